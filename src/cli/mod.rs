@@ -1,0 +1,66 @@
+//! The command line: arguments and the headless commands, one file per noun.
+//!
+//! Exit codes: 0 done, 1 the work failed, 2 the arguments were wrong.
+
+pub mod calc;
+pub mod engine;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The arguments of the `splitdeck` binary.
+#[derive(Debug, Parser)]
+#[command(name = "splitdeck", version, about, propagate_version = true)]
+pub struct Cli {
+    /// What to run; without one the cockpit opens.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// The subcommands, one a noun.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Calculators: Bayesian results, sample ratio mismatch, power.
+    Calc(calc::Args),
+    /// The embedded ClickHouse: install, run, status.
+    Engine(engine::Args),
+}
+
+/// A failure that reaches the person at the command line.
+///
+/// The message says what failed, on what, and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// The arguments or the input were wrong: exit code 2.
+    #[error("{0}")]
+    Usage(String),
+    /// The work itself failed: exit code 1.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl CliError {
+    /// The exit code of the process for this failure.
+    #[must_use]
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            CliError::Usage(_) => ExitCode::from(2),
+            CliError::Failed(_) => ExitCode::from(1),
+        }
+    }
+}
+
+/// Runs one command to its end.
+///
+/// # Errors
+/// What the command could not do, in words for the person who typed it.
+pub fn run(cli: Cli) -> Result<(), CliError> {
+    match cli.command {
+        Some(Command::Calc(args)) => calc::run(&args),
+        Some(Command::Engine(args)) => engine::run(args),
+        None => Err(CliError::Usage(
+            "name a command; `splitdeck --help` lists them".into(),
+        )),
+    }
+}

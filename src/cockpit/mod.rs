@@ -1,0 +1,1 @@
+//! The cockpit's core: state, actions, effects and pure updates. No terminal, no network.

@@ -1,0 +1,1 @@
+//! Bucketing, rule matching and the decision with its explanation. Pure.

@@ -1,0 +1,1 @@
+//! The demo: replay of real data and simulated live traffic.

@@ -1,0 +1,1 @@
+//! The model: validated types without input or output.

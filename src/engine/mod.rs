@@ -1,0 +1,1 @@
+//! The embedded ClickHouse: install, configure, launch, supervise.

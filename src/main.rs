@@ -1,0 +1,18 @@
+//! The `splitdeck` binary: arguments in, exit code out; everything else is in the library.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use splitdeck::cli::{self, Cli};
+
+fn main() -> ExitCode {
+    match cli::run(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nothing is left to tell if standard error itself is gone.
+            let _ = writeln!(std::io::stderr(), "splitdeck: {error}");
+            error.exit_code()
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! The HTTP API, the configuration store, ingest and jobs.

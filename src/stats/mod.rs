@@ -1,0 +1,1 @@
+//! Posteriors, sample ratio mismatch, sequential tests and power. Pure, deterministic.

@@ -1,0 +1,1 @@
+//! Logs. They go to a file or to standard error, never to the cockpit's screen.

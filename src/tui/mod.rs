@@ -1,0 +1,1 @@
+//! The terminal: drawing, input, themes.

@@ -1,0 +1,1 @@
+//! ClickHouse: schema, inserts and queries.
