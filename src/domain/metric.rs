@@ -1,0 +1,37 @@
+//! What is measured: events with filters.
+
+use serde::{Deserialize, Serialize};
+
+use super::Filter;
+
+/// An event name, narrowed by filters that all must pass.
+#[derive(Debug, Clone, Eq, Hash, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Metric {
+    /// The event's name, exactly as it is tracked.
+    pub event: String,
+    /// Conditions on the event's properties, joined by AND.
+    #[serde(default)]
+    pub filters: Vec<Filter>,
+}
+
+impl Metric {
+    /// An event without filters.
+    pub fn event(name: impl Into<String>) -> Self {
+        Self {
+            event: name.into(),
+            filters: Vec::new(),
+        }
+    }
+}
+
+/// The first step of a two-step conversion, which can be switched off without losing it.
+#[derive(Debug, Clone, Eq, Hash, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SecondaryEvent {
+    /// The event and its filters.
+    #[serde(flatten)]
+    pub metric: Metric,
+    /// Whether the step counts.
+    pub enabled: bool,
+}

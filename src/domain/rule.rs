@@ -1,0 +1,122 @@
+//! Rules and overrides: who gets a variant by decree.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{Key, Operator};
+
+/// Whose data a condition looks at.
+#[derive(Debug, Clone, Copy, Eq, Hash, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// The person: their properties, ids and groups.
+    Profile,
+    /// The visit.
+    Session,
+    /// The event.
+    Event,
+}
+
+impl Scope {
+    /// The word on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Profile => "profile",
+            Self::Session => "session",
+            Self::Event => "event",
+        }
+    }
+}
+
+/// One condition of a rule: `profile.country is TH`.
+#[derive(Debug, Clone, Eq, Hash, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Condition {
+    /// Whose data.
+    pub scope: Scope,
+    /// Which field of it, a path with dots: `country`, `properties.plan`. A leading scope is allowed
+    /// and ignored (`profile.country`).
+    pub field: String,
+    /// How it is compared.
+    pub operator: Operator,
+    /// With what.
+    #[serde(default, deserialize_with = "super::filter::value_text")]
+    pub value: String,
+}
+
+/// Routes every subject that passes all its conditions into one variant.
+#[derive(Debug, Clone, Eq, Hash, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Rule {
+    /// What a decision names as `ruleId`. Made by the server where it is missing.
+    #[serde(default = "Uuid::new_v4")]
+    pub id: Uuid,
+    /// The variant it routes to.
+    pub variant: Key,
+    /// Higher is tried first; ties go by the variant's `orderIndex`.
+    #[serde(default)]
+    pub priority: i32,
+    /// Joined by AND; a rule without conditions catches everybody.
+    #[serde(default)]
+    pub conditions: Vec<Condition>,
+}
+
+/// What kind of id an override is for.
+#[derive(Debug, Clone, Copy, Eq, Hash, PartialEq, Ord, PartialOrd, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OverrideSubject {
+    /// A user id.
+    User,
+    /// A device id.
+    Device,
+}
+
+impl OverrideSubject {
+    /// The word on the wire and in the store.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Device => "device",
+        }
+    }
+}
+
+/// How an override came to be.
+#[derive(Debug, Clone, Copy, Eq, Hash, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OverrideSource {
+    /// Entered one by one.
+    Fixed,
+    /// Part of a bulk import.
+    Manual,
+}
+
+impl OverrideSource {
+    /// The word on the wire and in the store.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Fixed => "fixed",
+            Self::Manual => "manual",
+        }
+    }
+}
+
+/// Forces one subject into one variant. Unique for (experiment, `subjectType`, `subjectId`).
+#[derive(Debug, Clone, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Override {
+    /// What kind of id.
+    pub subject_type: OverrideSubject,
+    /// The id, exactly as evaluations carry it.
+    pub subject_id: String,
+    /// The forced variant.
+    pub variant: Key,
+    /// How it came to be.
+    pub source: OverrideSource,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+}

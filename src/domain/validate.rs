@@ -1,0 +1,59 @@
+//! What a refusal says.
+
+use std::fmt;
+
+/// One field that was refused: which, what was given, what is allowed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct FieldError {
+    /// Path of the field in the request, such as `variants[1].key`.
+    pub field: String,
+    /// What was given, shortened.
+    pub given: String,
+    /// What is allowed, in words.
+    pub allowed: String,
+}
+
+/// How much of what was given a message repeats, in characters.
+const MAX_GIVEN: usize = 80;
+
+impl FieldError {
+    /// A refusal of `field`.
+    pub fn new(field: impl Into<String>, given: impl fmt::Display, allowed: impl Into<String>) -> Self {
+        let given = given.to_string();
+        let mut short: String = given.chars().take(MAX_GIVEN).collect();
+        if short.len() < given.len() {
+            short.push('…');
+        }
+        Self {
+            field: field.into(),
+            given: short,
+            allowed: allowed.into(),
+        }
+    }
+
+    /// The same refusal under the path of the object that holds the field: `key` in `variants[1]` is
+    /// `variants[1].key`.
+    #[must_use]
+    pub fn within(mut self, parent: impl fmt::Display) -> Self {
+        self.field = format!("{parent}.{}", self.field);
+        self
+    }
+
+    /// The same refusal for another field name.
+    #[must_use]
+    pub fn named(mut self, field: impl Into<String>) -> Self {
+        self.field = field.into();
+        self
+    }
+}
+
+impl fmt::Display for FieldError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            field,
+            given,
+            allowed,
+        } = self;
+        write!(f, "{field}: got \"{given}\", allowed is {allowed}")
+    }
+}
