@@ -1,1 +1,15 @@
 //! What goes over the wire: requests, answers, problem codes. Shared by server and client.
+//!
+//! JSON is camelCase. Objects of the model ([`crate::domain`]) are sent as they are; this module holds
+//! what is only said in a request or an answer.
+
+pub mod assign;
+pub mod experiments;
+pub mod overrides;
+pub mod problem;
+pub mod results;
+pub mod system;
+pub mod track;
+
+/// Request header that carries the bearer token: `Authorization: Bearer …`.
+pub const BEARER: &str = "Bearer ";

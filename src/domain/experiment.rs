@@ -424,7 +424,8 @@ mod tests {
 
     #[test]
     fn each_refusal_names_its_field() {
-        let cases: [(&str, fn(&mut Experiment)); 12] = [
+        type Spoil = fn(&mut Experiment);
+        let cases: [(&str, Spoil); 12] = [
             ("name", |e| e.name = " ".into()),
             ("variants", |e| e.variants[1].is_control = true),
             ("variants", |e| e.variants[0].is_control = false),

@@ -5,6 +5,7 @@
 //! which imports this one, never the other way round.
 
 pub mod audit;
+pub mod decision;
 pub mod experiment;
 pub mod filter;
 pub mod key;
@@ -19,6 +20,7 @@ pub mod validate;
 pub mod variant;
 
 pub use audit::{AuditAction, AuditEntry, Change};
+pub use decision::{Assignment, Attribution, ExplainCondition, ExplainStep, Explanation, Reason};
 pub use experiment::{AssignmentMode, EndedReason, Experiment, PauseCause, Prior, SubjectType};
 pub use filter::{Filter, Operator};
 pub use key::Key;

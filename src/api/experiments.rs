@@ -1,0 +1,193 @@
+//! Experiments over the wire: create, list, change, move through the lifecycle, explain.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::domain::{
+    AssignmentMode, AuditEntry, EndedReason, Experiment, Key, Metric, Percent, Prior, Rule, SecondaryEvent,
+    Status, SubjectType, Variant,
+};
+
+/// Body of `POST /experiments`. Only `name` is required.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CreateExperiment {
+    /// The name that people read.
+    pub name: String,
+    /// Slug; made from the name where it is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// What the experiment changes.
+    #[serde(default)]
+    pub description: String,
+    /// What is expected and why.
+    #[serde(default)]
+    pub hypothesis: String,
+    /// Label → URL.
+    #[serde(default)]
+    pub links: BTreeMap<String, String>,
+    /// What is assigned; can never be changed.
+    #[serde(default)]
+    pub assignment_mode: AssignmentMode,
+    /// Which id is bucketed and counted.
+    #[serde(default)]
+    pub subject_type: SubjectType,
+    /// The arms; control and treatment at 50 % each where they are missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variants: Option<Vec<Variant>>,
+    /// The variant served when nothing else decides; the control where it is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_variant_id: Option<String>,
+    /// A fixed share that always sees control.
+    #[serde(default)]
+    pub holdout_pct: Percent,
+    /// Whether a subject keeps its first variant even when the split changes.
+    #[serde(default)]
+    pub sticky: bool,
+    /// What counts as a conversion.
+    #[serde(default)]
+    pub primary_metric: Option<Metric>,
+    /// The first step of a two-step conversion.
+    #[serde(default)]
+    pub secondary_event: Option<SecondaryEvent>,
+    /// Events that are watched beside the conversion.
+    #[serde(default)]
+    pub tracked_events: Vec<Metric>,
+    /// Who gets which variant by their properties.
+    #[serde(default)]
+    pub rules: Vec<Rule>,
+    /// Key of the flag that code asks for.
+    #[serde(default)]
+    pub linked_flag: Option<Key>,
+    /// The lab it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent_id: Option<String>,
+    /// The prior of the results.
+    #[serde(default)]
+    pub prior: Prior,
+}
+
+/// Body of `PATCH /experiments/{idOrKey}`: what is there is changed, what is missing stays.
+///
+/// A field that may be empty is cleared by `null`. `status` is changed by its own endpoint, and
+/// `assignmentMode` never: it is read here only to refuse it by name.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct UpdateExperiment {
+    /// The version the change was made from; a newer one on the server is a conflict.
+    pub resource_version: u64,
+    /// New name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// New description.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// New hypothesis.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hypothesis: Option<String>,
+    /// New links, all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links: Option<BTreeMap<String, String>>,
+    /// Refused: fixed at creation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assignment_mode: Option<AssignmentMode>,
+    /// New subject type; only in a draft.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject_type: Option<SubjectType>,
+    /// New variants, all of them. While active a changed split appends a cohort.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variants: Option<Vec<Variant>>,
+    /// New default variant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_variant_id: Option<String>,
+    /// New holdout.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holdout_pct: Option<Percent>,
+    /// New stickiness.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sticky: Option<bool>,
+    /// New primary metric; null removes it.
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub primary_metric: Option<Option<Metric>>,
+    /// New secondary event; null removes it.
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub secondary_event: Option<Option<SecondaryEvent>>,
+    /// New tracked events, all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tracked_events: Option<Vec<Metric>>,
+    /// New rules, all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules: Option<Vec<Rule>>,
+    /// New linked flag; null unlinks.
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub linked_flag: Option<Option<Key>>,
+    /// New lab.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent_id: Option<String>,
+    /// New prior.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prior: Option<Prior>,
+}
+
+/// Tells `null` (clear it) from a missing field (leave it).
+fn present<'de, T, D>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    Option::<T>::deserialize(deserializer).map(Some)
+}
+
+/// Body of `POST /experiments/{idOrKey}/status`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ChangeStatus {
+    /// The status to move to.
+    pub to: Status,
+    /// The version the decision was made from.
+    pub resource_version: u64,
+    /// Why, in words. Required to resume after an automatic pause; allowed everywhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+    /// With `completed`: the variant to serve to everybody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub winning_variant: Option<Key>,
+    /// With `completed` or `ended`: why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_reason: Option<EndedReason>,
+    /// To resume while the sample ratio test still fails: that one knows it.
+    #[serde(default)]
+    pub override_failing_srm: bool,
+}
+
+/// Answer of `GET /experiments`, sorted by key.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExperimentList {
+    /// The project's experiments; archived ones only when they were asked for.
+    pub experiments: Vec<Experiment>,
+}
+
+/// Answer of `GET /experiments/{idOrKey}/history`: newest first, 50 at a time.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct History {
+    /// The entries of this page.
+    pub entries: Vec<AuditEntry>,
+    /// To be sent as `before` for the next page; none on the last one.
+    #[serde(default)]
+    pub next_before: Option<i64>,
+}
