@@ -119,6 +119,12 @@ pub struct Results {
     pub winner: String,
     /// Subjects that were seen in more than one variant.
     pub multi_variant_subjects: u64,
+    /// Subjects in the arms whose first exposure was forced by an override or a rule: not randomised,
+    /// left out of the sample ratio test, and said beside the results.
+    pub forced_subjects: u64,
+    /// Subjects that only ever saw the default variant because they took no part (`unallocated`,
+    /// `experiment_inactive`, `experiment_ended`) or came after the decision (`winner`); in no arm.
+    pub outside_subjects: u64,
     /// Subjects with a variant that is not configured, by its name; in no arm.
     pub unknown_variants: Vec<UnknownVariant>,
     /// The test of the split.
