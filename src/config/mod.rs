@@ -1,1 +1,5 @@
-//! Configuration: file, environment, flags, and the paths of everything on disk.
+//! Configuration: file, environment, flags, in that order, and the paths of everything on disk.
+
+pub mod file;
+
+pub use file::{Config, ConfigError};

@@ -1,0 +1,376 @@
+//! The configuration file: its settings, how it is read, and the example that is generated from them.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// All settings. Everything has a default; an unknown key is an error, so that a typo is not silent.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// `splitdeck serve`.
+    pub server: ServerConfig,
+    /// Where events are stored and queried; the embedded engine where no address is given.
+    pub clickhouse: ClickHouseConfig,
+    /// The cockpit.
+    pub cockpit: CockpitConfig,
+    /// Action → keys. An action that is not named keeps its own keys.
+    pub keys: BTreeMap<String, Vec<String>>,
+}
+
+/// Settings of the server.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ServerConfig {
+    /// Address and port to listen on. Anything but loopback needs a TLS proxy in front.
+    pub listen: String,
+    /// Where the store, the spool and the embedded engine keep their files; the user's data directory
+    /// where it is missing.
+    pub data_dir: Option<PathBuf>,
+    /// Key of the project that is created at the first start.
+    pub project: String,
+    /// Its environment: `development`, `staging` or `production`.
+    pub environment: String,
+    /// Whether its dangerous actions ask for the experiment's key to be typed.
+    pub protected: bool,
+    /// The most variants of an experiment.
+    pub max_variants: usize,
+    /// How much the event spool may hold, MiB; beyond that tracking answers 503.
+    pub max_spool_mib: u64,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:8620".to_owned(),
+            data_dir: None,
+            project: "default".to_owned(),
+            environment: "development".to_owned(),
+            protected: false,
+            max_variants: 4,
+            max_spool_mib: 1024,
+        }
+    }
+}
+
+/// Settings of a ClickHouse that is not the embedded one. Its passwords come from files or from the
+/// environment, never from here.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ClickHouseConfig {
+    /// HTTP address; the embedded engine where it is missing.
+    pub url: Option<String>,
+    /// Database of the two tables.
+    pub database: String,
+    /// User that creates the tables and inserts.
+    pub user: String,
+    /// File that holds its password.
+    pub password_file: Option<PathBuf>,
+    /// User that only reads, for the cockpit.
+    pub read_user: Option<String>,
+    /// File that holds its password.
+    pub read_password_file: Option<PathBuf>,
+    /// Whether plain HTTP to a host that is not loopback is allowed.
+    pub allow_plain_http: bool,
+}
+
+impl Default for ClickHouseConfig {
+    fn default() -> Self {
+        Self {
+            url: None,
+            database: "splitdeck".to_owned(),
+            user: "splitdeck".to_owned(),
+            password_file: None,
+            read_user: None,
+            read_password_file: None,
+            allow_plain_http: false,
+        }
+    }
+}
+
+/// Settings of the cockpit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CockpitConfig {
+    /// Address of the server.
+    pub api: Option<String>,
+    /// File that holds the token.
+    pub token_file: Option<PathBuf>,
+    /// Name of a theme.
+    pub theme: String,
+    /// `unicode` or `ascii`.
+    pub glyphs: String,
+}
+
+impl Default for CockpitConfig {
+    fn default() -> Self {
+        Self {
+            api: None,
+            token_file: None,
+            theme: "default".to_owned(),
+            glyphs: "unicode".to_owned(),
+        }
+    }
+}
+
+/// A configuration file that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file is there and cannot be read.
+    #[error("cannot read the configuration file {path}: {source}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is not TOML, or has a key or value that is not known.
+    #[error("{path}, line {line}: {message}")]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// Line of the mistake, from 1.
+        line: usize,
+        /// What is wrong, with the key.
+        message: String,
+    },
+}
+
+impl Config {
+    /// Reads a file. A file that does not exist is the default configuration.
+    ///
+    /// # Errors
+    /// See [`ConfigError`]; it names the file, the line and the key.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        match std::fs::read_to_string(path) {
+            Ok(text) => Self::parse(&text, path),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(source) => Err(ConfigError::Unreadable {
+                path: path.to_owned(),
+                source,
+            }),
+        }
+    }
+
+    /// Reads the text of a file; `path` is only for the message.
+    ///
+    /// # Errors
+    /// See [`ConfigError::Invalid`].
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        toml::from_str(text).map_err(|error| {
+            let at = error.span().map_or(0, |span| span.start).min(text.len());
+            let line = text.as_bytes()[..at].iter().filter(|b| **b == b'\n').count() + 1;
+            ConfigError::Invalid {
+                path: path.to_owned(),
+                line,
+                message: error.message().to_owned(),
+            }
+        })
+    }
+}
+
+/// One setting of the example file.
+struct Setting {
+    key: &'static str,
+    /// The default, or an example where there is none, as TOML.
+    value: &'static str,
+    help: &'static str,
+}
+
+const fn setting(key: &'static str, value: &'static str, help: &'static str) -> Setting {
+    Setting { key, value, help }
+}
+
+/// The sections of the example file in their order.
+const SECTIONS: &[(&str, &str, &[Setting])] = &[
+    (
+        "server",
+        "`splitdeck serve`",
+        &[
+            setting(
+                "listen",
+                "\"127.0.0.1:8620\"",
+                "Address and port. Anything but loopback needs a TLS proxy in front.",
+            ),
+            setting(
+                "data_dir",
+                "\"/var/lib/splitdeck\"",
+                "Store, spool and embedded engine; without it the user's data directory.",
+            ),
+            setting(
+                "project",
+                "\"default\"",
+                "Key of the project that is created at the first start.",
+            ),
+            setting(
+                "environment",
+                "\"development\"",
+                "Its environment: development, staging or production.",
+            ),
+            setting(
+                "protected",
+                "false",
+                "Whether dangerous actions ask for the experiment's key to be typed.",
+            ),
+            setting("max_variants", "4", "The most variants of an experiment."),
+            setting(
+                "max_spool_mib",
+                "1024",
+                "How much the event spool may hold, MiB; beyond that tracking answers 503.",
+            ),
+        ],
+    ),
+    (
+        "clickhouse",
+        "A ClickHouse of your own. Without `url` the embedded engine is used.",
+        &[
+            setting("url", "\"https://clickhouse.internal:8443\"", "HTTP address."),
+            setting("database", "\"splitdeck\"", "Database of the two tables."),
+            setting(
+                "user",
+                "\"splitdeck\"",
+                "User that creates the tables and inserts.",
+            ),
+            setting(
+                "password_file",
+                "\"/run/secrets/clickhouse\"",
+                "Its password; SPLITDECK_CLICKHOUSE_PASSWORD goes first.",
+            ),
+            setting(
+                "read_user",
+                "\"splitdeck_read\"",
+                "User that only reads, for the cockpit.",
+            ),
+            setting(
+                "read_password_file",
+                "\"/run/secrets/clickhouse_read\"",
+                "Its password; SPLITDECK_CLICKHOUSE_READ_PASSWORD goes first.",
+            ),
+            setting(
+                "allow_plain_http",
+                "false",
+                "Whether plain HTTP to a host that is not loopback is allowed.",
+            ),
+        ],
+    ),
+    (
+        "cockpit",
+        "The terminal.",
+        &[
+            setting(
+                "api",
+                "\"http://127.0.0.1:8620\"",
+                "The server; SPLITDECK_API goes first.",
+            ),
+            setting(
+                "token_file",
+                "\"/home/me/.config/splitdeck/token\"",
+                "The token; SPLITDECK_TOKEN goes first.",
+            ),
+            setting("theme", "\"default\"", "Name of a theme."),
+            setting("glyphs", "\"unicode\"", "unicode or ascii."),
+        ],
+    ),
+    (
+        "keys",
+        "Action = keys; docs/keys.md names the actions.",
+        &[setting(
+            "help",
+            "[\"?\", \"f1\"]",
+            "For example, a second key for the help.",
+        )],
+    ),
+];
+
+/// Settings of the example whose value is an example, because the default is to leave them out.
+#[cfg(test)]
+const WITHOUT_DEFAULT: &[&str] = &[
+    "data_dir",
+    "url",
+    "password_file",
+    "read_user",
+    "read_password_file",
+    "api",
+    "token_file",
+    "help",
+];
+
+/// The text of `config.example.toml`: every setting, commented out, with its default.
+#[must_use]
+pub fn example() -> String {
+    let mut text = String::from(
+        "# Every setting of splitdeck with its default, or with an example where the default is to leave it out.\n\
+         # Copy to ~/.config/splitdeck/config.toml and uncomment what you change. This file is generated.\n",
+    );
+    for (section, about, settings) in SECTIONS {
+        text.push_str(&format!("\n# {about}\n[{section}]\n"));
+        for Setting { key, value, help } in *settings {
+            text.push_str(&format!("# {help}\n#{key} = {value}\n"));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn uncommented(skip: &[&str]) -> String {
+        example()
+            .lines()
+            .filter(|line| !line.starts_with("# "))
+            .map(|line| line.strip_prefix('#').unwrap_or(line))
+            .filter(|line| !skip.iter().any(|key| line.starts_with(&format!("{key} ="))))
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+
+    #[test]
+    fn the_example_says_the_defaults() {
+        let path = Path::new("config.example.toml");
+        assert_eq!(Config::parse(&example(), path).expect("reads"), Config::default());
+        let config = Config::parse(&uncommented(WITHOUT_DEFAULT), path).expect("reads");
+        assert_eq!(config, Config::default());
+    }
+
+    #[test]
+    fn the_example_names_every_setting() {
+        let config = Config::parse(&uncommented(&[]), Path::new("config.example.toml")).expect("reads");
+        let value = toml::Value::try_from(&config).expect("writes");
+        let table = value.as_table().expect("a table");
+        for (section, _, settings) in SECTIONS {
+            let there = table[*section].as_table().expect("a section").keys().cloned();
+            let named = settings.iter().map(|s| s.key.to_owned());
+            let (mut there, mut named): (Vec<_>, Vec<_>) = (there.collect(), named.collect());
+            there.sort();
+            named.sort();
+            assert_eq!(there, named, "[{section}]");
+        }
+        assert_eq!(table.len(), SECTIONS.len());
+    }
+
+    #[test]
+    fn a_mistake_names_file_line_and_key() {
+        let path = Path::new("/etc/splitdeck.toml");
+        for (text, line, words) in [
+            ("[server]\nlisten = \"x\"\nlissten = \"y\"\n", 3, "lissten"),
+            ("[server]\nmax_variants = \"four\"\n", 2, "invalid type"),
+            ("[sever]\n", 1, "sever"),
+            ("[server\n", 1, ""),
+        ] {
+            let error = Config::parse(text, path).expect_err("refused").to_string();
+            assert!(
+                error.starts_with(&format!("/etc/splitdeck.toml, line {line}: ")),
+                "{error}"
+            );
+            assert!(error.contains(words), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_missing_file_is_the_default() {
+        let config = Config::load(Path::new("/nonexistent/splitdeck.toml")).expect("default");
+        assert_eq!(config, Config::default());
+    }
+}
