@@ -1,1 +1,6 @@
-//! The demo: replay of real data and simulated live traffic.
+//! The demo: real data replayed and simulated live traffic, through the same client, server and engine as production.
+//!
+//! What is simulated is named so, in the names of the experiments and in the cockpit's header.
+
+pub mod cookie_cats;
+pub mod population;
