@@ -1,1 +1,4 @@
 //! The terminal: drawing, input, themes.
+
+pub mod glyphs;
+pub mod theme;
