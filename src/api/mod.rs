@@ -4,6 +4,7 @@
 //! what is only said in a request or an answer.
 
 pub mod assign;
+pub mod banners;
 pub mod experiments;
 pub mod overrides;
 pub mod problem;

@@ -101,6 +101,9 @@ pub struct Results {
     pub status: Status,
     /// What is counted as one: profiles, sessions or events.
     pub assignment_mode: AssignmentMode,
+    /// Whether the guard holds the experiment for a sample ratio mismatch.
+    #[serde(default)]
+    pub auto_paused: bool,
     /// When this was computed.
     pub computed_at: Timestamp,
     /// When the newest event in it was taken in; none without events.
@@ -168,9 +171,10 @@ pub struct ArmResult {
     pub posterior: Option<ArmPosterior>,
     /// The exposures.
     pub exposures: Exposures,
-    /// The configured share of the traffic, percent.
+    /// The configured share of the traffic (`trafficPct`), percent. The arms' shares need not add up to
+    /// 100: the rest is unallocated, and its subjects are in no arm.
     pub configured_pct: f64,
-    /// The observed share of all subjects, percent; none without subjects.
+    /// The observed share of the subjects of all arms, percent; none without subjects. These add up to 100.
     pub observed_pct: Option<f64>,
 }
 
