@@ -1,0 +1,350 @@
+//! Numbers and times as the cockpit writes them: one format for each kind, everywhere.
+//!
+//! All functions are total: no input panics, and each gives text without leading or trailing blanks.
+//! Widths are made stable by the tables, which right-align; decimals are fixed here.
+
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
+pub use crate::api::banners::{format_p as p_value, group as count};
+use crate::api::results::Interval;
+use crate::domain::Status;
+
+/// What stands where there is no value.
+pub const NONE: &str = "–";
+
+/// A count in at most five characters, for axes and narrow columns: `950`, `4.5k`, `90k`, `1.2M`.
+///
+/// Rounded down, so that it never claims more than there is.
+#[must_use]
+pub fn short_count(count: u64) -> String {
+    const UNITS: [(u64, &str); 6] = [
+        (1_000_000_000_000_000_000, "E"),
+        (1_000_000_000_000_000, "P"),
+        (1_000_000_000_000, "T"),
+        (1_000_000_000, "G"),
+        (1_000_000, "M"),
+        (1_000, "k"),
+    ];
+    for (size, unit) in UNITS {
+        if count >= size {
+            let (whole, tenth) = (count / size, count % size * 10 / size);
+            return match tenth {
+                0 => format!("{whole}{unit}"),
+                _ if whole >= 100 => format!("{whole}{unit}"),
+                _ => format!("{whole}.{tenth}{unit}"),
+            };
+        }
+    }
+    count.to_string()
+}
+
+/// A rate, 0 to 1, in percent with two decimals and its unit: `19.02 %`.
+#[must_use]
+pub fn rate(rate: f64) -> String {
+    format!("{} %", bare_rate(rate))
+}
+
+/// A rate, 0 to 1, in percent with two decimals, for columns whose heading has the unit: `19.02`.
+#[must_use]
+pub fn bare_rate(rate: f64) -> String {
+    fixed(rate * 100.0, 2)
+}
+
+/// An interval of rates in percent, unit in the heading: `18.66 – 19.39`.
+#[must_use]
+pub fn rate_interval(low: f64, high: f64) -> String {
+    format!("{} – {}", bare_rate(low), bare_rate(high))
+}
+
+/// A probability of being best, 0 to 1, with one decimal: `97.2 %`.
+///
+/// What would round to certainty without being it is `<0.1 %` or `>99.9 %`.
+#[must_use]
+pub fn prob_best(p: f64) -> String {
+    if p > 0.0 && p < 0.0005 {
+        "<0.1 %".to_owned()
+    } else if p < 1.0 && p > 0.9995 {
+        ">99.9 %".to_owned()
+    } else {
+        format!("{} %", fixed(p * 100.0, 1))
+    }
+}
+
+/// A relative change, 0.1 for 10 % more, with its sign and one decimal: `+4.3 %`, `0.0 %`.
+#[must_use]
+pub fn uplift(relative: f64) -> String {
+    format!("{} %", signed(relative * 100.0, 1))
+}
+
+/// An interval of relative changes in percent, unit in the heading: `-6.8 – +1.7`.
+#[must_use]
+pub fn uplift_interval(low: f64, high: f64) -> String {
+    format!("{} – {}", signed(low * 100.0, 1), signed(high * 100.0, 1))
+}
+
+/// A difference of two rates, 0 to 1, in percentage points: `-0.82`.
+#[must_use]
+pub fn points(difference: f64) -> String {
+    signed(difference * 100.0, 2)
+}
+
+/// An interval of differences in percentage points: `-1.90 – +0.26`.
+#[must_use]
+pub fn points_interval(low: f64, high: f64) -> String {
+    format!("{} – {}", points(low), points(high))
+}
+
+/// A share that is already in percent, with one decimal, unit in the heading: `49.6`.
+#[must_use]
+pub fn share(percent: f64) -> String {
+    fixed(percent, 1)
+}
+
+/// A difference of two shares that are already in percent, in points: `-0.4`.
+#[must_use]
+pub fn share_delta(points: f64) -> String {
+    signed(points, 1)
+}
+
+/// How long, in at most two units: `42 s`, `5 min`, `4 h`, `6 d 4 h`, `120 d`. Never negative.
+///
+/// Cut, not rounded: something is `2 min` old until it is three.
+#[must_use]
+pub fn span(span: SignedDuration) -> String {
+    let seconds = span.as_secs().max(0);
+    let (days, hours) = (seconds / 86_400, seconds / 3_600 % 24);
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3_600 => format!("{} min", seconds / 60),
+        3_600..86_400 => format!("{hours} h"),
+        _ if hours == 0 || days >= 100 => format!("{} d", grouped(days)),
+        _ => format!("{days} d {hours} h"),
+    }
+}
+
+/// How long ago `then` was at `now`, as [`span`] writes it; a `then` in the future is `0 s` ago.
+#[must_use]
+pub fn age(then: Timestamp, now: Timestamp) -> String {
+    span(now.duration_since(then))
+}
+
+/// How long until the writing of an [`age`] can change, for the next redraw of a relative time.
+#[must_use]
+pub fn age_changes_in(then: Timestamp, now: Timestamp) -> SignedDuration {
+    let age = now.duration_since(then).max(SignedDuration::ZERO);
+    let step = match age.as_secs() {
+        0..60 => 1,
+        60..3_600 => 60,
+        _ => 3_600,
+    };
+    let step = SignedDuration::from_secs(step);
+    let into =
+        SignedDuration::from_millis(i64::try_from(age.as_millis() % step.as_millis()).unwrap_or_default());
+    step - into
+}
+
+/// How long an answer took: `12 ms`, `1.4 s`.
+#[must_use]
+pub fn latency(took: std::time::Duration) -> String {
+    match took.as_millis() {
+        ms @ 0..1_000 => format!("{ms} ms"),
+        _ => format!("{:.1} s", took.as_secs_f64()),
+    }
+}
+
+/// A moment in full: `2026-11-18 02:00:09`.
+#[must_use]
+pub fn moment(at: Timestamp, zone: &TimeZone) -> String {
+    at.to_zoned(zone.clone())
+        .strftime("%Y-%m-%d %H:%M:%S")
+        .to_string()
+}
+
+/// A moment on a time axis, as fine as its buckets: `14:05`, `18 Nov 14:00`, `18 Nov`.
+#[must_use]
+pub fn tick(at: Timestamp, interval: Interval, zone: &TimeZone) -> String {
+    let format = match interval {
+        Interval::Minute => "%H:%M",
+        Interval::Hour => "%-d %b %H:%M",
+        Interval::Day | Interval::Week => "%-d %b",
+    };
+    at.to_zoned(zone.clone()).strftime(format).to_string()
+}
+
+/// The word of a status; the guard's pause is told from a person's.
+#[must_use]
+pub fn status(status: Status, auto_paused: bool) -> &'static str {
+    match status {
+        Status::Paused if auto_paused => "auto-paused",
+        status => status.as_str(),
+    }
+}
+
+/// `1 subject`, `2 subjects`: the count with its noun.
+#[must_use]
+pub fn counted(n: u64, one: &str, many: &str) -> String {
+    format!("{} {}", count(n), if n == 1 { one } else { many })
+}
+
+fn grouped(number: i64) -> String {
+    count(number.unsigned_abs())
+}
+
+/// Fixed decimals without a negative zero; what is no number is [`NONE`].
+fn fixed(value: f64, decimals: usize) -> String {
+    if !value.is_finite() {
+        return NONE.to_owned();
+    }
+    let text = format!("{value:.decimals$}");
+    match text.strip_prefix('-') {
+        Some(rest) if rest.bytes().all(|b| matches!(b, b'0' | b'.')) => rest.to_owned(),
+        _ => text,
+    }
+}
+
+/// As [`fixed`], with a plus in front of what is above zero after rounding.
+fn signed(value: f64, decimals: usize) -> String {
+    let text = fixed(value, decimals);
+    let zero = text.bytes().all(|b| matches!(b, b'0' | b'.'));
+    if value > 0.0 && value.is_finite() && !zero {
+        format!("+{text}")
+    } else {
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::ToSpan as _;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().expect("a timestamp")
+    }
+
+    #[test]
+    fn counts_are_grouped_and_shortened() {
+        assert_eq!(count(0), "0");
+        assert_eq!(count(45_489), "45,489");
+        assert_eq!(count(u64::MAX), "18,446,744,073,709,551,615");
+        for (number, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1_000, "1k"),
+            (4_599, "4.5k"),
+            (90_189, "90.1k"),
+            (999_999, "999k"),
+            (1_200_000, "1.2M"),
+            (u64::MAX, "18.4E"),
+        ] {
+            assert_eq!(short_count(number), text);
+            assert!(short_count(number).len() <= 5);
+        }
+        assert_eq!(counted(1, "subject", "subjects"), "1 subject");
+        assert_eq!(counted(1_200, "subject", "subjects"), "1,200 subjects");
+    }
+
+    #[test]
+    fn rates_have_two_decimals() {
+        assert_eq!(rate(8_502.0 / 44_700.0), "19.02 %");
+        assert_eq!(bare_rate(1.0), "100.00");
+        assert_eq!(bare_rate(-0.0), "0.00");
+        assert_eq!(rate_interval(0.18659016, 0.1938665), "18.66 – 19.39");
+        assert_eq!(rate(f64::NAN), "– %");
+    }
+
+    #[test]
+    fn the_probability_of_being_best_has_one_and_never_pretends_certainty() {
+        for (p, text) in [
+            (0.0, "0.0 %"),
+            (1e-9, "<0.1 %"),
+            (0.000_777_338, "0.1 %"),
+            (0.5, "50.0 %"),
+            (0.972_1, "97.2 %"),
+            (0.999_222_7, "99.9 %"),
+            (0.999_999, ">99.9 %"),
+            (1.0, "100.0 %"),
+        ] {
+            assert_eq!(prob_best(p), text);
+        }
+    }
+
+    #[test]
+    fn changes_carry_their_sign() {
+        assert_eq!(uplift(-0.043_1), "-4.3 %");
+        assert_eq!(uplift(0.2), "+20.0 %");
+        assert_eq!(uplift(0.0), "0.0 %");
+        assert_eq!(uplift(-0.000_1), "0.0 %");
+        assert_eq!(uplift(0.000_1), "0.0 %");
+        assert_eq!(uplift_interval(-0.068, 0.017), "-6.8 – +1.7");
+        assert_eq!(points(-0.008_2), "-0.82");
+        assert_eq!(points_interval(-0.019, 0.002_6), "-1.90 – +0.26");
+        assert_eq!(share(49.562), "49.6");
+        assert_eq!(share_delta(-0.44), "-0.4");
+        assert_eq!(share_delta(16.66), "+16.7");
+    }
+
+    #[test]
+    fn spans_have_at_most_two_units_and_are_never_negative() {
+        for (seconds, text) in [
+            (-5, "0 s"),
+            (0, "0 s"),
+            (59, "59 s"),
+            (60, "1 min"),
+            (3_599, "59 min"),
+            (3_600, "1 h"),
+            (86_399, "23 h"),
+            (86_400, "1 d"),
+            (6 * 86_400 + 4 * 3_600 + 59, "6 d 4 h"),
+            (123 * 86_400 + 4 * 3_600, "123 d"),
+            (4_000 * 86_400, "4,000 d"),
+        ] {
+            assert_eq!(span(SignedDuration::from_secs(seconds)), text);
+        }
+        let now = at("2026-11-18T02:00:09Z");
+        assert_eq!(age(now - 42.seconds(), now), "42 s");
+        assert_eq!(age(now + 42.seconds(), now), "0 s");
+        assert_eq!(age(Timestamp::MIN, Timestamp::MAX).split(' ').count(), 2);
+    }
+
+    #[test]
+    fn the_next_change_of_an_age_is_when_its_text_changes() {
+        let then = at("2026-11-18T02:00:00Z");
+        for ms in [
+            0_i64, 1, 999, 1_500, 59_999, 61_000, 3_599_999, 3_600_000, 90_000_000,
+        ] {
+            let now = then + SignedDuration::from_millis(ms);
+            let change = now + age_changes_in(then, now);
+            assert_eq!(
+                age(then, change - SignedDuration::from_millis(1)),
+                age(then, now),
+                "{ms}"
+            );
+            assert!(change > now);
+        }
+        assert_eq!(
+            age_changes_in(then, then + 61.seconds()),
+            SignedDuration::from_secs(59)
+        );
+    }
+
+    #[test]
+    fn times_are_as_fine_as_their_buckets() {
+        let zone = TimeZone::get("Europe/Berlin").expect("a zone");
+        let then = at("2026-11-18T01:05:09Z");
+        assert_eq!(moment(then, &zone), "2026-11-18 02:05:09");
+        assert_eq!(tick(then, Interval::Minute, &zone), "02:05");
+        assert_eq!(tick(then, Interval::Hour, &zone), "18 Nov 02:05");
+        assert_eq!(tick(then, Interval::Day, &zone), "18 Nov");
+        assert_eq!(latency(std::time::Duration::from_micros(12_400)), "12 ms");
+        assert_eq!(latency(std::time::Duration::from_millis(1_440)), "1.4 s");
+    }
+
+    #[test]
+    fn the_guards_pause_has_its_own_word() {
+        assert_eq!(status(Status::Paused, true), "auto-paused");
+        assert_eq!(status(Status::Paused, false), "paused");
+        assert_eq!(status(Status::Active, true), "active");
+    }
+}
