@@ -4,3 +4,6 @@
 
 pub mod cookie_cats;
 pub mod population;
+pub mod replay;
+pub mod sender;
+pub mod traffic;
