@@ -106,16 +106,19 @@ pub enum ExplainStep {
     },
     /// The override of the user id or the device id.
     Override {
-        /// Which id was looked up; none when neither was given.
+        /// Which id was looked up (`user:alice`, `device:d1`); none when neither was given.
         subject: Option<String>,
         /// The forced variant, if there is an override.
         variant: Option<String>,
+        /// Whether the override was ignored because the experiment has no such variant (any more).
+        #[serde(default)]
+        unknown: bool,
     },
     /// The holdout.
     Holdout {
-        /// The text that was hashed.
+        /// The text that was hashed; none when the subject has no id, or there is no holdout.
         hashed: Option<String>,
-        /// The subject's bucket, 0 to 9,999.
+        /// The subject's bucket, 0 to 9,999. Without `hashed` it was drawn at random.
         bucket: Option<u32>,
         /// Buckets below this are in the holdout.
         threshold: u32,
@@ -141,12 +144,18 @@ pub enum ExplainStep {
         enabled: bool,
         /// The remembered variant.
         variant: Option<String>,
+        /// Whether it was ignored because the experiment has no such variant (any more).
+        #[serde(default)]
+        unknown: bool,
     },
     /// The slot.
     Allocation {
-        /// The text that was hashed; none when the subject has no id of the experiment's kind.
+        /// The id that the subject would need and does not have (`session_id`): why nothing was hashed.
+        #[serde(default)]
+        missing: Option<String>,
+        /// The text that was hashed.
         hashed: Option<String>,
-        /// Its murmur3 hash.
+        /// Its murmur3 hash. Without `hashed` it was drawn at random.
         hash: Option<u32>,
         /// `hash / 100`.
         slot: Option<u32>,
