@@ -152,7 +152,7 @@ where
 }
 
 /// Body of `POST /experiments/{idOrKey}/status`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ChangeStatus {
     /// The status to move to.
