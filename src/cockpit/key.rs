@@ -208,7 +208,18 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_key() {
-        for text in ["", "ctrl-", "ctrl-ctrl-a", "meta-a", "shift-a", "f0", "f13", "entr", "a b", "-"] {
+        for text in [
+            "",
+            "ctrl-",
+            "ctrl-ctrl-a",
+            "meta-a",
+            "shift-a",
+            "f0",
+            "f13",
+            "entr",
+            "a b",
+            "-",
+        ] {
             assert_eq!(text.parse::<Key>(), Err(NoKey(text.to_owned())), "{text}");
         }
     }

@@ -156,7 +156,11 @@ pub fn winner_of(dialog: &StepDialog) -> Option<&str> {
 /// The share that belongs to nobody, in percent; none when there is none.
 #[must_use]
 pub fn unallocated(experiment: &Experiment) -> Option<String> {
-    let total: u32 = experiment.variants.iter().map(|v| v.traffic_pct.basis_points()).sum();
+    let total: u32 = experiment
+        .variants
+        .iter()
+        .map(|v| v.traffic_pct.basis_points())
+        .sum();
     let rest = 10_000_u32.saturating_sub(total);
     (rest > 0).then(|| format!("{}.{:02}", rest / 100, rest % 100))
 }
@@ -189,14 +193,22 @@ fn losing(experiment: &Experiment, stays: &str, overview: Option<&Overview>) -> 
     };
     let minutes = overview.per_minute.len() as u64;
     let per_hour = overview.per_minute.iter().sum::<u64>() * 60 / minutes.max(1);
-    let total: u32 = experiment.variants.iter().map(|v| v.traffic_pct.basis_points()).sum();
+    let total: u32 = experiment
+        .variants
+        .iter()
+        .map(|v| v.traffic_pct.basis_points())
+        .sum();
     experiment
         .variants
         .iter()
         .filter(|v| v.traffic_pct.basis_points() > 0 && !v.key.as_str().eq_ignore_ascii_case(stays))
         .map(|v| {
             let share = per_hour * u64::from(v.traffic_pct.basis_points()) / u64::from(total.max(1));
-            format!("About {} exposures an hour stop seeing {}.", format::count(share), v.key)
+            format!(
+                "About {} exposures an hour stop seeing {}.",
+                format::count(share),
+                v.key
+            )
         })
         .collect()
 }

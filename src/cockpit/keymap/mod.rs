@@ -263,10 +263,21 @@ mod tests {
 
     #[test]
     fn a_text_field_can_take_every_character() {
-        let texts = [Context::Filter, Context::Search, Context::Palette, Context::Explain];
+        let texts = [
+            Context::Filter,
+            Context::Search,
+            Context::Palette,
+            Context::Explain,
+        ];
         for binding in Keymap::default().bindings() {
             if texts.contains(&binding.context) || binding.context == Context::Always {
-                assert_eq!(binding.key.typed(), None, "{} for {:?}", binding.key, binding.command);
+                assert_eq!(
+                    binding.key.typed(),
+                    None,
+                    "{} for {:?}",
+                    binding.key,
+                    binding.command
+                );
             }
         }
     }

@@ -38,7 +38,12 @@ pub const COMMANDS: &[Entry] = &[
     entry(
         Command::Up,
         "move.up",
-        &[(In::Rows, "up"), (In::Rows, "k"), (In::Palette, "up"), (In::Explain, "up")],
+        &[
+            (In::Rows, "up"),
+            (In::Rows, "k"),
+            (In::Palette, "up"),
+            (In::Explain, "up"),
+        ],
         "up",
         0,
         "One row or line up",
@@ -46,7 +51,12 @@ pub const COMMANDS: &[Entry] = &[
     entry(
         Command::Down,
         "move.down",
-        &[(In::Rows, "down"), (In::Rows, "j"), (In::Palette, "down"), (In::Explain, "down")],
+        &[
+            (In::Rows, "down"),
+            (In::Rows, "j"),
+            (In::Palette, "down"),
+            (In::Explain, "down"),
+        ],
         "down",
         0,
         "One row or line down",
@@ -54,7 +64,12 @@ pub const COMMANDS: &[Entry] = &[
     entry(
         Command::PageUp,
         "move.page-up",
-        &[(In::Rows, "pageup"), (In::Rows, "ctrl-u"), (In::Palette, "pageup"), (In::Explain, "pageup")],
+        &[
+            (In::Rows, "pageup"),
+            (In::Rows, "ctrl-u"),
+            (In::Palette, "pageup"),
+            (In::Explain, "pageup"),
+        ],
         "page up",
         0,
         "One page up",
@@ -62,7 +77,12 @@ pub const COMMANDS: &[Entry] = &[
     entry(
         Command::PageDown,
         "move.page-down",
-        &[(In::Rows, "pagedown"), (In::Rows, "ctrl-d"), (In::Palette, "pagedown"), (In::Explain, "pagedown")],
+        &[
+            (In::Rows, "pagedown"),
+            (In::Rows, "ctrl-d"),
+            (In::Palette, "pagedown"),
+            (In::Explain, "pagedown"),
+        ],
         "page down",
         0,
         "One page down",

@@ -107,7 +107,8 @@ impl ListState {
             let there: HashSet<Uuid> = wanted.iter().copied().collect();
             self.rows.retain(|id| there.contains(id));
             let kept: HashSet<Uuid> = self.rows.iter().copied().collect();
-            self.rows.extend(wanted.into_iter().filter(|id| !kept.contains(id)));
+            self.rows
+                .extend(wanted.into_iter().filter(|id| !kept.contains(id)));
         } else {
             self.rows = wanted;
             self.frozen_until = None;

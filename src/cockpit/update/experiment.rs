@@ -113,7 +113,12 @@ pub fn move_by(state: &mut State, by: isize, now: Timestamp) {
         return;
     };
     if detail.tab == Tab::Overrides {
-        let rows = detail.overrides.page.value.as_ref().map_or(0, |p| p.overrides.len());
+        let rows = detail
+            .overrides
+            .page
+            .value
+            .as_ref()
+            .map_or(0, |p| p.overrides.len());
         let at = detail.overrides.selected;
         if by == 1 && at + 1 >= rows && detail.overrides.next_page() {
             return;

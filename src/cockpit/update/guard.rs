@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 
-use crate::api::system::Role;
 use super::experiment;
+use crate::api::system::Role;
 use crate::cockpit::effect::Effect;
 use crate::cockpit::keymap::Command;
 use crate::cockpit::lifecycle::Step;

@@ -98,7 +98,12 @@ pub fn contexts(state: &State) -> Vec<Context> {
                 Tab::Analytics => Some(Context::Analytics),
                 _ => None,
             };
-            let rest = [Context::Experiment, Context::Rows, Context::Global, Context::Always];
+            let rest = [
+                Context::Experiment,
+                Context::Rows,
+                Context::Global,
+                Context::Always,
+            ];
             tab.into_iter().chain(rest).collect()
         }
         _ if state.list.filtering => vec![Context::Filter, Context::Always],
@@ -163,10 +168,20 @@ fn paste(state: &mut State, text: &str, truncated: bool, now: Timestamp) {
         field.paste(text);
         text_changed(state, now);
         if truncated {
-            notify(state, Level::Warn, "The paste was cut: it is too long for a line of text", now);
+            notify(
+                state,
+                Level::Warn,
+                "The paste was cut: it is too long for a line of text",
+                now,
+            );
         }
     } else {
-        notify(state, Level::Info, "Nothing takes text here: the paste was left out", now);
+        notify(
+            state,
+            Level::Info,
+            "Nothing takes text here: the paste was left out",
+            now,
+        );
     }
 }
 

@@ -61,7 +61,11 @@ pub fn next_deadline(state: &State, now: Timestamp) -> Option<Timestamp> {
     let clock = state.clock.map(|clock| live::next_clock(state, clock));
     let notice = state.notice.as_ref().map(|n| n.until);
     requests
-        .chain([armed, clock, notice, state.list.frozen_until].into_iter().flatten())
+        .chain(
+            [armed, clock, notice, state.list.frozen_until]
+                .into_iter()
+                .flatten(),
+        )
         .min()
 }
 
@@ -120,13 +124,21 @@ fn wanted(state: &State, slot: Slot) -> Option<Request> {
         Slot::Experiments => Some(Request::Experiments),
         Slot::Experiment => {
             let detail = state.detail()?;
-            let id_or_key = detail.id().map_or_else(|| detail.name.clone(), |id| id.to_string());
+            let id_or_key = detail
+                .id()
+                .map_or_else(|| detail.name.clone(), |id| id.to_string());
             Some(Request::Experiment { id_or_key })
         }
         Slot::Overview => {
             let experiments: Vec<Arc<Experiment>> = match state.detail() {
                 Some(detail) => detail.config().into_iter().map(Arc::clone).collect(),
-                None => state.list.all().iter().filter(|e| has_numbers(e)).map(Arc::clone).collect(),
+                None => state
+                    .list
+                    .all()
+                    .iter()
+                    .filter(|e| has_numbers(e))
+                    .map(Arc::clone)
+                    .collect(),
             };
             (!experiments.is_empty()).then_some(Request::Overview { experiments })
         }
