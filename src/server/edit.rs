@@ -83,13 +83,22 @@ pub fn create(
 
 /// A key made from the name, with a number behind it where the plain one is taken.
 fn free_slug(name: &str, taken: impl Fn(&Key) -> bool) -> Result<Key, FieldError> {
-    let slug = Key::slug(name)
-        .ok_or_else(|| FieldError::new("key", "nothing", "a key: the name has no letter or digit of a key"))?;
+    let slug = Key::slug(name).ok_or_else(|| {
+        FieldError::new(
+            "key",
+            "nothing",
+            "a key: the name has no letter or digit of a key",
+        )
+    })?;
     if !taken(&slug) {
         return Ok(slug);
     }
-    let numbered = (2_u32..)
-        .filter_map(|n| Key::slug(&format!("{} {n}", slug.as_str().get(..190).unwrap_or(slug.as_str()))));
+    let numbered = (2_u32..).filter_map(|n| {
+        Key::slug(&format!(
+            "{} {n}",
+            slug.as_str().get(..190).unwrap_or(slug.as_str())
+        ))
+    });
     numbered
         .into_iter()
         .find(|key| !taken(key))
@@ -335,7 +344,10 @@ fn refuse_orphaned_overrides(
             errors.push(FieldError::new(
                 "variants",
                 format!("no variant {}", gone.key),
-                format!("{} as well: {count} overrides force subjects into it; remove them first", gone.key),
+                format!(
+                    "{} as well: {count} overrides force subjects into it; remove them first",
+                    gone.key
+                ),
             ));
         }
     }

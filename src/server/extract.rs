@@ -222,7 +222,11 @@ fn field_error(path: &str, message: &str, value: &Value) -> Option<FieldError> {
     let allowed = message
         .rsplit_once("expected ")
         .map_or(message, |(_, expected)| expected);
-    Some(FieldError::new(path, given(value, path), allowed.replace('`', "")))
+    Some(FieldError::new(
+        path,
+        given(value, path),
+        allowed.replace('`', ""),
+    ))
 }
 
 /// What stands at `path`, as JSON.

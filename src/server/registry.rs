@@ -288,12 +288,7 @@ impl Registry {
                     "added": import.set.added, "changed": import.set.changed,
                     "unchanged": import.set.unchanged, "changedFrom": import.changed_from,
                 }),
-                ..entry(
-                    &caller,
-                    &live.experiment,
-                    AuditAction::OverridesImported,
-                    now,
-                )
+                ..entry(&caller, &live.experiment, AuditAction::OverridesImported, now)
             };
             let decree = Decree {
                 experiment: live.experiment.id,
@@ -340,12 +335,7 @@ impl Registry {
                     to: Value::Null,
                 }],
                 evidence: serde_json::json!({ "subjectType": subject_type, "removed": 1 }),
-                ..entry(
-                    &caller,
-                    &live.experiment,
-                    AuditAction::OverridesImported,
-                    now(),
-                )
+                ..entry(&caller, &live.experiment, AuditAction::OverridesImported, now())
             };
             let mut tx = this.store.begin().await?;
             store::overrides::delete(&mut tx, live.experiment.id, subject_type, &subject_id).await?;
@@ -516,7 +506,11 @@ fn key_taken(experiment: &Experiment) -> ApiError {
             experiment.key
         ),
     );
-    let refusal = FieldError::new("key", &experiment.key, "a key that no experiment of the project has");
+    let refusal = FieldError::new(
+        "key",
+        &experiment.key,
+        "a key that no experiment of the project has",
+    );
     problem.errors = vec![refusal.into()];
     problem.into()
 }

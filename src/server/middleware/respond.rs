@@ -97,7 +97,9 @@ async fn as_problem(response: Response, method: &Method, path: &str, id: &Reques
         parts.headers.insert(header::WWW_AUTHENTICATE, challenge);
     }
     parts.headers.remove(header::CONTENT_LENGTH);
-    parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+    parts
+        .headers
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
     match serde_json::to_vec(&problem) {
         Ok(json) => Response::from_parts(parts, Body::from(json)),
         Err(error) => {
@@ -107,7 +109,13 @@ async fn as_problem(response: Response, method: &Method, path: &str, id: &Reques
     }
 }
 
-fn plain_problem(status: StatusCode, method: &Method, path: &str, headers: &HeaderMap, text: &str) -> Problem {
+fn plain_problem(
+    status: StatusCode,
+    method: &Method,
+    path: &str,
+    headers: &HeaderMap,
+    text: &str,
+) -> Problem {
     match status {
         StatusCode::NOT_FOUND => Problem::new(Code::NotFound, format!("there is no endpoint {path}")),
         StatusCode::METHOD_NOT_ALLOWED => {
@@ -127,7 +135,11 @@ fn plain_problem(status: StatusCode, method: &Method, path: &str, headers: &Head
             problem
         }
         status => {
-            tracing::error!(status = status.as_u16(), text, "an error answer without a problem");
+            tracing::error!(
+                status = status.as_u16(),
+                text,
+                "an error answer without a problem"
+            );
             Problem::new(
                 Code::Internal,
                 "the server failed; its log says why under this request id",
@@ -149,7 +161,12 @@ mod tests {
     #[test]
     fn a_sane_id_is_kept_and_another_replaced() {
         assert_eq!(id_of(b"deploy-7/step:2"), "deploy-7/step:2");
-        for bad in [&b""[..], b"with blank", b"caf\xc3\xa9", &[b'x'; MAX_REQUEST_ID + 1]] {
+        for bad in [
+            &b""[..],
+            b"with blank",
+            b"caf\xc3\xa9",
+            &[b'x'; MAX_REQUEST_ID + 1],
+        ] {
             let made = id_of(bad);
             assert!(Uuid::parse_str(&made).is_ok(), "{made}");
         }

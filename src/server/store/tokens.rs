@@ -39,9 +39,9 @@ pub async fn all(store: &Store) -> Result<Vec<StoredToken>, StoreError> {
             let hash: Vec<u8> = row.get("hash");
             let project: String = row.get("project_id");
             Ok(StoredToken {
-                hash: hash
-                    .try_into()
-                    .map_err(|_| StoreError::corrupt(format!("token {name}"), "its hash has a wrong length"))?,
+                hash: hash.try_into().map_err(|_| {
+                    StoreError::corrupt(format!("token {name}"), "its hash has a wrong length")
+                })?,
                 project_id: Uuid::parse_str(&project)
                     .map_err(|e| StoreError::corrupt(format!("token {name}"), e))?,
                 role: from_word(row.get("role"))?,
