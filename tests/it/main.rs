@@ -11,5 +11,3 @@
 
 mod generated;
 mod layers;
-mod routes;
-mod support;

@@ -1,0 +1,219 @@
+//! How many subjects a comparison of two rates needs.
+//!
+//! Two-sided, pooled under the null. With control of size n, a treatment of size kn, p̄ = (p₁ + k p₂)/(1 + k) and q = 1 − p,
+//!
+//! ```text
+//! n = [ z_{1−α/2} √(p̄ q̄ (1 + 1/k)) + z_{1−β} √(p₁q₁ + p₂q₂/k) ]² / (p₂ − p₁)²
+//! ```
+//!
+//! which for k = 1 is the familiar [z_{1−α/2} √(2 p̄ q̄) + z_{1−β} √(p₁q₁ + p₂q₂)]²/(p₂ − p₁)². (J. Fleiss et al., Statistical Methods for Rates and
+//! Proportions, 3rd ed., ch. 4, without the continuity correction.)
+
+use statrs::distribution::{ContinuousCDF as _, Normal};
+
+use super::StatsError;
+
+/// Below this many events in any arm results are only being gathered.
+pub const ARM_FLOOR: u64 = 100;
+
+/// Below this many events in all arms together results are only being gathered.
+pub const TOTAL_FLOOR: u64 = 300;
+
+/// The largest size computed with; what needs more cannot be tested.
+const MAX_SIZE: f64 = 1e15;
+
+/// What is to be detected, and how surely.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Design {
+    /// The rate of control, between 0 and 1.
+    pub baseline: f64,
+    /// The relative lift to detect: 0.2 is 20 % more, −0.1 is 10 % less. Not zero.
+    pub lift: f64,
+    /// The chance of seeing the lift when it is there; usually 0.8.
+    pub power: f64,
+    /// The chance of seeing one that is not there, two-sided; usually 0.05. It holds for each treatment by itself.
+    pub alpha: f64,
+    /// The weight of each arm, on any scale, all positive; control first. At least two.
+    pub allocation: Vec<f64>,
+}
+
+impl Design {
+    /// Two arms of the same size, power 80 %, α 0.05.
+    #[must_use]
+    pub fn new(baseline: f64, lift: f64) -> Self {
+        Design {
+            baseline,
+            lift,
+            power: 0.8,
+            alpha: 0.05,
+            allocation: vec![1.0, 1.0],
+        }
+    }
+
+    /// The same with `count` arms of the same size.
+    #[must_use]
+    pub fn arms(mut self, count: usize) -> Self {
+        self.allocation = vec![1.0; count];
+        self
+    }
+}
+
+/// What [`sample_size`] found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SampleSize {
+    /// The size of control before it is rounded up.
+    pub exact: f64,
+    /// The size of each arm, rounded up; control first.
+    pub per_arm: Vec<u64>,
+    /// All arms together.
+    pub total: u64,
+}
+
+impl SampleSize {
+    /// How many weeks it takes at `per_week` events in all arms together, which must be positive.
+    ///
+    /// # Errors
+    /// [`StatsError::OutOfRange`] unless `per_week` is positive and finite.
+    pub fn weeks(&self, per_week: f64) -> Result<f64, StatsError> {
+        if !(per_week > 0.0 && per_week.is_finite()) {
+            return Err(StatsError::OutOfRange {
+                name: "the traffic per week",
+                value: per_week,
+                allowed: "a positive number",
+            });
+        }
+        Ok(self.total as f64 / per_week)
+    }
+}
+
+/// The sizes that the arms need so that control against each treatment has the power asked for.
+///
+/// With more than two arms each treatment is compared with control at the full α: no correction for their number.
+///
+/// # Errors
+/// [`StatsError`] when a rate, power or α is not between 0 and 1, the lift is zero or carries the rate out of that range or is so small
+/// that it cannot be tested, there are fewer than two arms, or a weight is not positive.
+pub fn sample_size(design: &Design) -> Result<SampleSize, StatsError> {
+    let Design {
+        baseline,
+        lift,
+        power,
+        alpha,
+        allocation,
+    } = design;
+    let (p1, p2) = (*baseline, baseline * (1.0 + lift));
+    for (name, value) in [
+        ("the baseline", p1),
+        ("the baseline with the lift", p2),
+        ("the power", *power),
+        ("alpha", *alpha),
+    ] {
+        if !(value > 0.0 && value < 1.0) {
+            return Err(StatsError::OutOfRange {
+                name,
+                value,
+                allowed: "between 0 and 1, both excluded",
+            });
+        }
+    }
+    if allocation.len() < 2 {
+        return Err(StatsError::TooFewArms {
+            arms: allocation.len(),
+        });
+    }
+    if let Some((arm, &value)) = allocation
+        .iter()
+        .enumerate()
+        .find(|(_, w)| !w.is_finite() || **w <= 0.0)
+    {
+        return Err(StatsError::Weight { arm, value });
+    }
+    let normal = Normal::standard();
+    // Upper quantiles as minus the lower ones: 1 − α/2 would round a tiny α away.
+    let z_alpha = -normal.inverse_cdf(0.5 * alpha);
+    let z_beta = normal.inverse_cdf(*power);
+    let difference = baseline * lift;
+    let mut exact = 0.0_f64;
+    for weight in &allocation[1..] {
+        let k = weight / allocation[0];
+        let mean = (p1 + k * p2) / (1.0 + k);
+        let null = (mean * (1.0 - mean) * (1.0 + 1.0 / k)).sqrt();
+        let alternative = (p1 * (1.0 - p1) + p2 * (1.0 - p2) / k).sqrt();
+        let root = (z_alpha * null + z_beta * alternative) / difference;
+        exact = exact.max(root * root);
+    }
+    let mut per_arm = Vec::with_capacity(allocation.len());
+    for weight in allocation {
+        let size = (exact * (weight / allocation[0])).ceil();
+        // A lift of zero makes it infinite.
+        if size > MAX_SIZE {
+            return Err(StatsError::OutOfRange {
+                name: "the lift",
+                value: *lift,
+                allowed: "large enough to be detected with 10^15 subjects in an arm",
+            });
+        }
+        per_arm.push((size as u64).max(1));
+    }
+    Ok(SampleSize {
+        exact,
+        total: per_arm.iter().sum(),
+        per_arm,
+    })
+}
+
+/// How far an experiment is from the power floor, under which no winner is named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Floor {
+    /// Events so far, in all arms with positive weight.
+    pub events: u64,
+    /// Whether data is still being gathered: fewer than [`ARM_FLOOR`] events in an arm or [`TOTAL_FLOOR`] in all.
+    pub gathering: bool,
+    /// How many more events are needed for 80 % power to detect a 20 % lift on a 5 % baseline; 0 when there are enough.
+    pub needed: u64,
+}
+
+/// Compares the events of each arm with the power floor.
+///
+/// `weights` is the split, on any scale, control first. Arms of weight zero get no events and are left out. What is needed is counted
+/// arm by arm: an arm that has more than it needs does not make up for another.
+///
+/// # Errors
+/// As [`sample_size`]; in particular fewer than two arms with positive weight cannot be compared.
+pub fn floor(counts: &[u64], weights: &[f64]) -> Result<Floor, StatsError> {
+    if counts.len() != weights.len() {
+        return Err(StatsError::Lengths {
+            counts: counts.len(),
+            weights: weights.len(),
+        });
+    }
+    if let Some((arm, &value)) = weights
+        .iter()
+        .enumerate()
+        .find(|(_, w)| !w.is_finite() || **w < 0.0)
+    {
+        return Err(StatsError::Weight { arm, value });
+    }
+    let (counts, allocation): (Vec<u64>, Vec<f64>) = counts
+        .iter()
+        .zip(weights)
+        .filter(|(_, weight)| **weight > 0.0)
+        .map(|(count, weight)| (*count, *weight))
+        .unzip();
+    let enough = sample_size(&Design {
+        allocation,
+        ..Design::new(0.05, 0.2)
+    })?;
+    let events = counts.iter().fold(0_u64, |sum, n| sum.saturating_add(*n));
+    let needed = enough
+        .per_arm
+        .iter()
+        .zip(&counts)
+        .map(|(enough, n)| enough.saturating_sub(*n))
+        .sum();
+    Ok(Floor {
+        events,
+        gathering: events < TOTAL_FLOOR || counts.iter().any(|n| *n < ARM_FLOOR),
+        needed,
+    })
+}

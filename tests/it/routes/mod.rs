@@ -1,3 +1,0 @@
-//! One file an endpoint, as the URLs go.
-
-mod me;
