@@ -6,6 +6,9 @@ pub use crate::domain::decision::{Assignment, Explanation};
 
 use crate::domain::User;
 
+/// The most requests of one list.
+pub const MAX_ASSIGNMENTS_PER_REQUEST: usize = 1_000;
+
 /// One request for a variant. `POST /experiments/assign` takes one, or a list of them.
 ///
 /// The user's fields stand beside `experimentId`, or below `user`.

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::domain::{
-    AssignmentMode, AuditEntry, EndedReason, Experiment, Key, Metric, Percent, Prior, Rule, SecondaryEvent,
-    Status, SubjectType, Variant,
+    AssignmentMode, AuditAction, AuditEntry, EndedReason, Experiment, Key, Metric, Percent, Prior, Rule,
+    SecondaryEvent, Status, SubjectType, Variant,
 };
 
 /// Body of `POST /experiments`. Only `name` is required.
@@ -152,7 +152,7 @@ where
 }
 
 /// Body of `POST /experiments/{idOrKey}/status`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ChangeStatus {
     /// The status to move to.
@@ -173,12 +173,49 @@ pub struct ChangeStatus {
     pub override_failing_srm: bool,
 }
 
+/// Body of `PUT /experiments/{idOrKey}/rules`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SetRules {
+    /// The version the change was made from.
+    pub resource_version: u64,
+    /// The new rules, all of them.
+    pub rules: Vec<Rule>,
+}
+
+/// Query of `GET /experiments`.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ListExperiments {
+    /// Whether archived ones are wanted too.
+    #[serde(default)]
+    pub archived: bool,
+}
+
 /// Answer of `GET /experiments`, sorted by key.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ExperimentList {
     /// The project's experiments; archived ones only when they were asked for.
     pub experiments: Vec<Experiment>,
+}
+
+/// How many entries a page of the history has.
+pub const HISTORY_PAGE: u32 = 50;
+
+/// Query of `GET /experiments/{idOrKey}/history`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HistoryQuery {
+    /// Only entries before this one: the `nextBefore` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<i64>,
+    /// Only this action, such as `experiment.status_changed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<AuditAction>,
+    /// Only by this actor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
 }
 
 /// Answer of `GET /experiments/{idOrKey}/history`: newest first, 50 at a time.

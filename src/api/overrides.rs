@@ -51,7 +51,7 @@ pub struct DeleteOverride {
 }
 
 /// Query of `GET /experiments/{idOrKey}/overrides`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ListOverrides {
     /// Only ids that contain this text.

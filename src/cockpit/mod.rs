@@ -1,2 +1,34 @@
-//! The cockpit's core: state, actions, effects and pure updates. No terminal, no network.
+//! The cockpit's core: state, actions, effects; no terminal, no network, no clock.
+//!
+//! [`update::update`] is a pure function `(&mut State, Action, now) -> Vec<Effect>`. Effects are plain
+//! data that `runtime` carries out; each answer comes back as [`action::Action::Reply`] with the id of
+//! its run, and is dropped when a later run has replaced it.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | [`key`] | a key press, parsed from and written as text |
+//! | [`keymap`] | the one registry of commands: dispatch, footer, help, palette, docs |
+//! | [`action`], [`effect`] | what can happen, what can be asked for |
+//! | [`format`] | numbers and times as they are written |
+//! | [`ports`] | what the outside promises: answers and failures |
+//! | [`state`] | everything there is to know, one file an area |
+//! | [`update`] | what each action does to it, one file an area |
+//! | [`alarms`] | what about an experiment needs a person |
+//! | [`lifecycle`] | the steps of a life, and their effects in words |
+
+pub mod action;
+pub mod alarms;
+pub mod effect;
 pub mod format;
+pub mod key;
+pub mod keymap;
+pub mod lifecycle;
+pub mod ports;
+pub mod state;
+pub mod update;
+
+pub use action::Action;
+pub use effect::Effect;
+pub use key::{Code, Key};
+pub use state::State;
+pub use update::update;

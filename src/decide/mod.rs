@@ -15,6 +15,3 @@ mod subject;
 pub use lookups::Lookups;
 pub use prepared::{Outcome, PrepareError, Prepared};
 pub use subject::{Subject, subject};
-
-#[cfg(test)]
-mod fixtures;

@@ -63,6 +63,9 @@ pub struct Rule {
     pub conditions: Vec<Condition>,
 }
 
+/// The longest id of an override's subject, in characters.
+pub const MAX_SUBJECT_ID_LENGTH: usize = 512;
+
 /// What kind of id an override is for.
 #[derive(Debug, Clone, Copy, Eq, Hash, PartialEq, Ord, PartialOrd, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -1,1 +1,246 @@
 //! The HTTP API, the configuration store, ingest and jobs.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `router` | all routes with the roles they ask for |
+//! | `handlers/` | one file a resource: the request read, the answer written |
+//! | `middleware/` | request ids, log, problems, panics, time limit, tokens and roles |
+//! | `extract`, `error` | bodies, queries and errors that name the field |
+//! | `registry` | the one way in which configuration changes |
+//! | `edit`, `lifecycle`, `diff` | what a change makes of an experiment, and what changed: pure |
+//! | `snapshot` | configuration in memory, what assignments are decided from |
+//! | `store/` | configuration on disk |
+//! | `link` | the way to ClickHouse |
+//! | `setup` | the first start: project and token |
+
+pub mod diff;
+pub mod edit;
+pub mod error;
+pub mod extract;
+pub mod handlers;
+pub mod lifecycle;
+pub mod link;
+pub mod middleware;
+pub mod registry;
+pub mod router;
+pub mod setup;
+pub mod snapshot;
+pub mod state;
+pub mod store;
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::serve::ListenerExt as _;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use crate::domain::experiment::DEFAULT_MAX_VARIANTS;
+
+use link::{AccessWatch, Link};
+use registry::Registry;
+use setup::ProjectSeed;
+use state::AppState;
+use store::{Store, StoreError};
+
+/// How the server is run.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where the store, the spool and the token are kept. Created where it is missing.
+    pub data_dir: PathBuf,
+    /// The project of the first start.
+    pub project: ProjectSeed,
+    /// The admin token; made at the first start where it is missing.
+    pub token: Option<String>,
+    /// Where ClickHouse is.
+    pub warehouse: AccessWatch,
+    /// The most variants of an experiment.
+    pub max_variants: usize,
+    /// How long a request may take.
+    pub time_limit: Duration,
+    /// How long requests that are under way may take once the server is asked to stop.
+    pub drain_limit: Duration,
+    /// Whether the traffic is simulated.
+    pub demo: bool,
+}
+
+impl Options {
+    /// The usual settings for a data directory, with ClickHouse where `warehouse` says.
+    #[must_use]
+    pub fn new(data_dir: impl Into<PathBuf>, warehouse: AccessWatch) -> Self {
+        Self {
+            data_dir: data_dir.into(),
+            project: ProjectSeed::default(),
+            token: None,
+            warehouse,
+            max_variants: DEFAULT_MAX_VARIANTS,
+            time_limit: Duration::from_secs(30),
+            drain_limit: Duration::from_secs(10),
+            demo: false,
+        }
+    }
+}
+
+/// Why the server cannot start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The data directory cannot be used.
+    #[error("cannot use the data directory {path}: {source}; check that it exists and is yours")]
+    DataDir {
+        /// The directory, or the file in it.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Another process uses the data directory.
+    #[error(
+        "the data directory {0} is in use by another splitdeck server; stop it, or name another directory"
+    )]
+    InUse(PathBuf),
+    /// The configuration store cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The token that was given is no good.
+    #[error("the token is not usable: {0}")]
+    Token(String),
+    /// The listener failed.
+    #[error("the server cannot accept connections: {0}")]
+    Serve(#[from] std::io::Error),
+}
+
+/// A server that is ready to listen.
+#[derive(Debug)]
+pub struct Server {
+    state: AppState,
+    time_limit: Duration,
+    drain_limit: Duration,
+    token: setup::AdminToken,
+    tasks: Vec<JoinHandle<()>>,
+    /// Held as long as the server lives: two servers on one directory would not see each other's changes.
+    _lock: File,
+}
+
+impl Server {
+    /// Opens the data directory, loads the configuration, and seeds project and token at the first start.
+    /// Does not wait for ClickHouse.
+    ///
+    /// # Errors
+    /// See [`ServerError`].
+    pub async fn open(options: Options) -> Result<Self, ServerError> {
+        let lock = lock(&options.data_dir)?;
+        let store = Store::open(&options.data_dir).await?;
+        let setup::Setup { tokens, admin } =
+            setup::run(&store, &options.data_dir, &options.project, options.token).await?;
+        let registry = Registry::load(store, options.max_variants).await?;
+        let link = Link::new(options.warehouse);
+        let tasks = vec![tokio::spawn(Arc::clone(&link).keep())];
+        Ok(Self {
+            state: AppState::new(registry, link, tokens, options.demo),
+            time_limit: options.time_limit,
+            drain_limit: options.drain_limit,
+            token: admin,
+            tasks,
+            _lock: lock,
+        })
+    }
+
+    /// Where the admin token is to be had.
+    #[must_use]
+    pub fn admin_token(&self) -> &setup::AdminToken {
+        &self.token
+    }
+
+    /// What the handlers reach.
+    #[must_use]
+    pub fn state(&self) -> &AppState {
+        &self.state
+    }
+
+    /// Answers requests until `shutdown` is ready; then takes no new ones, and ends when those under way
+    /// are answered, or after the drain limit.
+    ///
+    /// # Errors
+    /// [`ServerError::Serve`].
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), ServerError> {
+        let address = listener.local_addr()?;
+        if !address.ip().is_loopback() {
+            tracing::warn!(
+                %address,
+                "listening beyond this machine without TLS: tokens and data cross the network readable; \
+                 put a TLS proxy in front"
+            );
+        }
+        let router = router::router(self.state.clone(), self.time_limit);
+        let listener = listener.tap_io(|stream| {
+            // Small answers should not wait for more to send; one that does is only slower.
+            let _ = stream.set_nodelay(true);
+        });
+        let stopping = Arc::new(tokio::sync::Notify::new());
+        let asked = Arc::clone(&stopping);
+        let serving = axum::serve(listener, router).with_graceful_shutdown(async move {
+            shutdown.await;
+            tracing::info!("stopping: requests under way are answered");
+            asked.notify_one();
+        });
+        let drain_limit = self.drain_limit;
+        let served = tokio::select! {
+            served = serving => served,
+            () = async { stopping.notified().await; tokio::time::sleep(drain_limit).await } => {
+                tracing::warn!("some requests did not end in time and are cut off");
+                Ok(())
+            }
+        };
+        self.close().await;
+        Ok(served?)
+    }
+
+    /// Ends what runs beside the requests, and closes the store.
+    async fn close(self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+        self.state.registry().close().await;
+    }
+}
+
+/// Opens the server and answers requests on `listener` until `shutdown` is ready.
+///
+/// # Errors
+/// See [`ServerError`].
+pub async fn launch(
+    listener: TcpListener,
+    options: Options,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), ServerError> {
+    Server::open(options).await?.serve(listener, shutdown).await
+}
+
+/// Creates the directory, for its owner only, and takes its lock.
+fn lock(dir: &Path) -> Result<File, ServerError> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    let path = dir.join("server.lock");
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| ServerError::DataDir { path, source }
+    };
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true).mode(0o700);
+    builder.create(dir).map_err(failed(dir))?;
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(failed(&path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(ServerError::InUse(dir.to_owned())),
+        Err(TryLockError::Error(source)) => Err(failed(&path)(source)),
+    }
+}

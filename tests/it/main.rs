@@ -11,3 +11,5 @@
 
 mod generated;
 mod layers;
+mod routes;
+mod support;

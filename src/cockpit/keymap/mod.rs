@@ -1,0 +1,284 @@
+//! One registry of commands. It gives dispatch, the footer, `?` help, the palette and `docs/keys.md`.
+
+mod docs;
+mod table;
+
+use super::Key;
+
+pub use docs::render as render_docs;
+pub use table::COMMANDS;
+
+/// Everything that a key or the palette can ask for.
+#[derive(Debug, Clone, Copy, Eq, Hash, PartialEq, Ord, PartialOrd)]
+#[expect(missing_docs, reason = "each has its help text in the table")]
+pub enum Command {
+    Up,
+    Down,
+    PageUp,
+    PageDown,
+    Top,
+    Bottom,
+    Open,
+    Filter,
+    Accept,
+    TabSetup,
+    TabVariants,
+    TabRules,
+    TabOverrides,
+    TabAnalytics,
+    TabInsights,
+    NextTab,
+    PreviousTab,
+    Search,
+    NextPage,
+    PreviousPage,
+    Activate,
+    Pause,
+    Resume,
+    Complete,
+    History,
+    Explain,
+    Attach,
+    CopyKey,
+    Hold,
+    Reload,
+    NextField,
+    PreviousField,
+    Less,
+    More,
+    Toggle,
+    Press,
+    ScrollUp,
+    ScrollDown,
+    Back,
+    Palette,
+    Help,
+    Repaint,
+    Suspend,
+    Quit,
+}
+
+/// Where a key works. A screen is a chain of these, the most specific first.
+#[derive(Debug, Clone, Copy, Eq, Hash, PartialEq, Ord, PartialOrd)]
+pub enum Context {
+    /// In every state.
+    Always,
+    /// Wherever no text field and no dialog takes the keys.
+    Global,
+    /// Wherever there are rows or lines to move among.
+    Rows,
+    /// The list of experiments.
+    List,
+    /// The filter of the list, while it is typed.
+    Filter,
+    /// Every tab of an experiment.
+    Experiment,
+    /// The Overrides tab.
+    Overrides,
+    /// The search of the Overrides tab, while it is typed.
+    Search,
+    /// The Analytics tab.
+    Analytics,
+    /// The dialog of a dangerous step.
+    Dialog,
+    /// The command palette.
+    Palette,
+    /// The Explain panel.
+    Explain,
+    /// Help, history and other panels to read.
+    Panel,
+}
+
+impl Context {
+    /// All of them, in the order of docs.
+    pub const ALL: [Self; 13] = [
+        Self::Always,
+        Self::Global,
+        Self::Rows,
+        Self::List,
+        Self::Filter,
+        Self::Experiment,
+        Self::Overrides,
+        Self::Search,
+        Self::Analytics,
+        Self::Dialog,
+        Self::Palette,
+        Self::Explain,
+        Self::Panel,
+    ];
+
+    /// Where that is, in words.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Always => "Everywhere, also while typing",
+            Self::Global => "Everywhere else",
+            Self::Rows => "Moving",
+            Self::List => "List of experiments",
+            Self::Filter => "While typing a filter",
+            Self::Experiment => "One experiment",
+            Self::Overrides => "Overrides tab",
+            Self::Search => "While typing a search",
+            Self::Analytics => "Analytics tab",
+            Self::Dialog => "Dialogs",
+            Self::Palette => "Command palette",
+            Self::Explain => "Explain",
+            Self::Panel => "Panels",
+        }
+    }
+}
+
+/// One command with everything that is said about it.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry {
+    /// The command.
+    pub command: Command,
+    /// Its stable name, by which keys are rebound and the palette finds it.
+    pub name: &'static str,
+    /// Its keys, and where each works.
+    pub keys: &'static [(Context, &'static str)],
+    /// The word in the footer.
+    pub label: &'static str,
+    /// What it does, in help, palette and docs.
+    pub help: &'static str,
+    /// Place in the footer, the lowest first and the last to be dropped; 0 is never shown there.
+    pub priority: u8,
+    /// Whether it leads to a change on the server: refused in one place when that is not allowed.
+    pub writes: bool,
+    /// Whether the palette lists it.
+    pub palette: bool,
+}
+
+impl Command {
+    /// Its line of the registry.
+    #[must_use]
+    pub fn entry(self) -> Option<&'static Entry> {
+        COMMANDS.iter().find(|entry| entry.command == self)
+    }
+}
+
+/// One key at work.
+#[derive(Debug, Clone, Copy, Eq, PartialEq)]
+pub struct Binding {
+    /// Where it works.
+    pub context: Context,
+    /// The key.
+    pub key: Key,
+    /// What it does.
+    pub command: Command,
+}
+
+/// Which key does what.
+#[derive(Debug, Clone)]
+pub struct Keymap {
+    bindings: Vec<Binding>,
+}
+
+impl Default for Keymap {
+    /// The keys of the registry.
+    fn default() -> Self {
+        let bindings = COMMANDS.iter().flat_map(|entry| {
+            // That every key of the registry parses is held by a test.
+            entry.keys.iter().filter_map(|(context, key)| {
+                Some(Binding {
+                    context: *context,
+                    key: key.parse().ok()?,
+                    command: entry.command,
+                })
+            })
+        });
+        Self {
+            bindings: bindings.collect(),
+        }
+    }
+}
+
+impl Keymap {
+    /// The command of a key in a chain of contexts, the most specific first.
+    #[must_use]
+    pub fn command(&self, contexts: &[Context], key: Key) -> Option<Command> {
+        contexts.iter().find_map(|context| {
+            self.bindings
+                .iter()
+                .find(|b| b.context == *context && b.key == key)
+                .map(|b| b.command)
+        })
+    }
+
+    /// The keys of a command in a chain of contexts, as they are bound now.
+    pub fn keys(&self, contexts: &[Context], command: Command) -> impl Iterator<Item = Key> {
+        // A key that a more specific context gives to another command is not one of this command here.
+        self.bindings
+            .iter()
+            .filter(move |b| b.command == command && contexts.contains(&b.context))
+            .filter(move |b| self.command(contexts, b.key) == Some(command))
+            .map(|b| b.key)
+    }
+
+    /// All bindings, in the order of the registry.
+    #[must_use]
+    pub fn bindings(&self) -> &[Binding] {
+        &self.bindings
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use super::*;
+    use crate::cockpit::Code;
+
+    #[test]
+    fn every_key_of_the_registry_parses_and_is_bound_once() {
+        let mut bound = BTreeMap::new();
+        for entry in COMMANDS {
+            for (context, text) in entry.keys {
+                let key: Key = text.parse().unwrap_or_else(|e| panic!("{}: {e}", entry.name));
+                assert_eq!(&key.to_string(), text, "{}: written in its own form", entry.name);
+                let other = bound.insert((*context, key), entry.name);
+                assert_eq!(other, None, "{text} in {context:?} is also {}", entry.name);
+            }
+        }
+        assert_eq!(Keymap::default().bindings().len(), bound.len());
+    }
+
+    #[test]
+    fn names_and_commands_are_unique() {
+        let names: BTreeSet<_> = COMMANDS.iter().map(|e| e.name).collect();
+        let commands: BTreeSet<_> = COMMANDS.iter().map(|e| e.command).collect();
+        assert_eq!(names.len(), COMMANDS.len());
+        assert_eq!(commands.len(), COMMANDS.len());
+    }
+
+    #[test]
+    fn keys_that_terminals_confuse_are_never_relied_on() {
+        for binding in Keymap::default().bindings() {
+            let Key { code, ctrl, alt, .. } = binding.key;
+            let confusing = (ctrl && matches!(code, Code::Char('h' | 'i' | 'j' | 'm' | 's' | 'q')))
+                || (alt && code == Code::Enter);
+            assert!(!confusing, "{} for {:?}", binding.key, binding.command);
+        }
+    }
+
+    #[test]
+    fn a_text_field_can_take_every_character() {
+        let texts = [
+            Context::Filter,
+            Context::Search,
+            Context::Palette,
+            Context::Explain,
+        ];
+        for binding in Keymap::default().bindings() {
+            if texts.contains(&binding.context) || binding.context == Context::Always {
+                assert_eq!(
+                    binding.key.typed(),
+                    None,
+                    "{} for {:?}",
+                    binding.key,
+                    binding.command
+                );
+            }
+        }
+    }
+}

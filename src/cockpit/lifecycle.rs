@@ -1,0 +1,214 @@
+//! The steps of an experiment's life, and what each will do, in words.
+
+use crate::api::experiments::ChangeStatus;
+use crate::api::results::Overview;
+use crate::domain::{Experiment, Status};
+
+use super::format;
+use super::state::overlay::{ENDED_REASONS, StepDialog};
+
+/// A step that a person can take.
+#[derive(Debug, Clone, Copy, Eq, Hash, PartialEq)]
+pub enum Step {
+    /// Draft → active.
+    Activate,
+    /// Active → paused.
+    Pause,
+    /// Paused by a person → active.
+    Resume,
+    /// Paused by the guard → active, from evidence.
+    ResumeAutoPaused,
+    /// Active or paused → completed.
+    Complete,
+}
+
+impl Step {
+    /// The status it leads to.
+    #[must_use]
+    pub fn to(self) -> Status {
+        match self {
+            Self::Activate | Self::Resume | Self::ResumeAutoPaused => Status::Active,
+            Self::Pause => Status::Paused,
+            Self::Complete => Status::Completed,
+        }
+    }
+
+    /// The verb, as the button that does it says.
+    #[must_use]
+    pub fn verb(self) -> &'static str {
+        match self {
+            Self::Activate => "Activate",
+            Self::Pause => "Pause",
+            Self::Resume | Self::ResumeAutoPaused => "Resume",
+            Self::Complete => "Complete",
+        }
+    }
+
+    /// What the button that changes nothing says.
+    #[must_use]
+    pub fn keep(self) -> &'static str {
+        match self {
+            Self::Activate => "Keep as draft",
+            Self::Pause => "Keep running",
+            Self::Resume | Self::ResumeAutoPaused => "Keep paused",
+            Self::Complete => "Not yet",
+        }
+    }
+
+    /// What is said once it is done.
+    #[must_use]
+    pub fn done(self) -> &'static str {
+        match self {
+            Self::Activate => "is active",
+            Self::Pause => "is paused",
+            Self::Resume | Self::ResumeAutoPaused => "is active again",
+            Self::Complete => "is completed",
+        }
+    }
+
+    /// Why the step cannot be taken by `experiment` as it stands; none when it can.
+    #[must_use]
+    pub fn refusal(self, experiment: &Experiment) -> Option<String> {
+        let fits = match self {
+            Self::Activate => experiment.status == Status::Draft,
+            Self::Pause => experiment.status == Status::Active,
+            Self::Resume | Self::ResumeAutoPaused => experiment.status == Status::Paused,
+            Self::Complete => matches!(experiment.status, Status::Active | Status::Paused),
+        };
+        (!fits).then(|| {
+            format!(
+                "{} is {}: only {} can be {}",
+                experiment.key,
+                experiment.status,
+                match self {
+                    Self::Activate => "a draft",
+                    Self::Pause => "an active experiment",
+                    Self::Resume | Self::ResumeAutoPaused => "a paused experiment",
+                    Self::Complete => "an active or paused experiment",
+                },
+                match self {
+                    Self::Activate => "activated",
+                    Self::Pause => "paused",
+                    Self::Resume | Self::ResumeAutoPaused => "resumed",
+                    Self::Complete => "completed",
+                }
+            )
+        })
+    }
+
+    /// Resume, with the evidence where the guard paused it.
+    #[must_use]
+    pub fn resume_of(experiment: &Experiment) -> Self {
+        if experiment.is_auto_paused() {
+            Self::ResumeAutoPaused
+        } else {
+            Self::Resume
+        }
+    }
+}
+
+/// What a step will do, one sentence a line.
+#[must_use]
+pub fn effects(dialog: &StepDialog, overview: Option<&Overview>) -> Vec<String> {
+    let experiment = dialog.experiment.as_ref();
+    let default = &experiment.default_variant_id;
+    let mut lines = Vec::new();
+    match dialog.step {
+        Step::Activate => {
+            lines.push("Decisions are made from now on, and the split is fixed as a cohort.".to_owned());
+            for variant in &experiment.variants {
+                lines.push(format!(
+                    "{} % of the subjects see {}.",
+                    variant.traffic_pct, variant.key
+                ));
+            }
+            if let Some(rest) = unallocated(experiment) {
+                lines.push(format!("{rest} % stay unallocated and see {default}."));
+            }
+            if experiment.primary_metric.is_none() {
+                lines.push("There is no primary metric: exposures are counted, no conversions.".to_owned());
+            }
+        }
+        Step::Pause => {
+            lines.push(format!("Everybody sees {default} until it is resumed."));
+            lines.extend(losing(experiment, default.as_str(), overview));
+        }
+        Step::Resume | Step::ResumeAutoPaused => {
+            lines.push("Decisions are made again, with the same split and the same slots.".to_owned());
+        }
+        Step::Complete => {
+            let winner = winner_of(dialog).unwrap_or(default.as_str());
+            lines.push(format!("Everybody sees {winner} from now on."));
+            lines.extend(losing(experiment, winner, overview));
+            lines.push("A completed experiment cannot be made active again.".to_owned());
+        }
+    }
+    lines
+}
+
+/// The key of the chosen winner; none for none.
+#[must_use]
+pub fn winner_of(dialog: &StepDialog) -> Option<&str> {
+    let at = dialog.winner.checked_sub(1)?;
+    dialog.experiment.variants.get(at).map(|v| v.key.as_str())
+}
+
+/// The share that belongs to nobody, in percent; none when there is none.
+#[must_use]
+pub fn unallocated(experiment: &Experiment) -> Option<String> {
+    let total: u32 = experiment
+        .variants
+        .iter()
+        .map(|v| v.traffic_pct.basis_points())
+        .sum();
+    let rest = 10_000_u32.saturating_sub(total);
+    (rest > 0).then(|| format!("{}.{:02}", rest / 100, rest % 100))
+}
+
+/// What is sent for the step.
+#[must_use]
+pub fn change(dialog: &StepDialog) -> ChangeStatus {
+    let comment = dialog.comment.text().trim();
+    let winner = winner_of(dialog).and_then(|key| dialog.experiment.variant(key));
+    let completes = dialog.step == Step::Complete;
+    ChangeStatus {
+        to: dialog.step.to(),
+        resource_version: dialog.experiment.resource_version,
+        comment: (!comment.is_empty()).then(|| comment.to_owned()),
+        winning_variant: winner.filter(|_| completes).map(|v| v.key.clone()),
+        ended_reason: completes
+            .then(|| ENDED_REASONS.get(dialog.ended_reason).copied())
+            .flatten(),
+        override_failing_srm: dialog.override_failing,
+    }
+}
+
+/// "About 12,400 exposures an hour stop seeing treatment", for each arm with traffic but `stays`.
+fn losing(experiment: &Experiment, stays: &str, overview: Option<&Overview>) -> Vec<String> {
+    if experiment.status != Status::Active {
+        return Vec::new();
+    }
+    let Some(overview) = overview.filter(|o| !o.per_minute.is_empty()) else {
+        return Vec::new();
+    };
+    let minutes = overview.per_minute.len() as u64;
+    let per_hour = overview.per_minute.iter().sum::<u64>() * 60 / minutes.max(1);
+    let total: u32 = experiment
+        .variants
+        .iter()
+        .map(|v| v.traffic_pct.basis_points())
+        .sum();
+    experiment
+        .variants
+        .iter()
+        .filter(|v| v.traffic_pct.basis_points() > 0 && !v.key.as_str().eq_ignore_ascii_case(stays))
+        .map(|v| {
+            let share = per_hour * u64::from(v.traffic_pct.basis_points()) / u64::from(total.max(1));
+            format!(
+                "About {} exposures an hour stop seeing {}.",
+                format::count(share),
+                v.key
+            )
+        })
+        .collect()
+}

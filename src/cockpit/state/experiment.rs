@@ -1,0 +1,166 @@
+//! One experiment: what is known of it, and where one looks.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::analytics::AnalyticsState;
+use super::overrides::OverridesState;
+use crate::api::results::{Results, ResultsQuery};
+use crate::cockpit::ports::Loaded;
+use crate::domain::{AuditEntry, Experiment};
+
+/// The six tabs.
+#[derive(Debug, Clone, Copy, Default, Eq, Hash, PartialEq)]
+pub enum Tab {
+    /// Details, lifecycle, conversion.
+    #[default]
+    Setup,
+    /// The arms and their shares.
+    Variants,
+    /// Who is routed by properties.
+    Rules,
+    /// Who is forced by id.
+    Overrides,
+    /// What came of it.
+    Analytics,
+    /// What it means, in words.
+    Insights,
+}
+
+impl Tab {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 6] = [
+        Self::Setup,
+        Self::Variants,
+        Self::Rules,
+        Self::Overrides,
+        Self::Analytics,
+        Self::Insights,
+    ];
+
+    /// The title.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Setup => "Setup",
+            Self::Variants => "Variants",
+            Self::Rules => "Rules",
+            Self::Overrides => "Overrides",
+            Self::Analytics => "Analytics",
+            Self::Insights => "Insights",
+        }
+    }
+
+    /// The position, from 0.
+    #[must_use]
+    pub fn index(self) -> usize {
+        Self::ALL.iter().position(|tab| *tab == self).unwrap_or(0)
+    }
+
+    /// The tab `by` positions further, around the ends.
+    #[must_use]
+    pub fn step(self, by: isize) -> Self {
+        let len = Self::ALL.len();
+        let at = (self.index() + len).saturating_add_signed(by % 6) % len;
+        Self::ALL[at]
+    }
+}
+
+/// The history, as far as it was loaded.
+#[derive(Debug, Default)]
+pub struct HistoryState {
+    /// The entries, newest first.
+    pub entries: Loaded<Vec<AuditEntry>>,
+    /// What to ask for to get the next page; none at the end.
+    pub next_before: Option<i64>,
+    /// The version of the experiment it was loaded for; a newer one makes it reloaded.
+    pub version: u64,
+}
+
+/// One experiment with what is known of it.
+#[derive(Debug)]
+pub struct ExperimentDetail {
+    /// Its key, or whatever it was asked for by until it is known.
+    pub name: String,
+    /// As it is configured.
+    pub experiment: Loaded<Arc<Experiment>>,
+    /// The open tab.
+    pub tab: Tab,
+    /// The results that are shown.
+    pub results: Loaded<Arc<Results>>,
+    /// What was asked for last.
+    pub results_asked: Option<ResultsQuery>,
+    /// The version of the experiment that the last results were asked for.
+    pub results_version: u64,
+    /// The mark of the last probe: while it stays the same nothing arrived.
+    pub mark: Option<u64>,
+    /// The mark before the last results were asked for.
+    pub results_mark: Option<u64>,
+    /// The Analytics tab.
+    pub analytics: AnalyticsState,
+    /// The Overrides tab.
+    pub overrides: OverridesState,
+    /// Its history.
+    pub history: HistoryState,
+    /// The first line that is shown of each tab, or the row under its cursor.
+    pub scroll: [usize; 6],
+}
+
+impl ExperimentDetail {
+    /// An experiment of which only the id or key is known.
+    #[must_use]
+    pub fn unknown(name: String) -> Self {
+        Self {
+            name,
+            experiment: Loaded::default(),
+            tab: Tab::default(),
+            results: Loaded::default(),
+            results_asked: None,
+            results_version: 0,
+            mark: None,
+            results_mark: None,
+            analytics: AnalyticsState::default(),
+            overrides: OverridesState::default(),
+            history: HistoryState::default(),
+            scroll: [0; 6],
+        }
+    }
+
+    /// Its id, once it is known.
+    #[must_use]
+    pub fn id(&self) -> Option<Uuid> {
+        self.experiment.value.as_ref().map(|e| e.id)
+    }
+
+    /// Its configuration, once it is known.
+    #[must_use]
+    pub fn config(&self) -> Option<&Arc<Experiment>> {
+        self.experiment.value.as_ref()
+    }
+
+    /// The first line, or the row under the cursor, of the open tab.
+    #[must_use]
+    pub fn row(&self) -> usize {
+        self.scroll[self.tab.index()]
+    }
+
+    /// The same, to be changed.
+    pub fn row_mut(&mut self) -> &mut usize {
+        &mut self.scroll[self.tab.index()]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tabs_go_round() {
+        assert_eq!(Tab::Insights.step(1), Tab::Setup);
+        assert_eq!(Tab::Setup.step(-1), Tab::Insights);
+        for tab in Tab::ALL {
+            assert_eq!(tab.step(1).step(-1), tab);
+        }
+    }
+}

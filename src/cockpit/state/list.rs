@@ -1,0 +1,194 @@
+//! The list of experiments: rows, order, selection, filter.
+
+use std::cmp::Reverse;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
+use nucleo_matcher::{Config, Matcher, Utf32Str};
+use uuid::Uuid;
+
+use super::link::later;
+use super::text::TextField;
+use crate::api::results::Overview;
+use crate::cockpit::alarms::{self, Severity};
+use crate::cockpit::ports::Loaded;
+use crate::domain::{Experiment, Status};
+
+/// How long the order of the rows holds after the cursor moved.
+pub const FREEZE: Duration = Duration::from_secs(3);
+
+/// The list of experiments.
+#[derive(Debug, Default)]
+pub struct ListState {
+    /// All experiments of the project that are not archived, as the server sorts them.
+    pub experiments: Loaded<Vec<Arc<Experiment>>>,
+    /// Their live numbers.
+    pub overviews: Loaded<HashMap<Uuid, Overview>>,
+    /// The rows in the order they are shown: what the filter lets through.
+    pub rows: Vec<Uuid>,
+    /// The row under the cursor, by id, so that new data never moves it.
+    pub selected: Option<Uuid>,
+    /// What is typed into the filter.
+    pub filter: TextField,
+    /// Whether the filter takes the keys.
+    pub filtering: bool,
+    /// Until when the order of the rows holds.
+    pub frozen_until: Option<Timestamp>,
+}
+
+impl ListState {
+    /// All experiments; empty before the first answer.
+    #[must_use]
+    pub fn all(&self) -> &[Arc<Experiment>] {
+        self.experiments.value.as_deref().unwrap_or_default()
+    }
+
+    /// An experiment by id.
+    #[must_use]
+    pub fn experiment(&self, id: Uuid) -> Option<&Arc<Experiment>> {
+        self.all().iter().find(|e| e.id == id)
+    }
+
+    /// An experiment's live numbers.
+    #[must_use]
+    pub fn overview(&self, id: Uuid) -> Option<&Overview> {
+        self.overviews.value.as_ref()?.get(&id)
+    }
+
+    /// The experiment under the cursor.
+    #[must_use]
+    pub fn current(&self) -> Option<&Arc<Experiment>> {
+        self.experiment(self.selected?)
+    }
+
+    /// The position of the cursor among the rows.
+    #[must_use]
+    pub fn position(&self) -> Option<usize> {
+        let selected = self.selected?;
+        self.rows.iter().position(|id| *id == selected)
+    }
+
+    /// How many experiments need a person, and how many are active.
+    #[must_use]
+    pub fn counts(&self, now: Timestamp) -> (usize, usize) {
+        let needing = self
+            .all()
+            .iter()
+            .filter(|e| alarms::need_person(&alarms::of(e, self.overview(e.id), now)))
+            .count();
+        let active = self.all().iter().filter(|e| e.status == Status::Active);
+        (needing, active.count())
+    }
+
+    /// Whether the order of the rows holds.
+    #[must_use]
+    pub fn is_frozen(&self, now: Timestamp) -> bool {
+        self.frozen_until.is_some_and(|until| until > now)
+    }
+
+    /// Moves the cursor by `by` rows and holds the order for a while.
+    pub fn move_by(&mut self, by: isize, now: Timestamp) {
+        let last = self.rows.len().saturating_sub(1);
+        let from = self.position().unwrap_or(0);
+        self.selected = self.rows.get(from.saturating_add_signed(by).min(last)).copied();
+        self.frozen_until = Some(later(now, FREEZE));
+    }
+
+    /// Brings the rows up to date: what the filter lets through, what needs a person first.
+    ///
+    /// While the order holds, rows stay where they are: new ones are added at the end, gone ones are
+    /// taken out.
+    pub fn arrange(&mut self, now: Timestamp) {
+        let wanted = self.sorted(now);
+        if self.is_frozen(now) && !self.rows.is_empty() {
+            let there: HashSet<Uuid> = wanted.iter().copied().collect();
+            self.rows.retain(|id| there.contains(id));
+            let kept: HashSet<Uuid> = self.rows.iter().copied().collect();
+            self.rows
+                .extend(wanted.into_iter().filter(|id| !kept.contains(id)));
+        } else {
+            self.rows = wanted;
+            self.frozen_until = None;
+        }
+        if self.position().is_none() {
+            self.selected = self.rows.first().copied();
+        }
+    }
+
+    /// The filter was changed: the best match comes first and under the cursor.
+    pub fn filter_changed(&mut self, now: Timestamp) {
+        self.frozen_until = None;
+        let keep = self.filter.text().is_empty().then_some(self.selected).flatten();
+        self.selected = keep;
+        self.arrange(now);
+    }
+
+    fn sorted(&self, now: Timestamp) -> Vec<Uuid> {
+        let mut scores = Scores::new(self.filter.text());
+        let mut rows: Vec<_> = self
+            .all()
+            .iter()
+            .filter_map(|experiment| {
+                let score = scores.of(experiment)?;
+                let alarms = alarms::of(experiment, self.overview(experiment.id), now);
+                let worst = alarms
+                    .iter()
+                    .map(|a| a.severity())
+                    .filter(|s| *s >= Severity::Warn)
+                    .max();
+                let rank = (
+                    Reverse(score),
+                    Reverse(worst),
+                    life_rank(experiment.status),
+                    experiment.key.folded(),
+                );
+                Some((rank, experiment.id))
+            })
+            .collect();
+        rows.sort();
+        rows.into_iter().map(|(_, id)| id).collect()
+    }
+}
+
+/// Active first, then what may become it again, then the past.
+fn life_rank(status: Status) -> u8 {
+    match status {
+        Status::Active => 0,
+        Status::Paused => 1,
+        Status::Draft => 2,
+        Status::Completed => 3,
+        Status::Ended => 4,
+        Status::Archived => 5,
+    }
+}
+
+/// Fuzzy matching of a filter against key, name and status.
+struct Scores {
+    pattern: Option<(Pattern, Matcher)>,
+    buffer: Vec<char>,
+}
+
+impl Scores {
+    fn new(filter: &str) -> Self {
+        let pattern = (!filter.trim().is_empty()).then(|| {
+            let pattern = Pattern::parse(filter, CaseMatching::Ignore, Normalization::Smart);
+            (pattern, Matcher::new(Config::DEFAULT))
+        });
+        Self {
+            pattern,
+            buffer: Vec::new(),
+        }
+    }
+
+    /// How well it matches; none when it does not. Without a filter everything matches alike.
+    fn of(&mut self, experiment: &Experiment) -> Option<u32> {
+        let Some((pattern, matcher)) = &mut self.pattern else {
+            return Some(0);
+        };
+        let text = format!("{} {} {}", experiment.key, experiment.name, experiment.status);
+        pattern.score(Utf32Str::new(&text, &mut self.buffer), matcher)
+    }
+}

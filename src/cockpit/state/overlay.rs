@@ -1,0 +1,211 @@
+//! What lies over a screen: dialogs, panels, the palette.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::link::later;
+use super::text::TextField;
+use crate::cockpit::lifecycle::Step;
+use crate::cockpit::ports::Loaded;
+use crate::domain::{EndedReason, Experiment, Explanation};
+
+/// How long a dialog takes no keys after it opened, so that a key meant for the screen below cannot
+/// confirm anything.
+pub const DEAF_FOR: Duration = Duration::from_millis(300);
+
+/// One thing over the screen.
+#[derive(Debug)]
+pub enum Overlay {
+    /// The keys that work here.
+    Help {
+        /// First line shown.
+        scroll: usize,
+    },
+    /// The command palette.
+    Palette(Palette),
+    /// A step of an experiment's life, to be confirmed.
+    Step(Box<StepDialog>),
+    /// The history of the open experiment.
+    History {
+        /// The entry under the cursor.
+        selected: usize,
+    },
+    /// A decision step by step.
+    Explain(Box<ExplainPanel>),
+    /// How to attach the attribution to events.
+    Attach {
+        /// First line shown.
+        scroll: usize,
+    },
+}
+
+/// The command palette.
+#[derive(Debug, Default)]
+pub struct Palette {
+    /// What is typed.
+    pub input: TextField,
+    /// The line under the cursor.
+    pub selected: usize,
+}
+
+/// The Explain panel.
+#[derive(Debug, Default)]
+pub struct ExplainPanel {
+    /// The user id.
+    pub input: TextField,
+    /// The id that the explanation is of.
+    pub asked: String,
+    /// The explanation.
+    pub answer: Loaded<Explanation>,
+    /// First line shown.
+    pub scroll: usize,
+}
+
+/// A part of a dialog that can have the focus.
+#[derive(Debug, Clone, Copy, Eq, PartialEq)]
+pub enum Field {
+    /// The reason or comment.
+    Comment,
+    /// The variant that is served from then on.
+    Winner,
+    /// Why it ends.
+    EndedReason,
+    /// "I know that the test still fails."
+    Override,
+    /// The experiment's key, in a protected project.
+    TypedKey,
+    /// The button that changes nothing. Has the focus at first.
+    Cancel,
+    /// The button that does it.
+    Confirm,
+}
+
+/// The reasons for an end that can be chosen.
+pub const ENDED_REASONS: [EndedReason; 5] = [
+    EndedReason::Success,
+    EndedReason::TechIssue,
+    EndedReason::NoLongerNeeded,
+    EndedReason::NoStatSig,
+    EndedReason::Other,
+];
+
+/// What is known of the sample ratio test when an automatic pause is to be lifted.
+#[derive(Debug, Clone, Copy, Eq, PartialEq)]
+pub enum TestNow {
+    /// It passes.
+    Passes,
+    /// It fails.
+    Fails,
+    /// It cannot be told: no results, or too little data.
+    Unknown,
+}
+
+/// The dialog of a step of an experiment's life.
+#[derive(Debug)]
+pub struct StepDialog {
+    /// The step.
+    pub step: Step,
+    /// The experiment as it was when the dialog opened: what the person decides upon.
+    pub experiment: Arc<Experiment>,
+    /// Whether the key has to be typed.
+    pub protected: bool,
+    /// When it opened.
+    pub opened_at: Timestamp,
+    /// What has the focus.
+    pub focus: Field,
+    /// The reason or comment.
+    pub comment: TextField,
+    /// The chosen winner: 0 for none, else the variant's position + 1.
+    pub winner: usize,
+    /// The chosen reason of the end, by position in [`ENDED_REASONS`].
+    pub ended_reason: usize,
+    /// Whether "I know that the test still fails" is ticked.
+    pub override_failing: bool,
+    /// The typed key.
+    pub typed_key: TextField,
+    /// Whether it was sent and is not answered yet.
+    pub sending: bool,
+    /// Why it did not work.
+    pub error: Option<String>,
+    /// First line of the text that is shown, on small screens.
+    pub scroll: usize,
+}
+
+impl StepDialog {
+    /// A dialog that has just opened, the focus on Cancel.
+    #[must_use]
+    pub fn new(step: Step, experiment: Arc<Experiment>, protected: bool, now: Timestamp) -> Self {
+        Self {
+            step,
+            experiment,
+            protected,
+            opened_at: now,
+            focus: Field::Cancel,
+            comment: TextField::default(),
+            winner: 0,
+            ended_reason: 0,
+            override_failing: false,
+            typed_key: TextField::default(),
+            sending: false,
+            error: None,
+            scroll: 0,
+        }
+    }
+
+    /// From when on it takes keys.
+    #[must_use]
+    pub fn armed_at(&self) -> Timestamp {
+        later(self.opened_at, DEAF_FOR)
+    }
+
+    /// Its parts, in the order of tab.
+    #[must_use]
+    pub fn fields(&self, test: TestNow) -> Vec<Field> {
+        let mut fields = vec![Field::Comment];
+        match self.step {
+            Step::Complete => {
+                fields.insert(0, Field::Winner);
+                fields.insert(1, Field::EndedReason);
+            }
+            Step::ResumeAutoPaused if test != TestNow::Passes => fields.push(Field::Override),
+            _ => {}
+        }
+        if self.protected {
+            fields.push(Field::TypedKey);
+        }
+        fields.extend([Field::Cancel, Field::Confirm]);
+        fields
+    }
+
+    /// Why it cannot be confirmed as it is; none when it can.
+    #[must_use]
+    pub fn missing(&self, test: TestNow) -> Option<String> {
+        if self.sending {
+            return Some("waiting for the server's answer".to_owned());
+        }
+        if self.step == Step::ResumeAutoPaused && self.comment.is_blank() {
+            return Some("a reason is required".to_owned());
+        }
+        if self.step == Step::ResumeAutoPaused && test != TestNow::Passes && !self.override_failing {
+            return Some(match test {
+                TestNow::Fails => "the test still fails: tick that you know".to_owned(),
+                _ => "the test cannot be made now: tick that you know".to_owned(),
+            });
+        }
+        if self.protected && self.typed_key.text().trim() != self.experiment.key.as_str() {
+            return Some(format!("type the key: {}", self.experiment.key));
+        }
+        None
+    }
+
+    /// The text field that has the focus.
+    pub fn focused_text(&mut self) -> Option<&mut TextField> {
+        match self.focus {
+            Field::Comment => Some(&mut self.comment),
+            Field::TypedKey => Some(&mut self.typed_key),
+            _ => None,
+        }
+    }
+}

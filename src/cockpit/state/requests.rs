@@ -1,0 +1,129 @@
+//! What is on its way, what is due when, how long it took last.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::cockpit::ports::{RunId, Slot};
+
+/// A run that has not been answered.
+#[derive(Debug, Clone, Copy, Eq, PartialEq)]
+pub struct Pending {
+    /// Its number.
+    pub run: RunId,
+    /// When it was sent.
+    pub since: Timestamp,
+}
+
+/// The requests of each kind.
+#[derive(Debug, Clone)]
+pub struct Requests {
+    next_run: RunId,
+    random: u64,
+    pending: BTreeMap<Slot, Pending>,
+    due: BTreeMap<Slot, Timestamp>,
+    took: BTreeMap<Slot, Duration>,
+}
+
+impl Requests {
+    /// None yet. `seed` starts the jitter.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self {
+            next_run: 1,
+            random: seed | 1,
+            pending: BTreeMap::new(),
+            due: BTreeMap::new(),
+            took: BTreeMap::new(),
+        }
+    }
+
+    /// Starts a run; an unfinished one of the same kind is forgotten, and its reply will be dropped.
+    pub fn start(&mut self, slot: Slot, now: Timestamp) -> RunId {
+        let run = self.next_run;
+        self.next_run += 1;
+        self.pending.insert(slot, Pending { run, since: now });
+        self.due.remove(&slot);
+        run
+    }
+
+    /// Ends a run. False when it is not the one that is waited for: its reply is to be dropped.
+    pub fn finish(&mut self, slot: Slot, run: RunId, took: Duration) -> bool {
+        if self.pending.get(&slot).is_some_and(|p| p.run == run) {
+            self.pending.remove(&slot);
+            self.took.insert(slot, took);
+            true
+        } else {
+            false
+        }
+    }
+
+    /// Forgets the unfinished run of a kind; true when there was one.
+    pub fn cancel(&mut self, slot: Slot) -> bool {
+        self.due.remove(&slot);
+        self.pending.remove(&slot).is_some()
+    }
+
+    /// The unfinished run of a kind.
+    #[must_use]
+    pub fn pending(&self, slot: Slot) -> Option<Pending> {
+        self.pending.get(&slot).copied()
+    }
+
+    /// How long the last run of a kind took.
+    #[must_use]
+    pub fn took(&self, slot: Slot) -> Option<Duration> {
+        self.took.get(&slot).copied()
+    }
+
+    /// Plans the next run of a kind.
+    pub fn plan(&mut self, slot: Slot, at: Timestamp) {
+        self.due.insert(slot, at);
+    }
+
+    /// When the next run of a kind is planned; none means at once.
+    #[must_use]
+    pub fn due(&self, slot: Slot) -> Option<Timestamp> {
+        self.due.get(&slot).copied()
+    }
+
+    /// A uniform random number from 0 to 1 (xorshift64*; for jitter only).
+    pub fn jitter(&mut self) -> f64 {
+        let mut x = self.random;
+        x ^= x >> 12;
+        x ^= x << 25;
+        x ^= x >> 27;
+        self.random = x;
+        #[expect(clippy::cast_precision_loss, reason = "53 bits fit")]
+        let fraction = (x.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 11) as f64;
+        fraction / 9_007_199_254_740_992.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_later_run_replaces_the_one_before() {
+        let now = Timestamp::UNIX_EPOCH;
+        let mut requests = Requests::new(7);
+        let first = requests.start(Slot::Results, now);
+        let second = requests.start(Slot::Results, now);
+        assert!(!requests.finish(Slot::Results, first, Duration::ZERO));
+        assert!(!requests.finish(Slot::Overview, second, Duration::ZERO));
+        assert!(requests.finish(Slot::Results, second, Duration::from_millis(3)));
+        assert!(!requests.finish(Slot::Results, second, Duration::ZERO));
+        assert_eq!(requests.took(Slot::Results), Some(Duration::from_millis(3)));
+    }
+
+    #[test]
+    fn jitter_spreads_over_its_range() {
+        let mut requests = Requests::new(1);
+        let draws: Vec<f64> = (0..1000).map(|_| requests.jitter()).collect();
+        assert!(draws.iter().all(|d| (0.0..1.0).contains(d)));
+        let mean = draws.iter().sum::<f64>() / 1000.0;
+        assert!((0.45..0.55).contains(&mean), "{mean}");
+    }
+}

@@ -1,0 +1,82 @@
+//! The one place that refuses writes.
+
+use jiff::Timestamp;
+
+use super::experiment;
+use crate::api::system::Role;
+use crate::cockpit::effect::Effect;
+use crate::cockpit::keymap::Command;
+use crate::cockpit::lifecycle::Step;
+use crate::cockpit::ports::Request;
+use crate::cockpit::state::{Health, State};
+
+/// Why nothing may be changed now; none when it may.
+#[must_use]
+pub fn refusal(state: &State, now: Timestamp) -> Option<String> {
+    if state.settings.read_only {
+        return Some("Started with --read-only: nothing can be changed".to_owned());
+    }
+    match &state.api.health {
+        Health::Lost { retry_at, .. } => {
+            let wait = retry_at.duration_since(now).as_secs().max(0) + 1;
+            return Some(format!(
+                "The server is lost: nothing can be changed (next try in {wait} s)"
+            ));
+        }
+        Health::Stopped { message } => return Some(format!("Nothing can be changed: {message}")),
+        Health::Unknown | Health::Up => {}
+    }
+    match &state.me {
+        None => Some("Not connected yet: nothing can be changed".to_owned()),
+        Some(me) if me.role < Role::Editor => Some(format!(
+            "{} is a {}: nothing can be changed with this token",
+            me.actor,
+            me.role.as_str()
+        )),
+        Some(_) => None,
+    }
+}
+
+/// The effect of a write, or why it is refused.
+///
+/// # Errors
+/// What [`refusal`] says.
+pub fn write(state: &mut State, request: Request, now: Timestamp) -> Result<Effect, String> {
+    match refusal(state, now) {
+        Some(why) => Err(why),
+        None => {
+            let run = state.requests.start(request.slot(), now);
+            Ok(Effect::Fetch { run, request })
+        }
+    }
+}
+
+/// Whether a command makes sense for what is looked at: what footer and palette offer.
+#[must_use]
+pub fn applies(state: &State, command: Command) -> bool {
+    let target = experiment::target(state);
+    let step = |step: Step| target.is_some_and(|e| step.refusal(e).is_none());
+    match command {
+        Command::Activate => step(Step::Activate),
+        Command::Pause => step(Step::Pause),
+        Command::Resume => step(Step::Resume),
+        Command::Complete => step(Step::Complete),
+        Command::Open
+        | Command::History
+        | Command::Explain
+        | Command::Attach
+        | Command::CopyKey
+        | Command::TabSetup
+        | Command::TabVariants
+        | Command::TabRules
+        | Command::TabOverrides
+        | Command::TabAnalytics
+        | Command::TabInsights => target.is_some(),
+        Command::NextPage => {
+            let page = state.detail().and_then(|d| d.overrides.page.value.as_ref());
+            page.is_some_and(|page| page.next_after.is_some())
+        }
+        Command::PreviousPage => state.detail().is_some_and(|d| d.overrides.trail.len() > 1),
+        _ => true,
+    }
+}

@@ -1,0 +1,88 @@
+//! Live updates: holding them back, letting them in, time passing.
+
+use jiff::Timestamp;
+
+use super::{notify, replies};
+use crate::cockpit::ports::{Service, Slot};
+use crate::cockpit::state::{Dirty, Health, Hold, Level, State};
+
+/// `space`: holds live updates back, or lets what waited in.
+pub fn toggle_hold(state: &mut State, now: Timestamp) {
+    if state.hold.on {
+        let hold = std::mem::take(&mut state.hold);
+        for (answer, at) in hold.answers {
+            replies::apply_live(state, answer, at, now);
+        }
+    } else {
+        state.hold = Hold {
+            on: true,
+            ..Hold::default()
+        };
+    }
+}
+
+/// `ctrl-r`: everything anew, and lost services at once.
+pub fn reload(state: &mut State, now: Timestamp) {
+    for service in [Service::Api, Service::Warehouse] {
+        state.link_mut(service).retry_now(now);
+    }
+    for slot in Slot::ALL {
+        state.requests.plan(slot, now);
+    }
+    if let Some(detail) = state.open.as_deref_mut() {
+        detail.results_asked = None;
+        detail.overrides.asked = None;
+        detail.history.version = 0;
+    }
+    notify(state, Level::Info, "Asking for everything anew", now);
+}
+
+/// Brings along what depends on the time alone.
+pub fn pass_time(state: &mut State, now: Timestamp) {
+    if state.notice.as_ref().is_some_and(|n| n.until <= now) {
+        state.notice = None;
+        state.touch(Dirty::Data);
+    }
+    if state.list.frozen_until.is_some_and(|until| until <= now) {
+        state.list.arrange(now);
+        state.list.frozen_until = None;
+        state.touch(Dirty::Data);
+    }
+    if state.clock.is_none_or(|clock| next_clock(state, clock) <= now) {
+        // Only a redraw: the view says how old everything is. What did not change costs no byte.
+        state.clock = Some(now);
+        state.touch(Dirty::Data);
+    }
+}
+
+/// When relative times on the screen read differently, given when they were last brought up to date.
+///
+/// Ages under a minute are shown in seconds, all others in minutes or longer.
+pub fn next_clock(state: &State, clock: Timestamp) -> Timestamp {
+    let down = [&state.api, &state.warehouse]
+        .into_iter()
+        .any(|link| matches!(link.health, Health::Lost { .. }));
+    let young = newest_event(state).is_some_and(|at| clock.duration_since(at).as_secs() < 60);
+    let step = if (down || young) && state.focused {
+        jiff::SignedDuration::from_secs(1)
+    } else if down || young {
+        jiff::SignedDuration::from_secs(5)
+    } else {
+        jiff::SignedDuration::from_secs(60)
+    };
+    clock.checked_add(step).unwrap_or(Timestamp::MAX)
+}
+
+/// When the newest event that is shown was taken in.
+pub fn newest_event(state: &State) -> Option<Timestamp> {
+    if let Some(detail) = state.detail() {
+        let live = detail
+            .id()
+            .and_then(|id| state.list.overview(id))
+            .and_then(|overview| overview.last_event_at);
+        let results = detail.results.value.as_ref().and_then(|r| r.data_as_of);
+        return live.max(results);
+    }
+    let overviews = state.list.overviews.value.as_ref()?;
+    overviews.values().filter_map(|o| o.last_event_at).max()
+}

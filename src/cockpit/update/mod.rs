@@ -1,0 +1,338 @@
+//! What each action does to the state. Pure: the time is a parameter, effects are plain data.
+
+pub mod analytics;
+pub mod dialog;
+mod experiment;
+pub mod guard;
+mod list;
+mod live;
+pub mod overlays;
+mod refresh;
+mod replies;
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::action::Action;
+use super::effect::Effect;
+use super::keymap::{Command, Context};
+use super::state::link::later;
+use super::state::overlay::Overlay;
+use super::state::text::TextField;
+use super::state::{Dirty, Level, Notice, Screen, State, Tab};
+use super::{Code, Key};
+
+pub use refresh::next_deadline;
+
+/// How long a notice stands.
+const NOTICE_FOR: Duration = Duration::from_secs(6);
+
+/// Takes one action: changes the state and says what is to be done.
+///
+/// `now` must never go backwards from one call to the next.
+pub fn update(state: &mut State, action: Action, now: Timestamp) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    match action {
+        Action::Start => {
+            if let Some(name) = state.settings.experiment.clone() {
+                experiment::open_by_name(state, name);
+            }
+            state.touch(Dirty::Now);
+        }
+        Action::Key(key) => {
+            press(state, key, now, &mut effects);
+            state.touch(Dirty::Now);
+        }
+        Action::Paste { text, truncated } => {
+            paste(state, &text, truncated, now);
+            state.touch(Dirty::Now);
+        }
+        Action::Command(command) => {
+            run(state, command, now, &mut effects);
+            state.touch(Dirty::Now);
+        }
+        Action::Resize { width, height } => {
+            if state.size != (width, height) {
+                state.size = (width, height);
+                state.touch(Dirty::Now);
+            }
+        }
+        Action::Focus(focused) => {
+            // What became due while nobody looked is asked at once.
+            state.focused = focused;
+        }
+        Action::Tick => {}
+        Action::Continued => {
+            effects.push(Effect::Repaint);
+            state.touch(Dirty::Now);
+        }
+        Action::Laid { rows, last } => experiment::laid(state, rows, last),
+        Action::Reply(reply) => replies::take(state, *reply, now, &mut effects),
+    }
+    live::pass_time(state, now);
+    refresh::start_due(state, now, &mut effects);
+    effects
+}
+
+/// Where the keys go, the most specific first.
+#[must_use]
+pub fn contexts(state: &State) -> Vec<Context> {
+    if let Some(overlay) = state.overlays.last() {
+        return match overlay {
+            Overlay::Help { .. } | Overlay::History { .. } | Overlay::Attach { .. } => {
+                vec![Context::Panel, Context::Rows, Context::Global, Context::Always]
+            }
+            Overlay::Palette(_) => vec![Context::Palette, Context::Always],
+            Overlay::Step(_) => vec![Context::Dialog, Context::Always],
+            Overlay::Explain(_) => vec![Context::Explain, Context::Always],
+        };
+    }
+    match (state.screen, state.open.as_deref()) {
+        (Screen::Experiment, Some(detail)) => {
+            let tab = match detail.tab {
+                Tab::Overrides if detail.overrides.searching => {
+                    return vec![Context::Search, Context::Always];
+                }
+                Tab::Overrides => Some(Context::Overrides),
+                Tab::Analytics => Some(Context::Analytics),
+                _ => None,
+            };
+            let rest = [
+                Context::Experiment,
+                Context::Rows,
+                Context::Global,
+                Context::Always,
+            ];
+            tab.into_iter().chain(rest).collect()
+        }
+        _ if state.list.filtering => vec![Context::Filter, Context::Always],
+        _ => vec![Context::List, Context::Rows, Context::Global, Context::Always],
+    }
+}
+
+/// The text field that takes the keys now.
+fn text_field(state: &mut State) -> Option<&mut TextField> {
+    if let Some(overlay) = state.overlays.last_mut() {
+        return match overlay {
+            Overlay::Palette(palette) => Some(&mut palette.input),
+            Overlay::Explain(panel) => Some(&mut panel.input),
+            Overlay::Step(dialog) => dialog.focused_text(),
+            _ => None,
+        };
+    }
+    match (state.screen, state.open.as_deref_mut()) {
+        (Screen::Experiment, Some(detail)) => match detail.tab {
+            Tab::Overrides if detail.overrides.searching => Some(&mut detail.overrides.search),
+            Tab::Analytics => detail.analytics.text_field(),
+            _ => None,
+        },
+        _ if state.list.filtering => Some(&mut state.list.filter),
+        _ => None,
+    }
+}
+
+fn press(state: &mut State, key: Key, now: Timestamp, effects: &mut Vec<Effect>) {
+    let contexts = contexts(state);
+    let always = state.keymap.command(&[Context::Always], key);
+    if always != Some(Command::Quit)
+        && key.code != Code::Esc
+        && let Some(Overlay::Step(dialog)) = state.overlays.last()
+        && now < dialog.armed_at()
+    {
+        // A dialog that has just opened is deaf: the key was meant for what lay below.
+        return;
+    }
+    if state.notice.as_ref().is_some_and(|n| n.level != Level::Ok) {
+        state.notice = None;
+    }
+    if always.is_none()
+        && let Some(field) = text_field(state)
+        && field.key(key)
+    {
+        text_changed(state, now);
+        return;
+    }
+    if let Some(command) = state.keymap.command(&contexts, key) {
+        run(state, command, now, effects);
+    }
+}
+
+fn paste(state: &mut State, text: &str, truncated: bool, now: Timestamp) {
+    if let Some(Overlay::Step(dialog)) = state.overlays.last()
+        && now < dialog.armed_at()
+    {
+        return;
+    }
+    if let Some(field) = text_field(state) {
+        field.paste(text);
+        text_changed(state, now);
+        if truncated {
+            notify(
+                state,
+                Level::Warn,
+                "The paste was cut: it is too long for a line of text",
+                now,
+            );
+        }
+    } else {
+        notify(
+            state,
+            Level::Info,
+            "Nothing takes text here: the paste was left out",
+            now,
+        );
+    }
+}
+
+fn text_changed(state: &mut State, now: Timestamp) {
+    if let Some(overlay) = state.overlays.last_mut() {
+        if let Overlay::Palette(palette) = overlay {
+            palette.selected = 0;
+        }
+        return;
+    }
+    match (state.screen, state.open.as_deref_mut()) {
+        (Screen::Experiment, Some(detail)) => match detail.tab {
+            Tab::Overrides => detail.overrides.search_changed(),
+            Tab::Analytics => analytics::text_changed(detail, now),
+            _ => {}
+        },
+        _ => state.list.filter_changed(now),
+    }
+}
+
+/// Says in one line what just happened.
+pub(crate) fn notify(state: &mut State, level: Level, text: impl Into<String>, now: Timestamp) {
+    state.notice = Some(Notice {
+        text: text.into(),
+        level,
+        until: later(now, NOTICE_FOR),
+    });
+    state.touch(Dirty::Data);
+}
+
+/// Runs a command, wherever it came from. Writes that are not allowed end here.
+fn run(state: &mut State, command: Command, now: Timestamp, effects: &mut Vec<Effect>) {
+    if command.entry().is_some_and(|entry| entry.writes)
+        && let Some(why) = guard::refusal(state, now)
+    {
+        notify(state, Level::Warn, why, now);
+        return;
+    }
+    match command {
+        Command::Quit => {
+            state.quitting = true;
+            effects.push(Effect::Quit);
+        }
+        Command::Suspend => effects.push(Effect::Suspend),
+        Command::Repaint => effects.push(Effect::Repaint),
+        Command::Back => back(state, now, effects),
+        Command::Help => overlays::toggle_help(state),
+        Command::Palette => overlays::open_palette(state),
+        Command::Hold => live::toggle_hold(state, now),
+        Command::Reload => live::reload(state, now),
+        Command::Up => move_by(state, -1, now),
+        Command::Down => move_by(state, 1, now),
+        Command::PageUp => move_by(state, -page(state), now),
+        Command::PageDown => move_by(state, page(state), now),
+        Command::Top => move_by(state, isize::MIN + 1, now),
+        Command::Bottom => move_by(state, isize::MAX, now),
+        Command::Open => list::open(state, now, effects),
+        Command::Filter => state.list.filtering = true,
+        Command::Accept => accept(state, now, effects),
+        Command::TabSetup => experiment::tab(state, Tab::Setup, now, effects),
+        Command::TabVariants => experiment::tab(state, Tab::Variants, now, effects),
+        Command::TabRules => experiment::tab(state, Tab::Rules, now, effects),
+        Command::TabOverrides => experiment::tab(state, Tab::Overrides, now, effects),
+        Command::TabAnalytics => experiment::tab(state, Tab::Analytics, now, effects),
+        Command::TabInsights => experiment::tab(state, Tab::Insights, now, effects),
+        Command::NextTab => experiment::step_tab(state, 1, now, effects),
+        Command::PreviousTab => experiment::step_tab(state, -1, now, effects),
+        Command::Search | Command::NextPage | Command::PreviousPage => {
+            experiment::overrides(state, command, now);
+        }
+        Command::Activate | Command::Pause | Command::Resume | Command::Complete => {
+            dialog::open(state, command, now, effects);
+        }
+        Command::History => overlays::open_history(state, now, effects),
+        Command::Explain => overlays::open_explain(state, now, effects),
+        Command::Attach => overlays::open_attach(state, now, effects),
+        Command::CopyKey => overlays::copy(state, now, effects),
+        Command::NextField
+        | Command::PreviousField
+        | Command::Less
+        | Command::More
+        | Command::Toggle
+        | Command::Press
+        | Command::ScrollUp
+        | Command::ScrollDown => dialog::command(state, command, now, effects),
+    }
+}
+
+/// Esc: one step back. Never changes anything on the server, never leaves.
+fn back(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
+    if state.overlays.pop().is_some() {
+        return;
+    }
+    if state.screen == Screen::Experiment
+        && let Some(detail) = state.open.as_deref_mut()
+        && detail.tab == Tab::Analytics
+        && analytics::back(detail, now)
+    {
+        return;
+    }
+    match (state.screen, state.open.as_deref_mut()) {
+        (Screen::Experiment, Some(detail)) if detail.tab == Tab::Overrides && detail.overrides.searching => {
+            detail.overrides.searching = false;
+        }
+        (Screen::Experiment, Some(detail))
+            if detail.tab == Tab::Overrides && !detail.overrides.search.text().is_empty() =>
+        {
+            detail.overrides.search.clear();
+            detail.overrides.search_changed();
+        }
+        (Screen::Experiment, _) => experiment::close(state, now, effects),
+        _ if !state.list.filter.text().is_empty() || state.list.filtering => {
+            state.list.filter.clear();
+            state.list.filtering = false;
+            state.list.filter_changed(now);
+        }
+        _ => {}
+    }
+}
+
+fn accept(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
+    match state.overlays.last() {
+        Some(Overlay::Palette(_)) => {
+            if let Some(item) = overlays::take_palette_choice(state) {
+                match item {
+                    overlays::PaletteItem::Command(command) => run(state, command, now, effects),
+                    overlays::PaletteItem::Experiment(id) => experiment::open(state, id, now, effects),
+                }
+            }
+        }
+        Some(Overlay::Explain(_)) => overlays::ask_explain(state, now, effects),
+        Some(_) => {}
+        None => match (state.screen, state.open.as_deref_mut()) {
+            (Screen::Experiment, Some(detail)) => detail.overrides.searching = false,
+            _ => state.list.filtering = false,
+        },
+    }
+}
+
+/// How many rows a page has.
+fn page(state: &State) -> isize {
+    isize::try_from(state.laid.rows.max(2) - 1).unwrap_or(1)
+}
+
+fn move_by(state: &mut State, by: isize, now: Timestamp) {
+    if state.overlays.is_empty() {
+        match state.screen {
+            Screen::Experiments => state.list.move_by(by, now),
+            Screen::Experiment => experiment::move_by(state, by, now),
+        }
+    } else {
+        overlays::move_by(state, by, now);
+    }
+}

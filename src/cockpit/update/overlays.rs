@@ -1,0 +1,201 @@
+//! Panels and the palette.
+
+use jiff::Timestamp;
+use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
+use nucleo_matcher::{Config, Matcher, Utf32Str};
+use uuid::Uuid;
+
+use super::{experiment, guard, notify};
+use crate::cockpit::effect::Effect;
+use crate::cockpit::keymap::{COMMANDS, Command};
+use crate::cockpit::ports::{Request, Slot};
+use crate::cockpit::state::overlay::{ExplainPanel, Overlay, Palette};
+use crate::cockpit::state::{ExperimentDetail, Level, State, Tab};
+use crate::domain::{ExplainStep, User};
+
+/// One line of the palette.
+#[derive(Debug, Clone, Copy, Eq, PartialEq)]
+pub enum PaletteItem {
+    /// Run a command.
+    Command(Command),
+    /// Look at an experiment.
+    Experiment(Uuid),
+}
+
+/// `?`: the keys that work here, or away with them.
+pub fn toggle_help(state: &mut State) {
+    if let Some(Overlay::Help { .. }) = state.overlays.last() {
+        state.overlays.pop();
+    } else {
+        state.overlays.push(Overlay::Help { scroll: 0 });
+    }
+}
+
+/// `:`
+pub fn open_palette(state: &mut State) {
+    // The palette speaks of the screen, not of a panel over it.
+    state.overlays.clear();
+    state.overlays.push(Overlay::Palette(Palette::default()));
+}
+
+/// The lines of the palette for what is typed, the best match first.
+#[must_use]
+pub fn palette_items(state: &State, typed: &str) -> Vec<PaletteItem> {
+    let commands = COMMANDS
+        .iter()
+        .filter(|entry| entry.palette && guard::applies(state, entry.command))
+        .map(|entry| {
+            let text = format!("{} {}", entry.name, entry.help);
+            (PaletteItem::Command(entry.command), text)
+        });
+    let experiments = state.list.all().iter().map(|e| {
+        let text = format!("open {} {}", e.key, e.name);
+        (PaletteItem::Experiment(e.id), text)
+    });
+    let all = commands.chain(experiments);
+    if typed.trim().is_empty() {
+        return all.map(|(item, _)| item).collect();
+    }
+    let pattern = Pattern::parse(typed, CaseMatching::Ignore, Normalization::Smart);
+    let mut matcher = Matcher::new(Config::DEFAULT);
+    let mut buffer = Vec::new();
+    let mut scored: Vec<(u32, PaletteItem)> = all
+        .filter_map(|(item, text)| {
+            let score = pattern.score(Utf32Str::new(&text, &mut buffer), &mut matcher)?;
+            Some((score, item))
+        })
+        .collect();
+    // Stable: equal matches stay in the order of the registry.
+    scored.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
+    scored.into_iter().map(|(_, item)| item).collect()
+}
+
+/// Closes the palette and says what was chosen.
+pub fn take_palette_choice(state: &mut State) -> Option<PaletteItem> {
+    let Some(Overlay::Palette(palette)) = state.overlays.last() else {
+        return None;
+    };
+    let items = palette_items(state, palette.input.text());
+    let chosen = items.get(palette.selected).copied();
+    state.overlays.pop();
+    chosen
+}
+
+/// `H`
+pub fn open_history(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
+    if with_target(state, now, effects) {
+        state.overlays.push(Overlay::History { selected: 0 });
+    }
+}
+
+/// `x`
+pub fn open_explain(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
+    if with_target(state, now, effects) {
+        state
+            .overlays
+            .push(Overlay::Explain(Box::<ExplainPanel>::default()));
+    }
+}
+
+/// `w`
+pub fn open_attach(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
+    if with_target(state, now, effects) {
+        state.overlays.push(Overlay::Attach { scroll: 0 });
+    }
+}
+
+/// Makes the experiment that a panel is about the open one. False, with a word why, without one.
+fn with_target(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) -> bool {
+    let target = experiment::target(state).map(|e| e.id);
+    let known = target.is_some_and(|id| experiment::load(state, id, now, effects));
+    if !known {
+        notify(state, Level::Info, "There is no experiment here yet", now);
+    }
+    known
+}
+
+/// Asks for the decision of the typed user.
+pub fn ask_explain(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
+    let id = state.open.as_deref().and_then(ExperimentDetail::id);
+    let (Some(id), Some(Overlay::Explain(panel))) = (id, state.overlays.last_mut()) else {
+        return;
+    };
+    let user = panel.input.text().trim().to_owned();
+    if user.is_empty() {
+        return;
+    }
+    panel.asked.clone_from(&user);
+    panel.answer.value = None;
+    panel.answer.failure = None;
+    panel.scroll = 0;
+    let run = state.requests.start(Slot::Explain, now);
+    effects.push(Effect::Fetch {
+        run,
+        request: Request::Explain {
+            id,
+            user: Box::new(User::with_user_id(user)),
+        },
+    });
+}
+
+/// `y`: the id under the cursor of the Overrides tab, the hashed text in Explain, else the key.
+pub fn copy(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
+    let text = match (state.overlays.last(), state.detail()) {
+        (Some(Overlay::Explain(panel)), _) => panel.answer.value.as_ref().and_then(|e| {
+            e.steps.iter().find_map(|step| match step {
+                ExplainStep::Allocation { hashed, .. } => hashed.clone(),
+                _ => None,
+            })
+        }),
+        (_, Some(detail)) if detail.tab == Tab::Overrides => detail
+            .overrides
+            .page
+            .value
+            .as_ref()
+            .and_then(|page| page.overrides.get(detail.overrides.selected))
+            .map(|o| o.subject_id.clone()),
+        _ => experiment::target(state).map(|e| e.key.to_string()),
+    };
+    match text {
+        Some(text) => {
+            notify(state, Level::Ok, format!("Copied {text}"), now);
+            effects.push(Effect::Copy(text));
+        }
+        None => notify(state, Level::Info, "There is nothing to copy here", now),
+    }
+}
+
+/// Moves the cursor or the lines of what is on top.
+pub fn move_by(state: &mut State, by: isize, _now: Timestamp) {
+    let last = state.laid.last;
+    let entries = state
+        .open
+        .as_deref()
+        .and_then(|d| d.history.entries.value.as_ref())
+        .map_or(0, Vec::len);
+    let items = match state.overlays.last() {
+        Some(Overlay::Palette(palette)) => palette_items(state, palette.input.text()).len(),
+        _ => 0,
+    };
+    let moved = |at: usize, last: usize| at.saturating_add_signed(by).min(last);
+    match state.overlays.last_mut() {
+        Some(Overlay::Help { scroll } | Overlay::Attach { scroll }) => *scroll = moved(*scroll, last),
+        Some(Overlay::Explain(panel)) => panel.scroll = moved(panel.scroll, last),
+        Some(Overlay::Step(dialog)) => dialog.scroll = moved(dialog.scroll, last),
+        Some(Overlay::History { selected }) => *selected = moved(*selected, entries.saturating_sub(1)),
+        Some(Overlay::Palette(palette)) => {
+            palette.selected = moved(palette.selected, items.saturating_sub(1));
+        }
+        None => {}
+    }
+}
+
+/// Nothing is scrolled further than there is something to see.
+pub fn clamp(state: &mut State, last: usize) {
+    match state.overlays.last_mut() {
+        Some(Overlay::Help { scroll } | Overlay::Attach { scroll }) => *scroll = (*scroll).min(last),
+        Some(Overlay::Explain(panel)) => panel.scroll = panel.scroll.min(last),
+        Some(Overlay::Step(dialog)) => dialog.scroll = dialog.scroll.min(last),
+        Some(Overlay::History { .. } | Overlay::Palette(_)) | None => {}
+    }
+}

@@ -1,0 +1,237 @@
+//! What is asked when. There is no frame clock: everything is due at a moment, and the loop sleeps until
+//! the next one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::live;
+use crate::cockpit::effect::Effect;
+use crate::cockpit::lifecycle::Step;
+use crate::cockpit::ports::{Request, Service, Slot};
+use crate::cockpit::state::link::later;
+use crate::cockpit::state::overlay::Overlay;
+use crate::cockpit::state::{ExperimentDetail, Health, Screen, State, Tab};
+use crate::domain::{Experiment, Status};
+
+/// Everything is asked this many times less often while the window has no focus.
+const UNFOCUSED: u32 = 5;
+/// A query rests for this many times as long as it took.
+const REST: u32 = 10;
+
+/// Starts every request that is wanted, due, and not on its way.
+pub fn start_due(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
+    if state.quitting {
+        return;
+    }
+    for slot in Slot::ALL {
+        if !may_start(state, slot, now) || due(state, slot).is_some_and(|at| at > now) {
+            continue;
+        }
+        let Some(request) = wanted(state, slot) else {
+            continue;
+        };
+        note_asked(state, &request);
+        let run = state.requests.start(slot, now);
+        effects.push(Effect::Fetch { run, request });
+    }
+}
+
+/// When the loop has to wake up by itself; none when nothing will happen without an action.
+#[must_use]
+pub fn next_deadline(state: &State, now: Timestamp) -> Option<Timestamp> {
+    let requests = Slot::ALL.into_iter().filter_map(|slot| {
+        if state.requests.pending(slot).is_some() || wanted(state, slot).is_none() {
+            return None;
+        }
+        let due = due(state, slot).unwrap_or(now);
+        match &state.link(slot.service()).health {
+            Health::Stopped { .. } => None,
+            // The first try decides for all of them.
+            Health::Lost { .. } if any_pending(state, slot.service()) => None,
+            Health::Lost { retry_at, .. } => Some(due.max(*retry_at)),
+            Health::Unknown | Health::Up => Some(due),
+        }
+    });
+    let armed = match state.overlays.last() {
+        Some(Overlay::Step(dialog)) if dialog.armed_at() > now => Some(dialog.armed_at()),
+        _ => None,
+    };
+    let clock = state.clock.map(|clock| live::next_clock(state, clock));
+    let notice = state.notice.as_ref().map(|n| n.until);
+    requests
+        .chain(
+            [armed, clock, notice, state.list.frozen_until]
+                .into_iter()
+                .flatten(),
+        )
+        .min()
+}
+
+/// Plans the next run of a kind after one was answered.
+pub fn plan_next(state: &mut State, slot: Slot, took: Duration, now: Timestamp) {
+    let base = match slot {
+        Slot::Me => Duration::from_secs(300),
+        Slot::Experiments if state.screen == Screen::Experiments => Duration::from_secs(2),
+        Slot::Experiments => Duration::from_secs(10),
+        Slot::Experiment => Duration::from_secs(2),
+        Slot::Overview => Duration::from_secs(2).max(took * REST),
+        Slot::Probe => Duration::from_secs(1).max(took * REST),
+        Slot::Results => Duration::from_secs(1).max(took * REST),
+        Slot::Overrides => Duration::from_secs(15),
+        Slot::History | Slot::Explain | Slot::Status => Duration::from_secs(1),
+    };
+    let rest = if state.focused { base } else { base * UNFOCUSED };
+    state.requests.plan(slot, later(now, rest));
+}
+
+fn due(state: &State, slot: Slot) -> Option<Timestamp> {
+    if slot == Slot::Results && results_outdated(state) {
+        // Another question is asked at once, however lately the last one was answered.
+        return None;
+    }
+    if slot == Slot::Overrides && overrides_outdated(state) {
+        return None;
+    }
+    state.requests.due(slot)
+}
+
+fn may_start(state: &State, slot: Slot, now: Timestamp) -> bool {
+    if state.requests.pending(slot).is_some() && !(slot == Slot::Overrides && overrides_outdated(state)) {
+        let other_question = slot == Slot::Results && results_outdated(state);
+        if !other_question {
+            return false;
+        }
+    }
+    let link = state.link(slot.service());
+    if link.is_down() && any_pending(state, slot.service()) {
+        return false;
+    }
+    link.may_try(now)
+}
+
+fn any_pending(state: &State, service: Service) -> bool {
+    Slot::ALL
+        .into_iter()
+        .any(|slot| slot.service() == service && state.requests.pending(slot).is_some())
+}
+
+/// The request of a kind that what is on the screen needs; none when it needs none.
+fn wanted(state: &State, slot: Slot) -> Option<Request> {
+    match slot {
+        Slot::Me => Some(Request::Me),
+        Slot::Experiments => Some(Request::Experiments),
+        Slot::Experiment => {
+            let detail = state.detail()?;
+            let id_or_key = detail
+                .id()
+                .map_or_else(|| detail.name.clone(), |id| id.to_string());
+            Some(Request::Experiment { id_or_key })
+        }
+        Slot::Overview => {
+            let experiments: Vec<Arc<Experiment>> = match state.detail() {
+                Some(detail) => detail.config().into_iter().map(Arc::clone).collect(),
+                None => state
+                    .list
+                    .all()
+                    .iter()
+                    .filter(|e| has_numbers(e))
+                    .map(Arc::clone)
+                    .collect(),
+            };
+            (!experiments.is_empty()).then_some(Request::Overview { experiments })
+        }
+        Slot::Probe => {
+            let detail = results_watched(state)?;
+            // The first results come with the first mark; a probe before them would only delay them.
+            detail.results_asked.as_ref()?;
+            let experiment = Arc::clone(detail.config()?);
+            Some(Request::Probe { experiment })
+        }
+        Slot::Results => {
+            let detail = results_watched(state)?;
+            let experiment = Arc::clone(detail.config()?);
+            let arrived = detail.mark.is_some() && detail.mark != detail.results_mark;
+            let failed = detail.results.failure.is_some();
+            (results_outdated(state) || arrived || failed).then(|| Request::Results {
+                experiment,
+                query: Box::new(detail.analytics.query.clone()),
+            })
+        }
+        Slot::History => {
+            let detail = state.open.as_deref()?;
+            let config = detail.config()?;
+            let (id, before) = match state.overlays.last()? {
+                Overlay::History { selected } => {
+                    let loaded = detail.history.entries.value.as_ref().map_or(0, Vec::len);
+                    let near_end = *selected + 10 >= loaded;
+                    let more = detail.history.next_before.filter(|_| near_end);
+                    (config.id, more)
+                }
+                Overlay::Step(dialog) if dialog.step == Step::ResumeAutoPaused => (config.id, None),
+                _ => return None,
+            };
+            let outdated = detail.history.version < config.resource_version;
+            (outdated || before.is_some()).then_some(Request::History {
+                id,
+                before: before.filter(|_| !outdated),
+            })
+        }
+        Slot::Overrides => {
+            let detail = state.detail().filter(|d| d.tab == Tab::Overrides)?;
+            Some(Request::Overrides {
+                id: detail.id()?,
+                query: detail.overrides.query(),
+            })
+        }
+        // Only a person asks for these.
+        Slot::Explain | Slot::Status => None,
+    }
+}
+
+/// Remembers what was asked, to tell when something else is wanted.
+fn note_asked(state: &mut State, request: &Request) {
+    let Some(detail) = state.open.as_deref_mut() else {
+        return;
+    };
+    match request {
+        Request::Results { experiment, query } => {
+            detail.results_asked = Some((**query).clone());
+            detail.results_version = experiment.resource_version;
+            detail.results_mark = detail.mark;
+        }
+        Request::Overrides { query, .. } => detail.overrides.asked = Some(query.clone()),
+        _ => {}
+    }
+}
+
+/// The open experiment, while something on the screen shows its results.
+fn results_watched(state: &State) -> Option<&ExperimentDetail> {
+    let detail = state.open.as_deref()?;
+    let dialog = matches!(state.overlays.last(), Some(Overlay::Step(_)));
+    let tab = state.screen == Screen::Experiment && matches!(detail.tab, Tab::Analytics | Tab::Insights);
+    (tab || dialog).then_some(detail)
+}
+
+/// Whether other results are wanted than those that were asked for last.
+fn results_outdated(state: &State) -> bool {
+    results_watched(state).is_some_and(|detail| {
+        detail.results_asked.as_ref() != Some(&detail.analytics.query)
+            || detail
+                .config()
+                .is_some_and(|config| config.resource_version != detail.results_version)
+    })
+}
+
+fn overrides_outdated(state: &State) -> bool {
+    state
+        .detail()
+        .filter(|d| d.tab == Tab::Overrides)
+        .is_some_and(|d| d.overrides.asked.as_ref() != Some(&d.overrides.query()))
+}
+
+/// Whether an experiment can have events: a draft never served anything but its default.
+fn has_numbers(experiment: &Experiment) -> bool {
+    !matches!(experiment.status, Status::Draft | Status::Archived)
+}

@@ -1,0 +1,114 @@
+//! The one way in which a request fails: as a problem (RFC 9457).
+//!
+//! A handler returns [`ApiError`]. Its answer carries the [`Problem`] as an extension, and
+//! [`super::middleware::respond`] writes it out with the request's id. The same place turns any other
+//! error answer (of a route that does not exist, of an extractor) into a problem.
+
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+
+use crate::api::problem::{Code, Problem};
+use crate::domain::FieldError;
+
+use super::store::StoreError;
+
+/// Why a request could not be answered.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// The caller can do something about it: the problem says what.
+    #[error("{0}")]
+    Problem(Box<Problem>),
+    /// The configuration store failed. Logged in full; the caller gets the request id.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Anything else that is the server's fault. Logged in full; the caller gets the request id.
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl ApiError {
+    /// A problem of `code` with its own words.
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        Problem::new(code, detail).into()
+    }
+
+    /// Refused fields.
+    #[must_use]
+    pub fn invalid(errors: Vec<FieldError>) -> Self {
+        Problem::invalid(errors).into()
+    }
+
+    /// There is no `what` named `name`.
+    #[must_use]
+    pub fn not_found(what: &str, name: &str) -> Self {
+        Self::new(
+            Code::NotFound,
+            format!("there is no {what} `{}` in this project", shorten(name)),
+        )
+    }
+
+    /// The problem as the caller gets it. What is the server's fault is logged here, and only here.
+    #[must_use]
+    pub fn into_problem(self) -> Problem {
+        match self {
+            Self::Problem(problem) => *problem,
+            Self::Store(error) => {
+                tracing::error!(error = %error, "the configuration store failed");
+                Problem::new(
+                    Code::Internal,
+                    "the configuration store failed; the server's log says why under this request id",
+                )
+            }
+            Self::Internal(error) => {
+                tracing::error!(error, "internal error");
+                Problem::new(
+                    Code::Internal,
+                    "the server failed; its log says why under this request id",
+                )
+            }
+        }
+    }
+}
+
+/// What was given, short enough to be repeated.
+fn shorten(text: &str) -> String {
+    const MOST: usize = 80;
+    let mut short: String = text.chars().take(MOST).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    short
+}
+
+impl From<Problem> for ApiError {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(Box::new(problem))
+    }
+}
+
+impl From<Vec<FieldError>> for ApiError {
+    fn from(errors: Vec<FieldError>) -> Self {
+        Self::invalid(errors)
+    }
+}
+
+impl From<FieldError> for ApiError {
+    fn from(error: FieldError) -> Self {
+        Self::invalid(vec![error])
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        problem_response(self.into_problem())
+    }
+}
+
+/// An answer that carries `problem`; its body is written by [`super::middleware::respond`].
+#[must_use]
+pub fn problem_response(problem: Problem) -> Response {
+    let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = status.into_response();
+    response.extensions_mut().insert(Box::new(problem));
+    response
+}

@@ -1,0 +1,311 @@
+//! Reading requests: JSON bodies, query strings and path segments, with errors that name the field.
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, Query, RawPathParams, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, header};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::api::problem::{Code, Problem};
+use crate::domain::FieldError;
+
+use super::error::ApiError;
+
+/// The most refused fields that one answer lists.
+const MAX_FIELD_ERRORS: usize = 20;
+
+/// A body as it came, within the route's size limit.
+#[derive(Debug)]
+pub struct RawBody(pub Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for RawBody {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let bytes = Bytes::from_request(request, state).await;
+        bytes.map(Self).map_err(|rejection| {
+            if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+                ApiError::new(
+                    Code::TooLarge,
+                    "the body is larger than this endpoint takes; send less, or in several requests",
+                )
+            } else {
+                ApiError::new(
+                    Code::Malformed,
+                    "the body ended early or could not be read; send it again",
+                )
+            }
+        })
+    }
+}
+
+/// A JSON body of the form `T`.
+///
+/// Any content type is taken, as `curl -d` sends a wrong one. A body that does not fit names every
+/// field at fault.
+#[derive(Debug)]
+pub struct JsonBody<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let RawBody(bytes) = RawBody::from_request(request, state).await?;
+        read_json(&bytes).map(Self)
+    }
+}
+
+/// A JSON body of a change, with its `resourceVersion` in the body or in the header `If-Match`.
+#[derive(Debug)]
+pub struct VersionedBody<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for VersionedBody<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let expected = if_match(request.headers())?;
+        let RawBody(bytes) = RawBody::from_request(request, state).await?;
+        let Some(expected) = expected else {
+            return read_json(&bytes).map(Self);
+        };
+        let mut value: Value = read_json(&bytes)?;
+        if let Value::Object(fields) = &mut value {
+            match fields.get("resourceVersion").and_then(Value::as_u64) {
+                Some(version) if version != expected => {
+                    return Err(FieldError::new(
+                        "resourceVersion",
+                        version,
+                        format!("{expected} as in the header If-Match, or one of the two"),
+                    )
+                    .into());
+                }
+                _ if fields.contains_key("resourceVersion") => {}
+                _ => {
+                    fields.insert("resourceVersion".to_owned(), expected.into());
+                }
+            }
+        }
+        from_value(value).map(Self)
+    }
+}
+
+/// The version in the header `If-Match`, written as `"3"`, `W/"3"` or `3`.
+fn if_match(headers: &HeaderMap) -> Result<Option<u64>, ApiError> {
+    let Some(header) = headers.get(header::IF_MATCH) else {
+        return Ok(None);
+    };
+    let text = header.to_str().unwrap_or_default().trim();
+    let version = text.trim_start_matches("W/").trim_matches('"').parse();
+    version.map(Some).map_err(|_| {
+        FieldError::new(
+            "If-Match",
+            text,
+            "the resourceVersion the change was made from, such as \"3\"",
+        )
+        .into()
+    })
+}
+
+/// Reads a JSON text of the form `T`.
+///
+/// # Errors
+/// [`Code::Malformed`] when it is not JSON or not an object at all, [`Code::Invalid`] with every field
+/// at fault otherwise.
+pub fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    // Most bodies are sound: the text is read once, and only a faulty one is looked at closely.
+    match serde_json::from_slice(bytes) {
+        Ok(body) => Ok(body),
+        Err(error) => {
+            let value: Value = serde_json::from_slice(bytes).map_err(|syntax| not_json(bytes, &syntax))?;
+            from_value::<T>(value)?;
+            // What only the text shows, such as a field that is there twice.
+            Err(ApiError::new(
+                Code::Malformed,
+                format!("the body does not have the right form: {error}"),
+            ))
+        }
+    }
+}
+
+fn not_json(bytes: &[u8], error: &serde_json::Error) -> ApiError {
+    let detail = if bytes.is_empty() {
+        "the body is empty; send a JSON text".to_owned()
+    } else {
+        format!("the body is not JSON: {error}")
+    };
+    ApiError::new(Code::Malformed, detail)
+}
+
+/// Reads a JSON value of the form `T`, collecting the faults of all its fields.
+fn from_value<T: DeserializeOwned>(mut value: Value) -> Result<T, ApiError> {
+    let mut errors: Vec<FieldError> = Vec::new();
+    loop {
+        let fault = match serde_path_to_error::deserialize::<_, T>(value.clone()) {
+            Ok(body) if errors.is_empty() => return Ok(body),
+            Ok(_) => break,
+            Err(fault) => fault,
+        };
+        let path = fault.path().to_string();
+        let message = fault.inner().to_string();
+        let Some(error) = field_error(&path, &message, &value) else {
+            if errors.is_empty() {
+                return Err(ApiError::new(
+                    Code::Malformed,
+                    format!("the body does not have the right form: {message}"),
+                ));
+            }
+            break;
+        };
+        // The field is taken out and the rest is read again, so that one answer names them all.
+        let top = error
+            .field
+            .split(['.', '['])
+            .next()
+            .unwrap_or_default()
+            .to_owned();
+        let seen = errors.iter().any(|e| {
+            let seen = e.field.split(['.', '[']).next();
+            seen == Some(top.as_str())
+        });
+        // A required field that was taken out is missed by the next reading: it was named already.
+        if seen {
+            break;
+        }
+        errors.push(error);
+        let removed = value.as_object_mut().and_then(|fields| fields.remove(&top));
+        if removed.is_none() || errors.len() >= MAX_FIELD_ERRORS {
+            break;
+        }
+    }
+    Err(ApiError::invalid(errors))
+}
+
+/// The refusal of one field, from what serde says of it. `None` when no field can be named.
+fn field_error(path: &str, message: &str, value: &Value) -> Option<FieldError> {
+    let path = if path == "." { "" } else { path };
+    let join = |name: &str| {
+        if path.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{path}.{name}")
+        }
+    };
+    let quoted = |text: &str| text.split('`').nth(1).map(str::to_owned);
+    if message.starts_with("missing field") {
+        let name = quoted(message)?;
+        return Some(FieldError::new(join(&name), "nothing", "a value: it is required"));
+    }
+    if message.starts_with("unknown field") {
+        let name = quoted(message)?;
+        // serde_path_to_error already ends the path with the unknown name.
+        let field = if path == name || path.ends_with(&format!(".{name}")) {
+            path.to_owned()
+        } else {
+            join(&name)
+        };
+        let allowed = message.split_once("expected ").map_or_else(
+            || "no such field".to_owned(),
+            |(_, names)| format!("no other field than {}", names.replace('`', "")),
+        );
+        return Some(FieldError::new(field, given(value, path), allowed));
+    }
+    if path.is_empty() {
+        return None;
+    }
+    // The checked types of the model refuse with a `FieldError` of their own, told as text by serde.
+    if let Some((_, told)) = message.split_once(": got \"")
+        && let Some((was, allowed)) = told.split_once("\", allowed is ")
+    {
+        return Some(FieldError::new(path, was, allowed));
+    }
+    let allowed = message
+        .rsplit_once("expected ")
+        .map_or(message, |(_, expected)| expected);
+    Some(FieldError::new(
+        path,
+        given(value, path),
+        allowed.replace('`', ""),
+    ))
+}
+
+/// What stands at `path`, as JSON.
+fn given(value: &Value, path: &str) -> String {
+    let mut at = value;
+    for part in path.split(['.', '[']).filter(|p| !p.is_empty()) {
+        let index = part.trim_end_matches(']').parse::<usize>();
+        let next = match (at, index) {
+            (Value::Array(items), Ok(index)) => items.get(index),
+            (other, _) => other.get(part),
+        };
+        match next {
+            Some(next) => at = next,
+            None => return "nothing".to_owned(),
+        }
+    }
+    match at {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => format!("a list of {}", items.len()),
+        Value::Object(_) => "an object".to_owned(),
+        scalar => scalar.to_string(),
+    }
+}
+
+/// A query string of the form `T`.
+#[derive(Debug)]
+pub struct Params<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
+        Query::<T>::try_from_uri(&parts.uri)
+            .map(|Query(params)| Self(params))
+            .map_err(|rejection| {
+                let pairs = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
+                    .map_or_else(|_| Vec::new(), |Query(pairs)| pairs);
+                let sent = pairs.into_iter().map(|(k, v)| (k, Value::String(v))).collect();
+                refuse_query(&rejection, &Value::Object(sent))
+            })
+    }
+}
+
+fn refuse_query(rejection: &axum::extract::rejection::QueryRejection, sent: &Value) -> ApiError {
+    type Fault = serde_path_to_error::Error<serde::de::value::Error>;
+    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(rejection);
+    while let Some(error) = source {
+        if let Some(fault) = error.downcast_ref::<Fault>() {
+            let (path, message) = (fault.path().to_string(), fault.inner().to_string());
+            if let Some(error) = field_error(&path, &message, sent) {
+                return error.into();
+            }
+        }
+        source = error.source();
+    }
+    let mut problem = Problem::new(Code::Malformed, rejection.body_text());
+    problem.detail.push_str("; see the endpoint's parameters");
+    problem.into()
+}
+
+/// The path segment `{idOrKey}`.
+#[derive(Debug)]
+pub struct IdOrKey(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for IdOrKey {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let wrong = || {
+            ApiError::from(FieldError::new(
+                "idOrKey",
+                parts.uri.path(),
+                "an experiment's UUID or key, percent-encoded UTF-8",
+            ))
+        };
+        let Ok(params) = RawPathParams::from_request_parts(&mut parts.clone(), state).await else {
+            return Err(wrong());
+        };
+        let found = params.iter().find(|(name, _)| *name == "id_or_key");
+        found.map(|(_, text)| Self(text.to_owned())).ok_or_else(wrong)
+    }
+}

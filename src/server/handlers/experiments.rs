@@ -1,0 +1,61 @@
+//! `GET|POST /experiments`, `GET|PATCH /experiments/{idOrKey}`.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+
+use crate::api::experiments::{CreateExperiment, ExperimentList, ListExperiments, UpdateExperiment};
+use crate::domain::{Experiment, Status};
+use crate::server::error::ApiError;
+use crate::server::extract::{IdOrKey, JsonBody, Params, VersionedBody};
+use crate::server::middleware::auth::Caller;
+use crate::server::state::AppState;
+
+use super::{Versioned, versioned};
+
+/// The project's experiments, sorted by key.
+pub async fn list(
+    State(state): State<AppState>,
+    caller: Caller,
+    Params(query): Params<ListExperiments>,
+) -> Json<ExperimentList> {
+    let snapshot = state.registry().snapshot();
+    let mut experiments: Vec<Experiment> = snapshot
+        .of_project(caller.project.id)
+        .filter(|entry| query.archived || entry.experiment.status != Status::Archived)
+        .map(|entry| (*entry.experiment).clone())
+        .collect();
+    experiments.sort_by_cached_key(|e| e.key.folded());
+    Json(ExperimentList { experiments })
+}
+
+/// A new draft.
+pub async fn create(
+    State(state): State<AppState>,
+    caller: Caller,
+    JsonBody(body): JsonBody<CreateExperiment>,
+) -> Result<(StatusCode, Versioned), ApiError> {
+    let experiment = state.registry().create(caller, body).await?;
+    Ok((StatusCode::CREATED, versioned(experiment)))
+}
+
+/// One experiment.
+pub async fn read(
+    State(state): State<AppState>,
+    caller: Caller,
+    IdOrKey(id): IdOrKey,
+) -> Result<Versioned, ApiError> {
+    let entry = state.registry().find(&caller, &id)?;
+    Ok(versioned(entry.experiment.clone()))
+}
+
+/// A change of configuration.
+pub async fn update(
+    State(state): State<AppState>,
+    caller: Caller,
+    IdOrKey(id): IdOrKey,
+    VersionedBody(body): VersionedBody<UpdateExperiment>,
+) -> Result<Versioned, ApiError> {
+    let experiment = state.registry().update(caller, &id, body).await?;
+    Ok(versioned(experiment))
+}

@@ -1,0 +1,55 @@
+//! `GET /healthz`, `/readyz`, `/me`, `/warehouse`.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+
+use crate::api::system::{Health, Me, Readiness, WarehouseLogin};
+use crate::server::error::ApiError;
+use crate::server::middleware::auth::Caller;
+use crate::server::state::AppState;
+
+/// Version of this program.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The process runs.
+pub async fn health() -> Json<Health> {
+    Json(Health {
+        status: "ok".to_owned(),
+        version: VERSION.to_owned(),
+    })
+}
+
+/// Whether requests can be served.
+pub async fn readiness(State(state): State<AppState>) -> (StatusCode, Json<Readiness>) {
+    let warehouse_error = state.link().ping().await.err();
+    let readiness = Readiness {
+        ready: true,
+        warehouse: warehouse_error.is_none(),
+        spooled_events: 0,
+        spool_bytes: 0,
+        warehouse_error,
+    };
+    let status = if readiness.ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (status, Json(readiness))
+}
+
+/// Who is asking.
+pub async fn me(State(state): State<AppState>, caller: Caller) -> Json<Me> {
+    Json(Me {
+        actor: caller.actor.to_string(),
+        role: caller.role,
+        project: (*caller.project).clone(),
+        version: VERSION.to_owned(),
+        demo: state.is_demo(),
+    })
+}
+
+/// How to read ClickHouse.
+pub async fn warehouse(State(state): State<AppState>) -> Result<Json<WarehouseLogin>, ApiError> {
+    state.link().cockpit_login().map(Json)
+}

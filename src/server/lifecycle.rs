@@ -1,0 +1,135 @@
+//! Moving an experiment through its life: which step is possible, and what it changes.
+//!
+//! A pure function; [`super::registry`] carries it out.
+
+use jiff::Timestamp;
+
+use crate::api::experiments::ChangeStatus;
+use crate::api::problem::{Code, Problem};
+use crate::domain::{EndedReason, Experiment, FieldError, PauseCause, Status};
+
+use super::edit;
+use super::error::ApiError;
+
+/// The state after a step of the lifecycle. The version and the time of change are set by the registry.
+///
+/// # Errors
+/// [`Code::BadTransition`] when the step is not possible from the current status, [`Code::Invalid`] with
+/// every refused field otherwise.
+pub fn change(
+    current: &Experiment,
+    body: &ChangeStatus,
+    max_variants: usize,
+    now: Timestamp,
+) -> Result<Experiment, ApiError> {
+    let (from, to) = (current.status, body.to);
+    if !from.may_become(to) {
+        return Err(bad_transition(current, to));
+    }
+    let mut errors = misplaced_fields(body, from);
+    let mut next = current.clone();
+    next.status = to;
+    next.status_changed_at = Some(now);
+    next.paused_by = (to == Status::Paused).then_some(PauseCause::Person);
+    match to {
+        Status::Active => {
+            if current.is_auto_paused() && body.comment.as_deref().is_none_or(|c| c.trim().is_empty()) {
+                errors.push(FieldError::new(
+                    "comment",
+                    "nothing",
+                    "the reason in words: the guard paused this experiment for a sample ratio mismatch",
+                ));
+            }
+            errors.extend(edit::no_traffic(&next));
+            errors.extend(next.check(max_variants).err().unwrap_or_default());
+            next.activated_at = next.activated_at.or(Some(now));
+            edit::follow_split(&mut next, now);
+        }
+        Status::Completed => {
+            if let Some(winner) = &body.winning_variant {
+                match current.variant(winner.as_str()) {
+                    Some(variant) => next.winning_variant = Some(variant.key.clone()),
+                    None => errors.push(no_variant(current, winner.as_str())),
+                }
+            }
+            next.ended_reason = body.ended_reason.or(next.ended_reason);
+        }
+        Status::Ended => next.ended_reason = body.ended_reason.or(next.ended_reason),
+        Status::Draft | Status::Paused | Status::Archived => {}
+    }
+    if errors.is_empty() {
+        Ok(next)
+    } else {
+        Err(errors.into())
+    }
+}
+
+/// The state after the guard paused it.
+#[must_use]
+pub fn auto_pause(current: &Experiment, now: Timestamp) -> Experiment {
+    Experiment {
+        status: Status::Paused,
+        paused_by: Some(PauseCause::SrmGuard),
+        status_changed_at: Some(now),
+        ..current.clone()
+    }
+}
+
+/// Fields that say something about another step than this one.
+fn misplaced_fields(body: &ChangeStatus, from: Status) -> Vec<FieldError> {
+    let to = body.to;
+    let mut errors = Vec::new();
+    if let Some(winner) = &body.winning_variant
+        && to != Status::Completed
+    {
+        let allowed = format!("nothing with to {to}; it goes with completed");
+        errors.push(FieldError::new("winningVariant", winner, allowed));
+    }
+    if let Some(reason) = body.ended_reason
+        && !matches!(to, Status::Completed | Status::Ended)
+    {
+        let allowed = format!("nothing with to {to}; it goes with completed and ended");
+        errors.push(FieldError::new("endedReason", word(reason), allowed));
+    }
+    if body.override_failing_srm && (from, to) != (Status::Paused, Status::Active) {
+        errors.push(FieldError::new(
+            "overrideFailingSrm",
+            true,
+            "false: it goes with resuming a paused experiment",
+        ));
+    }
+    errors
+}
+
+fn word(reason: EndedReason) -> &'static str {
+    match reason {
+        EndedReason::Success => "success",
+        EndedReason::TechIssue => "tech_issue",
+        EndedReason::NoLongerNeeded => "no_longer_needed",
+        EndedReason::NoStatSig => "no_stat_sig",
+        EndedReason::Other => "other",
+    }
+}
+
+fn no_variant(experiment: &Experiment, given: &str) -> FieldError {
+    let keys: Vec<&str> = experiment.variants.iter().map(|v| v.key.as_str()).collect();
+    FieldError::new(
+        "winningVariant",
+        given,
+        format!("the key of a variant ({})", keys.join(", ")),
+    )
+}
+
+fn bad_transition(current: &Experiment, to: Status) -> ApiError {
+    let next: Vec<&str> = current.status.next().iter().map(|s| s.as_str()).collect();
+    let allowed = next.join(" or ");
+    let mut problem = Problem::new(
+        Code::BadTransition,
+        format!(
+            "{} is {} and cannot become {to}; it may become {allowed}",
+            current.key, current.status
+        ),
+    );
+    problem.errors = vec![FieldError::new("to", to, allowed).into()];
+    problem.into()
+}

@@ -1,0 +1,60 @@
+//! All routes, flat: the path, the role that each method asks for, and the handler.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::{MethodRouter, get, patch, post, put};
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::api::system::Role;
+
+use super::handlers::{assign, experiments, explain, history, overrides, rules, status, system};
+use super::middleware::{auth, panicked, respond, time_out};
+use super::state::AppState;
+
+/// The largest body of most requests.
+const MAX_BODY: usize = 1 << 20;
+/// The largest body that sets overrides: 50,000 ids of some 100 bytes, and room.
+const MAX_OVERRIDES_BODY: usize = 16 << 20;
+
+/// The whole API. `time_limit` is how long a request may take.
+pub fn router(state: AppState, time_limit: Duration) -> Router {
+    let viewer = |route: MethodRouter<AppState>| guard(&state, Role::Viewer, route);
+    let editor = |route: MethodRouter<AppState>| guard(&state, Role::Editor, route);
+    Router::new()
+        .route("/healthz", get(system::health))
+        .route("/readyz", get(system::readiness))
+        .route("/me", viewer(get(system::me)))
+        .route("/warehouse", viewer(get(system::warehouse)))
+        .route(
+            "/experiments",
+            viewer(get(experiments::list)).merge(editor(post(experiments::create))),
+        )
+        .route("/experiments/assign", viewer(post(assign::assign)))
+        .route(
+            "/experiments/{id_or_key}",
+            viewer(get(experiments::read)).merge(editor(patch(experiments::update))),
+        )
+        .route("/experiments/{id_or_key}/status", editor(post(status::change)))
+        .route("/experiments/{id_or_key}/rules", editor(put(rules::replace)))
+        .route(
+            "/experiments/{id_or_key}/overrides",
+            viewer(get(overrides::list))
+                .merge(editor(put(overrides::set).delete(overrides::remove)))
+                .layer(DefaultBodyLimit::max(MAX_OVERRIDES_BODY)),
+        )
+        .route("/experiments/{id_or_key}/history", viewer(get(history::list)))
+        .route("/experiments/{id_or_key}/explain", viewer(post(explain::explain)))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(from_fn_with_state(time_limit, time_out))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn(respond))
+        .with_state(state)
+}
+
+/// Lets only tokens with at least this role reach the methods of `route`.
+fn guard(state: &AppState, role: Role, route: MethodRouter<AppState>) -> MethodRouter<AppState> {
+    route.route_layer(from_fn_with_state((state.clone(), role), auth::require))
+}

@@ -1,0 +1,198 @@
+//! The first start: a project, and the token of its administrator.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::api::system::Role;
+use crate::domain::{Environment, Key, Project};
+
+use super::ServerError;
+use super::middleware::auth::{Caller, Tokens, hash};
+use super::registry::now;
+use super::store::tokens::StoredToken;
+use super::store::{self, Store, StoreError};
+
+/// Name of the file that holds the admin token.
+pub const TOKEN_FILE: &str = "admin.token";
+
+/// Name of the admin token in the audit log.
+const ADMIN: &str = "admin";
+
+/// The shortest token that is taken from outside, in characters.
+const MIN_TOKEN_LENGTH: usize = 16;
+
+/// The project that is created at the first start.
+#[derive(Debug, Clone, Eq, PartialEq)]
+pub struct ProjectSeed {
+    /// Its key; `default` where none is given.
+    pub key: Option<Key>,
+    /// Its environment.
+    pub environment: Environment,
+    /// Whether its dangerous actions ask for the experiment's key to be typed.
+    pub protected: bool,
+}
+
+impl Default for ProjectSeed {
+    fn default() -> Self {
+        Self {
+            key: None,
+            environment: Environment::Development,
+            protected: false,
+        }
+    }
+}
+
+/// Where the admin token is to be had.
+#[derive(Debug, Clone, Eq, PartialEq)]
+pub enum AdminToken {
+    /// It was given from outside.
+    Given,
+    /// It is in this file.
+    InFile(PathBuf),
+    /// It was made at an earlier start; the file that held it is gone.
+    Elsewhere,
+}
+
+/// What the server needs to know of projects and tokens.
+#[derive(Debug)]
+pub struct Setup {
+    /// Who may come in.
+    pub tokens: Tokens,
+    /// Where the admin token is.
+    pub admin: AdminToken,
+}
+
+/// Seeds an empty store, and loads the tokens.
+///
+/// # Errors
+/// [`ServerError::Token`] when `token` is too short to be safe, [`ServerError::DataDir`] when the token
+/// file cannot be written, and [`ServerError::Store`].
+pub async fn run(
+    store: &Store,
+    dir: &Path,
+    seed: &ProjectSeed,
+    token: Option<String>,
+) -> Result<Setup, ServerError> {
+    let mut projects = store::projects::all(store).await?;
+    let known = store::tokens::all(store).await?;
+    let mut tx = store.begin().await?;
+    if projects.is_empty() {
+        let project = project(seed)?;
+        store::projects::insert(&mut tx, &project, now()).await?;
+        projects.push(project);
+    }
+    let Some(home) = projects.first() else {
+        return Err(StoreError::corrupt("list of projects", "it is empty").into());
+    };
+    if let Some(key) = &seed.key
+        && key.folded() != home.key.folded()
+    {
+        tracing::warn!(
+            project = %home.key,
+            ignored = %key,
+            "the data directory holds a project already; its key is only chosen at the first start"
+        );
+    }
+    let file = dir.join(TOKEN_FILE);
+    let (token, admin) = match token {
+        Some(token) => (Some(check_token(token)?), AdminToken::Given),
+        None if known.is_empty() => (Some(token_in(&file)?), AdminToken::InFile(file)),
+        None if file.exists() => (None, AdminToken::InFile(file)),
+        None => (None, AdminToken::Elsewhere),
+    };
+    if let Some(token) = token {
+        let stored = StoredToken {
+            hash: hash(&token),
+            project_id: home.id,
+            name: ADMIN.to_owned(),
+            role: Role::Admin,
+        };
+        store::tokens::put(&mut tx, &stored, now()).await?;
+    }
+    store::commit(tx).await?;
+    let projects: HashMap<Uuid, Arc<Project>> = projects.into_iter().map(|p| (p.id, Arc::new(p))).collect();
+    let tokens = store::tokens::all(store).await?;
+    let tokens = tokens.into_iter().filter_map(|token| {
+        let caller = Caller {
+            actor: token.name.into(),
+            role: token.role,
+            project: Arc::clone(projects.get(&token.project_id)?),
+        };
+        Some((token.hash, caller))
+    });
+    Ok(Setup {
+        tokens: Tokens::new(tokens),
+        admin,
+    })
+}
+
+fn project(seed: &ProjectSeed) -> Result<Project, StoreError> {
+    let default = || Key::new("default").map_err(|error| StoreError::corrupt("default project", error));
+    let key = match &seed.key {
+        Some(key) => key.clone(),
+        None => default()?,
+    };
+    Ok(Project {
+        id: Uuid::new_v4(),
+        name: key.as_str().to_owned(),
+        key,
+        environment: seed.environment,
+        protected: seed.protected,
+    })
+}
+
+fn check_token(token: String) -> Result<String, ServerError> {
+    let plain = token.chars().all(|c| c.is_ascii_graphic());
+    if !plain || token.len() < MIN_TOKEN_LENGTH {
+        return Err(ServerError::Token(format!(
+            "it needs at least {MIN_TOKEN_LENGTH} letters, digits or signs, without blanks"
+        )));
+    }
+    Ok(token)
+}
+
+/// The token in the file, which is made where it is missing.
+///
+/// It is there already when an earlier first start ended between the file and the store.
+fn token_in(file: &Path) -> Result<String, ServerError> {
+    let failed = |source| ServerError::DataDir {
+        path: file.to_owned(),
+        source,
+    };
+    match File::open(file) {
+        Ok(mut found) => {
+            let mut text = String::new();
+            found.read_to_string(&mut text).map_err(failed)?;
+            if let Ok(token) = check_token(text.trim().to_owned()) {
+                return Ok(token);
+            }
+            // Cut short by a crash: nobody can have used it.
+            std::fs::remove_file(file).map_err(failed)?;
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => return Err(failed(error)),
+    }
+    let token = new_token();
+    let mut options = File::options();
+    let mut made = options
+        .create_new(true)
+        .write(true)
+        .mode(0o600)
+        .open(file)
+        .map_err(failed)?;
+    made.write_all(format!("{token}\n").as_bytes()).map_err(failed)?;
+    made.sync_all().map_err(failed)?;
+    Ok(token)
+}
+
+/// A new token: 244 random bits of the operating system.
+#[must_use]
+pub fn new_token() -> String {
+    format!("sd_{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple())
+}

@@ -1,0 +1,243 @@
+//! The configuration in memory: what assignments are decided from.
+//!
+//! A [`Snapshot`] is never changed. After each write the registry puts a new one in its place, before the
+//! write is answered, so that a caller sees its own change at once and a decision never waits for a
+//! writer. Overrides may be a million: each experiment's are one table that is changed in place.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+
+use uuid::Uuid;
+
+use crate::decide::{Lookups, PrepareError, Prepared};
+use crate::domain::{Experiment, Key, OverrideSource, OverrideSubject};
+
+/// An experiment, ready to be decided.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// The project it belongs to.
+    pub project: Uuid,
+    /// What is configured.
+    pub experiment: Arc<Experiment>,
+    /// The same, compiled for decisions.
+    pub prepared: Arc<Prepared>,
+    /// Who is forced into a variant.
+    pub overrides: Arc<OverrideTable>,
+}
+
+impl Entry {
+    /// Compiles an experiment that has these overrides.
+    ///
+    /// # Errors
+    /// See [`Prepared::new`].
+    pub fn new(
+        project: Uuid,
+        experiment: Experiment,
+        overrides: Arc<OverrideTable>,
+    ) -> Result<Self, PrepareError> {
+        Ok(Self {
+            project,
+            prepared: Arc::new(Prepared::new(&experiment)?),
+            experiment: Arc::new(experiment),
+            overrides,
+        })
+    }
+}
+
+/// All experiments at one moment.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    by_id: HashMap<Uuid, Arc<Entry>>,
+    /// Project → key in lower case → experiment.
+    by_key: HashMap<Uuid, HashMap<String, Arc<Entry>>>,
+}
+
+impl Snapshot {
+    /// The experiment of a project with this UUID, else with this key, whatever its case.
+    #[must_use]
+    pub fn find(&self, project: Uuid, id_or_key: &str) -> Option<&Arc<Entry>> {
+        let by_id = Uuid::try_parse(id_or_key)
+            .ok()
+            .and_then(|id| self.by_id.get(&id))
+            .filter(|entry| entry.project == project);
+        by_id.or_else(|| self.by_key.get(&project)?.get(folded(id_or_key).as_ref()))
+    }
+
+    /// The experiments of a project, in no order.
+    pub fn of_project(&self, project: Uuid) -> impl Iterator<Item = &Arc<Entry>> {
+        self.by_key.get(&project).into_iter().flat_map(HashMap::values)
+    }
+
+    /// All experiments of all projects, in no order.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<Entry>> {
+        self.by_id.values()
+    }
+
+    /// The same with `entry` in the place of its former state.
+    #[must_use]
+    pub fn with(&self, entry: Entry) -> Self {
+        let mut next = self.clone();
+        next.put(entry);
+        next
+    }
+
+    /// Puts `entry` in the place of its former state.
+    pub fn put(&mut self, entry: Entry) {
+        let entry = Arc::new(entry);
+        let keys = self.by_key.entry(entry.project).or_default();
+        keys.insert(entry.experiment.key.folded(), Arc::clone(&entry));
+        self.by_id.insert(entry.experiment.id, entry);
+    }
+}
+
+fn folded(key: &str) -> Cow<'_, str> {
+    if key.bytes().any(|b| b.is_ascii_uppercase()) {
+        Cow::Owned(key.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(key)
+    }
+}
+
+/// What an override says, in four bytes: a million of them have to fit.
+#[derive(Debug, Clone, Copy)]
+struct Forced {
+    /// Index in [`Table::variants`].
+    variant: u16,
+    source: OverrideSource,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    /// The variants that occur, each once.
+    variants: Vec<Key>,
+    users: HashMap<Box<str>, Forced>,
+    devices: HashMap<Box<str>, Forced>,
+}
+
+impl Table {
+    fn ids(&self, subject: OverrideSubject) -> &HashMap<Box<str>, Forced> {
+        match subject {
+            OverrideSubject::User => &self.users,
+            OverrideSubject::Device => &self.devices,
+        }
+    }
+
+    fn ids_mut(&mut self, subject: OverrideSubject) -> &mut HashMap<Box<str>, Forced> {
+        match subject {
+            OverrideSubject::User => &mut self.users,
+            OverrideSubject::Device => &mut self.devices,
+        }
+    }
+
+    fn variant(&self, forced: Forced) -> Option<&Key> {
+        self.variants.get(usize::from(forced.variant))
+    }
+}
+
+/// How many overrides there are.
+#[derive(Debug, Clone, Copy, Default, Eq, PartialEq)]
+pub struct OverrideCounts {
+    /// Entered one by one.
+    pub fixed: u64,
+    /// Imported in bulk.
+    pub manual: u64,
+}
+
+/// The overrides of one experiment. Only the registry writes, and only what is already in the store.
+#[derive(Debug, Default)]
+pub struct OverrideTable(RwLock<Table>);
+
+impl OverrideTable {
+    fn read(&self) -> RwLockReadGuard<'_, Table> {
+        // Nothing panics between two changes of a table, so a poisoned one is whole as well.
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Forces all `ids` into `variant`.
+    pub fn put<'a>(
+        &self,
+        subject: OverrideSubject,
+        variant: &Key,
+        source: OverrideSource,
+        ids: impl IntoIterator<Item = &'a str>,
+    ) {
+        let mut table = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let known = table.variants.iter().position(|v| v == variant);
+        let at = known.unwrap_or_else(|| {
+            table.variants.push(variant.clone());
+            table.variants.len() - 1
+        });
+        // Variants are a handful; 65,536 different ones would take as many changes of their keys.
+        let forced = Forced {
+            variant: u16::try_from(at).unwrap_or(u16::MAX),
+            source,
+        };
+        let table = table.ids_mut(subject);
+        for id in ids {
+            table.insert(id.into(), forced);
+        }
+    }
+
+    /// Takes an override out.
+    pub fn remove(&self, subject: OverrideSubject, id: &str) {
+        let mut table = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        table.ids_mut(subject).remove(id);
+    }
+
+    /// The variant that an id is forced into.
+    #[must_use]
+    pub fn get(&self, subject: OverrideSubject, id: &str) -> Option<Key> {
+        let table = self.read();
+        let forced = *table.ids(subject).get(id)?;
+        table.variant(forced).cloned()
+    }
+
+    /// How many there are, by source.
+    #[must_use]
+    pub fn counts(&self) -> OverrideCounts {
+        let table = self.read();
+        let all = table.users.values().chain(table.devices.values());
+        all.fold(OverrideCounts::default(), |mut counts, forced| {
+            match forced.source {
+                OverrideSource::Fixed => counts.fixed += 1,
+                OverrideSource::Manual => counts.manual += 1,
+            }
+            counts
+        })
+    }
+
+    /// How many force a subject into `variant`, whatever its case.
+    #[must_use]
+    pub fn count_of(&self, variant: &Key) -> u64 {
+        let table = self.read();
+        let is_it = |forced: &&Forced| {
+            table
+                .variant(**forced)
+                .is_some_and(|v| v.folded() == variant.folded())
+        };
+        let all = table.users.values().chain(table.devices.values());
+        u64::try_from(all.filter(is_it).count()).unwrap_or(u64::MAX)
+    }
+
+    /// What one decision needs to know. Held no longer than the decision takes.
+    #[must_use]
+    pub fn lookups(&self) -> OverrideLookups<'_> {
+        OverrideLookups(self.read())
+    }
+}
+
+/// The overrides of one experiment, held still for one decision.
+#[derive(Debug)]
+pub struct OverrideLookups<'a>(RwLockReadGuard<'a, Table>);
+
+impl Lookups for OverrideLookups<'_> {
+    fn forced(&self, subject: OverrideSubject, id: &str) -> Option<&str> {
+        let forced = *self.0.ids(subject).get(id)?;
+        self.0.variant(forced).map(Key::as_str)
+    }
+
+    fn random(&self) -> u32 {
+        fastrand::u32(..)
+    }
+}

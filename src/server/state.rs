@@ -1,0 +1,58 @@
+//! What every handler can reach.
+
+use std::sync::Arc;
+
+use arc_swap::{ArcSwap, Guard};
+
+use super::link::Link;
+use super::middleware::auth::Tokens;
+use super::registry::Registry;
+
+/// What every handler can reach. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct AppState(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    registry: Arc<Registry>,
+    link: Arc<Link>,
+    tokens: ArcSwap<Tokens>,
+    demo: bool,
+}
+
+impl AppState {
+    /// Puts the parts together. `demo` says that the traffic is simulated.
+    #[must_use]
+    pub fn new(registry: Arc<Registry>, link: Arc<Link>, tokens: Tokens, demo: bool) -> Self {
+        Self(Arc::new(Inner {
+            registry,
+            link,
+            tokens: ArcSwap::from_pointee(tokens),
+            demo,
+        }))
+    }
+
+    /// Configuration: reading and changing it.
+    #[must_use]
+    pub fn registry(&self) -> &Arc<Registry> {
+        &self.0.registry
+    }
+
+    /// ClickHouse.
+    #[must_use]
+    pub fn link(&self) -> &Arc<Link> {
+        &self.0.link
+    }
+
+    /// The tokens that were issued.
+    #[must_use]
+    pub fn tokens(&self) -> Guard<Arc<Tokens>> {
+        self.0.tokens.load()
+    }
+
+    /// Whether the traffic is simulated.
+    #[must_use]
+    pub fn is_demo(&self) -> bool {
+        self.0.demo
+    }
+}

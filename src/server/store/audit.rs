@@ -1,0 +1,132 @@
+//! The audit log in the store.
+
+use jiff::Timestamp;
+use sqlx::{QueryBuilder, Row as _, Sqlite};
+use uuid::Uuid;
+
+use crate::domain::{AuditAction, AuditEntry};
+
+use super::{Store, StoreError, Tx, from_word, millis, timestamp, word};
+
+/// Adds an entry; its `id` is given by the store.
+///
+/// # Errors
+/// See [`StoreError`].
+pub async fn insert(tx: &mut Tx, project: Uuid, entry: &AuditEntry) -> Result<(), StoreError> {
+    let json = |source| StoreError::Json {
+        what: "audit entry",
+        source,
+    };
+    let evidence = match &entry.evidence {
+        serde_json::Value::Null => None,
+        evidence => Some(serde_json::to_string(evidence).map_err(json)?),
+    };
+    let version = i64::try_from(entry.resource_version).map_err(|e| StoreError::corrupt("version", e))?;
+    let sql = "INSERT INTO audit (project_id, at, actor, action, object_id, object_key, resource_version, \
+               changes, comment, evidence) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    sqlx::query(sql)
+        .bind(project.to_string())
+        .bind(millis(entry.at))
+        .bind(&entry.actor)
+        .bind(word(entry.action)?)
+        .bind(entry.object_id.to_string())
+        .bind(&entry.object_key)
+        .bind(version)
+        .bind(serde_json::to_string(&entry.changes).map_err(json)?)
+        .bind(entry.comment.as_deref())
+        .bind(evidence)
+        .execute(&mut **tx)
+        .await
+        .map_err(StoreError::query("write the audit log"))?;
+    Ok(())
+}
+
+/// Which entries are wanted.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// Only entries before this id.
+    pub before: Option<i64>,
+    /// Only this action.
+    pub action: Option<AuditAction>,
+    /// Only by this actor.
+    pub actor: Option<String>,
+}
+
+/// The newest `limit` entries of an object that are `wanted`, the newest first.
+///
+/// # Errors
+/// See [`StoreError`].
+pub async fn of_object(
+    store: &Store,
+    object: Uuid,
+    wanted: &Wanted,
+    limit: u32,
+) -> Result<Vec<AuditEntry>, StoreError> {
+    let mut sql = QueryBuilder::<Sqlite>::new(
+        "SELECT id, at, actor, action, object_id, object_key, resource_version, changes, comment, evidence \
+         FROM audit WHERE object_id = ",
+    );
+    sql.push_bind(object.to_string());
+    if let Some(before) = wanted.before {
+        sql.push(" AND id < ").push_bind(before);
+    }
+    if let Some(action) = wanted.action {
+        sql.push(" AND action = ").push_bind(word(action)?);
+    }
+    if let Some(actor) = &wanted.actor {
+        sql.push(" AND actor = ").push_bind(actor);
+    }
+    sql.push(" ORDER BY id DESC LIMIT ").push_bind(limit);
+    let rows = sql
+        .build()
+        .fetch_all(store.readers())
+        .await
+        .map_err(StoreError::query("read the audit log"))?;
+    rows.iter()
+        .map(|row| {
+            let id: i64 = row.get("id");
+            let corrupt = |why: String| StoreError::corrupt(format!("audit entry {id}"), why);
+            let (object, changes): (String, String) = (row.get("object_id"), row.get("changes"));
+            let evidence: Option<String> = row.get("evidence");
+            let version: i64 = row.get("resource_version");
+            Ok(AuditEntry {
+                id,
+                at: timestamp(row.get("at"))?,
+                actor: row.get("actor"),
+                action: from_word(row.get("action"))?,
+                object_id: Uuid::parse_str(&object).map_err(|e| corrupt(e.to_string()))?,
+                object_key: row.get("object_key"),
+                resource_version: u64::try_from(version).map_err(|e| corrupt(e.to_string()))?,
+                changes: serde_json::from_str(&changes).map_err(|e| corrupt(e.to_string()))?,
+                comment: row.get("comment"),
+                evidence: match evidence {
+                    Some(text) => serde_json::from_str(&text).map_err(|e| corrupt(e.to_string()))?,
+                    None => serde_json::Value::Null,
+                },
+            })
+        })
+        .collect()
+}
+
+/// Who brought an object to `version`, and when.
+///
+/// # Errors
+/// See [`StoreError`].
+pub async fn last_change(
+    store: &Store,
+    object: Uuid,
+    version: u64,
+) -> Result<Option<(String, Timestamp)>, StoreError> {
+    let sql = "SELECT actor, at FROM audit WHERE object_id = ? AND resource_version = ? AND action <> ? \
+               ORDER BY id DESC LIMIT 1";
+    let row = sqlx::query(sql)
+        .bind(object.to_string())
+        .bind(i64::try_from(version).map_err(|e| StoreError::corrupt("version", e))?)
+        // Overrides are no part of the version.
+        .bind(word(AuditAction::OverridesImported)?)
+        .fetch_optional(store.readers())
+        .await
+        .map_err(StoreError::query("read the audit log"))?;
+    row.map(|row| Ok((row.get("actor"), timestamp(row.get("at"))?)))
+        .transpose()
+}

@@ -1,0 +1,84 @@
+//! Experiments in the store: a JSON document, with what is searched for as columns.
+
+use sqlx::Row as _;
+use uuid::Uuid;
+
+use crate::domain::Experiment;
+
+use super::{Store, StoreError, Tx, millis};
+
+/// All experiments of all projects, each with its project.
+///
+/// # Errors
+/// See [`StoreError`].
+pub async fn all(store: &Store) -> Result<Vec<(Uuid, Experiment)>, StoreError> {
+    let rows = sqlx::query("SELECT id, project_id, document FROM experiments")
+        .fetch_all(store.readers())
+        .await
+        .map_err(StoreError::query("read the experiments"))?;
+    rows.iter()
+        .map(|row| {
+            let id: String = row.get("id");
+            let project: String = row.get("project_id");
+            let document: String = row.get("document");
+            let corrupt = |why: String| StoreError::corrupt(format!("experiment {id}"), why);
+            let project = Uuid::parse_str(&project).map_err(|e| corrupt(e.to_string()))?;
+            let experiment = serde_json::from_str(&document).map_err(|e| corrupt(e.to_string()))?;
+            Ok((project, experiment))
+        })
+        .collect()
+}
+
+/// Adds an experiment.
+///
+/// # Errors
+/// See [`StoreError`].
+pub async fn insert(tx: &mut Tx, project: Uuid, experiment: &Experiment) -> Result<(), StoreError> {
+    let sql = "INSERT INTO experiments \
+               (id, project_id, key_folded, status, resource_version, document, updated_at) \
+               VALUES (?, ?, ?, ?, ?, ?, ?)";
+    sqlx::query(sql)
+        .bind(experiment.id.to_string())
+        .bind(project.to_string())
+        .bind(experiment.key.folded())
+        .bind(experiment.status.as_str())
+        .bind(version(experiment)?)
+        .bind(document(experiment)?)
+        .bind(millis(experiment.updated_at))
+        .execute(&mut **tx)
+        .await
+        .map_err(StoreError::query("add an experiment"))?;
+    Ok(())
+}
+
+/// Puts an experiment in the place of its version `from`. Says whether that version was there.
+///
+/// # Errors
+/// See [`StoreError`].
+pub async fn update(tx: &mut Tx, experiment: &Experiment, from: u64) -> Result<bool, StoreError> {
+    let sql = "UPDATE experiments SET key_folded = ?, status = ?, resource_version = ?, document = ?, \
+               updated_at = ? WHERE id = ? AND resource_version = ?";
+    let done = sqlx::query(sql)
+        .bind(experiment.key.folded())
+        .bind(experiment.status.as_str())
+        .bind(version(experiment)?)
+        .bind(document(experiment)?)
+        .bind(millis(experiment.updated_at))
+        .bind(experiment.id.to_string())
+        .bind(i64::try_from(from).map_err(|e| StoreError::corrupt("version", e))?)
+        .execute(&mut **tx)
+        .await
+        .map_err(StoreError::query("change an experiment"))?;
+    Ok(done.rows_affected() == 1)
+}
+
+fn version(experiment: &Experiment) -> Result<i64, StoreError> {
+    i64::try_from(experiment.resource_version).map_err(|e| StoreError::corrupt("version", e))
+}
+
+fn document(experiment: &Experiment) -> Result<String, StoreError> {
+    serde_json::to_string(experiment).map_err(|source| StoreError::Json {
+        what: "experiment",
+        source,
+    })
+}

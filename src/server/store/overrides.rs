@@ -1,0 +1,163 @@
+//! Overrides in the store.
+
+use jiff::Timestamp;
+use sqlx::{QueryBuilder, Row as _, Sqlite};
+use uuid::Uuid;
+
+use crate::domain::{Key, Override, OverrideSource, OverrideSubject};
+
+use super::{Store, StoreError, Tx, from_word, millis, timestamp};
+
+/// How many ids one statement takes.
+const CHUNK: usize = 5_000;
+
+/// One override with its experiment, as it is loaded at the start.
+#[derive(Debug, Clone)]
+pub struct StoredOverride {
+    /// The experiment.
+    pub experiment_id: Uuid,
+    /// What kind of id.
+    pub subject_type: OverrideSubject,
+    /// The id.
+    pub subject_id: String,
+    /// The forced variant.
+    pub variant: String,
+    /// How it came to be.
+    pub source: OverrideSource,
+}
+
+/// Hands every override of every experiment to `take`.
+///
+/// # Errors
+/// See [`StoreError`].
+pub async fn each(store: &Store, mut take: impl FnMut(StoredOverride)) -> Result<(), StoreError> {
+    use futures_util::TryStreamExt as _;
+    let failed = || StoreError::query("read the overrides");
+    let sql = "SELECT experiment_id, subject_type, subject_id, variant, source FROM overrides";
+    let mut rows = sqlx::query(sql).fetch(store.readers());
+    while let Some(row) = rows.try_next().await.map_err(failed())? {
+        let experiment: String = row.get("experiment_id");
+        take(StoredOverride {
+            experiment_id: Uuid::parse_str(&experiment).map_err(|e| StoreError::corrupt("override", e))?,
+            subject_type: from_word(row.get("subject_type"))?,
+            subject_id: row.get("subject_id"),
+            variant: row.get("variant"),
+            source: from_word(row.get("source"))?,
+        });
+    }
+    Ok(())
+}
+
+/// What is written for each of many subjects.
+#[derive(Debug, Clone, Copy)]
+pub struct Decree<'a> {
+    /// The experiment.
+    pub experiment: Uuid,
+    /// What kind of ids these are.
+    pub subject_type: OverrideSubject,
+    /// The forced variant.
+    pub variant: &'a Key,
+    /// How it came to be.
+    pub source: OverrideSource,
+    /// When.
+    pub now: Timestamp,
+}
+
+/// Sets the same variant for all `ids`.
+///
+/// # Errors
+/// See [`StoreError`].
+pub async fn put(tx: &mut Tx, decree: Decree<'_>, ids: &[&str]) -> Result<(), StoreError> {
+    // The ids are one bound JSON list, so that the statement is the same for any number of them.
+    let sql = "INSERT INTO overrides (experiment_id, subject_type, subject_id, variant, source, updated_at) \
+               SELECT ?, ?, value, ?, ?, ? FROM json_each(?) WHERE true \
+               ON CONFLICT (experiment_id, subject_type, subject_id) DO UPDATE SET \
+               variant = excluded.variant, source = excluded.source, updated_at = excluded.updated_at";
+    for chunk in ids.chunks(CHUNK) {
+        let list = serde_json::to_string(chunk).map_err(|source| StoreError::Json {
+            what: "list of ids",
+            source,
+        })?;
+        sqlx::query(sql)
+            .bind(decree.experiment.to_string())
+            .bind(decree.subject_type.as_str())
+            .bind(decree.variant.as_str())
+            .bind(decree.source.as_str())
+            .bind(millis(decree.now))
+            .bind(list)
+            .execute(&mut **tx)
+            .await
+            .map_err(StoreError::query("set overrides"))?;
+    }
+    Ok(())
+}
+
+/// Removes the override of one subject.
+///
+/// # Errors
+/// See [`StoreError`].
+pub async fn delete(
+    tx: &mut Tx,
+    experiment: Uuid,
+    subject_type: OverrideSubject,
+    subject_id: &str,
+) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM overrides WHERE experiment_id = ? AND subject_type = ? AND subject_id = ?")
+        .bind(experiment.to_string())
+        .bind(subject_type.as_str())
+        .bind(subject_id)
+        .execute(&mut **tx)
+        .await
+        .map_err(StoreError::query("remove an override"))?;
+    Ok(())
+}
+
+/// At most `limit` overrides of an experiment, sorted by subject type and id: those after `after` whose
+/// id contains `search`.
+///
+/// # Errors
+/// See [`StoreError`].
+pub async fn page(
+    store: &Store,
+    experiment: Uuid,
+    search: Option<&str>,
+    after: Option<(OverrideSubject, &str)>,
+    limit: u32,
+) -> Result<Vec<Override>, StoreError> {
+    let mut sql = QueryBuilder::<Sqlite>::new(
+        "SELECT subject_type, subject_id, variant, source, updated_at FROM overrides WHERE experiment_id = ",
+    );
+    sql.push_bind(experiment.to_string());
+    if let Some((subject_type, id)) = after {
+        sql.push(" AND (subject_type, subject_id) > (")
+            .push_bind(subject_type.as_str())
+            .push(", ")
+            .push_bind(id.to_owned())
+            .push(")");
+    }
+    if let Some(search) = search.filter(|s| !s.is_empty()) {
+        // A position, not LIKE: `%` and `_` of an id mean themselves.
+        sql.push(" AND instr(subject_id, ")
+            .push_bind(search.to_owned())
+            .push(") > 0");
+    }
+    sql.push(" ORDER BY subject_type, subject_id LIMIT ")
+        .push_bind(limit);
+    let rows = sql
+        .build()
+        .fetch_all(store.readers())
+        .await
+        .map_err(StoreError::query("read the overrides"))?;
+    rows.iter()
+        .map(|row| {
+            let variant: String = row.get("variant");
+            Ok(Override {
+                subject_type: from_word(row.get("subject_type"))?,
+                subject_id: row.get("subject_id"),
+                variant: Key::new(variant).map_err(|e| StoreError::corrupt("override", e))?,
+                source: from_word(row.get("source"))?,
+                updated_at: timestamp(row.get("updated_at"))?,
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,54 @@
+//! Projects in the store.
+
+use jiff::Timestamp;
+use sqlx::Row as _;
+use uuid::Uuid;
+
+use crate::domain::{Key, Project};
+
+use super::{Store, StoreError, Tx, from_word, millis, word};
+
+/// All projects, the oldest first.
+///
+/// # Errors
+/// See [`StoreError`].
+pub async fn all(store: &Store) -> Result<Vec<Project>, StoreError> {
+    let sql = "SELECT id, key, name, environment, protected FROM projects ORDER BY created_at, id";
+    let rows = sqlx::query(sql)
+        .fetch_all(store.readers())
+        .await
+        .map_err(StoreError::query("read the projects"))?;
+    rows.iter()
+        .map(|row| {
+            let (id, key): (String, String) = (row.get("id"), row.get("key"));
+            Ok(Project {
+                id: Uuid::parse_str(&id).map_err(|e| StoreError::corrupt(format!("project {id}"), e))?,
+                key: Key::new(key).map_err(|e| StoreError::corrupt(format!("project {id}"), e))?,
+                name: row.get("name"),
+                environment: from_word(row.get("environment"))?,
+                protected: row.get("protected"),
+            })
+        })
+        .collect()
+}
+
+/// Adds a project.
+///
+/// # Errors
+/// See [`StoreError`].
+pub async fn insert(tx: &mut Tx, project: &Project, now: Timestamp) -> Result<(), StoreError> {
+    let sql = "INSERT INTO projects (id, key, key_folded, name, environment, protected, created_at) \
+               VALUES (?, ?, ?, ?, ?, ?, ?)";
+    sqlx::query(sql)
+        .bind(project.id.to_string())
+        .bind(project.key.as_str())
+        .bind(project.key.folded())
+        .bind(&project.name)
+        .bind(word(project.environment)?)
+        .bind(project.protected)
+        .bind(millis(now))
+        .execute(&mut **tx)
+        .await
+        .map_err(StoreError::query("add a project"))?;
+    Ok(())
+}

@@ -1,0 +1,3 @@
+//! One file an endpoint, as the URLs go.
+
+mod me;
