@@ -2,3 +2,4 @@
 
 pub mod glyphs;
 pub mod theme;
+pub mod widgets;

@@ -1,0 +1,387 @@
+//! Counts over time: one line for each arm, drawn in braille dots, or as rows of columns where the font
+//! has no braille.
+
+use ratatui::style::Style;
+
+use super::Pen;
+use super::frame::Tick;
+use super::pen::columns;
+use super::sparkline::sparkline;
+use crate::cockpit::format::short_count;
+use crate::tui::glyphs::Glyphs;
+
+/// One line.
+#[derive(Debug, Clone)]
+pub struct Line {
+    /// Its glyph and colour.
+    pub mark: (&'static str, Style),
+    /// Its values, oldest first; all lines have as many.
+    pub values: Vec<u64>,
+}
+
+/// Lines over one time axis.
+#[derive(Debug, Clone, Default)]
+pub struct Series {
+    /// The lines.
+    pub lines: Vec<Line>,
+    /// Whether the last bucket is not over yet: it is drawn quieter, because its count still grows.
+    pub partial: bool,
+}
+
+/// Width of the labels of the value axis, with a blank: the longest short count.
+const AXIS: u16 = 6;
+
+impl Series {
+    /// How many buckets there are.
+    fn buckets(&self) -> usize {
+        self.lines.iter().map(|line| line.values.len()).max().unwrap_or(0)
+    }
+
+    fn max(&self) -> u64 {
+        self.lines
+            .iter()
+            .flat_map(|line| &line.values)
+            .copied()
+            .max()
+            .unwrap_or(0)
+    }
+
+    /// Draws the lines.
+    ///
+    /// The value axis begins at 0 and ends at the largest value. Where there are more buckets than dots,
+    /// a dot is the mean of its buckets.
+    pub fn draw(&self, pen: &mut Pen<'_>) {
+        if self.buckets() == 0 || pen.is_empty() {
+            return;
+        }
+        match pen.glyphs() {
+            Glyphs::Braille => self.braille(pen),
+            Glyphs::Block | Glyphs::Ascii => self.rows(pen),
+        }
+    }
+
+    /// Where ticks go in a chart `width` columns wide: the column of each of the buckets that `label` is
+    /// asked for, as many as fit without crowding.
+    pub fn ticks(&self, width: u16, label: impl Fn(usize) -> String) -> Vec<Tick> {
+        let buckets = self.buckets();
+        let plot = width.saturating_sub(AXIS);
+        let (Some(last), true) = (buckets.checked_sub(1), plot > 0) else {
+            return Vec::new();
+        };
+        let longest = columns(&label(0)).max(columns(&label(last))) + 6;
+        let count = usize::from((plot / longest).clamp(1, 8));
+        let mut ticks: Vec<Tick> = Vec::new();
+        // Inwards by half a label at both ends, so that the first and the last find room.
+        for i in 0..count {
+            let share = (i * 2 + 1) as f64 / (count * 2) as f64;
+            let index = to_index(share * last as f64);
+            let at = if last == 0 {
+                0.0
+            } else {
+                index as f64 / last as f64
+            };
+            let tick = Tick {
+                at: AXIS + to_column(at * f64::from(plot - 1)),
+                text: label(index),
+            };
+            if ticks.last().is_none_or(|before| before.text != tick.text) {
+                ticks.push(tick);
+            }
+        }
+        ticks
+    }
+
+    fn braille(&self, pen: &mut Pen<'_>) {
+        let theme = pen.theme;
+        let (width, height) = (pen.width(), pen.height());
+        let axis = if width > AXIS * 3 { AXIS } else { 0 };
+        let plot = width - axis;
+        let max = self.max();
+        if axis > 0 {
+            pen.text_before(axis - 1, 0, &short_count(max), axis - 1, theme.dim);
+            if height > 1 {
+                pen.text_before(axis - 1, height - 1, "0", axis - 1, theme.dim);
+            }
+        }
+        let mut dots = vec![Dots::default(); usize::from(plot) * usize::from(height)];
+        let (across, down) = (usize::from(plot) * 2, usize::from(height) * 4);
+        for (number, line) in self.lines.iter().enumerate() {
+            let heights = self.dots(&line.values, across, down, max);
+            let mut before: Option<usize> = None;
+            for (x, y) in heights.into_iter().enumerate() {
+                let Some(y) = y else { continue };
+                // A line without gaps: from where the last column ended, one dot short of it.
+                let from = match before {
+                    Some(before) if before < y => before + 1,
+                    Some(before) if before > y => before - 1,
+                    _ => y,
+                };
+                for y in from.min(y)..=from.max(y) {
+                    let cell = (y / 4) * usize::from(plot) + x / 2;
+                    if let Some(cell) = dots.get_mut(cell) {
+                        cell.set(number, x % 2, y % 4);
+                    }
+                }
+                before = Some(y);
+            }
+        }
+        let quiet = self.quiet_from(plot);
+        for (index, cell) in dots.iter().enumerate() {
+            let (Some(number), Ok(index)) = (cell.owner(), u16::try_from(index)) else {
+                continue;
+            };
+            let (x, y) = (index % plot, index / plot);
+            let Some(line) = self.lines.get(number) else {
+                continue;
+            };
+            let style = if x >= quiet { theme.rule } else { line.mark.1 };
+            pen.char(axis + x, y, cell.glyph(), style);
+        }
+    }
+
+    /// The column from which the chart shows the last bucket alone, when that is not over yet.
+    fn quiet_from(&self, plot: u16) -> u16 {
+        let last = self.buckets().saturating_sub(1);
+        if !self.partial || last == 0 {
+            return plot;
+        }
+        let share = (last - 1) as f64 / last as f64;
+        to_column(share * f64::from(plot)).min(plot.saturating_sub(1)) + 1
+    }
+
+    /// For each column of dots the row of its dot, from the top; none without a value.
+    fn dots(&self, values: &[u64], across: usize, down: usize, max: u64) -> Vec<Option<usize>> {
+        let row = |value: f64| {
+            let share = if max == 0 {
+                0.0
+            } else {
+                (value / max as f64).clamp(0.0, 1.0)
+            };
+            to_index((1.0 - share) * (down - 1) as f64)
+        };
+        let last = values.len().saturating_sub(1);
+        (0..across)
+            .map(|x| {
+                if values.is_empty() {
+                    return None;
+                }
+                if last == 0 {
+                    // One bucket is a line as long as the chart: it has no end yet.
+                    return Some(row(values[0] as f64));
+                }
+                let scale = last as f64 / (across - 1).max(1) as f64;
+                let value = if scale > 1.0 {
+                    mean_around(values, x as f64 * scale, scale)
+                } else {
+                    between(values, x as f64 * scale)
+                };
+                Some(row(value))
+            })
+            .collect()
+    }
+
+    /// One row of columns for each line, with its glyph: for fonts without braille.
+    fn rows(&self, pen: &mut Pen<'_>) {
+        let theme = pen.theme;
+        let label = AXIS.min(pen.width() / 3);
+        let width = usize::from(pen.width() - label);
+        for (y, line) in (0..pen.height()).zip(&self.lines) {
+            pen.text(0, y, line.mark.0, line.mark.1);
+            let max = line.values.iter().copied().max().unwrap_or(0);
+            pen.text_before(
+                label.saturating_sub(1),
+                y,
+                &short_count(max),
+                label.saturating_sub(3),
+                theme.dim,
+            );
+            let values = stretched(&line.values, width);
+            pen.text(label, y, &sparkline(&values, width, pen.glyphs()), line.mark.1);
+        }
+    }
+}
+
+/// The mean of the buckets within half of `width` around `at`.
+fn mean_around(values: &[u64], at: f64, width: f64) -> f64 {
+    let last = values.len() - 1;
+    let from = to_index((at - width / 2.0).ceil().max(0.0)).min(last);
+    let to = to_index((at + width / 2.0).floor()).min(last).max(from);
+    let window = &values[from..=to];
+    window.iter().map(|value| *value as f64).sum::<f64>() / window.len() as f64
+}
+
+/// The value at a place between two buckets.
+fn between(values: &[u64], at: f64) -> f64 {
+    let last = values.len() - 1;
+    let left = to_index(at.floor()).min(last);
+    let right = (left + 1).min(last);
+    let share = at - at.floor();
+    values[left] as f64 * (1.0 - share) + values[right] as f64 * share
+}
+
+/// The values over `width` columns, each column the mean of its buckets or the nearest one.
+fn stretched(values: &[u64], width: usize) -> Vec<u64> {
+    if values.is_empty() {
+        return Vec::new();
+    }
+    (0..width)
+        .map(|column| {
+            let from = column * values.len() / width;
+            let to = ((column + 1) * values.len() / width).clamp(from + 1, values.len().max(from + 1));
+            let window = &values[from.min(values.len() - 1)..to.min(values.len())];
+            let sum: u128 = window.iter().map(|value| u128::from(*value)).sum();
+            u64::try_from(sum / (window.len().max(1) as u128)).unwrap_or(u64::MAX)
+        })
+        .collect()
+}
+
+/// Nearest index; below 0 is 0.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "rounded, and as saturates at both ends"
+)]
+fn to_index(at: f64) -> usize {
+    at.round() as usize
+}
+
+/// Nearest column; below 0 is 0.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "rounded, and as saturates at both ends"
+)]
+fn to_column(at: f64) -> u16 {
+    at.round() as u16
+}
+
+/// The dots of one cell: all of them together, and how many each line set.
+#[derive(Debug, Clone, Copy, Default)]
+struct Dots {
+    mask: u8,
+    counts: [u8; 10],
+}
+
+impl Dots {
+    fn set(&mut self, line: usize, x: usize, y: usize) {
+        const BITS: [[u8; 4]; 2] = [[0x01, 0x02, 0x04, 0x40], [0x08, 0x10, 0x20, 0x80]];
+        self.mask |= BITS[x % 2][y % 4];
+        self.counts[line % 10] += 1;
+    }
+
+    /// The line with the most dots here; of equals the first.
+    fn owner(&self) -> Option<usize> {
+        let most = self.counts.iter().copied().max().filter(|most| *most > 0)?;
+        self.counts.iter().position(|count| *count == most)
+    }
+
+    fn glyph(&self) -> char {
+        char::from_u32(0x2800 + u32::from(self.mask)).unwrap_or(' ')
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::theme::Theme;
+    use crate::tui::widgets::testing::{draw, lines};
+    use ratatui::buffer::Buffer;
+    use ratatui::layout::Rect;
+
+    fn series(values: &[&[u64]]) -> Series {
+        Series {
+            lines: values
+                .iter()
+                .map(|values| Line {
+                    mark: ("◆", Style::default()),
+                    values: values.to_vec(),
+                })
+                .collect(),
+            partial: false,
+        }
+    }
+
+    #[test]
+    fn a_rising_line_rises() {
+        let buf = draw(26, 3, |pen| series(&[&[0, 1200]]).draw(pen));
+        let expected = [
+            " 1.2k              ⢀⣀⡠⠤⠒⠒⠉",
+            "            ⢀⣀⠤⠤⠒⠒⠉⠁",
+            "    0 ⣀⠤⠤⠒⠊⠉⠁",
+        ];
+        assert_eq!(lines(&buf), expected);
+    }
+
+    #[test]
+    fn a_flat_line_is_at_the_top_and_nothing_at_the_bottom() {
+        let drawn = lines(&draw(20, 2, |pen| series(&[&[5, 5, 5]]).draw(pen)));
+        assert_eq!(drawn, ["    5 ⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉", "    0"]);
+        let drawn = lines(&draw(20, 2, |pen| series(&[&[0, 0, 0]]).draw(pen)));
+        assert_eq!(drawn, ["    0", "    0 ⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀"]);
+        let drawn = lines(&draw(20, 2, |pen| series(&[&[7]]).draw(pen)));
+        assert_eq!(drawn, ["    7 ⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉", "    0"]);
+    }
+
+    #[test]
+    fn every_line_of_the_crowd_is_seen_in_its_colour() {
+        let theme = Theme::built_in("dark").expect("built in");
+        let area = Rect::new(0, 0, 26, 4);
+        let mut buf = Buffer::empty(area);
+        let mut both = series(&[&[10, 10], &[2, 2]]);
+        both.lines[0].mark.1 = theme.arm_1;
+        both.lines[1].mark.1 = theme.arm_2;
+        both.draw(&mut Pen::new(&theme, area, &mut buf));
+        let colour = |y| buf.cell((10, y)).expect("inside").fg;
+        assert_eq!(Some(colour(0)), theme.arm_1.fg);
+        assert_eq!(Some(colour(3)), theme.arm_2.fg);
+    }
+
+    #[test]
+    fn the_bucket_that_still_grows_is_quieter() {
+        let theme = Theme::built_in("dark").expect("built in");
+        let area = Rect::new(0, 0, 26, 1);
+        let mut buf = Buffer::empty(area);
+        let mut one = series(&[&[9, 9, 9, 9, 1]]);
+        one.partial = true;
+        one.draw(&mut Pen::new(&theme, area, &mut buf));
+        assert_eq!(Some(buf.cell((25, 0)).expect("inside").fg), theme.rule.fg);
+        assert_ne!(Some(buf.cell((20, 0)).expect("inside").fg), theme.rule.fg);
+    }
+
+    #[test]
+    fn without_braille_each_line_has_a_row() {
+        let theme = Theme::built_in("default").expect("built in");
+        for (glyphs, expected) in [
+            (Glyphs::Block, ["◆   8 ▁▁▁▂▂▂▄▄▄███", "◆   2 ██████▁▁▁▁▁▁"]),
+            (Glyphs::Ascii, ["◆   8 ...:::===@@@", "◆   2 @@@@@@......"]),
+        ] {
+            let theme = theme.clone().with_glyphs(glyphs);
+            let area = Rect::new(0, 0, 18, 2);
+            let mut buf = Buffer::empty(area);
+            series(&[&[0, 1, 4, 8], &[2, 2, 0, 0]]).draw(&mut Pen::new(&theme, area, &mut buf));
+            assert_eq!(lines(&buf), expected);
+        }
+    }
+
+    #[test]
+    fn more_buckets_than_dots_are_averaged() {
+        let many: Vec<u64> = (0..10_000).map(|i| if i % 2 == 0 { 10 } else { 0 }).collect();
+        let drawn = lines(&draw(30, 3, |pen| series(&[&many]).draw(pen)));
+        assert!(
+            drawn[1].chars().filter(|c| !c.is_whitespace()).count() > 20,
+            "{drawn:#?}"
+        );
+        assert_eq!(drawn[0].trim(), "10", "{drawn:#?}");
+    }
+
+    #[test]
+    fn ticks_are_evenly_spread_and_never_repeated() {
+        let hours = series(&[&[1; 48]]);
+        let ticks = hours.ticks(60, |index| format!("{:02}:00", index % 24));
+        assert!((2..=5).contains(&ticks.len()), "{ticks:?}");
+        assert!(ticks.windows(2).all(|pair| pair[0].at < pair[1].at), "{ticks:?}");
+        assert_eq!(series(&[&[1; 48]]).ticks(60, |_| "same".into()).len(), 1);
+        assert_eq!(series(&[]).ticks(60, |_| String::new()), []);
+        assert_eq!(series(&[&[1]]).ticks(3, |_| String::new()), []);
+    }
+}
