@@ -169,7 +169,7 @@ mod tests {
         let buf = draw(26, 2, |pen| split().draw(pen));
         assert_eq!(lines(&buf), ["◆ configured   50.0", "  observed     49.6 -0.4"]);
         let buf = draw(20, 1, |pen| split().draw(pen));
-        assert_eq!(lines(&buf), ["◆ configured  50.0"]);
+        assert_eq!(lines(&buf), ["◆ configured   50.0"]);
     }
 
     #[test]
