@@ -166,7 +166,7 @@ impl Table<'_> {
         let title = u32::from(self.title_width());
         // The heading and the columns' titles share a line where they can.
         let one_line = self.columns.iter().all(|column| column.title.is_empty())
-            || title + 1 <= (room.min(u32::from(*LABEL.end()))) + u32::from(LEFT);
+            || title < room.min(u32::from(*LABEL.end())) + u32::from(LEFT);
         let mut label = u32::from(label).min(room);
         if one_line && !shown.is_empty() {
             label = label.max((title + 1).saturating_sub(u32::from(LEFT)).min(room));
