@@ -15,3 +15,6 @@ mod subject;
 pub use lookups::Lookups;
 pub use prepared::{Outcome, PrepareError, Prepared};
 pub use subject::{Subject, subject};
+
+#[cfg(test)]
+mod fixtures;
