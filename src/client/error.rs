@@ -15,14 +15,21 @@ pub enum ClientError {
         /// Why not.
         why: String,
     },
+    /// The token cannot be sent. It is not repeated here.
+    #[error(
+        "cannot use the token: it holds characters that do not fit into a header; copy it again, without blanks"
+    )]
+    BadToken,
     /// The HTTP stack cannot be set up.
     #[error("cannot set up the HTTP client: {0}")]
     Setup(#[source] reqwest::Error),
     /// Nobody answered, or the connection broke; whether the request was carried out is not known.
-    #[error("cannot reach the server at {base}: {}; is it running?", root_cause(.source))]
+    #[error("{}", unreachable(.base, .request, .source))]
     Unreachable {
         /// The server's address.
         base: String,
+        /// Method and path of the request, such as `GET /me`.
+        request: String,
         /// Why.
         source: reqwest::Error,
     },
@@ -35,10 +42,12 @@ pub enum ClientError {
         retry_after: Option<Duration>,
     },
     /// The answer is not one that this version understands.
-    #[error("cannot read the answer to {path} (HTTP {status}): {why}")]
+    #[error("cannot read the answer of {base} to {request} (HTTP {status}): {why}")]
     BadAnswer {
-        /// Path of the request.
-        path: String,
+        /// The server's address.
+        base: String,
+        /// Method and path of the request, such as `GET /me`.
+        request: String,
         /// HTTP status.
         status: u16,
         /// What is wrong with it.
@@ -76,6 +85,17 @@ impl ClientError {
     pub fn is_unreachable(&self) -> bool {
         matches!(self, Self::Unreachable { .. })
     }
+}
+
+fn unreachable(base: &str, request: &str, source: &reqwest::Error) -> String {
+    if source.is_timeout() && !source.is_connect() {
+        return format!(
+            "the server at {base} did not answer {request} in time; it may have been carried out all the same: \
+             look before you try again"
+        );
+    }
+    let cause = root_cause(source);
+    format!("cannot reach the server at {base} ({request}): {cause}; is it running, and is that its address?")
 }
 
 /// The innermost cause: "connection refused" says more than "error sending request".

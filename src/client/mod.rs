@@ -6,18 +6,23 @@ use std::fmt;
 use std::sync::Once;
 use std::time::Duration;
 
-use reqwest::{Method, RequestBuilder, StatusCode, Url};
+use reqwest::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER};
+use reqwest::{Method, RequestBuilder, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::api::BEARER;
 use crate::api::assign::{AssignRequest, Assignment, Explanation};
-use crate::api::experiments::{ChangeStatus, CreateExperiment, ExperimentList, History, UpdateExperiment};
+use crate::api::experiments::{
+    ChangeStatus, CreateExperiment, ExperimentList, History, HistoryQuery, ListExperiments, SetRules,
+    UpdateExperiment,
+};
 use crate::api::overrides::{DeleteOverride, ListOverrides, OverridePage, OverridesSet, SetOverrides};
 use crate::api::problem::Problem;
 use crate::api::results::{Results, ResultsQuery};
 use crate::api::system::{Health, Me, Readiness, WarehouseLogin};
 use crate::api::track::{TrackEvent, Tracked};
-use crate::domain::{Experiment, Rule, User};
+use crate::domain::{Experiment, User};
 
 pub use error::ClientError;
 
@@ -31,7 +36,8 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 pub struct Client {
     http: reqwest::Client,
     base: Url,
-    token: String,
+    /// `Bearer …`; marked as sensitive, so that the HTTP stack does not log it.
+    authorization: HeaderValue,
 }
 
 impl fmt::Debug for Client {
@@ -44,11 +50,22 @@ impl fmt::Debug for Client {
 }
 
 /// Options of a [`Client`].
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct Options {
+    /// How long a whole request may take, the reading of its answer included.
+    pub timeout: Duration,
     /// Whether plain HTTP to a host that is not loopback is allowed; the token would cross the network
     /// in the clear.
     pub allow_plain_http: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            timeout: REQUEST_TIMEOUT,
+            allow_plain_http: false,
+        }
+    }
 }
 
 /// Installs the TLS provider, once for the process.
@@ -68,40 +85,63 @@ fn is_loopback(url: &Url) -> bool {
     host == "localhost" || bare.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
+/// Checks an address and gives it a path that ends in `/`.
+fn address(base: &str, options: Options) -> Result<Url, ClientError> {
+    let bad = |given: &str, why: &str| ClientError::BadAddress {
+        given: given.to_owned(),
+        why: why.to_owned(),
+    };
+    let mut url = Url::parse(base).map_err(|error| bad(base, &error.to_string()))?;
+    if !url.username().is_empty() || url.password().is_some() {
+        // Not repeated: it holds a secret.
+        let why = "it carries a user or a password; the server takes a token instead";
+        return Err(bad("…@…", why));
+    }
+    if !matches!(url.scheme(), "http" | "https") || url.cannot_be_a_base() {
+        return Err(bad(base, "it is not an http or https address"));
+    }
+    if url.scheme() == "http" && !is_loopback(&url) && !options.allow_plain_http {
+        return Err(bad(
+            base,
+            "plain http to another machine would send the token in the clear; use https, or a tunnel to loopback",
+        ));
+    }
+    url.set_query(None);
+    url.set_fragment(None);
+    if !url.path().ends_with('/') {
+        url.set_path(&format!("{}/", url.path()));
+    }
+    Ok(url)
+}
+
 impl Client {
     /// A client of the server at `base`, such as `http://127.0.0.1:8620`. Nothing is sent yet.
     ///
+    /// A server on this machine is spoken to directly, whatever proxy the environment names. Redirects are
+    /// not followed: the API sends none, and the token is for this server only.
+    ///
     /// # Errors
-    /// [`ClientError::BadAddress`] when `base` is no HTTP address, or is plain HTTP to another machine
-    /// without leave; [`ClientError::Setup`] when the HTTP stack cannot be set up.
-    pub fn new(base: &str, token: impl Into<String>, options: Options) -> Result<Self, ClientError> {
+    /// [`ClientError::BadAddress`] when `base` is no HTTP address, carries a password, or is plain HTTP to
+    /// another machine without leave; [`ClientError::BadToken`] when the token does not fit into a header;
+    /// [`ClientError::Setup`] when the HTTP stack cannot be set up.
+    pub fn new(base: &str, token: impl AsRef<str>, options: Options) -> Result<Self, ClientError> {
         install_tls();
-        let bad = |why: &str| ClientError::BadAddress {
-            given: base.to_owned(),
-            why: why.to_owned(),
-        };
-        let mut url = Url::parse(base).map_err(|error| bad(&error.to_string()))?;
-        if !matches!(url.scheme(), "http" | "https") || url.cannot_be_a_base() {
-            return Err(bad("it is not an http or https address"));
-        }
-        if url.scheme() == "http" && !is_loopback(&url) && !options.allow_plain_http {
-            return Err(bad(
-                "plain http to another machine would send the token in the clear; use https, or a tunnel to loopback",
-            ));
-        }
-        if !url.path().ends_with('/') {
-            url.set_path(&format!("{}/", url.path()));
-        }
-        let http = reqwest::Client::builder()
+        let base = address(base, options)?;
+        let mut authorization = HeaderValue::from_str(&format!("{BEARER}{}", token.as_ref()))
+            .map_err(|_| ClientError::BadToken)?;
+        authorization.set_sensitive(true);
+        let mut http = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(REQUEST_TIMEOUT)
-            .user_agent(concat!("splitdeck/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(ClientError::Setup)?;
+            .timeout(options.timeout)
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("splitdeck/", env!("CARGO_PKG_VERSION")));
+        if is_loopback(&base) {
+            http = http.no_proxy();
+        }
         Ok(Self {
-            http,
-            base: url,
-            token: token.into(),
+            http: http.build().map_err(ClientError::Setup)?,
+            base,
+            authorization,
         })
     }
 
@@ -117,38 +157,42 @@ impl Client {
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty().extend(segments);
         }
-        self.http.request(method, url).bearer_auth(&self.token)
+        let authorization = self.authorization.clone();
+        self.http
+            .request(method, url)
+            .header(AUTHORIZATION, authorization)
+    }
+
+    /// Sends a request and reads the whole answer, whatever its status.
+    async fn exchange(&self, request: RequestBuilder) -> Result<Answer, ClientError> {
+        let request = request.build().map_err(ClientError::Setup)?;
+        let path = request.url().path().strip_prefix(self.base.path());
+        let words = format!("{} /{}", request.method(), path.unwrap_or_default());
+        let unreachable = |source| ClientError::Unreachable {
+            base: self.base().to_owned(),
+            request: words.clone(),
+            source,
+        };
+        let response = self.http.execute(request).await.map_err(unreachable)?;
+        let retry_after = response.headers().get(RETRY_AFTER);
+        Ok(Answer {
+            status: response.status().as_u16(),
+            retry_after: retry_after
+                .and_then(|value| value.to_str().ok()?.parse().ok())
+                .map(Duration::from_secs),
+            body: response.bytes().await.map_err(unreachable)?.into(),
+            base: self.base().to_owned(),
+            request: words,
+        })
     }
 
     async fn send<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, ClientError> {
-        let response = request.send().await.map_err(|source| ClientError::Unreachable {
-            base: self.base().to_owned(),
-            source,
-        })?;
-        let status = response.status();
-        let retry_after = response
-            .headers()
-            .get(reqwest::header::RETRY_AFTER)
-            .and_then(|value| value.to_str().ok()?.parse().ok())
-            .map(Duration::from_secs);
-        let path = response.url().path().to_owned();
-        let body = response
-            .bytes()
-            .await
-            .map_err(|source| ClientError::Unreachable {
-                base: self.base().to_owned(),
-                source,
-            })?;
-        if status.is_success() {
-            // 204 has no body; JSON has no empty document.
-            let body: &[u8] = if body.is_empty() { b"null" } else { &body };
-            return serde_json::from_slice(body).map_err(|error| ClientError::BadAnswer {
-                path,
-                status: status.as_u16(),
-                why: error.to_string(),
-            });
+        let answer = self.exchange(request).await?;
+        if matches!(answer.status, 200..=299) {
+            answer.read()
+        } else {
+            Err(answer.refusal())
         }
-        Err(refusal(status, path, retry_after, &body))
     }
 
     async fn get<T: DeserializeOwned>(&self, segments: &[&str]) -> Result<T, ClientError> {
@@ -184,17 +228,11 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub async fn readiness(&self) -> Result<Readiness, ClientError> {
-        let request = self.request(Method::GET, &["readyz"]);
-        let response = request.send().await.map_err(|source| ClientError::Unreachable {
-            base: self.base().to_owned(),
-            source,
-        })?;
-        let status = response.status().as_u16();
-        response.json().await.map_err(|error| ClientError::BadAnswer {
-            path: "/readyz".to_owned(),
-            status,
-            why: error.to_string(),
-        })
+        let answer = self.exchange(self.request(Method::GET, &["readyz"])).await?;
+        match answer.status {
+            200 | 503 => answer.read(),
+            _ => Err(answer.refusal()),
+        }
     }
 
     /// `GET /me`
@@ -218,7 +256,8 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub async fn experiments(&self, archived: bool) -> Result<ExperimentList, ClientError> {
-        self.get_with(&["experiments"], &[("archived", archived)]).await
+        self.get_with(&["experiments"], &ListExperiments { archived })
+            .await
     }
 
     /// `POST /experiments`
@@ -269,18 +308,9 @@ impl Client {
     ///
     /// # Errors
     /// See [`ClientError`].
-    pub async fn set_rules(
-        &self,
-        id_or_key: &str,
-        resource_version: u64,
-        rules: &[Rule],
-    ) -> Result<Experiment, ClientError> {
-        let body = serde_json::json!({ "resourceVersion": resource_version, "rules": rules });
-        self.send(
-            self.request(Method::PUT, &["experiments", id_or_key, "rules"])
-                .json(&body),
-        )
-        .await
+    pub async fn set_rules(&self, id_or_key: &str, body: &SetRules) -> Result<Experiment, ClientError> {
+        let path = ["experiments", id_or_key, "rules"];
+        self.send(self.request(Method::PUT, &path).json(body)).await
     }
 
     /// `GET /experiments/{idOrKey}/overrides`
@@ -296,7 +326,8 @@ impl Client {
             .await
     }
 
-    /// `PUT /experiments/{idOrKey}/overrides`
+    /// `PUT /experiments/{idOrKey}/overrides`, at most
+    /// [`MAX_OVERRIDES_PER_REQUEST`](crate::api::overrides::MAX_OVERRIDES_PER_REQUEST) ids.
     ///
     /// # Errors
     /// See [`ClientError`].
@@ -322,14 +353,12 @@ impl Client {
         self.send::<serde::de::IgnoredAny>(request).await.map(|_| ())
     }
 
-    /// `GET /experiments/{idOrKey}/history`: the page before the entry `before`, newest first.
+    /// `GET /experiments/{idOrKey}/history`: a page of the audit log, newest first.
     ///
     /// # Errors
     /// See [`ClientError`].
-    pub async fn history(&self, id_or_key: &str, before: Option<i64>) -> Result<History, ClientError> {
-        let query: Vec<(&str, i64)> = before.map(|id| ("before", id)).into_iter().collect();
-        self.get_with(&["experiments", id_or_key, "history"], &query)
-            .await
+    pub async fn history(&self, id_or_key: &str, query: &HistoryQuery) -> Result<History, ClientError> {
+        self.get_with(&["experiments", id_or_key, "history"], query).await
     }
 
     /// `POST /experiments/{idOrKey}/explain`
@@ -356,7 +385,9 @@ impl Client {
         self.post(&["experiments", "assign"], request).await
     }
 
-    /// `POST /experiments/assign` for many subjects; the answers stand in the order of the requests.
+    /// `POST /experiments/assign` for at most
+    /// [`MAX_ASSIGNMENTS_PER_REQUEST`](crate::api::assign::MAX_ASSIGNMENTS_PER_REQUEST) subjects; the answers
+    /// stand in the order of the requests.
     ///
     /// # Errors
     /// See [`ClientError`]. What is wrong with one request only is in its place of the answer.
@@ -368,7 +399,8 @@ impl Client {
         Ok(answers.into_iter().map(OneOfMany::into_result).collect())
     }
 
-    /// `POST /track`: when it returns, the events are durable.
+    /// `POST /track`, at most [`MAX_EVENTS_PER_REQUEST`](crate::api::track::MAX_EVENTS_PER_REQUEST) events: when
+    /// it returns, they are durable.
     ///
     /// # Errors
     /// See [`ClientError`]; [`ClientError::retry_after`] tells when the server asked to wait.
@@ -393,19 +425,55 @@ impl OneOfMany {
     }
 }
 
-/// What an answer that is not a success says.
-fn refusal(status: StatusCode, path: String, retry_after: Option<Duration>, body: &[u8]) -> ClientError {
-    match serde_json::from_slice::<Problem>(body) {
-        Ok(problem) => ClientError::Refused {
-            problem: Box::new(problem),
-            retry_after,
-        },
-        // Not a splitdeck server, or a proxy in between.
-        Err(_) => ClientError::BadAnswer {
-            path,
-            status: status.as_u16(),
-            why: "the answer is not a problem document; is this a splitdeck server?".to_owned(),
-        },
+/// An answer, read whole.
+struct Answer {
+    status: u16,
+    retry_after: Option<Duration>,
+    body: Vec<u8>,
+    base: String,
+    request: String,
+}
+
+impl Answer {
+    fn read<T: DeserializeOwned>(self) -> Result<T, ClientError> {
+        // 204 has no body; JSON has no empty document.
+        let body: &[u8] = if self.body.is_empty() { b"null" } else { &self.body };
+        match serde_json::from_slice(body) {
+            Ok(read) => Ok(read),
+            Err(error) => Err(self.bad(format!(
+                "{error}; is this a splitdeck server of version {}?",
+                env!("CARGO_PKG_VERSION")
+            ))),
+        }
+    }
+
+    /// What an answer that is not a success says.
+    fn refusal(self) -> ClientError {
+        if let Ok(problem) = serde_json::from_slice(&self.body) {
+            return ClientError::Refused {
+                problem: Box::new(problem),
+                retry_after: self.retry_after,
+            };
+        }
+        // A server of another version, not a splitdeck server, or a proxy in between.
+        let value: serde_json::Value = serde_json::from_slice(&self.body).unwrap_or_default();
+        let why = match value["detail"].as_str() {
+            Some(detail) => format!(
+                "unknown problem \"{}\": {detail}",
+                value["code"].as_str().unwrap_or("?")
+            ),
+            None => "it is not a problem document; is this a splitdeck server?".to_owned(),
+        };
+        self.bad(why)
+    }
+
+    fn bad(self, why: String) -> ClientError {
+        ClientError::BadAnswer {
+            base: self.base,
+            request: self.request,
+            status: self.status,
+            why,
+        }
     }
 }
 
@@ -435,6 +503,7 @@ mod tests {
         }
         let options = Options {
             allow_plain_http: true,
+            ..Options::default()
         };
         assert!(Client::new("http://example.com", "t", options).is_ok());
     }
@@ -443,6 +512,16 @@ mod tests {
     fn the_token_is_not_in_the_debug_text() {
         let client = Client::new("http://127.0.0.1:1", "s3cret", Options::default()).expect("a client");
         assert!(!format!("{client:?}").contains("s3cret"));
+    }
+
+    #[test]
+    fn secrets_that_cannot_be_sent_are_not_repeated() {
+        let error = Client::new("http://127.0.0.1:1", "s3cret\n", Options::default()).expect_err("refused");
+        assert!(matches!(error, ClientError::BadToken));
+        assert!(!format!("{error} {error:?}").contains("s3cret"));
+        let error = Client::new("https://me:s3cret@host", "t", Options::default()).expect_err("refused");
+        assert!(!format!("{error} {error:?}").contains("s3cret"));
+        assert!(error.to_string().contains("password"), "{error}");
     }
 
     #[test]

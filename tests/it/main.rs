@@ -9,6 +9,7 @@
     reason = "a test fails by panicking, and says so when it is skipped"
 )]
 
+mod client;
 mod generated;
 mod layers;
 mod routes;
