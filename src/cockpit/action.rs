@@ -40,6 +40,9 @@ pub enum Action {
     Tick,
     /// Back after a stop (ctrl-z, then `fg`): everything shown is old.
     Continued,
+    /// What [`Effect::Save`](super::Effect::Save) came to: the paths of the files, or what failed, on
+    /// what, and what to do.
+    Saved(Result<Vec<String>, String>),
     /// An answer or a failure.
     Reply(Box<Reply>),
 }

@@ -14,6 +14,9 @@ pub enum Effect {
     },
     /// Nobody waits for the unfinished run of this kind any more.
     Cancel(Slot),
+    /// Write new files into the working directory, never over existing ones, and send
+    /// [`Action::Saved`](super::Action::Saved).
+    Save([File; 2]),
     /// Put a text on the clipboard, through the terminal.
     Copy(String),
     /// Paint the whole screen anew, whatever the terminal shows.
@@ -22,6 +25,15 @@ pub enum Effect {
     Suspend,
     /// Leave.
     Quit,
+}
+
+/// A file to be written.
+#[derive(Debug, Clone, Eq, PartialEq)]
+pub struct File {
+    /// Its name, without a folder.
+    pub name: String,
+    /// What is in it.
+    pub content: String,
 }
 
 impl Effect {

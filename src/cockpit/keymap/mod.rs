@@ -32,6 +32,12 @@ pub enum Command {
     Search,
     NextPage,
     PreviousPage,
+    Zoom,
+    FilterResults,
+    NextInterval,
+    SegmentBy,
+    BreakDownBy,
+    Export,
     Activate,
     Pause,
     Resume,
@@ -79,6 +85,8 @@ pub enum Context {
     Search,
     /// The Analytics tab.
     Analytics,
+    /// The line of the Analytics tab, while it is typed.
+    Prompt,
     /// The dialog of a dangerous step.
     Dialog,
     /// The command palette.
@@ -91,7 +99,7 @@ pub enum Context {
 
 impl Context {
     /// All of them, in the order of docs.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Always,
         Self::Global,
         Self::Rows,
@@ -101,6 +109,7 @@ impl Context {
         Self::Overrides,
         Self::Search,
         Self::Analytics,
+        Self::Prompt,
         Self::Dialog,
         Self::Palette,
         Self::Explain,
@@ -120,6 +129,7 @@ impl Context {
             Self::Overrides => "Overrides tab",
             Self::Search => "While typing a search",
             Self::Analytics => "Analytics tab",
+            Self::Prompt => "While typing in the Analytics tab",
             Self::Dialog => "Dialogs",
             Self::Palette => "Command palette",
             Self::Explain => "Explain",
@@ -266,6 +276,7 @@ mod tests {
         let texts = [
             Context::Filter,
             Context::Search,
+            Context::Prompt,
             Context::Palette,
             Context::Explain,
         ];

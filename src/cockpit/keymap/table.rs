@@ -126,12 +126,13 @@ pub const COMMANDS: &[Entry] = &[
         &[
             (In::Filter, "enter"),
             (In::Search, "enter"),
+            (In::Prompt, "enter"),
             (In::Palette, "enter"),
             (In::Explain, "enter"),
         ],
         "go",
         1,
-        "Keep the filter, run the search, run the command, explain the user",
+        "Keep the filter, run the search, take what was typed, run the command, explain the user",
     ),
     // Tabs.
     in_palette(entry(
@@ -222,6 +223,55 @@ pub const COMMANDS: &[Entry] = &[
         "page before",
         4,
         "The page of overrides before",
+    ),
+    // Analytics.
+    entry(
+        Command::FilterResults,
+        "analytics.filter",
+        &[(In::Analytics, "/")],
+        "filter",
+        2,
+        "Dates, interval, time zone, segment and property of the results, in one line",
+    ),
+    entry(
+        Command::NextInterval,
+        "analytics.interval",
+        &[(In::Analytics, "i")],
+        "interval",
+        3,
+        "The next bucket of the time series: automatic, minute, hour, day, week",
+    ),
+    entry(
+        Command::SegmentBy,
+        "analytics.segment",
+        &[(In::Analytics, "s")],
+        "segment",
+        4,
+        "By which property the segments are",
+    ),
+    entry(
+        Command::BreakDownBy,
+        "analytics.property",
+        &[(In::Analytics, "b")],
+        "break down",
+        6,
+        "By which property the breakdown is",
+    ),
+    entry(
+        Command::Zoom,
+        "analytics.zoom",
+        &[(In::Analytics, "z"), (In::Analytics, "enter")],
+        "zoom",
+        1,
+        "The panel under the focus alone on the whole tab, and back",
+    ),
+    entry(
+        Command::Export,
+        "analytics.export",
+        &[(In::Analytics, "e")],
+        "export",
+        5,
+        "The results as CSV and JSON files in the working directory",
     ),
     // The life of an experiment.
     writing(in_palette(entry(

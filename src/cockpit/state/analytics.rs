@@ -1,18 +1,352 @@
 //! The Analytics tab: which results are looked at, and how.
 
+use jiff::civil::Date;
+
 use super::text::TextField;
-use crate::api::results::ResultsQuery;
+use crate::api::results::{Interval, ResultsQuery};
+
+/// A part of the tab. One of them has the focus.
+#[derive(Debug, Clone, Copy, Default, Eq, Hash, PartialEq)]
+pub enum Panel {
+    /// Counts, rates, intervals, P(best), uplift.
+    #[default]
+    Results,
+    /// Posterior densities.
+    Posterior,
+    /// Configured beside observed split.
+    Distribution,
+    /// Exposures over time.
+    Series,
+    /// From exposed to converted.
+    Flow,
+    /// Events by value of the segment key.
+    Segments,
+    /// Events by value of the property key.
+    Properties,
+    /// Exposures counted by profile, session, device.
+    Exposures,
+    /// Tracked events.
+    Tracked,
+    /// What was checked about the data, and what was left out of it.
+    Checks,
+}
+
+impl Panel {
+    /// All of them, in reading order: where there are two columns, left before right.
+    pub const ALL: [Self; 10] = [
+        Self::Results,
+        Self::Posterior,
+        Self::Distribution,
+        Self::Series,
+        Self::Flow,
+        Self::Segments,
+        Self::Properties,
+        Self::Exposures,
+        Self::Tracked,
+        Self::Checks,
+    ];
+
+    /// The panel `by` places further in reading order; the ends hold.
+    #[must_use]
+    pub fn step(self, by: isize) -> Self {
+        let at = Self::ALL.iter().position(|panel| *panel == self).unwrap_or(0);
+        Self::ALL[at.saturating_add_signed(by).min(Self::ALL.len() - 1)]
+    }
+}
+
+/// What is being typed.
+#[derive(Debug, Clone, Copy, Eq, PartialEq)]
+pub enum PromptKind {
+    /// The whole filter: dates, interval, time zone, both keys.
+    Filter,
+    /// The key of the segments.
+    Segment,
+    /// The key of the property breakdown.
+    Property,
+}
+
+impl PromptKind {
+    /// In front of the text.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Filter => "filter",
+            Self::Segment => "segment by",
+            Self::Property => "break down by",
+        }
+    }
+
+    /// What may be typed.
+    #[must_use]
+    pub fn hint(self) -> &'static str {
+        match self {
+            Self::Filter => {
+                "from 2026-11-01 to 2026-11-30 · last 30d · by minute, hour, day, week · segment KEY · \
+                 property KEY · zone Europe/Berlin · first-seen · empty for everything"
+            }
+            Self::Segment | Self::Property => "a property of the events, such as country, os, browser, plan",
+        }
+    }
+}
+
+/// One line of text above the footer.
+#[derive(Debug, Clone)]
+pub struct Prompt {
+    /// What it is for.
+    pub kind: PromptKind,
+    /// What was typed.
+    pub field: TextField,
+    /// Why it was not taken.
+    pub problem: Option<String>,
+}
 
 /// The Analytics tab.
 #[derive(Debug, Default)]
 pub struct AnalyticsState {
     /// Which results are wanted. A change makes them recomputed at once.
     pub query: ResultsQuery,
+    /// The panel that has the focus.
+    pub panel: Panel,
+    /// Whether it fills the tab.
+    pub zoomed: bool,
+    /// The line that is being typed.
+    pub prompt: Option<Prompt>,
 }
 
 impl AnalyticsState {
     /// The text field of the tab that takes the keys, if one does.
     pub fn text_field(&mut self) -> Option<&mut TextField> {
-        None
+        self.prompt.as_mut().map(|prompt| &mut prompt.field)
+    }
+}
+
+/// The filter as a person types it: only what differs from everything. [`parse_filter`] reads it back.
+#[must_use]
+pub fn filter_text(query: &ResultsQuery) -> String {
+    let usual = ResultsQuery::default();
+    let mut words = Vec::new();
+    if let Some(start) = query.start {
+        words.push(format!("from {start}"));
+    }
+    if let Some(end) = query.end {
+        words.push(format!("to {end}"));
+    }
+    if let Some(interval) = query.interval {
+        words.push(format!("by {}", interval.as_str()));
+    }
+    for (word, value, usual) in [
+        ("segment", &query.segment_key, &usual.segment_key),
+        ("property", &query.property_key, &usual.property_key),
+        ("zone", &query.time_zone, &usual.time_zone),
+    ] {
+        if value != usual {
+            words.push(format!("{word} {}", quoted(value)));
+        }
+    }
+    if query.multi_variant != usual.multi_variant {
+        words.push("first-seen".to_owned());
+    }
+    words.join(" ")
+}
+
+fn quoted(value: &str) -> String {
+    if value.is_empty() || value.contains(|c: char| c.is_whitespace() || matches!(c, '"' | '\\')) {
+        format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
+    } else {
+        value.to_owned()
+    }
+}
+
+/// Reads a filter; what is not mentioned is as by default. `today` is in the filter's own time zone, which
+/// is why it is asked for by name.
+///
+/// # Errors
+/// What was not understood, and what would be.
+pub fn parse_filter(
+    text: &str,
+    today: impl Fn(&str) -> Result<Date, String>,
+) -> Result<ResultsQuery, String> {
+    use crate::api::results::MultiVariant;
+
+    let mut query = ResultsQuery::default();
+    let (mut from, mut to, mut last) = (None, None, None);
+    let mut words = words(text)?.into_iter();
+    while let Some(word) = words.next() {
+        let mut value = || {
+            let value = words.next().filter(|value| !value.is_empty());
+            value.ok_or_else(|| format!("{word}: a value must follow"))
+        };
+        match word.as_str() {
+            "from" => from = Some(value()?),
+            "to" => to = Some(value()?),
+            "last" => last = Some(value()?),
+            "by" => {
+                let value = value()?;
+                query.interval = match value.as_str() {
+                    "auto" => None,
+                    name => Some(interval(name)?),
+                };
+            }
+            "segment" => query.segment_key = value()?,
+            "property" => query.property_key = value()?,
+            "zone" => query.time_zone = value()?,
+            "first-seen" => query.multi_variant = MultiVariant::FirstSeen,
+            other => {
+                return Err(format!(
+                    "{other:?} is not understood; there are from, to, last, by, segment, property, zone, first-seen"
+                ));
+            }
+        }
+    }
+    // Also where no date needs it: a wrong zone must not reach the warehouse.
+    let today = today(&query.time_zone)?;
+    let date = |word: &str, text: String| match text.as_str() {
+        "today" => Ok(today),
+        text => text
+            .parse::<Date>()
+            .map_err(|_| format!("{word}: got {text:?}, wanted a date such as 2026-11-18, or today")),
+    };
+    query.start = from.map(|text| date("from", text)).transpose()?;
+    query.end = to.map(|text| date("to", text)).transpose()?;
+    if let Some(last) = last {
+        if query.start.is_some() || query.end.is_some() {
+            return Err("last: cannot stand beside from and to".to_owned());
+        }
+        query.start = Some(days_back(&last, today)?);
+    }
+    if let (Some(start), Some(end)) = (query.start, query.end)
+        && start > end
+    {
+        return Err(format!("from {start} is after to {end}"));
+    }
+    Ok(query)
+}
+
+fn interval(name: &str) -> Result<Interval, String> {
+    Interval::ALL
+        .into_iter()
+        .find(|interval| interval.as_str() == name)
+        .ok_or_else(|| format!("by: got {name:?}, wanted minute, hour, day, week or auto"))
+}
+
+/// The first of the last so many days, today being the last of them.
+fn days_back(text: &str, today: Date) -> Result<Date, String> {
+    let wrong = || format!("last: got {text:?}, wanted a number of days such as 30d");
+    let days: i64 = text.trim_end_matches('d').parse().map_err(|_| wrong())?;
+    if days < 1 {
+        return Err(wrong());
+    }
+    let back = jiff::Span::new().try_days(days - 1).map_err(|_| wrong())?;
+    today.checked_sub(back).map_err(|_| wrong())
+}
+
+/// Words parted by blanks; double quotes hold a word with blanks together, a backslash takes the next
+/// character as it is.
+fn words(text: &str) -> Result<Vec<String>, String> {
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut quoted = false;
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '"' => {
+                quoted = !quoted;
+                word.get_or_insert_default();
+            }
+            '\\' => word.get_or_insert_default().extend(chars.next()),
+            c if c.is_whitespace() && !quoted => words.extend(word.take()),
+            c => word.get_or_insert_default().push(c),
+        }
+    }
+    if quoted {
+        return Err("a double quote is not closed".to_owned());
+    }
+    words.extend(word);
+    Ok(words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::results::MultiVariant;
+    use jiff::civil::date;
+    use proptest::prelude::*;
+
+    fn parse(text: &str) -> Result<ResultsQuery, String> {
+        parse_filter(text, |zone| match zone {
+            "Nowhere" => Err("no such zone".to_owned()),
+            _ => Ok(date(2026, 11, 18)),
+        })
+    }
+
+    #[test]
+    fn panels_hold_at_the_ends() {
+        assert_eq!(Panel::Results.step(-1), Panel::Results);
+        assert_eq!(Panel::Results.step(1), Panel::Posterior);
+        assert_eq!(Panel::Results.step(isize::MAX), Panel::Checks);
+        assert_eq!(Panel::Checks.step(isize::MIN), Panel::Results);
+    }
+
+    #[test]
+    fn a_filter_says_only_what_differs() {
+        assert_eq!(filter_text(&ResultsQuery::default()), "");
+        assert_eq!(parse(""), Ok(ResultsQuery::default()));
+        let all = "from 2026-11-01 to 2026-11-10 by day segment plan property \"a b\" zone Europe/Berlin first-seen";
+        let query = parse(all).expect("a filter");
+        assert_eq!(query.start, Some(date(2026, 11, 1)));
+        assert_eq!(query.property_key, "a b");
+        assert_eq!(query.multi_variant, MultiVariant::FirstSeen);
+        assert_eq!(filter_text(&query), all);
+    }
+
+    #[test]
+    fn days_are_counted_back_from_today() {
+        assert_eq!(
+            parse("last 30d").expect("a filter").start,
+            Some(date(2026, 10, 20))
+        );
+        assert_eq!(parse("last 1").expect("a filter").start, Some(date(2026, 11, 18)));
+        assert_eq!(
+            parse("from today").expect("a filter").start,
+            Some(date(2026, 11, 18))
+        );
+    }
+
+    #[test]
+    fn what_is_not_understood_is_named() {
+        for (text, said) in [
+            ("since 2026-11-01", "since"),
+            ("from", "from: a value must follow"),
+            ("from yesterday", "yesterday"),
+            ("from 2026-13-01", "2026-13-01"),
+            ("from 2026-11-10 to 2026-11-01", "is after"),
+            ("last 0d", "30d"),
+            ("last 99999999999d", "30d"),
+            ("last 30d to today", "beside"),
+            ("by year", "year"),
+            ("segment \"", "quote"),
+            ("segment \"\"", "segment: a value must follow"),
+            ("zone Nowhere", "no such zone"),
+        ] {
+            let error = parse(text).expect_err(text);
+            assert!(error.contains(said), "{text}: {error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in ".{0,60}") {
+            let _ = parse(&text);
+        }
+
+        #[test]
+        fn keys_of_any_text_come_back(segment in ".{1,20}", property in "[^\\\\\"]{1,20}") {
+            let query = ResultsQuery {
+                segment_key: segment,
+                property_key: property,
+                ..ResultsQuery::default()
+            };
+            prop_assert_eq!(parse(&filter_text(&query)), Ok(query));
+        }
     }
 }

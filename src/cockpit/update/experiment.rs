@@ -107,7 +107,7 @@ pub fn step_tab(state: &mut State, by: isize, now: Timestamp, effects: &mut Vec<
 }
 
 /// Moves the cursor or the lines of the open tab.
-pub fn move_by(state: &mut State, by: isize, now: Timestamp) {
+pub fn move_by(state: &mut State, by: isize) {
     let last = state.laid.last;
     let Some(detail) = state.open.as_deref_mut() else {
         return;
@@ -126,7 +126,8 @@ pub fn move_by(state: &mut State, by: isize, now: Timestamp) {
         detail.overrides.selected = at.saturating_add_signed(by).min(rows.saturating_sub(1));
         return;
     }
-    if detail.tab == Tab::Analytics && super::analytics::move_by(detail, by, now) {
+    if detail.tab == Tab::Analytics {
+        super::analytics::move_by(detail, by, last);
         return;
     }
     let row = detail.row_mut();

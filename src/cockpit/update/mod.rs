@@ -68,6 +68,10 @@ pub fn update(state: &mut State, action: Action, now: Timestamp) -> Vec<Effect> 
             state.touch(Dirty::Now);
         }
         Action::Laid { rows, last } => experiment::laid(state, rows, last),
+        Action::Saved(outcome) => {
+            analytics::saved(state, outcome, now);
+            state.touch(Dirty::Now);
+        }
         Action::Reply(reply) => replies::take(state, *reply, now, &mut effects),
     }
     live::pass_time(state, now);
@@ -95,6 +99,9 @@ pub fn contexts(state: &State) -> Vec<Context> {
                     return vec![Context::Search, Context::Always];
                 }
                 Tab::Overrides => Some(Context::Overrides),
+                Tab::Analytics if detail.analytics.prompt.is_some() => {
+                    return vec![Context::Prompt, Context::Always];
+                }
                 Tab::Analytics => Some(Context::Analytics),
                 _ => None,
             };
@@ -195,7 +202,7 @@ fn text_changed(state: &mut State, now: Timestamp) {
     match (state.screen, state.open.as_deref_mut()) {
         (Screen::Experiment, Some(detail)) => match detail.tab {
             Tab::Overrides => detail.overrides.search_changed(),
-            Tab::Analytics => analytics::text_changed(detail, now),
+            Tab::Analytics => analytics::text_changed(detail),
             _ => {}
         },
         _ => state.list.filter_changed(now),
@@ -252,6 +259,12 @@ fn run(state: &mut State, command: Command, now: Timestamp, effects: &mut Vec<Ef
         Command::Search | Command::NextPage | Command::PreviousPage => {
             experiment::overrides(state, command, now);
         }
+        Command::Zoom
+        | Command::FilterResults
+        | Command::NextInterval
+        | Command::SegmentBy
+        | Command::BreakDownBy
+        | Command::Export => analytics::command(state, command, now, effects),
         Command::Activate | Command::Pause | Command::Resume | Command::Complete => {
             dialog::open(state, command, now, effects);
         }
@@ -278,7 +291,7 @@ fn back(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
     if state.screen == Screen::Experiment
         && let Some(detail) = state.open.as_deref_mut()
         && detail.tab == Tab::Analytics
-        && analytics::back(detail, now)
+        && analytics::back(detail)
     {
         return;
     }
@@ -315,6 +328,9 @@ fn accept(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
         Some(Overlay::Explain(_)) => overlays::ask_explain(state, now, effects),
         Some(_) => {}
         None => match (state.screen, state.open.as_deref_mut()) {
+            (Screen::Experiment, Some(detail)) if detail.tab == Tab::Analytics => {
+                analytics::accept(detail, now);
+            }
             (Screen::Experiment, Some(detail)) => detail.overrides.searching = false,
             _ => state.list.filtering = false,
         },
@@ -330,7 +346,7 @@ fn move_by(state: &mut State, by: isize, now: Timestamp) {
     if state.overlays.is_empty() {
         match state.screen {
             Screen::Experiments => state.list.move_by(by, now),
-            Screen::Experiment => experiment::move_by(state, by, now),
+            Screen::Experiment => experiment::move_by(state, by),
         }
     } else {
         overlays::move_by(state, by, now);

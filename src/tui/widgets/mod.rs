@@ -6,6 +6,7 @@ pub mod empty;
 pub mod frame;
 pub mod heading;
 pub mod pen;
+pub mod posterior;
 pub mod series;
 pub mod sparkline;
 pub mod table;

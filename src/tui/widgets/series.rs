@@ -255,6 +255,17 @@ fn to_column(at: f64) -> u16 {
     at.round() as u16
 }
 
+/// The bit of a dot in a braille glyph: two columns, four rows from the top.
+pub(super) fn dot(x: usize, y: usize) -> u8 {
+    const BITS: [[u8; 4]; 2] = [[0x01, 0x02, 0x04, 0x40], [0x08, 0x10, 0x20, 0x80]];
+    BITS[x % 2][y % 4]
+}
+
+/// The braille glyph with these dots.
+pub(super) fn braille(mask: u8) -> char {
+    char::from_u32(0x2800 + u32::from(mask)).unwrap_or(' ')
+}
+
 /// The dots of one cell: all of them together, and how many each line set.
 #[derive(Debug, Clone, Copy, Default)]
 struct Dots {
@@ -264,8 +275,7 @@ struct Dots {
 
 impl Dots {
     fn set(&mut self, line: usize, x: usize, y: usize) {
-        const BITS: [[u8; 4]; 2] = [[0x01, 0x02, 0x04, 0x40], [0x08, 0x10, 0x20, 0x80]];
-        self.mask |= BITS[x % 2][y % 4];
+        self.mask |= dot(x, y);
         self.counts[line % 10] += 1;
     }
 
@@ -276,7 +286,7 @@ impl Dots {
     }
 
     fn glyph(&self) -> char {
-        char::from_u32(0x2800 + u32::from(self.mask)).unwrap_or(' ')
+        braille(self.mask)
     }
 }
 
