@@ -260,6 +260,17 @@ impl Experiment {
         if self.name.trim().is_empty() {
             errors.push(FieldError::new("name", &self.name, "a text that is not empty"));
         }
+        for (label, url) in &self.links {
+            let web = url.starts_with("https://") || url.starts_with("http://");
+            if !web || url.chars().any(|c| c.is_whitespace() || c.is_control()) {
+                let field = format!("links.{label}");
+                errors.push(FieldError::new(
+                    field,
+                    url,
+                    "a URL that begins with https:// or http://",
+                ));
+            }
+        }
         self.check_variants(max_variants, &mut errors);
         if self.holdout_pct.percent() > MAX_HOLDOUT_PCT {
             errors.push(FieldError::new(
@@ -312,6 +323,9 @@ impl Experiment {
                 format!("{count} variants"),
                 format!("{MIN_VARIANTS} to {max_variants} variants"),
             ));
+        }
+        if count == 0 {
+            return;
         }
         let mut keys = BTreeSet::new();
         for (at, variant) in self.variants.iter().enumerate() {
@@ -425,8 +439,11 @@ mod tests {
     #[test]
     fn each_refusal_names_its_field() {
         type Spoil = fn(&mut Experiment);
-        let cases: [(&str, Spoil); 12] = [
+        let cases: [(&str, Spoil); 13] = [
             ("name", |e| e.name = " ".into()),
+            ("links.doc", |e| {
+                e.links.insert("doc".into(), "javascript:alert(1)".into());
+            }),
             ("variants", |e| e.variants[1].is_control = true),
             ("variants", |e| e.variants[0].is_control = false),
             ("variants", |e| e.variants[1].traffic_pct = Percent::HUNDRED),

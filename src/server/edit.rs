@@ -25,6 +25,8 @@ pub fn create(
     let mut errors = Vec::new();
     let key = match &body.key {
         Some(text) => Key::new(text.as_str()).map_err(|e| errors.push(e)).ok(),
+        // A blank name is refused by its own field.
+        None if body.name.trim().is_empty() => None,
         None => free_slug(&body.name, taken).map_err(|e| errors.push(e)).ok(),
     };
     let variants = in_order(body.variants.unwrap_or_else(control_and_treatment));

@@ -113,6 +113,19 @@ fn if_match(headers: &HeaderMap) -> Result<Option<u64>, ApiError> {
 /// [`Code::Malformed`] when it is not JSON or not an object at all, [`Code::Invalid`] with every field
 /// at fault otherwise.
 pub fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    if let Err(error) = std::str::from_utf8(bytes) {
+        let detail = format!("the body is not UTF-8: {error}");
+        return Err(ApiError::new(Code::Malformed, detail));
+    }
+    // Serde would take a list for an object, its elements for the fields in their order.
+    let is_object = bytes.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'{');
+    if !is_object {
+        let syntax = serde_json::from_slice::<serde::de::IgnoredAny>(bytes);
+        return Err(syntax.map_or_else(
+            |error| not_json(bytes, &error),
+            |_| ApiError::new(Code::Malformed, "the body is JSON and no object; send {…}"),
+        ));
+    }
     // Most bodies are sound: the text is read once, and only a faulty one is looked at closely.
     match serde_json::from_slice(bytes) {
         Ok(body) => Ok(body),

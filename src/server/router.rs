@@ -23,7 +23,7 @@ const MAX_OVERRIDES_BODY: usize = 16 << 20;
 pub fn router(state: AppState, time_limit: Duration) -> Router {
     let viewer = |route: MethodRouter<AppState>| guard(&state, Role::Viewer, route);
     let editor = |route: MethodRouter<AppState>| guard(&state, Role::Editor, route);
-    Router::new()
+    let api = Router::new()
         .route("/healthz", get(system::health))
         .route("/readyz", get(system::readiness))
         .route("/me", viewer(get(system::me)))
@@ -50,8 +50,9 @@ pub fn router(state: AppState, time_limit: Duration) -> Router {
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(from_fn_with_state(time_limit, time_out))
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn(respond))
-        .with_state(state)
+        .with_state(state);
+    // In a router around it: what axum adds to an answer by itself, such as `Allow`, is there by then.
+    Router::new().fallback_service(api).layer(from_fn(respond))
 }
 
 /// Lets only tokens with at least this role reach the methods of `route`.

@@ -1,3 +1,14 @@
-//! One file an endpoint, as the URLs go.
+//! One file an endpoint, as the URLs go; `every.rs` holds what is true of all of them.
 
+mod assign;
+mod every;
+mod experiments;
+mod explain;
+mod fuzz;
+mod history;
 mod me;
+mod overrides;
+mod rules;
+mod status;
+mod system;
+mod update;

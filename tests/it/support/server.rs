@@ -145,6 +145,28 @@ impl TestServer {
         self.http.request(method, format!("{}{path}", self.base))
     }
 
+    /// Writes these parts to a connection of its own and reads until the answer's body ends.
+    pub async fn raw(&self, parts: impl IntoIterator<Item = String>) -> String {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let address = self.base.trim_start_matches("http://");
+        let mut stream = tokio::net::TcpStream::connect(address).await.expect("connects");
+        for part in parts {
+            // The server may refuse and close before it has read everything.
+            if stream.write_all(part.as_bytes()).await.is_err() {
+                break;
+            }
+        }
+        let mut answer = Vec::new();
+        let mut buffer = [0_u8; 4096];
+        while !answer.ends_with(b"}") {
+            match stream.read(&mut buffer).await {
+                Ok(0) | Err(_) => break,
+                Ok(n) => answer.extend_from_slice(&buffer[..n]),
+            }
+        }
+        String::from_utf8(answer).expect("text")
+    }
+
     pub async fn get(&self, path: &str) -> Answer {
         send(self.request(Method::GET, path, ADMIN)).await
     }

@@ -1,0 +1,231 @@
+//! `POST /experiments/assign`.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::server::{ADMIN, TestServer, VIEWER, fields, send};
+
+#[tokio::test]
+async fn one_answer_is_complete() {
+    let server = TestServer::start().await;
+    let variants = json!([{ "key": "control", "name": "Blue", "payload": { "color": "blue" }, "isControl": true, "trafficPct": 100 },
+                          { "key": "treatment", "orderIndex": 1 }]);
+    let draft = server
+        .post(
+            "/experiments",
+            &json!({ "name": "The CTA", "key": "cta", "variants": variants }),
+        )
+        .await
+        .expect(201);
+    server.to(&draft, "active").await;
+    let attribution = json!({ "__experimentId": draft["id"], "__variantId": "control", "__experimentName": "The CTA",
+                              "__variantName": "Blue", "__assignmentReason": "allocation", "__cohort": 1 });
+    let expected = json!({ "experimentId": draft["id"], "variantId": "control", "variantName": "Blue",
+                           "payload": { "color": "blue" }, "reason": "allocation", "ruleId": null, "cohort": 1,
+                           "attribution": attribution });
+    for body in [
+        json!({ "experimentId": draft["id"], "user_id": "u" }),
+        json!({ "experimentId": "CTA", "userId": "u" }),
+        json!({ "experimentKey": "cta", "user": { "user_id": "u" } }),
+        json!({ "experimentId": "cta", "device_id": "d" }),
+    ] {
+        let request = server
+            .request(Method::POST, "/experiments/assign", VIEWER)
+            .json(&body);
+        assert_eq!(send(request).await.expect(200), expected, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_subject_keeps_its_variant_and_the_split_holds() {
+    let server = TestServer::start().await;
+    server.active("x").await;
+    let asks: Vec<Value> = (0..1000)
+        .map(|n| json!({ "experimentId": "x", "user_id": format!("u{n}") }))
+        .collect();
+    let once = server.post("/experiments/assign", &json!(asks)).await.expect(200);
+    assert_eq!(
+        server.post("/experiments/assign", &json!(asks)).await.expect(200),
+        once
+    );
+    let answers = once.as_array().expect("answers");
+    let treated = answers.iter().filter(|a| a["variantId"] == "treatment").count();
+    assert!((430..570).contains(&treated), "{treated} of 1,000");
+    // One by one, over the typed client, it is the same.
+    let client = server.client();
+    for n in [0, 500, 999] {
+        let request: splitdeck::api::assign::AssignRequest =
+            serde_json::from_value(asks[n].clone()).expect("reads");
+        let one = client.assign(&request).await.expect("assigned");
+        assert_eq!(serde_json::to_value(one).expect("writes"), answers[n]);
+    }
+}
+
+#[tokio::test]
+async fn a_list_is_answered_in_its_order_with_problems_in_their_place() {
+    let server = TestServer::start().await;
+    server.active("x").await;
+    let asks = json!([
+        { "experimentId": "x", "user_id": "u" },
+        { "experimentId": "missing", "user_id": "u" },
+        { "experimentId": "x" },
+        { "user_id": "u" },
+        { "experimentId": "x", "user_id": 7 },
+        { "experimentId": "x", "user": { "device_id": ["d"] } },
+        "nonsense",
+        { "experimentId": "X", "session": { "a": 1 }, "device_id": "d" },
+    ]);
+    let answers = server.post("/experiments/assign", &asks).await.expect(200);
+    let codes: Vec<&Value> = answers
+        .as_array()
+        .expect("answers")
+        .iter()
+        .map(|a| &a["code"])
+        .collect();
+    let none = Value::Null;
+    let [invalid, malformed, not_found] = ["invalid", "malformed", "not_found"].map(Value::from);
+    assert_eq!(
+        codes,
+        [
+            &none, &not_found, &invalid, &invalid, &invalid, &invalid, &malformed, &none
+        ]
+    );
+    for (at, field) in [
+        (2, "user_id"),
+        (3, "experimentId"),
+        (4, "user_id"),
+        (5, "user.device_id"),
+    ] {
+        assert_eq!(fields(&answers[at]), [field], "{}", answers[at]);
+    }
+    assert_eq!(
+        server.post("/experiments/assign", &json!([])).await.expect(200),
+        json!([])
+    );
+    let client = server.client();
+    let requests: Vec<splitdeck::api::assign::AssignRequest> =
+        serde_json::from_value(json!([asks[0], asks[1]])).expect("reads");
+    let typed = client.assign_many(&requests).await.expect("answers");
+    assert!(typed[0].is_ok() && typed[1].is_err());
+}
+
+#[tokio::test]
+async fn one_request_alone_is_refused_by_its_field() {
+    let server = TestServer::start().await;
+    server.active("x").await;
+    for (field, body) in [
+        ("user_id", json!({ "experimentId": "x" })),
+        ("user_id", json!({ "experimentId": "x", "user_id": "" })),
+        ("user_id", json!({ "experimentId": "x", "user_id": 7 })),
+        (
+            "groups.org[0]",
+            json!({ "experimentId": "x", "groups": { "org": [1] } }),
+        ),
+        (
+            "user_properties",
+            json!({ "experimentId": "x", "user_id": "u", "user_properties": [] }),
+        ),
+        ("experimentId", json!({ "user_id": "u" })),
+        ("experimentId", json!({ "experimentId": 7, "user_id": "u" })),
+    ] {
+        let answer = server.post("/experiments/assign", &body).await;
+        assert_eq!(answer.refused(400, "invalid"), [field], "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_list_is_limited() {
+    let server = TestServer::start().await;
+    let asks = vec![json!({ "experimentId": "x", "user_id": "u" }); 1001];
+    let problem = server
+        .post("/experiments/assign", &json!(asks))
+        .await
+        .problem(413, "too_large");
+    assert!(
+        problem["detail"].as_str().expect("text").contains("1000"),
+        "{problem}"
+    );
+}
+
+#[tokio::test]
+async fn holdouts_groups_events_and_odd_ids_are_served() {
+    let server = TestServer::start().await;
+    let held = json!({ "name": "held", "holdoutPct": 25 });
+    let draft = server.post("/experiments", &held).await.expect(201);
+    server.to(&draft, "active").await;
+    let asks: Vec<Value> = (0..1000)
+        .map(|n| json!({ "experimentId": "held", "user_id": format!("u{n}") }))
+        .collect();
+    let answers = server.post("/experiments/assign", &json!(asks)).await.expect(200);
+    let out = answers
+        .as_array()
+        .expect("answers")
+        .iter()
+        .filter(|a| a["reason"] == "holdout");
+    assert!((190..310).contains(&out.count()));
+
+    let group = json!({ "name": "group", "subjectType": "group:org" });
+    let draft = server.post("/experiments", &group).await.expect(201);
+    server.to(&draft, "active").await;
+    let of = |user: &str| json!({ "experimentId": "group", "user_id": user, "groups": { "org": ["acme"] } });
+    let asks: Vec<Value> = (0..20).map(|n| of(&format!("u{n}"))).collect();
+    let answers = server.post("/experiments/assign", &json!(asks)).await.expect(200);
+    let answers = answers.as_array().expect("answers");
+    assert!(
+        answers.iter().all(|a| a["variantId"] == answers[0]["variantId"]),
+        "one group, one variant"
+    );
+    let without = server
+        .post(
+            "/experiments/assign",
+            &json!({ "experimentId": "group", "user_id": "u" }),
+        )
+        .await
+        .expect(200);
+    assert_eq!(without["reason"], "unallocated");
+
+    let event = json!({ "name": "event", "assignmentMode": "event" });
+    let draft = server.post("/experiments", &event).await.expect(201);
+    server.to(&draft, "active").await;
+    let asks = vec![json!({ "experimentId": "event", "user_id": "u" }); 200];
+    let answers = server.post("/experiments/assign", &json!(asks)).await.expect(200);
+    let treated = answers
+        .as_array()
+        .expect("answers")
+        .iter()
+        .filter(|a| a["variantId"] == "treatment")
+        .count();
+    assert!((40..160).contains(&treated), "drawn at random: {treated} of 200");
+
+    for id in ["", " ", "é", "\u{0}", "𝄞", &"x".repeat(100_000)] {
+        let ask = json!({ "experimentId": "held", "user_id": id, "device_id": "d" });
+        server.post("/experiments/assign", &ask).await.expect(200);
+    }
+}
+
+#[tokio::test]
+async fn assigning_goes_on_while_configuration_changes() {
+    let server = TestServer::start().await;
+    let mut live = server.active("x").await;
+    let ask = json!({ "experimentId": "x", "user_id": "u" });
+    let asking = async {
+        for _ in 0..200 {
+            let answer = send(
+                server
+                    .request(Method::POST, "/experiments/assign", ADMIN)
+                    .json(&ask),
+            )
+            .await
+            .expect(200);
+            assert_eq!(answer["reason"], "allocation");
+        }
+    };
+    let changing = async {
+        for round in 0..50 {
+            let body =
+                json!({ "resourceVersion": live["resourceVersion"], "description": round.to_string() });
+            live = server.patch("/experiments/x", &body).await.expect(200);
+        }
+    };
+    tokio::join!(asking, changing);
+}

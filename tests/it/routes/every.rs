@@ -1,0 +1,284 @@
+//! What is true of every route: tokens, roles, request ids, problems, limits.
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::support::server::{ADMIN, EDITOR, TestServer, VIEWER, send};
+
+/// Every route that asks for a token, with the least role that it takes.
+fn routes() -> Vec<(Method, &'static str, &'static str)> {
+    vec![
+        (Method::GET, "/me", "viewer"),
+        (Method::GET, "/warehouse", "viewer"),
+        (Method::GET, "/experiments", "viewer"),
+        (Method::POST, "/experiments", "editor"),
+        (Method::GET, "/experiments/x", "viewer"),
+        (Method::PATCH, "/experiments/x", "editor"),
+        (Method::POST, "/experiments/x/status", "editor"),
+        (Method::PUT, "/experiments/x/rules", "editor"),
+        (Method::GET, "/experiments/x/overrides", "viewer"),
+        (Method::PUT, "/experiments/x/overrides", "editor"),
+        (Method::DELETE, "/experiments/x/overrides", "editor"),
+        (Method::GET, "/experiments/x/history", "viewer"),
+        (Method::POST, "/experiments/x/explain", "viewer"),
+        (Method::POST, "/experiments/assign", "viewer"),
+    ]
+}
+
+#[tokio::test]
+async fn no_route_answers_without_a_good_token() {
+    let server = TestServer::start().await;
+    for (method, path, _) in routes() {
+        let without = server.anonymous(method.clone(), path);
+        let wrong_scheme = server
+            .anonymous(method.clone(), path)
+            .header("authorization", format!("Basic {ADMIN}"));
+        let unknown = server.request(method.clone(), path, "sd_nobody-issued-this");
+        let nearly = server.request(method.clone(), path, &ADMIN[..ADMIN.len() - 1]);
+        let empty = server
+            .anonymous(method.clone(), path)
+            .header("authorization", "Bearer ");
+        for request in [without, wrong_scheme, unknown, nearly, empty] {
+            let answer = send(request).await;
+            assert_eq!(answer.header("www-authenticate"), "Bearer", "{method} {path}");
+            let problem = answer.problem(401, "unauthorized");
+            assert!(
+                !problem.to_string().contains("sd_"),
+                "a problem repeats no token: {problem}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_role_may_what_its_route_says_and_no_more() {
+    let server = TestServer::start().await;
+    for (method, path, needed) in routes() {
+        for (token, role) in [(VIEWER, "viewer"), (EDITOR, "editor"), (ADMIN, "admin")] {
+            let answer = send(server.request(method.clone(), path, token)).await;
+            let forbidden = role == "viewer" && needed == "editor";
+            assert_eq!(answer.status == 403, forbidden, "{method} {path} as {role}");
+            if forbidden {
+                let problem = answer.problem(403, "forbidden");
+                let detail = problem["detail"].as_str().expect("a detail");
+                assert!(detail.contains("viewer") && detail.contains("editor"), "{detail}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_scheme_may_be_written_in_any_case() {
+    let server = TestServer::start().await;
+    for scheme in ["bearer", "BEARER"] {
+        let request = server
+            .anonymous(Method::GET, "/me")
+            .header("authorization", format!("{scheme} {ADMIN}"));
+        send(request).await.expect(200);
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_path_and_a_wrong_method_are_problems() {
+    let server = TestServer::start().await;
+    for path in [
+        "/",
+        "/nowhere",
+        "/experiments/a/b/c",
+        "/Experiments",
+        "/experiments/",
+    ] {
+        let answer = send(server.anonymous(Method::GET, path)).await;
+        assert!(
+            answer.problem(404, "not_found")["detail"]
+                .as_str()
+                .expect("text")
+                .contains(path)
+        );
+    }
+    for (method, path, allowed) in [
+        (Method::DELETE, "/experiments", "GET, HEAD, POST"),
+        (Method::GET, "/experiments/assign", "POST"),
+        (Method::POST, "/me", "GET, HEAD"),
+        (Method::POST, "/healthz", "GET, HEAD"),
+        (Method::GET, "/experiments/x/status", "POST"),
+    ] {
+        let answer = send(server.request(method, path, ADMIN)).await;
+        assert_eq!(answer.header("allow").replace(',', ", "), allowed, "{path}");
+        let problem = answer.problem(405, "method_not_allowed");
+        assert!(
+            problem["detail"].as_str().expect("text").ends_with(allowed),
+            "{problem}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_request_id_is_kept_or_made() {
+    let server = TestServer::start().await;
+    let sent = send(
+        server
+            .anonymous(Method::GET, "/healthz")
+            .header("x-request-id", "deploy-7"),
+    )
+    .await;
+    assert_eq!(sent.header("x-request-id"), "deploy-7");
+    let refused = send(
+        server
+            .anonymous(Method::GET, "/me")
+            .header("x-request-id", "deploy-8"),
+    )
+    .await;
+    assert_eq!(refused.problem(401, "unauthorized")["requestId"], "deploy-8");
+    let one = server.get("/healthz").await;
+    let two = server.get("/healthz").await;
+    assert_ne!(one.header("x-request-id"), "");
+    assert_ne!(one.header("x-request-id"), two.header("x-request-id"));
+    let odd = server
+        .anonymous(Method::GET, "/healthz")
+        .header("x-request-id", "a b<script>");
+    assert!(!send(odd).await.header("x-request-id").contains('<'));
+}
+
+#[tokio::test]
+async fn a_body_that_is_no_json_says_where() {
+    let server = TestServer::start().await;
+    server.draft("x").await;
+    for (method, path) in [
+        (Method::POST, "/experiments"),
+        (Method::PATCH, "/experiments/x"),
+        (Method::POST, "/experiments/x/status"),
+        (Method::PUT, "/experiments/x/rules"),
+        (Method::PUT, "/experiments/x/overrides"),
+        (Method::POST, "/experiments/x/explain"),
+        (Method::POST, "/experiments/assign"),
+    ] {
+        for body in ["", "{", "nonsense", "{\"name\": }", "\u{0}", "[1,", "{} {}"] {
+            let answer = send(server.request(method.clone(), path, ADMIN).body(body)).await;
+            answer.problem(400, "malformed");
+        }
+        for body in ["null", "7", "\"text\"", "true", "[\"x\"]"] {
+            if path.ends_with("assign") && body.starts_with('[') {
+                continue;
+            }
+            let answer = send(server.request(method.clone(), path, ADMIN).body(body)).await;
+            answer.problem(400, "malformed");
+        }
+        let latin1 = b"{\"name\":\"caf\xe9\"}".to_vec();
+        let answer = send(server.request(method, path, ADMIN).body(latin1)).await;
+        answer.problem(400, "malformed");
+    }
+    let twice = r#"{"name": "a", "name": "b"}"#;
+    let answer = send(server.request(Method::POST, "/experiments", ADMIN).body(twice)).await;
+    let problem = answer.problem(400, "malformed");
+    assert!(
+        problem["detail"].as_str().expect("text").contains("name"),
+        "{problem}"
+    );
+}
+
+#[tokio::test]
+async fn a_huge_body_is_refused() {
+    let server = TestServer::start().await;
+    server.draft("x").await;
+    let mib = "x".repeat(1 << 20);
+    for (method, path) in [
+        (Method::POST, "/experiments"),
+        (Method::PATCH, "/experiments/x"),
+        (Method::POST, "/experiments/assign"),
+        (Method::POST, "/experiments/x/explain"),
+    ] {
+        let body = json!({ "name": mib, "resourceVersion": 1 }).to_string();
+        let answer = send(server.request(method, path, ADMIN).body(body)).await;
+        answer.problem(413, "too_large");
+    }
+    // Without a length in front, too.
+    let head = format!(
+        "PUT /experiments/x/overrides HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {ADMIN}\r\n\
+         transfer-encoding: chunked\r\n\r\n"
+    );
+    let chunk = format!("80000\r\n{}\r\n", "y".repeat(0x80000));
+    let answer = server
+        .raw(std::iter::once(head).chain(std::iter::repeat_n(chunk, 33)))
+        .await;
+    assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+    assert!(answer.contains("\"too_large\""), "{answer}");
+}
+
+#[tokio::test]
+async fn a_path_that_is_no_text_is_refused() {
+    let server = TestServer::start().await;
+    let answer = send(server.request(Method::GET, "/experiments/%FF", ADMIN)).await;
+    assert_eq!(answer.refused(400, "invalid"), ["idOrKey"]);
+    let answer = send(server.request(Method::GET, "/experiments/no%20such%2Fkey", ADMIN)).await;
+    let problem = answer.problem(404, "not_found");
+    assert!(problem["detail"].as_str().expect("text").contains("no such/key"));
+}
+
+#[tokio::test]
+async fn an_unknown_experiment_is_not_found_everywhere() {
+    let server = TestServer::start().await;
+    let body = json!({ "resourceVersion": 1, "rules": [], "to": "active", "variant": "a", "subjectType": "user",
+                       "subjectIds": ["u"] });
+    let pick = |fields: &[&str]| {
+        let kept = fields.iter().map(|f| ((*f).to_owned(), body[*f].clone()));
+        serde_json::Value::Object(kept.collect())
+    };
+    let id = "0d9e1f0a-3c8e-4f57-9a53-6a1d3b0f9a11";
+    for name in ["missing", id] {
+        let path = format!("/experiments/{name}");
+        server.get(&path).await.problem(404, "not_found");
+        server
+            .patch(&path, &pick(&["resourceVersion"]))
+            .await
+            .problem(404, "not_found");
+        let status = pick(&["resourceVersion", "to"]);
+        server
+            .post(&format!("{path}/status"), &status)
+            .await
+            .problem(404, "not_found");
+        let rules = pick(&["resourceVersion", "rules"]);
+        server
+            .put(&format!("{path}/rules"), &rules)
+            .await
+            .problem(404, "not_found");
+        server
+            .get(&format!("{path}/overrides"))
+            .await
+            .problem(404, "not_found");
+        let set = pick(&["variant", "subjectType", "subjectIds"]);
+        server
+            .put(&format!("{path}/overrides"), &set)
+            .await
+            .problem(404, "not_found");
+        let remove = format!("{path}/overrides?subjectType=user&subjectId=u");
+        server.delete(&remove).await.problem(404, "not_found");
+        server
+            .get(&format!("{path}/history"))
+            .await
+            .problem(404, "not_found");
+        let user = json!({ "user_id": "u" });
+        server
+            .post(&format!("{path}/explain"), &user)
+            .await
+            .problem(404, "not_found");
+        let assign = json!({ "experimentId": name, "user_id": "u" });
+        server
+            .post("/experiments/assign", &assign)
+            .await
+            .problem(404, "not_found");
+    }
+}
+
+#[tokio::test]
+async fn a_slow_request_times_out_as_a_problem() {
+    let limit = std::time::Duration::from_millis(200);
+    let server = TestServer::start_with(|options| options.time_limit = limit).await;
+    // A body that never comes.
+    let head = format!(
+        "POST /experiments HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {ADMIN}\r\ncontent-length: 100\r\n\r\n{{"
+    );
+    let answer = server.raw([head]).await;
+    assert!(answer.starts_with("HTTP/1.1 504"), "{answer}");
+    assert!(answer.contains("\"timeout\""), "{answer}");
+}

@@ -1,0 +1,303 @@
+//! `GET|POST /experiments` and `GET /experiments/{idOrKey}`.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::server::{EDITOR, TestServer, fields, send};
+
+#[tokio::test]
+async fn a_name_is_enough() {
+    let server = TestServer::start().await;
+    let answer = server
+        .post("/experiments", &json!({ "name": "Checkout CTA: green?" }))
+        .await;
+    assert_eq!(answer.header("etag"), "\"1\"");
+    let made = answer.expect(201);
+    assert_eq!(made["key"], "checkout-cta-green");
+    assert_eq!(made["salt"], "checkout-cta-green");
+    assert_eq!(made["status"], "draft");
+    assert_eq!(made["assignmentMode"], "profile");
+    assert_eq!(made["subjectType"], "ANY");
+    assert_eq!(made["parentId"], "DEFAULT");
+    assert_eq!(made["resourceVersion"], 1);
+    assert_eq!(made["defaultVariantId"], "control");
+    assert_eq!(made["prior"], json!({ "a": 1.0, "b": 1.0 }));
+    assert_eq!(made["cohorts"], json!([]));
+    let arms: Vec<Value> = made["variants"]
+        .as_array()
+        .expect("variants")
+        .iter()
+        .map(|v| json!([v["key"], v["isControl"], v["trafficPct"], v["orderIndex"]]))
+        .collect();
+    assert_eq!(
+        arms,
+        [
+            json!(["control", true, 50.0, 0]),
+            json!(["treatment", false, 50.0, 1])
+        ]
+    );
+    // The same name again gets a key of its own; a key that is asked for never does.
+    let second = server
+        .post("/experiments", &json!({ "name": "Checkout CTA: green?" }))
+        .await
+        .expect(201);
+    assert_eq!(second["key"], "checkout-cta-green-2");
+}
+
+#[tokio::test]
+async fn everything_that_is_sent_is_kept() {
+    let server = TestServer::start().await;
+    let body = json!({
+        "name": "Pricing", "key": "Pricing.v2", "description": "d", "hypothesis": "h",
+        "links": { "Jira": "https://jira.example/1" }, "assignmentMode": "session", "subjectType": "group:org",
+        "variants": [
+            { "key": "b", "name": "B", "description": "bd", "payload": { "price": 9.5 }, "trafficPct": 33.33, "orderIndex": 2 },
+            { "key": "base", "name": "Base", "payload": [1, null], "isControl": true, "trafficPct": 33.34, "orderIndex": 1 },
+        ],
+        "defaultVariantId": "B", "holdoutPct": 5.5, "sticky": true,
+        "primaryMetric": { "event": "buy", "filters": [{ "field": "total", "operator": "gte", "value": 10 }] },
+        "secondaryEvent": { "event": "open", "enabled": false },
+        "trackedEvents": [{ "event": "scroll" }],
+        "rules": [{ "variant": "B", "priority": 3, "conditions": [
+            { "scope": "profile", "field": "country", "operator": "is", "value": "TH" }] }],
+        "linkedFlag": "pricing-flag", "parentId": "lab-1", "prior": { "a": 2.0, "b": 8.0 },
+    });
+    let made = server.post("/experiments", &body).await.expect(201);
+    assert_eq!(made["variants"][0]["key"], "base", "sorted by orderIndex");
+    assert_eq!(made["variants"][1]["payload"], json!({ "price": 9.5 }));
+    assert_eq!(made["defaultVariantId"], "b", "written as the variant is");
+    assert_eq!(made["rules"][0]["variant"], "b");
+    assert!(made["rules"][0]["id"].is_string(), "a rule gets an id");
+    for field in [
+        "name",
+        "key",
+        "description",
+        "hypothesis",
+        "links",
+        "assignmentMode",
+        "subjectType",
+        "holdoutPct",
+        "sticky",
+        "linkedFlag",
+        "parentId",
+        "prior",
+    ] {
+        assert_eq!(made[field], body[field], "{field}");
+    }
+    assert_eq!(made["primaryMetric"]["filters"][0]["value"], "10");
+    assert_eq!(made["secondaryEvent"]["enabled"], false);
+    for name in [made["id"].as_str().expect("an id"), "Pricing.v2", "pricing.V2"] {
+        let answer = server.get(&format!("/experiments/{name}")).await;
+        assert_eq!(answer.header("etag"), "\"1\"");
+        assert_eq!(answer.expect(200), made);
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_taken_whatever_its_case() {
+    let server = TestServer::start().await;
+    server.draft("Checkout").await;
+    let body = json!({ "name": "again", "key": "cHECKOUT" });
+    let answer = server.post("/experiments", &body).await;
+    assert_eq!(answer.refused(409, "key_taken"), ["key"]);
+}
+
+#[tokio::test]
+async fn every_refusal_names_its_field_what_was_given_and_what_is_allowed() {
+    let server = TestServer::start().await;
+    let variants = |second: Value| {
+        let mut second = second;
+        if second.get("key").is_none() {
+            second["key"] = "b".into();
+        }
+        json!([{ "key": "a", "isControl": true, "trafficPct": 50 }, second])
+    };
+    let cases: Vec<(&str, Value)> = vec![
+        ("name", json!({ "name": "  " })),
+        ("name", json!({})),
+        ("name", json!({ "name": 7 })),
+        ("key", json!({ "name": "x", "key": "two words" })),
+        ("key", json!({ "name": "x", "key": "" })),
+        ("key", json!({ "name": "—" })),
+        (
+            "assignmentMode",
+            json!({ "name": "x", "assignmentMode": "device" }),
+        ),
+        (
+            "links.doc",
+            json!({ "name": "x", "links": { "doc": "javascript:alert(1)" } }),
+        ),
+        ("variants", json!({ "name": "x", "variants": [] })),
+        (
+            "variants",
+            json!({ "name": "x", "variants": [{ "key": "a", "isControl": true }] }),
+        ),
+        ("variants", json!({ "name": "x", "variants": "a,b" })),
+        (
+            "variants[1].key",
+            json!({ "name": "x", "variants": variants(json!({ "key": "has space" })) }),
+        ),
+        (
+            "variants[1].key",
+            json!({ "name": "x", "variants": variants(json!({ "key": "A" })) }),
+        ),
+        (
+            "variants[1].trafficPct",
+            json!({ "name": "x", "variants": variants(json!({ "trafficPct": -1 })) }),
+        ),
+        (
+            "variants[1].trafficPct",
+            json!({ "name": "x", "variants": variants(json!({ "trafficPct": 33.333 })) }),
+        ),
+        (
+            "variants[1].trafficPct",
+            json!({ "name": "x", "variants": variants(json!({ "trafficPct": "50" })) }),
+        ),
+        (
+            "variants",
+            json!({ "name": "x", "variants": variants(json!({ "trafficPct": 50.01 })) }),
+        ),
+        (
+            "variants",
+            json!({ "name": "x", "variants": variants(json!({ "isControl": true })) }),
+        ),
+        (
+            "defaultVariantId",
+            json!({ "name": "x", "defaultVariantId": "nobody" }),
+        ),
+        (
+            "defaultVariantId",
+            json!({ "name": "x", "defaultVariantId": "two words" }),
+        ),
+        ("holdoutPct", json!({ "name": "x", "holdoutPct": 26 })),
+        ("sticky", json!({ "name": "x", "sticky": "yes" })),
+        ("primaryMetric.event", json!({ "name": "x", "primaryMetric": {} })),
+        (
+            "primaryMetric.event",
+            json!({ "name": "x", "primaryMetric": { "event": " " } }),
+        ),
+        (
+            "primaryMetric.filters[0].operator",
+            json!({ "name": "x", "primaryMetric": { "event": "e", "filters": [
+            { "field": "f", "operator": "like", "value": "v" }] } }),
+        ),
+        (
+            "trackedEvents",
+            json!({ "name": "x", "trackedEvents": vec![json!({ "event": "e" }); 6] }),
+        ),
+        (
+            "rules[0].variant",
+            json!({ "name": "x", "rules": [{ "variant": "nobody" }] }),
+        ),
+        (
+            "rules[0].conditions[0].field",
+            json!({ "name": "x", "rules": [{ "variant": "control", "conditions": [
+            { "scope": "profile", "field": "", "operator": "is", "value": "v" }] }] }),
+        ),
+        (
+            "rules[0].conditions[0].scope",
+            json!({ "name": "x", "rules": [{ "variant": "control", "conditions": [
+            { "scope": "planet", "field": "f", "operator": "is", "value": "v" }] }] }),
+        ),
+        ("linkedFlag", json!({ "name": "x", "linkedFlag": "no spaces" })),
+        ("prior.a", json!({ "name": "x", "prior": { "a": 0, "b": 1 } })),
+        ("colour", json!({ "name": "x", "colour": "red" })),
+        ("status", json!({ "name": "x", "status": "active" })),
+    ];
+    for (field, body) in cases {
+        let problem = server.post("/experiments", &body).await.problem(400, "invalid");
+        assert_eq!(fields(&problem), [field], "{body} {problem:#}");
+        let error = &problem["errors"][0];
+        assert!(error["given"].is_string(), "{problem}");
+        assert!(!error["allowed"].as_str().expect("text").is_empty(), "{problem}");
+    }
+    assert_eq!(
+        server.get("/experiments").await.expect(200)["experiments"],
+        json!([])
+    );
+}
+
+#[tokio::test]
+async fn all_refusals_come_at_once() {
+    let server = TestServer::start().await;
+    let mistyped = json!({ "name": 7, "sticky": "yes", "assignmentMode": "device", "colour": 1 });
+    let mut found = server
+        .post("/experiments", &mistyped)
+        .await
+        .refused(400, "invalid");
+    found.sort();
+    assert_eq!(found, ["assignmentMode", "colour", "name", "sticky"]);
+    let wrong = json!({ "name": "", "key": "a b", "holdoutPct": 30, "defaultVariantId": "x",
+                        "prior": { "a": -1, "b": 0 }, "rules": [{ "variant": "y" }] });
+    let mut found = server.post("/experiments", &wrong).await.refused(400, "invalid");
+    found.sort();
+    let expected = [
+        "defaultVariantId",
+        "holdoutPct",
+        "key",
+        "name",
+        "prior.a",
+        "prior.b",
+        "rules[0].variant",
+    ];
+    assert_eq!(found, expected);
+}
+
+#[tokio::test]
+async fn the_number_of_variants_is_configured() {
+    let server = TestServer::start_with(|options| options.max_variants = 5).await;
+    let variants = |n: u32| -> Vec<Value> {
+        let variant = |i| json!({ "key": format!("v{i}"), "isControl": i == 0, "trafficPct": 10 });
+        (0..n).map(variant).collect()
+    };
+    server
+        .post(
+            "/experiments",
+            &json!({ "name": "five", "variants": variants(5) }),
+        )
+        .await
+        .expect(201);
+    let answer = server
+        .post("/experiments", &json!({ "name": "six", "variants": variants(6) }))
+        .await;
+    assert_eq!(answer.refused(400, "invalid"), ["variants"]);
+}
+
+#[tokio::test]
+async fn the_list_is_sorted_and_hides_what_is_archived() {
+    let server = TestServer::start().await;
+    for key in ["zebra", "Alpha", "middle"] {
+        server.draft(key).await;
+    }
+    let gone = server.draft("gone").await;
+    server.to(&gone, "archived").await;
+    let keys = |list: &Value| -> Vec<String> {
+        let list = list["experiments"].as_array().expect("a list");
+        list.iter()
+            .map(|e| e["key"].as_str().expect("a key").to_owned())
+            .collect()
+    };
+    for path in ["/experiments", "/experiments?archived=false"] {
+        assert_eq!(
+            keys(&server.get(path).await.expect(200)),
+            ["Alpha", "middle", "zebra"]
+        );
+    }
+    let all = server.get("/experiments?archived=true").await.expect(200);
+    assert_eq!(keys(&all), ["Alpha", "gone", "middle", "zebra"]);
+    let odd = server.get("/experiments?archived=maybe").await;
+    assert_eq!(odd.refused(400, "invalid"), ["archived"]);
+    let unknown = server.get("/experiments?colour=red").await;
+    assert_eq!(unknown.refused(400, "invalid"), ["colour"]);
+}
+
+#[tokio::test]
+async fn an_editor_creates_in_its_own_name() {
+    let server = TestServer::start().await;
+    let request = server
+        .request(Method::POST, "/experiments", EDITOR)
+        .json(&json!({ "name": "mine" }));
+    send(request).await.expect(201);
+    let history = server.get("/experiments/mine/history").await.expect(200);
+    assert_eq!(history["entries"][0]["actor"], "editor");
+}

@@ -1,0 +1,68 @@
+//! `GET /healthz`, `/readyz` and `/warehouse`.
+
+use reqwest::Method;
+use splitdeck::api::system::WarehouseLogin;
+use splitdeck::server::link::Access;
+use splitdeck::warehouse::Login;
+
+use crate::support::server::{TestServer, VIEWER, send};
+
+#[tokio::test]
+async fn health_needs_no_token() {
+    let server = TestServer::start().await;
+    let health = send(server.anonymous(Method::GET, "/healthz")).await.expect(200);
+    assert_eq!(health["status"], "ok");
+    assert_eq!(health["version"], env!("CARGO_PKG_VERSION"));
+}
+
+#[tokio::test]
+async fn without_clickhouse_the_server_is_ready_and_says_what_is_missing() {
+    let server = TestServer::start().await;
+    let ready = send(server.anonymous(Method::GET, "/readyz")).await.expect(200);
+    assert_eq!(
+        (&ready["ready"], &ready["warehouse"]),
+        (&true.into(), &false.into())
+    );
+    assert!(
+        ready["warehouseError"]
+            .as_str()
+            .expect("a reason")
+            .contains("ClickHouse")
+    );
+    server
+        .get("/warehouse")
+        .await
+        .problem(503, "warehouse_unavailable");
+    server.active("x").await;
+}
+
+#[tokio::test]
+async fn the_cockpits_login_follows_clickhouse() {
+    let server = TestServer::start().await;
+    let cockpit = |port: u16| WarehouseLogin {
+        url: format!("http://127.0.0.1:{port}"),
+        database: "splitdeck".into(),
+        user: "reader".into(),
+        password: "only-reads".into(),
+    };
+    for port in [1, 2] {
+        let cockpit = cockpit(port);
+        server.warehouse.send_replace(Some(Access {
+            server: Login::new(cockpit.url.clone(), "splitdeck", "writer", "secret-of-the-writer"),
+            cockpit: Some(cockpit.clone()),
+        }));
+        let told = send(server.request(Method::GET, "/warehouse", VIEWER))
+            .await
+            .expect(200);
+        assert_eq!(told, serde_json::to_value(cockpit).expect("writes"));
+    }
+    server.warehouse.send_replace(Some(Access {
+        server: Login::new("http://127.0.0.1:1", "splitdeck", "writer", "secret"),
+        cockpit: None,
+    }));
+    let problem = server
+        .get("/warehouse")
+        .await
+        .problem(503, "warehouse_unavailable");
+    assert!(problem["detail"].as_str().expect("text").contains("read_user"));
+}
