@@ -1,5 +1,7 @@
 //! Configuration: file, environment, flags, in that order, and the paths of everything on disk.
 
 pub mod file;
+pub mod paths;
 
 pub use file::{Config, ConfigError};
+pub use paths::{Paths, PathsError};

@@ -10,6 +10,7 @@
 )]
 
 mod client;
+mod engine;
 mod generated;
 mod layers;
 mod routes;

@@ -1,0 +1,3 @@
+//! The embedded engine, for real: library, processes, files.
+
+mod run;
