@@ -6,4 +6,5 @@ pub mod cookie_cats;
 pub mod population;
 pub mod replay;
 pub mod sender;
+pub mod stage;
 pub mod traffic;
