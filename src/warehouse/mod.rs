@@ -9,13 +9,20 @@
 //! | `insert` | one batch, one deduplication token |
 //! | `sql` | filters and subjects as SQL, every value and key bound |
 //! | `query` | what the results need, one query a panel |
-//! | `analysis` | counts and statistics put together to [`crate::api::results::Results`] |
+//! | `analysis` | what is inferred of the counts |
+//! | `results` | all panels of one experiment: [`crate::api::results::Results`] |
+//! | `overview` | the list: one line for each experiment |
 
+mod analysis;
 mod error;
 mod insert;
 mod login;
+mod overview;
+mod query;
+mod results;
 mod rows;
 mod schema;
+mod sql;
 
 use std::future::Future;
 use std::time::Duration;
@@ -27,6 +34,9 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 pub use error::{Class, WarehouseError};
 pub use login::Login;
+pub use overview::OverviewMemo;
+pub use query::DataVersion;
+pub use results::ResultsError;
 pub use rows::{EventRow, ExperimentEventRow, WellKnown};
 pub use schema::{EVENTS, EXPERIMENT_EVENTS, SCHEMA_VERSION};
 

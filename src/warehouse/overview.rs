@@ -1,0 +1,149 @@
+//! The list of experiments: what is happening now, for all of them.
+
+use std::collections::HashMap;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::analysis::{Analysis, analyse};
+use super::query::{DataVersion, Scope, Window, per_minute, subjects};
+use super::{ResultsError, Warehouse};
+use crate::api::results::{Leader, MultiVariant, Overview};
+use crate::domain::Experiment;
+
+/// How many full minutes an overview shows.
+const MINUTES: u16 = 30;
+/// How many experiments are counted at the same time.
+const AT_ONCE: usize = 3;
+
+/// What was counted before, so that the list is counted again only where something changed.
+#[derive(Debug, Default)]
+pub struct OverviewMemo {
+    known: HashMap<Uuid, Known>,
+}
+
+#[derive(Debug, Clone)]
+struct Known {
+    resource_version: u64,
+    data: DataVersion,
+    counted: Counted,
+}
+
+/// The part of an overview that follows from subjects.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Counted {
+    subjects: u64,
+    leader: Option<Leader>,
+    srm_p: Option<f64>,
+    gathering: bool,
+}
+
+impl Warehouse {
+    /// One overview for each experiment, in their order. All belong to one project.
+    ///
+    /// # Errors
+    /// [`ResultsError`] of the first experiment that cannot be counted.
+    pub async fn overview(
+        &self,
+        experiments: &[Experiment],
+        now: Timestamp,
+    ) -> Result<Vec<Overview>, ResultsError> {
+        self.overview_since(&mut OverviewMemo::default(), experiments, now)
+            .await
+    }
+
+    /// [`Self::overview`] that counts only those experiments again that were changed or have new events
+    /// since the last call with the same `memo`: three small queries when nothing happened.
+    ///
+    /// # Errors
+    /// As [`Self::overview`]; what was counted until then is kept.
+    pub async fn overview_since(
+        &self,
+        memo: &mut OverviewMemo,
+        experiments: &[Experiment],
+        now: Timestamp,
+    ) -> Result<Vec<Overview>, ResultsError> {
+        let (versions, mut minutes) = tokio::try_join!(
+            self.data_versions(experiments),
+            per_minute(self, experiments, MINUTES, now)
+        )?;
+        let version_of = |id: &Uuid| versions.get(id).copied().unwrap_or_default();
+        memo.known
+            .retain(|id, _| experiments.iter().any(|experiment| experiment.id == *id));
+        let changed = experiments.iter().filter(|experiment| {
+            memo.known.get(&experiment.id).is_none_or(|known| {
+                known.resource_version != experiment.resource_version
+                    || known.data != version_of(&experiment.id)
+            })
+        });
+        let changed: Vec<&Experiment> = changed.collect();
+        let mut counted = stream::iter(changed)
+            .map(|experiment| {
+                let project = version_of(&experiment.id).project();
+                async move { Ok((experiment, self.count(experiment, project).await?)) }
+            })
+            .buffer_unordered(AT_ONCE);
+        while let Some((experiment, counted)) = counted.try_next().await.map_err(|e: ResultsError| e)? {
+            memo.known.insert(
+                experiment.id,
+                Known {
+                    resource_version: experiment.resource_version,
+                    data: version_of(&experiment.id),
+                    counted,
+                },
+            );
+        }
+        Ok(experiments
+            .iter()
+            .map(|experiment| {
+                let counted = memo
+                    .known
+                    .get(&experiment.id)
+                    .map(|known| known.counted.clone())
+                    .unwrap_or_default();
+                Overview {
+                    experiment_id: experiment.id,
+                    subjects: counted.subjects,
+                    per_minute: minutes
+                        .remove(&experiment.id)
+                        .unwrap_or_else(|| vec![0; usize::from(MINUTES)]),
+                    last_event_at: version_of(&experiment.id).last_event_at(),
+                    leader: counted.leader,
+                    srm_p: counted.srm_p,
+                    gathering: counted.gathering,
+                }
+            })
+            .collect())
+    }
+
+    /// Counts the subjects of one experiment over all time.
+    async fn count(&self, experiment: &Experiment, project: Option<Uuid>) -> Result<Counted, ResultsError> {
+        let scope = Scope::new(experiment, Window::all(), MultiVariant::Exclude)?;
+        let subjects = match project {
+            Some(project) => subjects(self, &scope, project).await?,
+            None => Vec::new(),
+        };
+        let analysis = analyse(experiment, MultiVariant::Exclude, &[], &subjects)
+            .map_err(|e| ResultsError::stats(experiment, e))?;
+        Ok(counted(&analysis))
+    }
+}
+
+fn counted(analysis: &Analysis) -> Counted {
+    let best = analysis
+        .arms
+        .iter()
+        .filter_map(|arm| arm.posterior.map(|p| (arm, p.prob_best)))
+        .max_by(|(_, a), (_, b)| a.total_cmp(b))
+        .filter(|_| !analysis.power.gathering);
+    Counted {
+        subjects: analysis.arms.iter().map(|arm| arm.subjects).sum(),
+        leader: best.map(|(arm, prob_best)| Leader {
+            variant: arm.variant.clone(),
+            prob_best,
+        }),
+        srm_p: analysis.srm.test.map(|test| test.p),
+        gathering: analysis.power.gathering,
+    }
+}

@@ -1,0 +1,180 @@
+//! Everything that the Analytics tab shows of one experiment.
+
+use jiff::Timestamp;
+
+use super::analysis::analyse;
+use super::query::{
+    Bucketed, Buckets, Scope, TrackedRow, Window, breakdown, choose_interval, exposures, series, subjects,
+    tracked, unknown,
+};
+use super::{Warehouse, WarehouseError};
+use crate::api::results::{Breakdown, Results, ResultsQuery, Series, TrackedResult};
+use crate::domain::{Experiment, FieldError};
+use crate::stats::StatsError;
+
+/// Why there are no results.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ResultsError {
+    /// The query asks for what cannot be; names its field.
+    #[error(transparent)]
+    Query(#[from] FieldError),
+    /// ClickHouse did not answer.
+    #[error(transparent)]
+    Warehouse(#[from] WarehouseError),
+    /// The counts cannot be computed with.
+    #[error("the results of experiment {key} cannot be computed: {reason}")]
+    Stats {
+        /// The experiment's key.
+        key: String,
+        /// What is wrong with the numbers.
+        reason: StatsError,
+    },
+}
+
+impl ResultsError {
+    pub(super) fn stats(experiment: &Experiment, reason: StatsError) -> Self {
+        Self::Stats {
+            key: experiment.key.to_string(),
+            reason,
+        }
+    }
+}
+
+impl Warehouse {
+    /// The results of an experiment as of now.
+    ///
+    /// Counted from raw events at every call; [`Self::data_version`] says whether that is worth it. First
+    /// come the exposures, which say where and when to look; then all panels at once. Events that arrive
+    /// between two of these queries are in the later one only, until the next call.
+    ///
+    /// # Errors
+    /// [`ResultsError`]
+    pub async fn results(
+        &self,
+        experiment: &Experiment,
+        query: &ResultsQuery,
+        now: Timestamp,
+    ) -> Result<Results, ResultsError> {
+        for (field, key) in [
+            ("segmentKey", &query.segment_key),
+            ("propertyKey", &query.property_key),
+        ] {
+            if key.trim().is_empty() {
+                return Err(FieldError::new(field, key, "the name of a property").into());
+            }
+        }
+        let scope = Scope::new(experiment, Window::new(query)?, query.multi_variant)?;
+        let exposures = exposures(self, &scope).await?;
+        let mut found = Found::default();
+        let (first, last) = exposures.iter().fold((i64::MAX, i64::MIN), |(first, last), row| {
+            (first.min(row.first), last.max(row.last))
+        });
+        let interval = choose_interval(query.interval, first.min(last), last);
+        // Without a row of its own an experiment has no subjects, so there is nothing else to count.
+        if let Some(project) = exposures.first().map(|row| row.project_id) {
+            (
+                found.subjects,
+                found.series,
+                found.tracked,
+                found.segments,
+                found.properties,
+            ) = tokio::try_join!(
+                subjects(self, &scope, project),
+                series(self, &scope, interval),
+                tracked(self, &scope, project, interval),
+                breakdown(self, &scope, &query.segment_key),
+                breakdown(self, &scope, &query.property_key),
+            )?;
+        } else {
+            found.segments.key.clone_from(&query.segment_key);
+            found.properties.key.clone_from(&query.property_key);
+        }
+        let arms = scope.arms();
+        let is_unknown = |row: &super::query::ExposureRow| row.inside && usize::from(row.variant) >= arms;
+        let unknown_variants = if exposures.iter().any(is_unknown) {
+            unknown(self, &scope).await?
+        } else {
+            Vec::new()
+        };
+
+        let analysis = analyse(experiment, query.multi_variant, &exposures, &found.subjects)
+            .map_err(|e| ResultsError::stats(experiment, e))?;
+        // One axis for all charts.
+        let named = found.series.iter().map(|row| row.bucket);
+        let in_buckets = found.tracked.iter().filter(|row| !row.total);
+        let named = named.chain(in_buckets.map(|row| row.bucket));
+        let buckets = Buckets::new(interval, &scope.window.zone, named);
+        let ingested = exposures.iter().map(|row| row.ingested).max();
+        Ok(Results {
+            experiment_id: experiment.id,
+            key: experiment.key.to_string(),
+            status: experiment.status,
+            assignment_mode: experiment.assignment_mode,
+            auto_paused: experiment.is_auto_paused(),
+            computed_at: now,
+            data_as_of: ingested.and_then(|at| Timestamp::from_millisecond(at).ok()),
+            query: query.clone(),
+            metric: experiment.primary_metric.clone(),
+            secondary: experiment
+                .secondary_event
+                .as_ref()
+                .filter(|s| s.enabled)
+                .map(|s| s.metric.clone()),
+            prior: experiment.prior,
+            arms: analysis.arms,
+            winner: analysis.winner,
+            multi_variant_subjects: analysis.multi_variant_subjects,
+            forced_subjects: analysis.forced_subjects,
+            outside_subjects: analysis.outside_subjects,
+            unknown_variants,
+            srm: analysis.srm,
+            power: analysis.power,
+            series: buckets.series(arms, &found.series),
+            tracked: tracked_results(experiment, &buckets, &found.tracked),
+            segments: found.segments,
+            properties: found.properties,
+        })
+    }
+}
+
+/// What the panels' queries found.
+#[derive(Debug, Default)]
+struct Found {
+    subjects: Vec<super::query::SubjectRow>,
+    series: Vec<Bucketed>,
+    tracked: Vec<TrackedRow>,
+    segments: Breakdown,
+    properties: Breakdown,
+}
+
+fn tracked_results(experiment: &Experiment, buckets: &Buckets, rows: &[TrackedRow]) -> Vec<TrackedResult> {
+    let arms = experiment.variants.len();
+    experiment
+        .tracked_events
+        .iter()
+        .enumerate()
+        .map(|(at, metric)| {
+            let of_metric = || rows.iter().filter(move |row| usize::from(row.tracked) == at);
+            let (mut events, mut subjects) = (vec![0; arms], vec![0; arms]);
+            for row in of_metric().filter(|row| row.total) {
+                events[usize::from(row.variant)] = row.events;
+                subjects[usize::from(row.variant)] = row.subjects;
+            }
+            let over_time: Vec<Bucketed> = of_metric()
+                .filter(|row| !row.total)
+                .map(|row| Bucketed {
+                    variant: row.variant,
+                    bucket: row.bucket,
+                    events: row.events,
+                })
+                .collect();
+            let series: Series = buckets.series(arms, &over_time);
+            TrackedResult {
+                metric: metric.clone(),
+                events,
+                subjects,
+                series,
+            }
+        })
+        .collect()
+}
