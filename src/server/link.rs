@@ -23,8 +23,17 @@ pub struct Access {
     pub cockpit: Option<WarehouseLogin>,
 }
 
-/// Where ClickHouse is; none while it is nowhere. Changes when it moves.
-pub type AccessWatch = watch::Receiver<Option<Access>>;
+/// Where ClickHouse is.
+#[derive(Debug, Clone)]
+pub enum Whereabouts {
+    /// Nowhere, and why: it is being installed, it could not be started, none is configured.
+    Nowhere(String),
+    /// Here, whether it answers or not.
+    At(Box<Access>),
+}
+
+/// Where ClickHouse is, now and whenever it moves.
+pub type WhereaboutsWatch = watch::Receiver<Whereabouts>;
 
 /// The first and the longest pause between two attempts to set up the tables.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
@@ -32,18 +41,18 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from
 /// The connection to ClickHouse.
 #[derive(Debug)]
 pub struct Link {
-    access: AccessWatch,
+    whereabouts: WhereaboutsWatch,
     /// Set while the tables are known to be there.
     warehouse: watch::Sender<Option<Warehouse>>,
     trouble: Mutex<Option<String>>,
 }
 
 impl Link {
-    /// A link to wherever `access` says; [`Self::keep`] makes the connection.
+    /// A link to wherever `whereabouts` says; [`Self::keep`] makes the connection.
     #[must_use]
-    pub fn new(access: AccessWatch) -> Arc<Self> {
+    pub fn new(whereabouts: WhereaboutsWatch) -> Arc<Self> {
         Arc::new(Self {
-            access,
+            whereabouts,
             warehouse: watch::Sender::new(None),
             trouble: Mutex::new(None),
         })
@@ -69,12 +78,11 @@ impl Link {
     /// # Errors
     /// [`Code::WarehouseUnavailable`] when there is none.
     pub fn cockpit_login(&self) -> Result<WarehouseLogin, ApiError> {
-        let access = self.access.borrow();
-        let Some(access) = access.as_ref() else {
-            drop(access);
-            return Err(self.unavailable());
+        let cockpit = match &*self.whereabouts.borrow() {
+            Whereabouts::Nowhere(why) => return Err(ApiError::new(Code::WarehouseUnavailable, why)),
+            Whereabouts::At(access) => access.cockpit.clone(),
         };
-        access.cockpit.clone().ok_or_else(|| {
+        cockpit.ok_or_else(|| {
             ApiError::new(
                 Code::WarehouseUnavailable,
                 "the server knows no ClickHouse user that only reads; name one as read_user in its configuration",
@@ -99,10 +107,12 @@ impl Link {
     }
 
     fn trouble(&self) -> String {
+        if let Whereabouts::Nowhere(why) = &*self.whereabouts.borrow() {
+            return why.clone();
+        }
         let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-        trouble
-            .clone()
-            .unwrap_or_else(|| "ClickHouse is not started, or no address is configured".to_owned())
+        let first = || "ClickHouse is being connected".to_owned();
+        trouble.clone().unwrap_or_else(first)
     }
 
     fn set_trouble(&self, trouble: Option<String>) {
@@ -112,17 +122,17 @@ impl Link {
     /// Connects, sets up the tables, and again whenever ClickHouse moves. Ends when nobody can say any
     /// more where it is, and can be dropped at any time.
     pub async fn keep(self: Arc<Self>) {
-        let mut access = self.access.clone();
+        let mut whereabouts = self.whereabouts.clone();
         loop {
-            let target = access.borrow_and_update().clone();
+            let target = whereabouts.borrow_and_update().clone();
             let moved = match target {
-                None => {
+                Whereabouts::Nowhere(_) => {
                     self.warehouse.send_replace(None);
-                    access.changed().await
+                    whereabouts.changed().await
                 }
-                Some(target) => tokio::select! {
-                    moved = access.changed() => moved,
-                    () = self.connect(&target.server) => access.changed().await,
+                Whereabouts::At(access) => tokio::select! {
+                    moved = whereabouts.changed() => moved,
+                    () = self.connect(&access.server) => whereabouts.changed().await,
                 },
             };
             if moved.is_err() {

@@ -39,7 +39,7 @@ use tokio::task::JoinHandle;
 
 use crate::domain::experiment::DEFAULT_MAX_VARIANTS;
 
-use link::{AccessWatch, Link};
+use link::{Link, WhereaboutsWatch};
 use registry::Registry;
 use setup::ProjectSeed;
 use state::AppState;
@@ -55,7 +55,7 @@ pub struct Options {
     /// The admin token; made at the first start where it is missing.
     pub token: Option<String>,
     /// Where ClickHouse is.
-    pub warehouse: AccessWatch,
+    pub warehouse: WhereaboutsWatch,
     /// The most variants of an experiment.
     pub max_variants: usize,
     /// How long a request may take.
@@ -69,7 +69,7 @@ pub struct Options {
 impl Options {
     /// The usual settings for a data directory, with ClickHouse where `warehouse` says.
     #[must_use]
-    pub fn new(data_dir: impl Into<PathBuf>, warehouse: AccessWatch) -> Self {
+    pub fn new(data_dir: impl Into<PathBuf>, warehouse: WhereaboutsWatch) -> Self {
         Self {
             data_dir: data_dir.into(),
             project: ProjectSeed::default(),

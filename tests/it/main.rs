@@ -11,6 +11,7 @@
 
 mod client;
 mod engine;
+mod flows;
 mod generated;
 mod layers;
 mod routes;

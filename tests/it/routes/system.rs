@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 use splitdeck::api::system::WarehouseLogin;
-use splitdeck::server::link::Access;
+use splitdeck::server::link::{Access, Whereabouts};
 use splitdeck::warehouse::Login;
 
 use crate::support::server::{TestServer, VIEWER, send};
@@ -47,19 +47,19 @@ async fn the_cockpits_login_follows_clickhouse() {
     };
     for port in [1, 2] {
         let cockpit = cockpit(port);
-        server.warehouse.send_replace(Some(Access {
+        server.warehouse.send_replace(Whereabouts::At(Box::new(Access {
             server: Login::new(cockpit.url.clone(), "splitdeck", "writer", "secret-of-the-writer"),
             cockpit: Some(cockpit.clone()),
-        }));
+        })));
         let told = send(server.request(Method::GET, "/warehouse", VIEWER))
             .await
             .expect(200);
         assert_eq!(told, serde_json::to_value(cockpit).expect("writes"));
     }
-    server.warehouse.send_replace(Some(Access {
+    server.warehouse.send_replace(Whereabouts::At(Box::new(Access {
         server: Login::new("http://127.0.0.1:1", "splitdeck", "writer", "secret"),
         cockpit: None,
-    }));
+    })));
     let problem = server
         .get("/warehouse")
         .await

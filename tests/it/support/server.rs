@@ -7,7 +7,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use splitdeck::api::system::Role;
 use splitdeck::client::Client;
-use splitdeck::server::link::Access;
+use splitdeck::server::link::Whereabouts;
 use splitdeck::server::middleware::auth::hash;
 use splitdeck::server::store::tokens::StoredToken;
 use splitdeck::server::store::{self, Store};
@@ -27,7 +27,7 @@ pub struct TestServer {
     pub base: String,
     pub dir: Arc<TempDir>,
     /// Where the server looks for ClickHouse; nowhere at first.
-    pub warehouse: watch::Sender<Option<Access>>,
+    pub warehouse: watch::Sender<Whereabouts>,
     http: reqwest::Client,
     stop: oneshot::Sender<()>,
     served: JoinHandle<Result<(), ServerError>>,
@@ -98,8 +98,8 @@ impl TestServer {
 
     /// In a directory that may have been used before.
     pub async fn start_in(dir: Arc<TempDir>, adjust: impl FnOnce(&mut Options)) -> Self {
-        let (warehouse, access) = watch::channel(None);
-        let mut options = Options::new(dir.path(), access);
+        let (warehouse, whereabouts) = watch::channel(Whereabouts::Nowhere("ClickHouse is not part of this test".into()));
+        let mut options = Options::new(dir.path(), whereabouts);
         options.token = Some(ADMIN.to_owned());
         adjust(&mut options);
         seed(&options).await;

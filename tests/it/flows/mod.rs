@@ -1,0 +1,3 @@
+//! What goes through several parts.
+
+mod server;

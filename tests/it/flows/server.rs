@@ -1,0 +1,280 @@
+//! The server as a whole: what survives a restart, who may open its directory, how it stops.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use splitdeck::domain::{Environment, Key};
+use splitdeck::server::link::Whereabouts;
+use splitdeck::server::setup::{AdminToken, TOKEN_FILE};
+use splitdeck::server::store::FILE_NAME;
+use splitdeck::server::{Options, Server, ServerError};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::support::server::{ADMIN, EDITOR, TestServer, send};
+
+fn options(dir: &std::path::Path) -> Options {
+    Options::new(dir, watch::channel(Whereabouts::Nowhere(String::new())).1)
+}
+
+async fn end(server: Server) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    server.serve(listener, std::future::ready(())).await.expect("ends");
+}
+
+/// Everything that the API tells of the configuration.
+async fn everything(server: &TestServer) -> Value {
+    let list = server.get("/experiments?archived=true").await.expect(200);
+    let mut all = vec![list.clone(), server.get("/me").await.expect(200)];
+    for experiment in list["experiments"].as_array().expect("a list") {
+        let path = format!("/experiments/{}", experiment["id"].as_str().expect("an id"));
+        all.push(server.get(&format!("{path}/overrides")).await.expect(200));
+        all.push(server.get(&format!("{path}/history")).await.expect(200));
+        let asks: Vec<Value> = (0..50)
+            .map(|n| json!({ "experimentId": experiment["id"], "user_id": format!("u{n}") }))
+            .collect();
+        all.push(server.post("/experiments/assign", &json!(asks)).await.expect(200));
+    }
+    json!(all)
+}
+
+#[tokio::test]
+async fn all_configuration_survives_a_restart() {
+    let server = TestServer::start().await;
+    let live = server.active("One").await;
+    let set = json!({ "variant": "treatment", "subjectType": "user", "subjectIds": ["u1", "u2"], "source": "manual" });
+    server.put("/experiments/one/overrides", &set).await.expect(200);
+    let variants = json!([{ "key": "control", "isControl": true, "trafficPct": 30 },
+                          { "key": "treatment", "trafficPct": 60.5, "orderIndex": 1, "payload": { "a": [1, null] } }]);
+    let change = json!({ "resourceVersion": live["resourceVersion"], "variants": variants,
+                         "rules": [{ "variant": "control", "conditions": [
+                             { "scope": "event", "field": "properties.plan", "operator": "contains", "value": "pro" }] }] });
+    server.patch("/experiments/one", &change).await.expect(200);
+    let gone = server.draft("two").await;
+    server.to(&gone, "archived").await;
+    let before = everything(&server).await;
+    let dir = server.stop().await;
+    let server = TestServer::start_in(dir, |_| {}).await;
+    assert_eq!(everything(&server).await, before);
+    let change = json!({ "resourceVersion": 3, "name": "goes on" });
+    server.patch("/experiments/one", &change).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_change_whose_audit_entry_cannot_be_written_does_not_happen() {
+    let server = TestServer::start().await;
+    server.active("x").await;
+    let before = everything(&server).await;
+    let path = server.dir.path().join(FILE_NAME);
+    let pool = sqlx::SqlitePool::connect(&format!("sqlite://{}", path.display())).await.expect("opens");
+    let sql = |sql: &'static str| sqlx::query(sql).execute(&pool);
+    sql("ALTER TABLE audit RENAME TO elsewhere").await.expect("renamed");
+    let change = json!({ "resourceVersion": 2, "name": "y" });
+    let problem = server.patch("/experiments/x", &change).await.problem(500, "internal");
+    assert!(!problem.to_string().contains("audit"), "no word of the inside: {problem}");
+    let set = json!({ "variant": "control", "subjectType": "user", "subjectIds": ["u1"] });
+    server.put("/experiments/x/overrides", &set).await.problem(500, "internal");
+    let create = json!({ "name": "z" });
+    server.post("/experiments", &create).await.problem(500, "internal");
+    sql("ALTER TABLE elsewhere RENAME TO audit").await.expect("renamed back");
+    pool.close().await;
+    assert_eq!(everything(&server).await, before);
+    let dir = server.stop().await;
+    let server = TestServer::start_in(dir, |_| {}).await;
+    assert_eq!(everything(&server).await, before);
+    server.patch("/experiments/x", &change).await.expect(200);
+}
+
+#[tokio::test]
+async fn callers_who_hang_up_leave_no_half_change() {
+    let server = TestServer::start().await;
+    server.draft("x").await;
+    for round in 0..60_u64 {
+        let version = server.get("/experiments/x").await.expect(200)["resourceVersion"].clone();
+        let body = json!({ "resourceVersion": version, "description": round.to_string(), "sticky": round % 2 == 0 });
+        let request = send(server.request(Method::PATCH, "/experiments/x", EDITOR).json(&body));
+        let _ = tokio::time::timeout(Duration::from_micros(round * 50), request).await;
+    }
+    // Whatever was begun is through once a change of ours is answered.
+    loop {
+        let version = server.get("/experiments/x").await.expect(200)["resourceVersion"].clone();
+        let body = json!({ "resourceVersion": version, "hypothesis": "last" });
+        if server.patch("/experiments/x", &body).await.status == 200 {
+            break;
+        }
+    }
+    let live = server.get("/experiments/x").await.expect(200);
+    let history = server.get("/experiments/x/history").await.expect(200);
+    assert_eq!(history["entries"][0]["resourceVersion"], live["resourceVersion"]);
+    let before = everything(&server).await;
+    let dir = server.stop().await;
+    let server = TestServer::start_in(dir, |_| {}).await;
+    assert_eq!(everything(&server).await, before, "memory and disk agree");
+}
+
+#[tokio::test]
+async fn the_first_start_makes_a_token_that_only_the_owner_can_read() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let data = dir.path().join("not/yet/there");
+    let server = Server::open(options(&data)).await.expect("opens");
+    let file = data.join(TOKEN_FILE);
+    assert_eq!(server.admin_token(), &AdminToken::InFile(file.clone()));
+    end(server).await;
+    let mode = |path: &std::path::Path| std::fs::metadata(path).expect("is there").permissions().mode() & 0o777;
+    assert_eq!((mode(&file), mode(&data)), (0o600, 0o700));
+    let token = std::fs::read_to_string(&file).expect("a token").trim().to_owned();
+    assert!(token.len() >= 40, "{token}");
+    let database = std::fs::read(data.join(FILE_NAME)).expect("a database");
+    let holds = |needle: &str| database.windows(needle.len()).any(|w| w == needle.as_bytes());
+    assert!(!holds(&token), "the store holds a hash, not the token");
+
+    // The same token at the next start, also when the file is gone; another one replaces it.
+    for remove in [false, true] {
+        if remove {
+            std::fs::remove_file(&file).expect("removed");
+        }
+        let server = Server::open(options(&data)).await.expect("opens");
+        let there = if remove { AdminToken::Elsewhere } else { AdminToken::InFile(file.clone()) };
+        assert_eq!(server.admin_token(), &there);
+        assert!(server.state().tokens().owner(&token).is_some());
+        end(server).await;
+    }
+    let mut given = options(&data);
+    given.token = Some("a-token-of-my-own".to_owned());
+    let server = Server::open(given).await.expect("opens");
+    assert_eq!(server.admin_token(), &AdminToken::Given);
+    assert!(server.state().tokens().owner("a-token-of-my-own").is_some());
+    assert!(server.state().tokens().owner(&token).is_none(), "the admin has one token");
+    end(server).await;
+}
+
+#[tokio::test]
+async fn a_token_file_without_its_store_entry_is_taken_up() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join(TOKEN_FILE);
+    std::fs::write(&file, "sd_written-before-the-crash\n").expect("written");
+    let server = Server::open(options(dir.path())).await.expect("opens");
+    assert!(server.state().tokens().owner("sd_written-before-the-crash").is_some());
+    end(server).await;
+    let cut = tempfile::tempdir().expect("a directory");
+    std::fs::write(cut.path().join(TOKEN_FILE), "sd_cut").expect("written");
+    let server = Server::open(options(cut.path())).await.expect("opens");
+    assert!(server.state().tokens().owner("sd_cut").is_none());
+    let token = std::fs::read_to_string(cut.path().join(TOKEN_FILE)).expect("a token");
+    assert!(server.state().tokens().owner(token.trim()).is_some());
+    end(server).await;
+}
+
+#[tokio::test]
+async fn a_weak_token_is_refused() {
+    let dir = tempfile::tempdir().expect("a directory");
+    for token in ["", "short", "with a blank in it", "naïve-and-long-enough"] {
+        let mut weak = options(dir.path());
+        weak.token = Some(token.to_owned());
+        let error = Server::open(weak).await.expect_err("refused");
+        assert!(matches!(error, ServerError::Token(_)), "{error}");
+        assert!(token.is_empty() || !error.to_string().contains(token), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn the_project_is_the_one_of_the_first_start() {
+    let dir = std::sync::Arc::new(tempfile::tempdir().expect("a directory"));
+    let server = TestServer::start_in(dir, |options| {
+        options.project.key = Key::new("shop-prod").ok();
+        options.project.environment = Environment::Production;
+        options.project.protected = true;
+        options.demo = true;
+    })
+    .await;
+    let me = server.get("/me").await.expect(200);
+    let project = &me["project"];
+    assert_eq!((&project["key"], &project["name"]), (&"shop-prod".into(), &"shop-prod".into()));
+    assert_eq!((&project["environment"], &project["protected"]), (&"production".into(), &true.into()));
+    assert_eq!(me["demo"], true);
+    let dir = server.stop().await;
+    let server = TestServer::start_in(dir, |options| options.project.key = Key::new("other").ok()).await;
+    assert_eq!(server.get("/me").await.expect(200)["project"], *project);
+}
+
+#[tokio::test]
+async fn one_server_a_directory() {
+    let server = TestServer::start().await;
+    let error = Server::open(options(server.dir.path())).await.expect_err("in use");
+    assert!(matches!(error, ServerError::InUse(_)), "{error}");
+    assert!(error.to_string().contains("in use by another"), "{error}");
+    let dir = server.stop().await;
+    end(Server::open(options(dir.path())).await.expect("free again")).await;
+}
+
+#[tokio::test]
+async fn a_directory_that_cannot_be_used_is_named() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("a-file");
+    std::fs::write(&file, "").expect("written");
+    let error = Server::open(options(&file.join("below"))).await.expect_err("no directory");
+    assert!(matches!(error, ServerError::DataDir { .. }), "{error}");
+    assert!(error.to_string().contains("a-file"), "{error}");
+    let broken = tempfile::tempdir().expect("a directory");
+    std::fs::write(broken.path().join(FILE_NAME), "no database at all, but long enough to look like one".repeat(99))
+        .expect("written");
+    let error = Server::open(options(broken.path())).await.expect_err("no database");
+    assert!(error.to_string().contains(FILE_NAME), "{error}");
+}
+
+#[tokio::test]
+async fn a_store_of_a_newer_version_is_left_alone() {
+    let dir = tempfile::tempdir().expect("a directory");
+    end(Server::open(options(dir.path())).await.expect("opens")).await;
+    let path = dir.path().join(FILE_NAME);
+    let pool = sqlx::SqlitePool::connect(&format!("sqlite://{}", path.display())).await.expect("opens");
+    let sql = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+               VALUES (9999, 'from the future', 1, x'00', 0)";
+    sqlx::query(sql).execute(&pool).await.expect("inserted");
+    pool.close().await;
+    let error = Server::open(options(dir.path())).await.expect_err("newer");
+    assert!(error.to_string().contains("newer splitdeck"), "{error}");
+}
+
+#[tokio::test]
+async fn stopping_answers_what_is_under_way() {
+    let server = TestServer::start().await;
+    let address = server.base.trim_start_matches("http://").to_owned();
+    let body = json!({ "name": "late" }).to_string();
+    let (first, rest) = body.split_at(5);
+    let head = format!(
+        "POST /experiments HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {ADMIN}\r\ncontent-length: {}\r\n\r\n{first}",
+        body.len()
+    );
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let mut stream = tokio::net::TcpStream::connect(&address).await.expect("connects");
+    stream.write_all(head.as_bytes()).await.expect("written");
+    // Answered on another connection: the first one was accepted before it.
+    server.get("/me").await.expect(200);
+    let stopping = tokio::spawn(server.stop());
+    // New connections are refused from here on; the old one is still answered.
+    while tokio::net::TcpStream::connect(&address).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    stream.write_all(rest.as_bytes()).await.expect("written");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+    let dir = stopping.await.expect("stopped");
+    let server = TestServer::start_in(dir, |_| {}).await;
+    server.get("/experiments/late").await.expect(200);
+}
+
+#[tokio::test]
+async fn stopping_does_not_wait_for_ever() {
+    let server = TestServer::start_with(|options| options.drain_limit = Duration::from_millis(300)).await;
+    use tokio::io::AsyncWriteExt as _;
+    let address = server.base.trim_start_matches("http://").to_owned();
+    let mut stream = tokio::net::TcpStream::connect(&address).await.expect("connects");
+    let head = format!("POST /experiments HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {ADMIN}\r\ncontent-length: 9\r\n\r\n{{");
+    stream.write_all(head.as_bytes()).await.expect("written");
+    server.get("/me").await.expect(200);
+    tokio::time::timeout(Duration::from_secs(5), server.stop()).await.expect("in time");
+}
