@@ -18,10 +18,10 @@ use std::time::{Duration, Instant};
 use splitdeck::api::experiments::{ChangeStatus, CreateExperiment};
 use splitdeck::client::Client;
 use splitdeck::domain::Status;
+use splitdeck::server::link::nowhere;
 use splitdeck::server::{Options, Server};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
 
 const TOKEN: &str = "sd_benchmark-token";
 const CONNECTIONS: usize = 32;
@@ -49,9 +49,7 @@ fn main() {
 
 /// Starts a server without ClickHouse: assignments do without it.
 async fn serve(dir: &std::path::Path) -> SocketAddr {
-    // The sender is dropped: there never is a ClickHouse.
-    let (_, access) = watch::channel(None);
-    let mut options = Options::new(dir, access);
+    let mut options = Options::new(dir, nowhere("a benchmark without ClickHouse"));
     options.token = Some(TOKEN.to_owned());
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");

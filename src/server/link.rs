@@ -35,6 +35,12 @@ pub enum Whereabouts {
 /// Where ClickHouse is, now and whenever it moves.
 pub type WhereaboutsWatch = watch::Receiver<Whereabouts>;
 
+/// For a server that never has a ClickHouse, and `why`.
+#[must_use]
+pub fn nowhere(why: impl Into<String>) -> WhereaboutsWatch {
+    watch::channel(Whereabouts::Nowhere(why.into())).1
+}
+
 /// The first and the longest pause between two attempts to set up the tables.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
 

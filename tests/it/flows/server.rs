@@ -6,22 +6,24 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 use splitdeck::domain::{Environment, Key};
-use splitdeck::server::link::Whereabouts;
+use splitdeck::server::link::nowhere;
 use splitdeck::server::setup::{AdminToken, TOKEN_FILE};
 use splitdeck::server::store::FILE_NAME;
 use splitdeck::server::{Options, Server, ServerError};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
 
 use crate::support::server::{ADMIN, EDITOR, TestServer, send};
 
 fn options(dir: &std::path::Path) -> Options {
-    Options::new(dir, watch::channel(Whereabouts::Nowhere(String::new())).1)
+    Options::new(dir, nowhere("ClickHouse is not part of this test"))
 }
 
 async fn end(server: Server) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    server.serve(listener, std::future::ready(())).await.expect("ends");
+    server
+        .serve(listener, std::future::ready(()))
+        .await
+        .expect("ends");
 }
 
 /// Everything that the API tells of the configuration.
@@ -68,17 +70,35 @@ async fn a_change_whose_audit_entry_cannot_be_written_does_not_happen() {
     server.active("x").await;
     let before = everything(&server).await;
     let path = server.dir.path().join(FILE_NAME);
-    let pool = sqlx::SqlitePool::connect(&format!("sqlite://{}", path.display())).await.expect("opens");
+    let pool = sqlx::SqlitePool::connect(&format!("sqlite://{}", path.display()))
+        .await
+        .expect("opens");
     let sql = |sql: &'static str| sqlx::query(sql).execute(&pool);
-    sql("ALTER TABLE audit RENAME TO elsewhere").await.expect("renamed");
+    sql("ALTER TABLE audit RENAME TO elsewhere")
+        .await
+        .expect("renamed");
     let change = json!({ "resourceVersion": 2, "name": "y" });
-    let problem = server.patch("/experiments/x", &change).await.problem(500, "internal");
-    assert!(!problem.to_string().contains("audit"), "no word of the inside: {problem}");
+    let problem = server
+        .patch("/experiments/x", &change)
+        .await
+        .problem(500, "internal");
+    assert!(
+        !problem.to_string().contains("audit"),
+        "no word of the inside: {problem}"
+    );
     let set = json!({ "variant": "control", "subjectType": "user", "subjectIds": ["u1"] });
-    server.put("/experiments/x/overrides", &set).await.problem(500, "internal");
+    server
+        .put("/experiments/x/overrides", &set)
+        .await
+        .problem(500, "internal");
     let create = json!({ "name": "z" });
-    server.post("/experiments", &create).await.problem(500, "internal");
-    sql("ALTER TABLE elsewhere RENAME TO audit").await.expect("renamed back");
+    server
+        .post("/experiments", &create)
+        .await
+        .problem(500, "internal");
+    sql("ALTER TABLE elsewhere RENAME TO audit")
+        .await
+        .expect("renamed back");
     pool.close().await;
     assert_eq!(everything(&server).await, before);
     let dir = server.stop().await;
@@ -93,8 +113,13 @@ async fn callers_who_hang_up_leave_no_half_change() {
     server.draft("x").await;
     for round in 0..60_u64 {
         let version = server.get("/experiments/x").await.expect(200)["resourceVersion"].clone();
-        let body = json!({ "resourceVersion": version, "description": round.to_string(), "sticky": round % 2 == 0 });
-        let request = send(server.request(Method::PATCH, "/experiments/x", EDITOR).json(&body));
+        let body =
+            json!({ "resourceVersion": version, "description": round.to_string(), "sticky": round % 2 == 0 });
+        let request = send(
+            server
+                .request(Method::PATCH, "/experiments/x", EDITOR)
+                .json(&body),
+        );
         let _ = tokio::time::timeout(Duration::from_micros(round * 50), request).await;
     }
     // Whatever was begun is through once a change of ours is answered.
@@ -122,7 +147,8 @@ async fn the_first_start_makes_a_token_that_only_the_owner_can_read() {
     let file = data.join(TOKEN_FILE);
     assert_eq!(server.admin_token(), &AdminToken::InFile(file.clone()));
     end(server).await;
-    let mode = |path: &std::path::Path| std::fs::metadata(path).expect("is there").permissions().mode() & 0o777;
+    let mode =
+        |path: &std::path::Path| std::fs::metadata(path).expect("is there").permissions().mode() & 0o777;
     assert_eq!((mode(&file), mode(&data)), (0o600, 0o700));
     let token = std::fs::read_to_string(&file).expect("a token").trim().to_owned();
     assert!(token.len() >= 40, "{token}");
@@ -136,7 +162,11 @@ async fn the_first_start_makes_a_token_that_only_the_owner_can_read() {
             std::fs::remove_file(&file).expect("removed");
         }
         let server = Server::open(options(&data)).await.expect("opens");
-        let there = if remove { AdminToken::Elsewhere } else { AdminToken::InFile(file.clone()) };
+        let there = if remove {
+            AdminToken::Elsewhere
+        } else {
+            AdminToken::InFile(file.clone())
+        };
         assert_eq!(server.admin_token(), &there);
         assert!(server.state().tokens().owner(&token).is_some());
         end(server).await;
@@ -146,7 +176,10 @@ async fn the_first_start_makes_a_token_that_only_the_owner_can_read() {
     let server = Server::open(given).await.expect("opens");
     assert_eq!(server.admin_token(), &AdminToken::Given);
     assert!(server.state().tokens().owner("a-token-of-my-own").is_some());
-    assert!(server.state().tokens().owner(&token).is_none(), "the admin has one token");
+    assert!(
+        server.state().tokens().owner(&token).is_none(),
+        "the admin has one token"
+    );
     end(server).await;
 }
 
@@ -156,7 +189,13 @@ async fn a_token_file_without_its_store_entry_is_taken_up() {
     let file = dir.path().join(TOKEN_FILE);
     std::fs::write(&file, "sd_written-before-the-crash\n").expect("written");
     let server = Server::open(options(dir.path())).await.expect("opens");
-    assert!(server.state().tokens().owner("sd_written-before-the-crash").is_some());
+    assert!(
+        server
+            .state()
+            .tokens()
+            .owner("sd_written-before-the-crash")
+            .is_some()
+    );
     end(server).await;
     let cut = tempfile::tempdir().expect("a directory");
     std::fs::write(cut.path().join(TOKEN_FILE), "sd_cut").expect("written");
@@ -191,8 +230,14 @@ async fn the_project_is_the_one_of_the_first_start() {
     .await;
     let me = server.get("/me").await.expect(200);
     let project = &me["project"];
-    assert_eq!((&project["key"], &project["name"]), (&"shop-prod".into(), &"shop-prod".into()));
-    assert_eq!((&project["environment"], &project["protected"]), (&"production".into(), &true.into()));
+    assert_eq!(
+        (&project["key"], &project["name"]),
+        (&"shop-prod".into(), &"shop-prod".into())
+    );
+    assert_eq!(
+        (&project["environment"], &project["protected"]),
+        (&"production".into(), &true.into())
+    );
     assert_eq!(me["demo"], true);
     let dir = server.stop().await;
     let server = TestServer::start_in(dir, |options| options.project.key = Key::new("other").ok()).await;
@@ -202,7 +247,9 @@ async fn the_project_is_the_one_of_the_first_start() {
 #[tokio::test]
 async fn one_server_a_directory() {
     let server = TestServer::start().await;
-    let error = Server::open(options(server.dir.path())).await.expect_err("in use");
+    let error = Server::open(options(server.dir.path()))
+        .await
+        .expect_err("in use");
     assert!(matches!(error, ServerError::InUse(_)), "{error}");
     assert!(error.to_string().contains("in use by another"), "{error}");
     let dir = server.stop().await;
@@ -214,13 +261,20 @@ async fn a_directory_that_cannot_be_used_is_named() {
     let dir = tempfile::tempdir().expect("a directory");
     let file = dir.path().join("a-file");
     std::fs::write(&file, "").expect("written");
-    let error = Server::open(options(&file.join("below"))).await.expect_err("no directory");
+    let error = Server::open(options(&file.join("below")))
+        .await
+        .expect_err("no directory");
     assert!(matches!(error, ServerError::DataDir { .. }), "{error}");
     assert!(error.to_string().contains("a-file"), "{error}");
     let broken = tempfile::tempdir().expect("a directory");
-    std::fs::write(broken.path().join(FILE_NAME), "no database at all, but long enough to look like one".repeat(99))
-        .expect("written");
-    let error = Server::open(options(broken.path())).await.expect_err("no database");
+    std::fs::write(
+        broken.path().join(FILE_NAME),
+        "no database at all, but long enough to look like one".repeat(99),
+    )
+    .expect("written");
+    let error = Server::open(options(broken.path()))
+        .await
+        .expect_err("no database");
     assert!(error.to_string().contains(FILE_NAME), "{error}");
 }
 
@@ -229,7 +283,9 @@ async fn a_store_of_a_newer_version_is_left_alone() {
     let dir = tempfile::tempdir().expect("a directory");
     end(Server::open(options(dir.path())).await.expect("opens")).await;
     let path = dir.path().join(FILE_NAME);
-    let pool = sqlx::SqlitePool::connect(&format!("sqlite://{}", path.display())).await.expect("opens");
+    let pool = sqlx::SqlitePool::connect(&format!("sqlite://{}", path.display()))
+        .await
+        .expect("opens");
     let sql = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
                VALUES (9999, 'from the future', 1, x'00', 0)";
     sqlx::query(sql).execute(&pool).await.expect("inserted");
@@ -273,8 +329,12 @@ async fn stopping_does_not_wait_for_ever() {
     use tokio::io::AsyncWriteExt as _;
     let address = server.base.trim_start_matches("http://").to_owned();
     let mut stream = tokio::net::TcpStream::connect(&address).await.expect("connects");
-    let head = format!("POST /experiments HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {ADMIN}\r\ncontent-length: 9\r\n\r\n{{");
+    let head = format!(
+        "POST /experiments HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {ADMIN}\r\ncontent-length: 9\r\n\r\n{{"
+    );
     stream.write_all(head.as_bytes()).await.expect("written");
     server.get("/me").await.expect(200);
-    tokio::time::timeout(Duration::from_secs(5), server.stop()).await.expect("in time");
+    tokio::time::timeout(Duration::from_secs(5), server.stop())
+        .await
+        .expect("in time");
 }

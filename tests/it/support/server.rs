@@ -98,7 +98,8 @@ impl TestServer {
 
     /// In a directory that may have been used before.
     pub async fn start_in(dir: Arc<TempDir>, adjust: impl FnOnce(&mut Options)) -> Self {
-        let (warehouse, whereabouts) = watch::channel(Whereabouts::Nowhere("ClickHouse is not part of this test".into()));
+        let (warehouse, whereabouts) =
+            watch::channel(Whereabouts::Nowhere("ClickHouse is not part of this test".into()));
         let mut options = Options::new(dir.path(), whereabouts);
         options.token = Some(ADMIN.to_owned());
         adjust(&mut options);
