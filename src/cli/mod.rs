@@ -4,6 +4,11 @@
 
 pub mod calc;
 pub mod engine;
+pub mod experiments;
+pub mod explain;
+pub mod output;
+pub mod overrides;
+pub mod remote;
 
 use std::process::ExitCode;
 
@@ -25,6 +30,12 @@ pub enum Command {
     Calc(calc::Args),
     /// The embedded ClickHouse: install, run, status.
     Engine(engine::Args),
+    /// Experiments of a server: list, show, create, and move through the lifecycle.
+    Experiments(experiments::Args),
+    /// Which variant a user gets, and why.
+    Explain(explain::Args),
+    /// Who is forced into a variant.
+    Overrides(overrides::Args),
 }
 
 /// A failure that reaches the person at the command line.
@@ -59,6 +70,9 @@ pub fn run(cli: Cli) -> Result<(), CliError> {
     match cli.command {
         Some(Command::Calc(args)) => calc::run(&args),
         Some(Command::Engine(args)) => engine::run(args),
+        Some(Command::Experiments(args)) => experiments::run(args),
+        Some(Command::Explain(args)) => explain::run(args),
+        Some(Command::Overrides(args)) => overrides::run(args),
         None => Err(CliError::Usage(
             "name a command; `splitdeck --help` lists them".into(),
         )),

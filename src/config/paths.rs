@@ -92,6 +92,12 @@ impl Paths {
             cache,
         })
     }
+
+    /// The configuration file.
+    #[must_use]
+    pub fn config_file(&self) -> PathBuf {
+        self.config.join("config.toml")
+    }
 }
 
 #[cfg(test)]
@@ -117,6 +123,7 @@ mod tests {
             );
         }
         assert_eq!(paths.engine, paths.cache.join("engine"));
+        assert!(paths.config_file().ends_with("splitdeck/config.toml"));
     }
 
     #[test]

@@ -9,6 +9,7 @@
     reason = "a test fails by panicking, and says so when it is skipped"
 )]
 
+mod cli;
 mod client;
 mod engine;
 mod flows;

@@ -1,0 +1,470 @@
+//! `splitdeck experiments`: list, read, create, and move through the lifecycle.
+
+use std::io::Read as _;
+use std::path::PathBuf;
+
+use crate::api::experiments::{ChangeStatus, CreateExperiment, ExperimentList};
+use crate::client::Client;
+use crate::domain::{Condition, EndedReason, Experiment, Filter, Key, Metric, Status};
+
+use super::CliError;
+use super::output::{Align, Table, print, print_json};
+use super::remote::Remote;
+
+/// Arguments of `splitdeck experiments`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    remote: Remote,
+    /// Print JSON
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// All experiments of the project
+    List {
+        /// Archived ones too
+        #[arg(long)]
+        archived: bool,
+    },
+    /// One experiment
+    Show {
+        /// Its key or UUID
+        key: String,
+    },
+    /// Create a draft
+    Create {
+        /// File with the experiment as JSON, as `POST /experiments` takes it; `-` reads standard input
+        #[arg(long, value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Start a draft
+    Activate(Step),
+    /// Hold an active experiment: everybody gets the default variant
+    Pause(Step),
+    /// Go on with a paused experiment
+    Resume {
+        #[command(flatten)]
+        step: Step,
+        /// Go on although the sample ratio test still fails
+        #[arg(long)]
+        override_failing_srm: bool,
+    },
+    /// Finish an active or paused experiment
+    Complete {
+        #[command(flatten)]
+        step: Step,
+        /// Variant to serve to everybody from now on
+        #[arg(long, value_name = "VARIANT")]
+        winner: Option<Key>,
+        /// Why it is finished
+        #[arg(long, value_name = "WHY", value_parser = ended_reason)]
+        ended_reason: Option<EndedReason>,
+    },
+    /// End a completed experiment: no assignment is recorded any more
+    End {
+        #[command(flatten)]
+        step: Step,
+        /// Why it is ended
+        #[arg(long, value_name = "WHY", value_parser = ended_reason)]
+        ended_reason: Option<EndedReason>,
+    },
+    /// Hide a draft, a completed or an ended experiment from lists
+    Archive(Step),
+}
+
+#[derive(Debug, clap::Args)]
+struct Step {
+    /// Key or UUID of the experiment
+    key: String,
+    /// Why, in words, for the audit log; required to resume after an automatic pause
+    #[arg(long, visible_alias = "reason", value_name = "TEXT")]
+    comment: Option<String>,
+}
+
+fn ended_reason(text: &str) -> Result<EndedReason, String> {
+    serde_json::from_value(text.into())
+        .map_err(|_| "allowed are success, tech_issue, no_longer_needed, no_stat_sig, other".to_owned())
+}
+
+/// Runs `splitdeck experiments`.
+///
+/// # Errors
+/// See [`CliError`].
+pub fn run(args: Args) -> Result<(), CliError> {
+    let Args {
+        command,
+        remote,
+        json,
+    } = args;
+    let create = match &command {
+        Command::Create { file } => Some(read(file)?),
+        _ => None,
+    };
+    remote.run(async |client| {
+        let experiment = match command {
+            Command::List { archived } => {
+                let list = client.experiments(archived).await?;
+                return if json {
+                    print_json(&list)
+                } else {
+                    print(&list_text(&list))
+                };
+            }
+            Command::Show { key } => {
+                let experiment = client.experiment(&key).await?;
+                return if json {
+                    print_json(&experiment)
+                } else {
+                    print(&show_text(&experiment))
+                };
+            }
+            Command::Create { .. } => client.create_experiment(&create.unwrap_or_default()).await?,
+            Command::Activate(step) => {
+                let from = Some((Status::Draft, "activate"));
+                change(&client, step, Status::Active, from, |_| {}).await?
+            }
+            Command::Pause(step) => change(&client, step, Status::Paused, None, |_| {}).await?,
+            Command::Resume {
+                step,
+                override_failing_srm,
+            } => {
+                let from = Some((Status::Paused, "resume"));
+                let set = |body: &mut ChangeStatus| body.override_failing_srm = override_failing_srm;
+                change(&client, step, Status::Active, from, set).await?
+            }
+            Command::Complete {
+                step,
+                winner,
+                ended_reason,
+            } => {
+                let set = |body: &mut ChangeStatus| {
+                    body.winning_variant = winner;
+                    body.ended_reason = ended_reason;
+                };
+                change(&client, step, Status::Completed, None, set).await?
+            }
+            Command::End { step, ended_reason } => {
+                let set = |body: &mut ChangeStatus| body.ended_reason = ended_reason;
+                change(&client, step, Status::Ended, None, set).await?
+            }
+            Command::Archive(step) => change(&client, step, Status::Archived, None, |_| {}).await?,
+        };
+        if json {
+            print_json(&experiment)
+        } else {
+            let Experiment {
+                key,
+                resource_version,
+                ..
+            } = &experiment;
+            print(&format!(
+                "{key} is {} now (version {resource_version})\n",
+                status(&experiment)
+            ))
+        }
+    })
+}
+
+/// The experiment to create, from a file or from standard input.
+fn read(file: &PathBuf) -> Result<CreateExperiment, CliError> {
+    let name = file.display();
+    let mut text = String::new();
+    let read = if file.as_os_str() == "-" {
+        std::io::stdin().read_to_string(&mut text).map(|_| ())
+    } else {
+        std::fs::read_to_string(file).map(|content| text = content)
+    };
+    read.map_err(|error| CliError::Failed(format!("cannot read {name}: {error}")))?;
+    serde_json::from_str(&text)
+        .map_err(|error| CliError::Usage(format!("{name} is no experiment to create: {error}")))
+}
+
+/// Moves an experiment to another status, from the version that is live now.
+///
+/// Two commands lead to `active`: `from` tells which status this one is for.
+async fn change(
+    client: &Client,
+    step: Step,
+    to: Status,
+    from: Option<(Status, &str)>,
+    set: impl FnOnce(&mut ChangeStatus),
+) -> Result<Experiment, CliError> {
+    let live = client.experiment(&step.key).await?;
+    if let Some((from, command)) = from
+        && live.status != from
+    {
+        return Err(CliError::Failed(format!(
+            "cannot {command} {}: it is {}, and only a {from} one can be{}",
+            live.key,
+            status(&live),
+            match live.status {
+                Status::Paused => "; `splitdeck experiments resume` goes on with it",
+                Status::Draft => "; `splitdeck experiments activate` starts it",
+                _ => "",
+            }
+        )));
+    }
+    let mut body = ChangeStatus {
+        to,
+        resource_version: live.resource_version,
+        comment: step.comment,
+        winning_variant: None,
+        ended_reason: None,
+        override_failing_srm: false,
+    };
+    set(&mut body);
+    Ok(client.change_status(&live.id.to_string(), &body).await?)
+}
+
+fn status(experiment: &Experiment) -> String {
+    if experiment.is_auto_paused() {
+        return "paused by the guard".to_owned();
+    }
+    match (&experiment.winning_variant, experiment.status) {
+        (Some(winner), Status::Completed) => format!("completed, winner {winner}"),
+        (_, status) => status.to_string(),
+    }
+}
+
+fn list_text(list: &ExperimentList) -> String {
+    if list.experiments.is_empty() {
+        return "no experiments; `splitdeck experiments create --file FILE` makes one\n".to_owned();
+    }
+    let mut table = Table::new(&[
+        ("KEY", Align::Left),
+        ("STATUS", Align::Left),
+        ("MODE", Align::Left),
+        ("SPLIT", Align::Left),
+        ("VERSION", Align::Right),
+        ("UPDATED", Align::Left),
+        ("NAME", Align::Left),
+    ]);
+    for experiment in &list.experiments {
+        let split: Vec<String> = experiment
+            .variants
+            .iter()
+            .map(|v| format!("{} {}", v.key, v.traffic_pct.percent()))
+            .collect();
+        table.row([
+            experiment.key.as_str(),
+            &status(experiment),
+            experiment.assignment_mode.as_str(),
+            &split.join(" / "),
+            &experiment.resource_version.to_string(),
+            &minute(experiment.updated_at),
+            &experiment.name,
+        ]);
+    }
+    table.text()
+}
+
+/// `2026-01-31 09:30Z`
+pub(super) fn minute(at: jiff::Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%MZ").to_string()
+}
+
+fn show_text(experiment: &Experiment) -> String {
+    let e = experiment;
+    let mut about = Table::pairs();
+    about.pair("key", e.key.as_str());
+    about.pair("name", &e.name);
+    about.pair("id", &e.id.to_string());
+    about.pair("status", &status(e));
+    about.pair("version", &e.resource_version.to_string());
+    about.pair("mode", e.assignment_mode.as_str());
+    about.pair("subject", &e.subject_type.to_string());
+    about.pair("hypothesis", &e.hypothesis);
+    about.pair("description", &e.description);
+    for (label, url) in &e.links {
+        about.pair("link", &format!("{label}: {url}"));
+    }
+    about.pair("flag", e.linked_flag.as_ref().map_or("", Key::as_str));
+    about.pair("lab", &e.parent_id);
+    about.pair("default", e.default_variant_id.as_str());
+    about.pair("holdout", &percent(e.holdout_pct.percent()));
+    about.pair("sticky", if e.sticky { "yes" } else { "no" });
+    about.pair(
+        "primary",
+        &e.primary_metric.as_ref().map_or_else(String::new, metric),
+    );
+    if let Some(secondary) = &e.secondary_event {
+        let off = if secondary.enabled { "" } else { " (switched off)" };
+        about.pair("first step", &format!("{}{off}", metric(&secondary.metric)));
+    }
+    for tracked in &e.tracked_events {
+        about.pair("tracked", &metric(tracked));
+    }
+    about.pair("created", &minute(e.created_at));
+    about.pair("updated", &minute(e.updated_at));
+    about.pair("activated", &e.activated_at.map_or_else(String::new, minute));
+
+    let mut variants = Table::new(&[
+        ("VARIANT", Align::Left),
+        ("SHARE", Align::Right),
+        ("CONTROL", Align::Left),
+        ("NAME", Align::Left),
+        ("PAYLOAD", Align::Left),
+    ]);
+    for variant in &e.variants {
+        let payload = if variant.payload.is_null() {
+            String::new()
+        } else {
+            variant.payload.to_string()
+        };
+        variants.row([
+            variant.key.as_str(),
+            &percent(variant.traffic_pct.percent()),
+            if variant.is_control { "control" } else { "" },
+            &variant.name,
+            &payload,
+        ]);
+    }
+    let mut text = format!("{}\n{}", about.text(), variants.text());
+    if !e.rules.is_empty() {
+        let mut rules = Table::new(&[
+            ("PRIORITY", Align::Right),
+            ("RULE", Align::Left),
+            ("VARIANT", Align::Left),
+        ]);
+        for rule in &e.rules {
+            let conditions: Vec<String> = rule.conditions.iter().map(condition).collect();
+            let all = if conditions.is_empty() {
+                "everybody".to_owned()
+            } else {
+                conditions.join(" and ")
+            };
+            rules.row([&rule.priority.to_string(), &all, rule.variant.as_str()]);
+        }
+        text.push('\n');
+        text.push_str(&rules.text());
+    }
+    text
+}
+
+fn percent(percent: f64) -> String {
+    format!("{percent} %")
+}
+
+fn condition(condition: &Condition) -> String {
+    let scope = condition.scope.as_str();
+    let field = condition
+        .field
+        .strip_prefix(scope)
+        .and_then(|rest| rest.strip_prefix('.'));
+    let filter = Filter {
+        field: format!("{scope}.{}", field.unwrap_or(&condition.field)),
+        operator: condition.operator,
+        value: condition.value.clone(),
+    };
+    filter_words(&filter)
+}
+
+fn filter_words(filter: &Filter) -> String {
+    let Filter {
+        field,
+        operator,
+        value,
+    } = filter;
+    if operator.takes_value() {
+        format!("{field} {operator} {value}")
+    } else {
+        format!("{field} {operator}")
+    }
+}
+
+fn metric(metric: &Metric) -> String {
+    if metric.filters.is_empty() {
+        return metric.event.clone();
+    }
+    let filters: Vec<String> = metric.filters.iter().map(filter_words).collect();
+    format!("{} where {}", metric.event, filters.join(" and "))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn experiment() -> Experiment {
+        serde_json::from_value(json!({
+            "id": "018f2c7e-0000-7000-8000-000000000001", "key": "checkout-cta", "name": "Checkout\u{1b}[31m",
+            "assignmentMode": "profile", "status": "paused", "pausedBy": "srm_guard", "salt": "checkout-cta",
+            "variants": [
+                {"key": "control", "isControl": true, "trafficPct": 50},
+                {"key": "blue", "name": "Blue button", "trafficPct": 33.33, "orderIndex": 1, "payload": {"c": "#00f"}},
+            ],
+            "rules": [
+                {"variant": "blue", "priority": 2, "conditions": [
+                    {"scope": "profile", "field": "profile.country", "operator": "is", "value": "TH"},
+                    {"scope": "event", "field": "plan", "operator": "isNotNull"},
+                ]},
+                {"variant": "control"},
+            ],
+            "primaryMetric": {"event": "paid", "filters": [{"field": "amount", "operator": "gt", "value": 9}]},
+            "secondaryEvent": {"event": "opened", "enabled": false},
+            "trackedEvents": [{"event": "clicked"}], "links": {"doc": "https://example.com"},
+            "defaultVariantId": "control", "holdoutPct": 2.5, "resourceVersion": 7,
+            "createdAt": "2026-01-01T00:00:00Z", "updatedAt": "2026-01-31T09:30:59Z",
+        }))
+        .expect("an experiment")
+    }
+
+    #[test]
+    fn the_list_is_one_line_each() {
+        let list = ExperimentList {
+            experiments: vec![experiment()],
+        };
+        assert_eq!(
+            list_text(&list),
+            "KEY           STATUS               MODE     SPLIT                    VERSION  UPDATED            NAME\n\
+             checkout-cta  paused by the guard  profile  control 50 / blue 33.33        7  2026-01-31 09:30Z  \
+             Checkout\\u{1b}[31m\n"
+        );
+        let none = ExperimentList { experiments: vec![] };
+        assert!(list_text(&none).starts_with("no experiments;"));
+    }
+
+    #[test]
+    fn one_experiment_says_everything() {
+        assert_eq!(
+            show_text(&experiment()),
+            "key         checkout-cta\n\
+             name        Checkout\\u{1b}[31m\n\
+             id          018f2c7e-0000-7000-8000-000000000001\n\
+             status      paused by the guard\n\
+             version     7\n\
+             mode        profile\n\
+             subject     ANY\n\
+             link        doc: https://example.com\n\
+             lab         DEFAULT\n\
+             default     control\n\
+             holdout     2.5 %\n\
+             sticky      no\n\
+             primary     paid where amount gt 9\n\
+             first step  opened (switched off)\n\
+             tracked     clicked\n\
+             created     2026-01-01 00:00Z\n\
+             updated     2026-01-31 09:30Z\n\
+             \n\
+             VARIANT    SHARE  CONTROL  NAME         PAYLOAD\n\
+             control     50 %  control\n\
+             blue     33.33 %           Blue button  {\"c\":\"#00f\"}\n\
+             \n\
+             PRIORITY  RULE                                            VARIANT\n       \
+             2  profile.country is TH and event.plan isNotNull  blue\n       \
+             0  everybody                                       control\n"
+        );
+    }
+
+    #[test]
+    fn a_reason_for_the_end_is_one_of_five() {
+        assert_eq!(ended_reason("no_stat_sig"), Ok(EndedReason::NoStatSig));
+        assert!(ended_reason("bored").expect_err("refused").contains("tech_issue"));
+    }
+}

@@ -1,0 +1,154 @@
+//! How headless commands write: JSON for programs, calm tables for people.
+
+use std::io::{ErrorKind, Write as _};
+
+use serde::Serialize;
+use unicode_width::UnicodeWidthStr as _;
+
+use super::CliError;
+
+/// Writes text to standard output. A reader that has gone away (`| head`) is no failure.
+///
+/// # Errors
+/// [`CliError::Failed`] when standard output cannot be written.
+pub fn print(text: &str) -> Result<(), CliError> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(CliError::Failed(format!(
+            "cannot write to standard output: {error}"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Writes a value as JSON, indented, with a line end.
+///
+/// # Errors
+/// As [`print`].
+pub fn print_json(value: &impl Serialize) -> Result<(), CliError> {
+    let json = serde_json::to_string_pretty(value)
+        .map_err(|error| CliError::Failed(format!("cannot write the answer as JSON: {error}")))?;
+    print(&format!("{json}\n"))
+}
+
+/// Text from elsewhere as it may be shown: control characters, which could steer the terminal, are escaped.
+#[must_use]
+pub fn plain(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() {
+            plain.extend(c.escape_default());
+        } else {
+            plain.push(c);
+        }
+    }
+    plain
+}
+
+/// Where the text of a column stands.
+#[derive(Debug, Clone, Copy, Eq, PartialEq)]
+pub enum Align {
+    /// Words.
+    Left,
+    /// Numbers.
+    Right,
+}
+
+/// A table of text: columns two blanks apart, as wide as their widest cell.
+#[derive(Debug)]
+pub struct Table {
+    aligns: Vec<Align>,
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// A table with these headings.
+    #[must_use]
+    pub fn new(columns: &[(&str, Align)]) -> Self {
+        Self {
+            aligns: columns.iter().map(|(_, align)| *align).collect(),
+            rows: vec![columns.iter().map(|(name, _)| (*name).to_owned()).collect()],
+        }
+    }
+
+    /// A table of names and values, without headings.
+    #[must_use]
+    pub fn pairs() -> Self {
+        Self {
+            aligns: vec![Align::Left, Align::Left],
+            rows: Vec::new(),
+        }
+    }
+
+    /// Appends a row; control characters are escaped.
+    pub fn row<S: AsRef<str>>(&mut self, cells: impl IntoIterator<Item = S>) {
+        self.rows
+            .push(cells.into_iter().map(|cell| plain(cell.as_ref())).collect());
+    }
+
+    /// Appends a name and its value, unless there is none.
+    pub fn pair(&mut self, name: &str, value: &str) {
+        if !value.is_empty() {
+            self.row([name, value]);
+        }
+    }
+
+    /// The lines, each with a line end and without blanks before it.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let width = |column: usize| {
+            let cells = self.rows.iter().filter_map(|row| row.get(column));
+            cells.map(|cell| cell.width()).max().unwrap_or(0)
+        };
+        let widths: Vec<usize> = (0..self.aligns.len()).map(width).collect();
+        let mut text = String::new();
+        for row in &self.rows {
+            let mut line = String::new();
+            for (at, cell) in row.iter().enumerate() {
+                let room = widths.get(at).map_or(0, |width| width - cell.width());
+                let right = self.aligns.get(at) == Some(&Align::Right);
+                let (before, after) = if right { (room, 0) } else { (0, room) };
+                let gap = if at > 0 { 2 } else { 0 };
+                line.extend(std::iter::repeat_n(' ', gap + before));
+                line.push_str(cell);
+                line.extend(std::iter::repeat_n(' ', after));
+            }
+            text.push_str(line.trim_end());
+            text.push('\n');
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_line_up_whatever_the_script() {
+        let mut table = Table::new(&[("KEY", Align::Left), ("N", Align::Right), ("NAME", Align::Left)]);
+        table.row(["a", "7", "Ünï"]);
+        table.row(["用户", "12,345", ""]);
+        assert_eq!(
+            table.text(),
+            "KEY        N  NAME\na          7  Ünï\n用户  12,345\n"
+        );
+    }
+
+    #[test]
+    fn pairs_without_a_value_are_left_out() {
+        let mut table = Table::pairs();
+        table.pair("key", "exp");
+        table.pair("description", "");
+        table.pair("status", "active");
+        assert_eq!(table.text(), "key     exp\nstatus  active\n");
+    }
+
+    #[test]
+    fn nothing_steers_the_terminal() {
+        assert_eq!(plain("a\u{1b}[31m\nb\u{9b}c"), "a\\u{1b}[31m\\nb\\u{9b}c");
+        let mut table = Table::pairs();
+        table.row(["x", "\u{7}"]);
+        assert_eq!(table.text(), "x  \\u{7}\n");
+    }
+}

@@ -1,0 +1,120 @@
+//! `splitdeck experiments`.
+
+use serde_json::json;
+
+use crate::support::server::TestServer;
+
+use super::{on, with_input};
+
+#[tokio::test]
+async fn a_life_from_the_command_line() {
+    let server = TestServer::start().await;
+    let body = json!({"name": "Checkout CTA", "primaryMetric": {"event": "paid"}}).to_string();
+    let created = with_input(&server, &["experiments", "create", "--file", "-"], &body)
+        .await
+        .ok();
+    assert_eq!(created, "checkout-cta is draft now (version 1)\n");
+
+    let list = on(&server, &["experiments", "list"]).await.ok();
+    let lines: Vec<&str> = list.lines().collect();
+    assert!(
+        lines[0].starts_with("KEY           STATUS  MODE     SPLIT"),
+        "{list}"
+    );
+    assert!(
+        lines[1].starts_with("checkout-cta  draft   profile  control 50 / treatment 50"),
+        "{list}"
+    );
+    let shown = on(&server, &["experiments", "show", "CHECKOUT-cta"]).await.ok();
+    assert!(shown.contains("\nprimary  paid\n"), "{shown}");
+
+    let step = async |args: &[&str]| {
+        let all = [&["experiments"], args].concat();
+        on(&server, &all).await
+    };
+    let message = step(&["resume", "checkout-cta", "--reason", "why not"])
+        .await
+        .failed(1);
+    assert!(
+        message.contains("it is draft, and only a paused one can be"),
+        "{message}"
+    );
+    let active = step(&["activate", "checkout-cta"]).await.ok();
+    assert_eq!(active, "checkout-cta is active now (version 2)\n");
+    let message = step(&["activate", "checkout-cta"]).await.failed(1);
+    assert!(message.contains("it is active"), "{message}");
+    step(&["pause", "checkout-cta", "--comment", "lunch"]).await.ok();
+    let message = step(&["activate", "checkout-cta"]).await.failed(1);
+    assert!(message.contains("`splitdeck experiments resume`"), "{message}");
+    step(&["resume", "checkout-cta", "--reason", "lunch is over"])
+        .await
+        .ok();
+    let message = step(&["complete", "checkout-cta", "--winner", "nobody"])
+        .await
+        .failed(2);
+    assert!(message.contains("winningVariant"), "{message}");
+    let done = step(&[
+        "complete",
+        "checkout-cta",
+        "--winner",
+        "Treatment",
+        "--ended-reason",
+        "success",
+        "--json",
+    ]);
+    let done = done.await.json();
+    assert_eq!(
+        (&done["status"], &done["winningVariant"]),
+        (&json!("completed"), &json!("treatment"))
+    );
+    let shown = step(&["show", "checkout-cta"]).await.ok();
+    assert!(shown.contains(" completed, winner treatment\n"), "{shown}");
+    let message = step(&["pause", "checkout-cta"]).await.failed(1);
+    assert!(message.contains("may become ended or archived"), "{message}");
+    step(&["end", "checkout-cta"]).await.ok();
+    step(&["archive", "checkout-cta"]).await.ok();
+    assert!(step(&["list"]).await.ok().starts_with("no experiments"));
+    assert!(step(&["list", "--archived"]).await.ok().contains("archived"));
+
+    let history = server.get("/experiments/checkout-cta/history").await.expect(200);
+    let comments: Vec<&str> = history["entries"]
+        .as_array()
+        .expect("entries")
+        .iter()
+        .filter_map(|entry| entry["comment"].as_str())
+        .collect();
+    assert_eq!(comments, ["lunch is over", "lunch"]);
+}
+
+#[tokio::test]
+async fn what_cannot_be_created_says_why() {
+    let server = TestServer::start().await;
+    let create = async |body: &str| {
+        with_input(&server, &["experiments", "create", "--file", "-"], body)
+            .await
+            .failed(2)
+    };
+    let message = create(r#"{"name": "X", "varaints": []}"#).await;
+    assert!(message.contains("unknown field `varaints`"), "{message}");
+    assert!(create("{").await.contains("line 1 column 1"));
+    let message = create(r#"{"name": "X", "holdoutPct": 30}"#).await;
+    assert!(message.contains("holdoutPct: got \"30.00\""), "{message}");
+    let missing = on(&server, &["experiments", "create", "--file", "/nonexistent.json"])
+        .await
+        .failed(1);
+    assert!(missing.contains("cannot read /nonexistent.json"), "{missing}");
+    let unknown = on(&server, &["experiments", "show", "nowhere"]).await.failed(1);
+    assert!(unknown.contains("nowhere"), "{unknown}");
+}
+
+#[tokio::test]
+async fn json_is_what_the_api_says() {
+    let server = TestServer::start().await;
+    let draft = server.draft("exp").await;
+    let shown = on(&server, &["experiments", "show", "exp", "--json"])
+        .await
+        .json();
+    assert_eq!(shown, draft);
+    let list = on(&server, &["experiments", "--json", "list"]).await.json();
+    assert_eq!(list["experiments"], json!([draft]));
+}

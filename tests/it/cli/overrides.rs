@@ -1,0 +1,108 @@
+//! `splitdeck overrides`.
+
+use serde_json::json;
+
+use crate::support::server::TestServer;
+
+use super::{on, with_input};
+
+#[tokio::test]
+async fn set_list_and_delete() {
+    let server = TestServer::start().await;
+    server.active("exp").await;
+    let set = ["overrides", "set", "exp", "--variant", "treatment"];
+    let some = [&set[..], &["--user", "alice", "--user", "bob", "--device", "d1"]].concat();
+    assert_eq!(
+        on(&server, &some).await.ok(),
+        "treatment: 3 added, 0 changed, 0 as they were\n"
+    );
+    let again = on(&server, &[&some[..], &["--json"]].concat()).await.json();
+    assert_eq!(again, json!({"added": 0, "changed": 0, "unchanged": 3}));
+    let unknown = on(
+        &server,
+        &["overrides", "set", "exp", "--variant", "nobody", "--user", "x"],
+    )
+    .await
+    .failed(2);
+    assert!(unknown.contains("variant"), "{unknown}");
+    assert!(on(&server, &set).await.failed(2).contains("--users-from"));
+
+    let list = on(&server, &["overrides", "list", "exp"]).await.ok();
+    assert!(list.contains("user     alice  treatment  fixed"), "{list}");
+    assert!(
+        list.ends_with("3 overrides in all: 3 fixed, 0 manual\n"),
+        "{list}"
+    );
+    let json = on(&server, &["overrides", "list", "exp", "--search", "ob", "--json"])
+        .await
+        .json();
+    assert_eq!(json["overrides"].as_array().map(Vec::len), Some(1));
+
+    let text = on(&server, &["explain", "exp", "--user", "bob"]).await.ok();
+    assert!(text.starts_with("treatment (override, cohort 1)\n"), "{text}");
+    let delete = ["overrides", "delete", "exp", "--user", "bob"];
+    assert_eq!(on(&server, &delete).await.ok(), "1 override deleted\n");
+    let two = [&delete[..3], &["--user", "alice", "--user", "bob"]].concat();
+    let message = on(&server, &two).await.failed(1);
+    assert!(
+        message.contains("1 of 2 are deleted, then: Not found"),
+        "{message}"
+    );
+    assert!(
+        on(&server, &delete[..3])
+            .await
+            .failed(2)
+            .contains("--user or --device")
+    );
+}
+
+#[tokio::test]
+async fn a_file_that_takes_several_requests_and_pages() {
+    let server = TestServer::start().await;
+    server.active("exp").await;
+    let ids: String = (0..50_001).map(|id| format!("user-{id:05}\n")).collect();
+    let set = [
+        "overrides",
+        "set",
+        "exp",
+        "--variant",
+        "control",
+        "--users-from",
+        "-",
+    ];
+    let done = with_input(&server, &set, &ids).await.ok();
+    assert_eq!(done, "control: 50,001 added, 0 changed, 0 as they were\n");
+
+    let some = on(
+        &server,
+        &["overrides", "list", "exp", "--limit", "1500", "--json"],
+    )
+    .await
+    .json();
+    assert_eq!(some["overrides"].as_array().map(Vec::len), Some(1_500));
+    assert_eq!(
+        (&some["manual"], &some["nextAfter"]),
+        (&json!(50_001), &json!("user:user-01499"))
+    );
+    let few = on(&server, &["overrides", "list", "exp", "--limit", "2"])
+        .await
+        .ok();
+    assert_eq!(few.lines().count(), 6, "{few}");
+    assert!(few.contains("more than these"), "{few}");
+    let all = on(
+        &server,
+        &[
+            "overrides",
+            "list",
+            "exp",
+            "--search",
+            "user-000",
+            "--all",
+            "--json",
+        ],
+    )
+    .await
+    .json();
+    assert_eq!(all["overrides"].as_array().map(Vec::len), Some(100));
+    assert_eq!(all["nextAfter"], json!(null));
+}
