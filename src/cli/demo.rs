@@ -1,0 +1,192 @@
+//! `splitdeck demo`: engine, server, replay and simulated traffic, with the cockpit in front.
+//!
+//! The cockpit is this process. Everything else runs in a child that ends when its standard input closes,
+//! that is, when the cockpit ends, however it ends.
+
+use std::io::{BufRead as _, BufReader, IsTerminal as _, Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use super::demo_backend;
+use super::progress::Bar;
+use super::{CliError, cockpit};
+use crate::config::Paths;
+use crate::demo::stage::{DEFAULT_RATE, MAX_RATE};
+use crate::engine::{install, package};
+
+/// Arguments of `splitdeck demo`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// Start everything but the screen, and print one line of JSON when it is ready
+    #[arg(long)]
+    headless: bool,
+    /// Where the demo keeps its data; it goes on from there at the next start
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Simulated visitors a second, both simulated experiments together; 0 for none
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_RATE, value_parser = rate)]
+    rate: f64,
+    /// The child of the cockpit: as --headless, until standard input closes
+    #[arg(long, hide = true, conflicts_with = "headless")]
+    child: bool,
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(rate) if (0.0..=MAX_RATE).contains(&rate) => Ok(rate),
+        _ => Err(format!("allowed is a number from 0 to {MAX_RATE}")),
+    }
+}
+
+/// The one line of JSON by which a back end says that it is ready.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Ready {
+    /// Address of the API.
+    pub api: String,
+    /// An admin's bearer token.
+    pub token: String,
+    /// Address of ClickHouse's HTTP interface.
+    pub clickhouse: String,
+    /// A user of it that only reads.
+    pub clickhouse_user: String,
+    /// Its password.
+    pub clickhouse_password: String,
+    /// Key of the project.
+    pub project: String,
+}
+
+/// How long the child may take to end once its standard input is closed.
+const FAREWELL: Duration = Duration::from_secs(20);
+/// How much of the log is told when the child cannot start, bytes.
+const LAST_WORDS: u64 = 2_000;
+
+/// Runs `splitdeck demo`.
+///
+/// # Errors
+/// See [`CliError`].
+pub fn run(args: &Args) -> Result<(), CliError> {
+    let paths = Paths::from_env().map_err(|error| CliError::Usage(error.to_string()))?;
+    let data_dir = args.data_dir.clone().unwrap_or_else(|| paths.data.join("demo"));
+    if args.child {
+        return demo_backend::run(&data_dir, &paths, args.rate, true);
+    }
+    if !args.headless && !(std::io::stdout().is_terminal() && std::io::stdin().is_terminal()) {
+        return Err(CliError::Usage(
+            "the cockpit needs a terminal; `splitdeck demo --headless` does without".to_owned(),
+        ));
+    }
+    install_engine(&paths)?;
+    if args.headless {
+        return demo_backend::run(&data_dir, &paths, args.rate, false);
+    }
+    with_screen(&data_dir, args.rate)
+}
+
+/// Brings the engine where it is missing, with a progress bar.
+fn install_engine(paths: &Paths) -> Result<(), CliError> {
+    let failed = |error: crate::engine::EngineError| CliError::Failed(error.to_string());
+    let bar = Bar::new();
+    let installed = install::install(&paths.engine, &package().map_err(failed)?, &bar);
+    bar.finish();
+    installed.map(|_| ()).map_err(failed)
+}
+
+fn with_screen(data_dir: &Path, rate: f64) -> Result<(), CliError> {
+    // Standard error may be closed: the demo starts all the same.
+    let _ = writeln!(std::io::stderr(), "splitdeck: starting ClickHouse and the server …");
+    let log = demo_backend::log_file(data_dir)?;
+    let mut backend = Backend::start(data_dir, rate, &log)?;
+    let ready = backend.ready(&log)?;
+    let outcome = cockpit::open(&ready.api, &ready.token);
+    backend.end();
+    outcome
+}
+
+/// The child with everything but the screen.
+struct Backend {
+    child: Child,
+}
+
+impl Backend {
+    fn start(data_dir: &Path, rate: f64, log: &Path) -> Result<Self, CliError> {
+        let failed = |what: &str, error: std::io::Error| CliError::Failed(format!("{what}: {error}"));
+        let program = std::env::current_exe().map_err(|error| failed("cannot find this program", error))?;
+        let errors = std::fs::File::options()
+            .append(true)
+            .open(log)
+            .map_err(|error| failed(&format!("cannot write {}", log.display()), error))?;
+        let child = Command::new(program)
+            .args(["demo", "--child", "--rate", &rate.to_string(), "--data-dir"])
+            .arg(data_dir)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(errors)
+            .spawn()
+            .map_err(|error| failed("cannot start the demo's server", error))?;
+        Ok(Self { child })
+    }
+
+    /// Waits for the line that says that it is ready.
+    fn ready(&mut self, log: &Path) -> Result<Ready, CliError> {
+        let mut line = String::new();
+        if let Some(stdout) = self.child.stdout.take() {
+            // An error is an empty line: the child's end says more.
+            let _ = BufReader::new(stdout).read_line(&mut line);
+        }
+        if let Ok(ready) = serde_json::from_str(&line) {
+            return Ok(ready);
+        }
+        self.end();
+        Err(CliError::Failed(format!(
+            "the demo's server did not start; {} says:\n{}",
+            log.display(),
+            last_words(log)
+        )))
+    }
+
+    /// Closes the child's standard input and waits for its end.
+    fn end(&mut self) {
+        drop(self.child.stdin.take());
+        let until = deadline(FAREWELL);
+        while until.is_none_or(|until| now() < until) {
+            match self.child.try_wait() {
+                Ok(None) => std::thread::sleep(Duration::from_millis(20)),
+                Ok(Some(_)) | Err(_) => return,
+            }
+        }
+        // It had its time. What it had acknowledged is on disk.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Backend {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn now() -> Instant {
+    Instant::now()
+}
+
+fn deadline(after: Duration) -> Option<Instant> {
+    now().checked_add(after)
+}
+
+/// The end of the log.
+fn last_words(log: &Path) -> String {
+    let read = || -> std::io::Result<String> {
+        let mut file = std::fs::File::open(log)?;
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(LAST_WORDS)))?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    };
+    read().unwrap_or_else(|error| format!("(it cannot be read: {error})"))
+}
