@@ -96,6 +96,23 @@ impl Warehouse {
     /// What ClickHouse refused; and a schema that is newer than this program, which is left alone.
     pub async fn migrate(&self) -> Result<(), WarehouseError> {
         let db = format!("`{}`", self.database);
+        let found = self.schema_version().await?;
+        if found > SCHEMA_VERSION {
+            return Err(WarehouseError::configuration(
+                "checking the schema",
+                format!(
+                    "the tables in {db} have version {found} and this program knows up to {SCHEMA_VERSION}; \
+                     use the newer splitdeck"
+                ),
+            ));
+        }
+        if found == SCHEMA_VERSION
+            && self.has_table(EVENTS).await?
+            && self.has_table(EXPERIMENT_EVENTS).await?
+        {
+            // A user that may not create tables is enough from here on.
+            return Ok(());
+        }
         if !self.database_exists().await? {
             self.statement(
                 "creating the database",
@@ -109,18 +126,8 @@ impl Warehouse {
         );
         self.statement("creating the table of schema versions", &versions)
             .await?;
-        let found = self.schema_version().await?;
-        if found > SCHEMA_VERSION {
-            return Err(WarehouseError::configuration(
-                "checking the schema",
-                format!(
-                    "the tables in {db} have version {found} and this program knows up to {SCHEMA_VERSION}; \
-                     use the newer splitdeck"
-                ),
-            ));
-        }
-        for (from, statements) in (0_u32..).zip(steps()).skip_while(|(from, _)| *from < found) {
-            let to = from + 1;
+        // Steps that were taken before do nothing, unless somebody dropped a table since.
+        for (to, statements) in (1_u32..).zip(steps()) {
             for statement in statements {
                 let doing = format!("bringing the tables to version {to}");
                 self.statement(&doing, &statement.replace("{db}", &db)).await?;
@@ -146,6 +153,16 @@ impl Warehouse {
         match self.timed("reading the schema version", query).await {
             Err(error) if matches!(error.code, Some(60 | 81)) => Ok(0),
             other => other,
+        }
+    }
+
+    async fn has_table(&self, table: &str) -> Result<bool, WarehouseError> {
+        let sql = format!("SELECT count() FROM `{}`.{table} WHERE false", self.database);
+        let query = self.client.query_raw(&sql).fetch_one::<u64>();
+        match self.timed("looking for a table", query).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.code == Some(60) => Ok(false),
+            Err(error) => Err(error),
         }
     }
 

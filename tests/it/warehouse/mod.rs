@@ -1,3 +1,4 @@
 //! The warehouse on the real engine.
 
 mod results;
+mod schema_and_inserts;
