@@ -16,4 +16,5 @@ mod flows;
 mod generated;
 mod layers;
 mod routes;
+mod screens;
 mod support;

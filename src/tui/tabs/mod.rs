@@ -1,0 +1,3 @@
+//! The tabs of an experiment, one file a tab.
+
+pub mod analytics;
