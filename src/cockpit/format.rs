@@ -13,6 +13,21 @@ use crate::domain::Status;
 /// What stands where there is no value.
 pub const NONE: &str = "–";
 
+/// A number of subjects that need not be whole, such as an expected one: rounded, as [`count`] writes it.
+#[must_use]
+pub fn rounded(number: f64) -> String {
+    if !number.is_finite() {
+        return NONE.to_owned();
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "rounded, and as saturates at both ends"
+    )]
+    let whole = number.round() as u64;
+    count(whole)
+}
+
 /// A count in at most five characters, for axes and narrow columns: `950`, `4.5k`, `90k`, `1.2M`.
 ///
 /// Rounded down, so that it never claims more than there is.
@@ -78,9 +93,12 @@ pub fn uplift(relative: f64) -> String {
 }
 
 /// An interval of relative changes in percent, unit in the heading: `-6.8 – +1.7`.
+///
+/// A bound that rounds to zero keeps its sign, because on which side of zero it lies is what the interval
+/// is read for: `-3.4 – -0.0` lies below, `-3.4 – +0.0` does not.
 #[must_use]
 pub fn uplift_interval(low: f64, high: f64) -> String {
-    format!("{} – {}", signed(low * 100.0, 1), signed(high * 100.0, 1))
+    format!("{} – {}", bound(low * 100.0, 1), bound(high * 100.0, 1))
 }
 
 /// A difference of two rates, 0 to 1, in percentage points: `-0.82`.
@@ -89,10 +107,10 @@ pub fn points(difference: f64) -> String {
     signed(difference * 100.0, 2)
 }
 
-/// An interval of differences in percentage points: `-1.90 – +0.26`.
+/// An interval of differences in percentage points: `-1.90 – +0.26`; zeros as in [`uplift_interval`].
 #[must_use]
 pub fn points_interval(low: f64, high: f64) -> String {
-    format!("{} – {}", points(low), points(high))
+    format!("{} – {}", bound(low * 100.0, 2), bound(high * 100.0, 2))
 }
 
 /// A share that is already in percent, with one decimal, unit in the heading: `49.6`.
@@ -214,6 +232,15 @@ fn signed(value: f64, decimals: usize) -> String {
     }
 }
 
+/// As [`signed`], but what is not zero has a sign even where it rounds to zero.
+fn bound(value: f64, decimals: usize) -> String {
+    if value.is_finite() && value != 0.0 {
+        format!("{value:+.decimals$}")
+    } else {
+        fixed(value, decimals)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -241,6 +268,9 @@ mod tests {
             assert_eq!(short_count(number), text);
             assert!(short_count(number).len() <= 5);
         }
+        assert_eq!(rounded(45_094.5), "45,095");
+        assert_eq!(rounded(-3.0), "0");
+        assert_eq!(rounded(f64::INFINITY), NONE);
         assert_eq!(counted(1, "subject", "subjects"), "1 subject");
         assert_eq!(counted(1_200, "subject", "subjects"), "1,200 subjects");
     }
@@ -280,6 +310,8 @@ mod tests {
         assert_eq!(uplift_interval(-0.068, 0.017), "-6.8 – +1.7");
         assert_eq!(points(-0.008_2), "-0.82");
         assert_eq!(points_interval(-0.019, 0.002_6), "-1.90 – +0.26");
+        assert_eq!(points_interval(-0.016_4, -0.000_04), "-1.64 – -0.00");
+        assert_eq!(uplift_interval(0.0, 0.000_04), "0.0 – +0.0");
         assert_eq!(share(49.562), "49.6");
         assert_eq!(share_delta(-0.44), "-0.4");
         assert_eq!(share_delta(16.66), "+16.7");

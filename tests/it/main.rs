@@ -16,5 +16,6 @@ mod flows;
 mod generated;
 mod layers;
 mod routes;
+mod screens;
 mod support;
 mod warehouse;

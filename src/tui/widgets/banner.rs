@@ -53,7 +53,9 @@ impl Banner<'_> {
     }
 
     fn text_width(&self, width: u16) -> u16 {
-        let key = self.key.map_or(0, |(key, what)| columns(key) + columns(what) + 4);
+        let key = self.key.map_or(0, |(key, what)| {
+            columns(key).saturating_add(columns(what)).saturating_add(4)
+        });
         let text = width.saturating_sub(2);
         // A hint that would take half of the row is left out: the footer has it too.
         if key > text / 2 { text } else { text - key }

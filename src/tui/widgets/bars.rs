@@ -52,12 +52,14 @@ impl Bars {
             0
         };
         let widest = |of: fn(&Bar) -> &str| self.bars.iter().map(|bar| columns(of(bar))).max().unwrap_or(0);
-        let spaced = |width: u16| if width > 0 { width + 1 } else { 0 };
+        let spaced = |width: u16| if width > 0 { width.saturating_add(1) } else { 0 };
         let mut group = spaced(widest(|bar| &bar.group).min(LONGEST_GROUP));
         let label = spaced(widest(|bar| &bar.label));
         let mut numbers = self.number_widths();
-        let sum = |numbers: &[u16]| numbers.iter().map(|width| width + 1).sum::<u16>();
-        let fixed = |group: u16, numbers: &[u16]| marks + group + label + sum(numbers);
+        let fixed = |group: u16, numbers: &[u16]| {
+            let numbers = numbers.iter().map(|width| width.saturating_add(1));
+            numbers.fold((marks + group).saturating_add(label), u16::saturating_add)
+        };
         if fixed(group, &numbers) > width {
             group = 0;
         }
@@ -73,11 +75,11 @@ impl Bars {
             }
             pen.text_within(marks, y, &bar.group, group.saturating_sub(1), theme.text);
             pen.text_within(marks + group, y, &bar.label, label.saturating_sub(1), theme.dim);
-            let start = marks + group + label;
+            let start = (marks + group).saturating_add(label);
             self.bar(pen, start, y, room, bar);
-            let mut end = start + room;
+            let mut end = start.saturating_add(room);
             for ((text, style), width) in bar.numbers.iter().zip(&numbers) {
-                end += width + 1;
+                end = end.saturating_add(*width).saturating_add(1);
                 pen.text_before(end, y, text, *width, *style);
             }
         }
@@ -86,7 +88,7 @@ impl Bars {
     fn bar(&self, pen: &mut Pen<'_>, x: u16, y: u16, room: u16, bar: &Bar) {
         let glyphs = pen.glyphs();
         let eighths = eighths(bar.value, self.max, room);
-        for (cell, column) in (x..x + room).enumerate() {
+        for (cell, column) in (x..x.saturating_add(room)).enumerate() {
             let filled = eighths.saturating_sub(cell * 8).min(8);
             if filled > 0 {
                 pen.char(column, y, glyphs.across(filled), bar.style);

@@ -59,7 +59,7 @@ impl Frame<'_> {
         let end = pen.text_within(2, 0, self.title, width - 4, title);
         pen.glyph(end, 0, " ", edge);
         let right = columns(self.right);
-        if right > 0 && end + right + 6 < width {
+        if right > 0 && end.saturating_add(right).saturating_add(6) < width {
             let x = width - right - 3;
             pen.glyph(x - 1, 0, " ", edge);
             let end = pen.text(x, 0, self.right, theme.dim);
@@ -80,11 +80,11 @@ impl Frame<'_> {
         for tick in ticks {
             let length = columns(&tick.text);
             // A blank on each side sets the text apart from the edge.
-            let Some(start) = (tick.at + 2).checked_sub(length / 2 + 1) else {
+            let Some(start) = tick.at.saturating_add(2).checked_sub(length / 2 + 1) else {
                 continue;
             };
             // Not moved to make room: a tick that stands elsewhere is a lie.
-            let end = start + length + 2;
+            let end = start.saturating_add(length).saturating_add(2);
             if start < free || end >= width {
                 continue;
             }

@@ -25,7 +25,7 @@ impl Heading<'_> {
         let end = self.draw_title(pen, 0);
         let right = columns(self.right);
         let width = pen.width();
-        let rule_end = if right > 0 && end + right + 4 < width {
+        let rule_end = if right > 0 && end.saturating_add(right).saturating_add(4) < width {
             pen.text(width - right - 1, 0, self.right, theme.dim);
             width - right - 2
         } else {

@@ -192,7 +192,13 @@ impl Posteriors<'_> {
             let mut cells = vec![0_u8; usize::from(plot) * usize::from(rows)];
             let mut before = None;
             for (x, density) in density.iter().enumerate() {
-                let y = down - 1 - share_of(*density, peak, down - 1);
+                let share = share_of(*density, peak, down - 1);
+                if share == 0 {
+                    // Far from the peak there is no line, so that the axis stays clear.
+                    before = None;
+                    continue;
+                }
+                let y = down - 1 - share;
                 let from = before.unwrap_or(y);
                 for y in y.min(from)..=y.max(from) {
                     if let Some(mask) = cells.get_mut((y / 4) * usize::from(plot) + x / 2) {

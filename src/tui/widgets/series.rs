@@ -183,7 +183,8 @@ impl Series {
     /// One row of columns for each line, with its glyph: for fonts without braille.
     fn rows(&self, pen: &mut Pen<'_>) {
         let theme = pen.theme;
-        let label = AXIS.min(pen.width() / 3);
+        // Glyph, blank, the longest short count, blank.
+        let label = (AXIS + 2).min(pen.width() / 3);
         let width = usize::from(pen.width() - label);
         for (y, line) in (0..pen.height()).zip(&self.lines) {
             pen.text(0, y, line.mark.0, line.mark.1);

@@ -4,7 +4,8 @@ use ratatui::style::Style;
 
 use super::Pen;
 use super::heading::Heading;
-use super::pen::columns;
+use super::pen::{columns, wrap};
+use crate::tui::glyphs::Glyphs;
 
 /// Which side of its column a text keeps to.
 #[derive(Debug, Clone, Copy, Default, Eq, PartialEq)]
@@ -84,14 +85,24 @@ pub struct Table<'a> {
     pub offset: usize,
     /// How many more rows there are that are not in `rows`.
     pub more: u64,
+    /// Whether the titles of the columns always have a line of their own.
+    pub stacked: bool,
+    /// What is said where there are no rows, and no columns need to be titled.
+    pub note: String,
 }
 
 /// Blank columns between two columns.
 const GAP: u16 = 2;
 /// Blank columns at the left edge, and the glyph with its blank.
 const LEFT: u16 = 3;
+/// The most lines of a note.
+const NOTE_LINES: u16 = 3;
 /// The least and the most that a label gets.
 const LABEL: std::ops::RangeInclusive<u16> = 8..=44;
+
+/// Columns of this rank and above are extras: they also give way so that the titles of the others fit beside
+/// the heading.
+pub const EXTRA: u8 = 8;
 
 /// Where everything goes.
 struct Plan {
@@ -107,6 +118,15 @@ impl Table<'_> {
     /// The rows it takes when all are shown.
     #[must_use]
     pub fn height(&self, width: u16) -> u16 {
+        if self.rows.is_empty() {
+            let note = wrap(
+                &self.note,
+                width.saturating_sub(LEFT),
+                NOTE_LINES,
+                Glyphs::Braille,
+            );
+            return 1 + u16::try_from(note.len()).unwrap_or(u16::MAX);
+        }
         let rows = u16::try_from(self.rows.len()).unwrap_or(u16::MAX);
         rows.saturating_add(self.heading_height(width))
             .saturating_add(u16::from(self.more > 0))
@@ -115,16 +135,60 @@ impl Table<'_> {
     /// The rows of the heading: one, or two when the titles of the columns do not fit beside it.
     #[must_use]
     pub fn heading_height(&self, width: u16) -> u16 {
-        if self.plan(width).one_line { 1 } else { 2 }
+        if self.rows.is_empty() || self.plan(width).one_line {
+            1
+        } else {
+            2
+        }
     }
 
-    /// How many columns beside the label are shown at this width.
+    /// Whether a column is shown at this width.
     #[must_use]
-    pub fn columns_shown(&self, width: u16) -> usize {
-        self.plan(width).columns.len()
+    pub fn shows(&self, width: u16, column: usize) -> bool {
+        self.plan(width)
+            .columns
+            .iter()
+            .any(|(index, ..)| *index == column)
+    }
+
+    /// The same rows with the columns that are not shown at this width; none when all are.
+    #[must_use]
+    pub fn without_shown(&self, width: u16) -> Option<Self> {
+        let hidden: Vec<usize> = (0..self.columns.len())
+            .filter(|index| !self.shows(width, *index))
+            .collect();
+        if hidden.is_empty() {
+            return None;
+        }
+        let pick = |row: &Row| Row {
+            cells: hidden
+                .iter()
+                .map(|index| row.cells.get(*index).cloned().unwrap_or_default())
+                .collect(),
+            ..row.clone()
+        };
+        Some(Self {
+            columns: hidden.iter().map(|index| self.columns[*index].clone()).collect(),
+            rows: self.rows.iter().map(pick).collect(),
+            ..self.clone()
+        })
     }
 
     fn plan(&self, width: u16) -> Plan {
+        let all = self.plan_of(width, u8::MAX);
+        if all.one_line || self.stacked {
+            return all;
+        }
+        let without_extras = self.plan_of(width, EXTRA - 1);
+        if without_extras.one_line {
+            without_extras
+        } else {
+            all
+        }
+    }
+
+    /// The plan with columns up to a rank.
+    fn plan_of(&self, width: u16, highest: u8) -> Plan {
         let widths: Vec<u16> = self
             .columns
             .iter()
@@ -142,7 +206,9 @@ impl Table<'_> {
             .max()
             .unwrap_or(0);
         let label = labels.max(self.label_min).clamp(*LABEL.start(), *LABEL.end());
-        let mut shown: Vec<usize> = (0..self.columns.len()).collect();
+        let mut shown: Vec<usize> = (0..self.columns.len())
+            .filter(|index| self.columns[*index].rank <= highest)
+            .collect();
         let total = |shown: &[usize], label: u16| {
             let cells: u32 = shown
                 .iter()
@@ -165,18 +231,19 @@ impl Table<'_> {
         let room = u32::from(width).saturating_sub(cells);
         let title = u32::from(self.title_width());
         // The heading and the columns' titles share a line where they can.
-        let one_line = self.columns.iter().all(|column| column.title.is_empty())
-            || title < room.min(u32::from(*LABEL.end())) + u32::from(LEFT);
+        let one_line = !self.stacked
+            && (shown.iter().all(|index| self.columns[*index].title.is_empty())
+                || title < room.min(u32::from(*LABEL.end())) + u32::from(LEFT));
         let mut label = u32::from(label).min(room);
         if one_line && !shown.is_empty() {
             label = label.max((title + 1).saturating_sub(u32::from(LEFT)).min(room));
         }
         let label = u16::try_from(label).unwrap_or(u16::MAX);
-        let mut end = label + LEFT;
+        let mut end = label.saturating_add(LEFT);
         let columns = shown
             .into_iter()
             .map(|index| {
-                end = end.saturating_add(GAP + widths[index]);
+                end = end.saturating_add(GAP).saturating_add(widths[index]);
                 (index, end, widths[index])
             })
             .collect();
@@ -190,12 +257,24 @@ impl Table<'_> {
     /// Columns of title and detail, with the blank before them.
     fn title_width(&self) -> u16 {
         let detail = columns(self.heading.detail);
-        1 + columns(self.heading.title) + if detail > 0 { detail + 1 } else { 0 }
+        let detail = if detail > 0 { detail.saturating_add(1) } else { 0 };
+        columns(self.heading.title)
+            .saturating_add(1)
+            .saturating_add(detail)
     }
 
     /// Draws heading and rows; where rows are left over, the last line says how many.
     pub fn draw(&self, pen: &mut Pen<'_>) {
         let theme = pen.theme;
+        if self.rows.is_empty() {
+            self.heading.draw(pen);
+            let glyphs = pen.glyphs();
+            let width = pen.width().saturating_sub(LEFT);
+            for (y, line) in (1..).zip(wrap(&self.note, width, NOTE_LINES, glyphs)) {
+                pen.text(LEFT, y, &glyphs.text(&line), theme.dim);
+            }
+            return;
+        }
         let plan = self.plan(pen.width());
         let titles = if plan.one_line { 0 } else { 1 };
         if plan.one_line

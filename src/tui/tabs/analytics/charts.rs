@@ -1,0 +1,271 @@
+//! The framed panels: posterior densities, distribution, exposures over time, flow.
+
+use jiff::Timestamp;
+
+use super::View;
+use super::results::metrics;
+use crate::api::results::Interval;
+use crate::cockpit::format;
+use crate::cockpit::state::analytics::Panel;
+use crate::stats::posterior::{Arm, Posterior, plot_range};
+use crate::tui::widgets::Pen;
+use crate::tui::widgets::bars::{Bar, Bars};
+use crate::tui::widgets::empty::empty;
+use crate::tui::widgets::frame::Frame;
+use crate::tui::widgets::posterior::{Curve, Posteriors};
+use crate::tui::widgets::series::{Line, Series};
+
+/// What is missing.
+pub const NO_EXPOSURES: &str = "No exposures yet.";
+
+/// What to do about missing exposures.
+pub fn attach_hint(view: &View<'_>) -> String {
+    format!(
+        "Attach the attribution to your events: {} shows how.",
+        view.page.keys.attach
+    )
+}
+
+/// Whether nothing has come in at all.
+pub fn no_exposures(view: &View<'_>) -> bool {
+    view.results
+        .arms
+        .iter()
+        .all(|arm| arm.subjects == 0 && arm.exposures.events == 0)
+}
+
+pub fn posterior(view: &View<'_>, pen: &mut Pen<'_>) {
+    let results = view.results;
+    let frame = Frame {
+        title: "posterior",
+        right: "rate, %",
+        focused: view.focused(Panel::Posterior),
+    };
+    let mut inside = frame.draw(pen);
+    if results.metric.is_none() {
+        let hint = format!(
+            "Choose one in Setup ({}) to see which arm converts better.",
+            view.page.keys.setup
+        );
+        empty(&mut inside, "No primary metric.", &hint);
+        return;
+    }
+    let counts: Vec<Arm> = results
+        .arms
+        .iter()
+        .map(|arm| Arm {
+            conversions: arm.conversions.min(arm.n),
+            n: arm.n,
+        })
+        .collect();
+    if counts.iter().all(|arm| arm.n == 0) {
+        empty(&mut inside, NO_EXPOSURES, &attach_hint(view));
+        return;
+    }
+    let curves = results
+        .arms
+        .iter()
+        .zip(&counts)
+        .enumerate()
+        .filter_map(|(index, (arm, counts))| {
+            let inferred = arm.posterior?;
+            Some(Curve {
+                mark: view.mark(index),
+                name: &arm.variant,
+                posterior: Posterior::new(*counts, results.prior).ok()?,
+                interval: (inferred.ci_low, inferred.ci_high),
+            })
+        });
+    let curves: Vec<Curve<'_>> = curves.collect();
+    match plot_range(&counts, results.prior) {
+        Ok(range) if !curves.is_empty() => {
+            let posteriors = Posteriors { curves, range };
+            posteriors.draw(&mut inside);
+            let ticks = posteriors.ticks(inside.width());
+            Frame::ticks(pen, &ticks);
+        }
+        Ok(_) => {
+            empty(&mut inside, "No posterior.", "The counts cannot be compared.");
+        }
+        Err(error) => {
+            empty(&mut inside, "No posterior.", &error.to_string());
+        }
+    }
+}
+
+/// With `all`, also the counts that the sample ratio test compares.
+pub fn distribution(view: &View<'_>, pen: &mut Pen<'_>, all: bool) {
+    let theme = view.theme;
+    let results = view.results;
+    let frame = Frame {
+        title: "distribution",
+        right: if all {
+            "% of subjects, points, subjects in the test"
+        } else {
+            "% of subjects, points"
+        },
+        focused: view.focused(Panel::Distribution),
+    };
+    let mut inside = frame.draw(pen);
+    if no_exposures(view) {
+        empty(&mut inside, NO_EXPOSURES, &attach_hint(view));
+        return;
+    }
+    let mut bars = Bars {
+        bars: Vec::new(),
+        max: 0.0,
+        number_min: if all { vec![5, 5, 11] } else { vec![5, 5] },
+    };
+    let tested = |text: Option<String>| text.filter(|_| all).map(|text| (text, theme.dim));
+    for (index, arm) in results.arms.iter().enumerate() {
+        let expected = results.srm.expected.get(index).map(|n| format::rounded(*n));
+        let seen = results.srm.observed.get(index).map(|n| format::count(*n));
+        bars.max = bars
+            .max
+            .max(arm.configured_pct)
+            .max(arm.observed_pct.unwrap_or(0.0));
+        bars.bars.push(Bar {
+            mark: Some(view.mark(index)),
+            group: arm.variant.clone(),
+            label: "configured".to_owned(),
+            value: arm.configured_pct,
+            style: theme.configured,
+            numbers: [(format::share(arm.configured_pct), theme.text)]
+                .into_iter()
+                .chain(all.then(|| (String::new(), theme.dim)))
+                .chain(tested(expected))
+                .collect(),
+        });
+        let none = || (theme.glyphs.none().to_owned(), theme.dim);
+        let observed = arm
+            .observed_pct
+            .map_or_else(none, |pct| (format::share(pct), theme.text));
+        let delta = arm.observed_pct.map_or_else(none, |pct| {
+            (format::share_delta(pct - arm.configured_pct), theme.dim)
+        });
+        bars.bars.push(Bar {
+            mark: None,
+            group: String::new(),
+            label: "observed".to_owned(),
+            value: arm.observed_pct.unwrap_or(0.0),
+            style: theme.observed,
+            numbers: [observed, delta].into_iter().chain(tested(seen)).collect(),
+        });
+    }
+    bars.draw(&mut inside);
+}
+
+pub fn flow(view: &View<'_>, pen: &mut Pen<'_>) {
+    let theme = view.theme;
+    let results = view.results;
+    let right = results
+        .metric
+        .as_ref()
+        .map(|metric| metrics(view, metric))
+        .unwrap_or_default();
+    let frame = Frame {
+        title: "flow",
+        right: &right,
+        focused: view.focused(Panel::Flow),
+    };
+    let mut inside = frame.draw(pen);
+    if results.metric.is_none() {
+        let hint = format!(
+            "Choose one in Setup ({}) to see how many of the exposed convert.",
+            view.page.keys.setup
+        );
+        empty(&mut inside, "No primary metric.", &hint);
+        return;
+    }
+    if no_exposures(view) {
+        empty(&mut inside, NO_EXPOSURES, &attach_hint(view));
+        return;
+    }
+    let mut bars = Bars {
+        bars: Vec::new(),
+        max: 0.0,
+        number_min: vec![9, 8],
+    };
+    for (index, arm) in results.arms.iter().enumerate() {
+        let mark = view.mark(index);
+        let mut step = |mark, label: &str, count: u64, share: Option<f64>| {
+            bars.max = bars.max.max(count as f64);
+            let mut numbers = vec![(format::count(count), theme.text)];
+            numbers.extend(share.map(|share| (format::rate(share), theme.dim)));
+            bars.bars.push(Bar {
+                mark,
+                group: String::new(),
+                label: label.to_owned(),
+                value: count as f64,
+                style: view.mark(index).1,
+                numbers,
+            });
+        };
+        step(Some(mark), "exposed", arm.subjects, None);
+        if let Some(starters) = arm.starters {
+            let share = (arm.subjects > 0).then(|| starters as f64 / arm.subjects as f64);
+            step(None, "started", starters, share);
+        }
+        step(None, "converted", arm.conversions, arm.rate);
+    }
+    bars.draw(&mut inside);
+}
+
+/// Bars of the flow: two or three for each arm.
+pub fn flow_rows(view: &View<'_>) -> u16 {
+    let steps = if view.results.arms.iter().any(|arm| arm.starters.is_some()) {
+        3
+    } else {
+        2
+    };
+    view.arms().saturating_mul(steps)
+}
+
+pub fn series(view: &View<'_>, pen: &mut Pen<'_>) {
+    let results = view.results;
+    let interval = results.series.interval;
+    let title = format!("exposures per {}", interval.as_str());
+    let zone = results.query.time_zone.as_str();
+    let frame = Frame {
+        title: &title,
+        right: zone,
+        focused: view.focused(Panel::Series),
+    };
+    let mut inside = frame.draw(pen);
+    let points = &results.series.points;
+    let Some(last) = points.last() else {
+        empty(&mut inside, NO_EXPOSURES, &attach_hint(view));
+        return;
+    };
+    let series = Series {
+        lines: (0..results.arms.len())
+            .map(|arm| Line {
+                mark: view.mark(arm),
+                values: points
+                    .iter()
+                    .map(|point| point.counts.get(arm).copied().unwrap_or(0))
+                    .collect(),
+            })
+            .collect(),
+        partial: still_open(last.at, interval, results.computed_at),
+    };
+    series.draw(&mut inside);
+    let ticks = series.ticks(inside.width(), |index| {
+        let at = points.get(index).map_or(last.at, |point| point.at);
+        format::tick(at, interval, &view.zone)
+    });
+    Frame::ticks(pen, &ticks);
+}
+
+/// Whether a bucket that begins at `from` was not over at `now`.
+fn still_open(from: Timestamp, interval: Interval, now: Timestamp) -> bool {
+    let hours = match interval {
+        Interval::Minute => return now.duration_since(from).as_secs() < 60,
+        Interval::Hour => 1,
+        // A day of a change of the clocks is an hour longer or shorter, which only dims it an hour too
+        // long or too short.
+        Interval::Day => 24,
+        Interval::Week => 24 * 7,
+    };
+    now.duration_since(from).as_hours() < hours
+}

@@ -1,0 +1,233 @@
+//! The tables below the charts: segments, property breakdown, exposures, tracked events.
+
+use super::View;
+use super::results::name;
+use crate::api::results::Breakdown;
+use crate::cockpit::format;
+use crate::cockpit::state::analytics::Panel;
+use crate::domain::AssignmentMode;
+use crate::tui::widgets::heading::Heading;
+use crate::tui::widgets::pen::fit;
+use crate::tui::widgets::sparkline::sparkline;
+use crate::tui::widgets::table::{Align, Cell, Column, Row, Table};
+
+/// Titles of arms over columns, glyph and name, are cut to between these.
+const ARM_TITLE: std::ops::RangeInclusive<u16> = 6..=14;
+/// What a table of this kind has beside the columns of arms: glyph, label, and the gaps.
+const BESIDE: u16 = 12;
+/// Width of the sparklines.
+const TREND: usize = 16;
+
+/// Distinct subjects (with `all` also events) of each arm by value of a property.
+///
+/// Names of arms are cut so that all arms have their column at this width.
+pub fn breakdown<'a>(view: &View<'_>, panel: Panel, detail: &'a str, width: u16, all: bool) -> Table<'a> {
+    let theme = view.theme;
+    let (title, data) = match panel {
+        Panel::Properties => ("Breakdown", &view.results.properties),
+        _ => ("Segments", &view.results.segments),
+    };
+    let each = width.saturating_sub(BESIDE) / view.arms().max(1);
+    let each = each.saturating_sub(2).clamp(*ARM_TITLE.start(), *ARM_TITLE.end());
+    let mut columns: Vec<Column> = Vec::new();
+    for (index, arm) in view.results.arms.iter().enumerate() {
+        let (glyph, style) = view.mark(index);
+        let name = fit(&arm.variant, each - 2, theme.glyphs);
+        columns.push(Column {
+            title: format!("{glyph} {name}"),
+            style: Some(style),
+            min: each.min(9),
+            rank: if index == 0 { 0 } else { 1 },
+            ..Column::default()
+        });
+    }
+    columns.push(Column {
+        title: "events".to_owned(),
+        min: 9,
+        rank: 2,
+        ..Column::default()
+    });
+    if all {
+        for index in 0..view.results.arms.len() {
+            let (glyph, style) = view.mark(index);
+            columns.push(Column {
+                title: format!("{glyph} events"),
+                style: Some(style),
+                min: 9,
+                rank: 3,
+                ..Column::default()
+            });
+        }
+    }
+    let rows = data.rows.iter().map(|row| {
+        let arms = 0..view.results.arms.len();
+        let mut cells: Vec<Cell> = arms
+            .map(|arm| Cell::new(format::count(row.subjects.get(arm).copied().unwrap_or(0))))
+            .collect();
+        let events = row.events.iter().copied().fold(0, u64::saturating_add);
+        cells.push(Cell::styled(format::count(events), theme.dim));
+        if all {
+            cells.extend((0..view.results.arms.len()).map(|arm| {
+                Cell::styled(
+                    format::count(row.events.get(arm).copied().unwrap_or(0)),
+                    theme.dim,
+                )
+            }));
+        }
+        let label = match row.value.as_deref() {
+            Some("") => Cell::styled("(empty)", theme.dim),
+            Some(value) => Cell::new(value),
+            None => Cell::styled("(not set)", theme.dim),
+        };
+        Row {
+            mark: None,
+            label,
+            cells,
+        }
+    });
+    Table {
+        heading: Heading {
+            title,
+            detail,
+            right: "",
+            focused: view.focused(panel),
+        },
+        rows: rows.collect(),
+        columns,
+        more: data.more,
+        stacked: true,
+        note: "No event has this property yet.".to_owned(),
+        ..Table::default()
+    }
+}
+
+/// What stands beside the heading of a breakdown.
+///
+/// `wanted` is the key that was asked for last: until its rows are there, those of the key before stay.
+pub fn breakdown_detail(view: &View<'_>, data: &Breakdown, wanted: &str) -> String {
+    let dot = view.theme.glyphs.dot();
+    let mut detail = format!("{dot} subjects by {}", data.key);
+    if data.key != wanted {
+        detail.push_str(&format!(" {dot} {wanted} is being computed"));
+    }
+    detail
+}
+
+/// Exposures counted by event, profile, session and device; what the mode counts stands out.
+pub fn exposures<'a>(view: &View<'_>, detail: &'a str) -> Table<'a> {
+    let theme = view.theme;
+    let mode = view.results.assignment_mode;
+    let column = |title: &str, counted: bool, rank: u8| Column {
+        title: title.to_owned(),
+        style: Some(if counted { theme.heading } else { theme.dim }),
+        min: 9,
+        rank: if counted { 0 } else { rank },
+        ..Column::default()
+    };
+    Table {
+        heading: Heading {
+            title: "Exposures",
+            detail,
+            right: "",
+            focused: view.focused(Panel::Exposures),
+        },
+        columns: vec![
+            column("events", mode == AssignmentMode::Event, 1),
+            column("profiles", mode == AssignmentMode::Profile, 2),
+            column("sessions", mode == AssignmentMode::Session, 3),
+            column("devices", false, 4),
+        ],
+        rows: (view.results.arms.iter().enumerate())
+            .map(|(index, arm)| Row {
+                mark: Some(view.mark(index)),
+                label: Cell::new(arm.variant.clone()),
+                cells: [
+                    arm.exposures.events,
+                    arm.exposures.profiles,
+                    arm.exposures.sessions,
+                    arm.exposures.devices,
+                ]
+                .map(|count| Cell::new(format::count(count)))
+                .into(),
+            })
+            .collect(),
+        stacked: true,
+        ..Table::default()
+    }
+}
+
+/// What stands beside the heading of the exposures.
+pub fn exposures_detail(view: &View<'_>) -> String {
+    format!(
+        "{} counted by {}",
+        view.theme.glyphs.dot(),
+        view.results.assignment_mode.as_str()
+    )
+}
+
+/// For each tracked event a row of its own, and one for each arm below it.
+pub fn tracked(view: &View<'_>) -> Table<'static> {
+    let theme = view.theme;
+    let results = view.results;
+    let mut rows = Vec::new();
+    for tracked in &results.tracked {
+        rows.push(Row {
+            mark: None,
+            label: Cell::styled(name(&tracked.metric), theme.heading),
+            cells: Vec::new(),
+        });
+        for (index, arm) in results.arms.iter().enumerate() {
+            let events = tracked.events.get(index).copied().unwrap_or(0);
+            let subjects = tracked.subjects.get(index).copied().unwrap_or(0);
+            let share = (arm.subjects > 0).then(|| subjects as f64 / arm.subjects as f64);
+            let points = &tracked.series.points;
+            let counts: Vec<u64> = points
+                .iter()
+                .map(|point| point.counts.get(index).copied().unwrap_or(0))
+                .collect();
+            let mark = view.mark(index);
+            rows.push(Row {
+                mark: Some(mark),
+                label: Cell::new(arm.variant.clone()),
+                cells: vec![
+                    Cell::new(format::count(events)),
+                    Cell::new(format::count(subjects)),
+                    match share {
+                        Some(share) => Cell::new(format::rate(share)),
+                        None => Cell::styled(theme.glyphs.none(), theme.dim),
+                    },
+                    Cell::styled(sparkline(&counts, TREND, theme.glyphs), mark.1),
+                ],
+            });
+        }
+    }
+    let column = |title: &str, min: u16, rank: u8, align| Column {
+        title: title.to_owned(),
+        min,
+        rank,
+        align,
+        ..Column::default()
+    };
+    let columns = vec![
+        column("events", 9, 2, Align::Right),
+        column("subjects", 9, 1, Align::Right),
+        column("of exposed", 10, 0, Align::Right),
+        column("trend", 16, 3, Align::Left),
+    ];
+    Table {
+        heading: Heading {
+            title: "Tracked events",
+            detail: "",
+            right: "",
+            focused: view.focused(Panel::Tracked),
+        },
+        columns,
+        rows,
+        stacked: true,
+        note: format!(
+            "None yet. Up to five can be named in Setup ({}).",
+            view.page.keys.setup
+        ),
+        ..Table::default()
+    }
+}
