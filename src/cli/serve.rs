@@ -1,0 +1,246 @@
+//! `splitdeck serve`.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::api::system::WarehouseLogin;
+use crate::config::file::{ClickHouseConfig, ServerConfig};
+use crate::config::{Config, Paths};
+use crate::domain::{Environment, Key};
+use crate::engine::{self, binary};
+use crate::server::link::{Access, nowhere};
+use crate::server::setup::{AdminToken, ProjectSeed};
+use crate::server::{self, Server};
+use crate::telemetry::{self, LOG_VARIABLE, Target};
+use crate::warehouse::Login;
+
+use super::CliError;
+use super::stack::{ClickHouse, Stack};
+
+/// Environment variable with the admin token.
+const TOKEN_VARIABLE: &str = "SPLITDECK_TOKEN";
+/// Name of the configuration file.
+const CONFIG_FILE: &str = "config.toml";
+
+/// Arguments of `splitdeck serve`. Each goes before the configuration file.
+///
+/// Secrets come from the environment or from files, as an argument could be read by every user of the
+/// machine: `SPLITDECK_TOKEN`, `SPLITDECK_CLICKHOUSE_PASSWORD`, `SPLITDECK_CLICKHOUSE_PASSWORD_FILE`, and
+/// the same with `READ_` for the user that only reads.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Args {
+    /// Address and port to listen on; beyond loopback put a TLS proxy in front
+    #[arg(long, value_name = "ADDRESS", env = "SPLITDECK_LISTEN")]
+    listen: Option<String>,
+    /// Where the store, the spool, the token and the embedded engine's tables are kept
+    #[arg(long, value_name = "DIR", env = "SPLITDECK_DATA_DIR")]
+    data_dir: Option<PathBuf>,
+    /// A ClickHouse of your own instead of the embedded one
+    #[arg(long, value_name = "URL", env = "SPLITDECK_CLICKHOUSE")]
+    clickhouse: Option<String>,
+    /// Key of the project that is created at the first start
+    #[arg(long, value_name = "KEY", env = "SPLITDECK_PROJECT")]
+    project: Option<String>,
+    /// Its environment: development, staging or production
+    #[arg(long, value_name = "NAME", env = "SPLITDECK_ENVIRONMENT")]
+    environment: Option<String>,
+    /// Its dangerous actions ask for the experiment's key to be typed
+    #[arg(long)]
+    protected: bool,
+    /// A `clickhouse` binary, 26.6 or later, to run instead of the embedded library
+    #[arg(long, value_name = "FILE", env = binary::VARIABLE)]
+    engine_binary: Option<PathBuf>,
+}
+
+/// Runs `splitdeck serve`.
+///
+/// # Errors
+/// See [`CliError`].
+pub fn run(args: &Args) -> Result<(), CliError> {
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
+    telemetry::init(&Target::Stderr, variable(LOG_VARIABLE).as_deref()).map_err(usage)?;
+    let paths = Paths::from_env().map_err(usage)?;
+    let config = Config::load(&paths.config.join(CONFIG_FILE)).map_err(usage)?;
+    let plan = Plan::new(args, &config, &paths, variable)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| CliError::Failed(format!("cannot start the runtime: {error}")))?;
+    runtime.block_on(serve(plan))
+}
+
+fn usage(error: impl ToString) -> CliError {
+    CliError::Usage(error.to_string())
+}
+
+fn failed(error: impl ToString) -> CliError {
+    CliError::Failed(error.to_string())
+}
+
+/// What is to be run, with all of arguments, environment and file taken together.
+#[derive(Debug)]
+struct Plan {
+    listen: SocketAddr,
+    server: server::Options,
+    clickhouse: ClickHouse,
+}
+
+impl Plan {
+    fn new(
+        args: &Args,
+        config: &Config,
+        paths: &Paths,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, CliError> {
+        let file = &config.server;
+        let listen = args.listen.as_ref().unwrap_or(&file.listen);
+        let listen = listen.parse().map_err(|_| {
+            usage(format!(
+                "--listen {listen}: it is no address with a port, such as 127.0.0.1:8620"
+            ))
+        })?;
+        let data_dir = args.data_dir.as_ref().or(file.data_dir.as_ref());
+        let data_dir = data_dir.unwrap_or(&paths.data).clone();
+        let mut options = server::Options::new(&data_dir, nowhere("ClickHouse is not started"));
+        options.max_variants = file.max_variants;
+        options.project = seed(args, file)?;
+        options.token = variable(TOKEN_VARIABLE).map(|token| token.trim().to_owned());
+        if let Some(token) = &options.token {
+            telemetry::keep_secret(token);
+        }
+        let url = args.clickhouse.as_ref().or(config.clickhouse.url.as_ref());
+        let clickhouse = match url {
+            Some(url) => ClickHouse::Own(Box::new(access(url, &config.clickhouse, variable)?)),
+            None => {
+                let source = super::engine::source(args.engine_binary.as_deref())?;
+                let engine = engine::Options::new(source, data_dir.join("engine"));
+                ClickHouse::Embedded(Box::new(engine))
+            }
+        };
+        Ok(Self {
+            listen,
+            server: options,
+            clickhouse,
+        })
+    }
+}
+
+fn seed(args: &Args, file: &ServerConfig) -> Result<ProjectSeed, CliError> {
+    let key = args.project.as_ref().unwrap_or(&file.project);
+    let key = Key::new(key.as_str()).map_err(|error| usage(error.named("--project")))?;
+    let environment = args.environment.as_ref().unwrap_or(&file.environment);
+    let all = [
+        Environment::Development,
+        Environment::Staging,
+        Environment::Production,
+    ];
+    let known = all.into_iter().find(|e| e.as_str() == environment.as_str());
+    let environment = known.ok_or_else(|| {
+        usage(format!(
+            "--environment {environment}: allowed are development, staging and production"
+        ))
+    })?;
+    Ok(ProjectSeed {
+        key: Some(key),
+        environment,
+        protected: args.protected || file.protected,
+    })
+}
+
+/// The operator's own ClickHouse.
+fn access(
+    url: &str,
+    file: &ClickHouseConfig,
+    variable: impl Fn(&str) -> Option<String>,
+) -> Result<Access, CliError> {
+    let password = |name: &str, file: Option<&PathBuf>| -> Result<String, CliError> {
+        if let Some(password) = variable(name) {
+            return Ok(password);
+        }
+        let named = variable(&format!("{name}_FILE")).map(PathBuf::from);
+        match named.as_ref().or(file) {
+            Some(path) => read_secret(path),
+            None => Ok(String::new()),
+        }
+    };
+    let user = variable("SPLITDECK_CLICKHOUSE_USER").unwrap_or_else(|| file.user.clone());
+    let secret = password("SPLITDECK_CLICKHOUSE_PASSWORD", file.password_file.as_ref())?;
+    let mut server = Login::new(url, &file.database, user, secret);
+    server.allow_plain_http = file.allow_plain_http;
+    server.check().map_err(usage)?;
+    let reader = variable("SPLITDECK_CLICKHOUSE_READ_USER").or_else(|| file.read_user.clone());
+    let cockpit = match reader {
+        Some(user) => Some(WarehouseLogin {
+            url: url.to_owned(),
+            database: file.database.clone(),
+            user,
+            password: password("SPLITDECK_CLICKHOUSE_READ_PASSWORD", file.read_password_file.as_ref())?,
+        }),
+        None => None,
+    };
+    Ok(Access { server, cockpit })
+}
+
+fn read_secret(path: &Path) -> Result<String, CliError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| usage(format!("cannot read the password file {}: {error}", path.display())))?;
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+async fn serve(plan: Plan) -> Result<(), CliError> {
+    let shutdown = signals()?;
+    let listener = TcpListener::bind(plan.listen).await.map_err(|error| {
+        failed(format!(
+            "cannot listen on {}: {error}; is another server running? name another port with --listen",
+            plan.listen
+        ))
+    })?;
+    let address = listener.local_addr().map_err(failed)?;
+    let stack = Stack::open(plan.server, plan.clickhouse).await.map_err(failed)?;
+    say(&address, stack.server())?;
+    stack.serve(listener, shutdown).await.map_err(failed)
+}
+
+/// Says on standard output where the server is and where its token is; never the token.
+fn say(address: &SocketAddr, server: &Server) -> Result<(), CliError> {
+    let mut out = std::io::stdout().lock();
+    let token = match server.admin_token() {
+        AdminToken::Given => format!("the one of {TOKEN_VARIABLE}"),
+        AdminToken::InFile(path) => format!("in {}", path.display()),
+        AdminToken::Elsewhere => {
+            format!("made at an earlier start; set {TOKEN_VARIABLE} to replace it if it is lost")
+        }
+    };
+    writeln!(out, "listening on http://{address}\nadmin token: {token}")
+        .and_then(|()| out.flush())
+        .map_err(|error| failed(format!("cannot write to standard output: {error}")))
+}
+
+/// Ready at the first SIGINT, SIGTERM or SIGHUP. The second one ends the process at once.
+fn signals() -> Result<impl Future<Output = ()> + Send + 'static, CliError> {
+    let listen = |kind: SignalKind| signal(kind).map_err(|error| failed(format!("cannot handle signals: {error}")));
+    let mut all = [
+        listen(SignalKind::interrupt())?,
+        listen(SignalKind::terminate())?,
+        listen(SignalKind::hangup())?,
+    ];
+    Ok(async move {
+        any(&mut all).await;
+        tokio::spawn(async move {
+            any(&mut all).await;
+            std::process::exit(130);
+        });
+    })
+}
+
+async fn any([interrupt, terminate, hangup]: &mut [Signal; 3]) {
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+        _ = hangup.recv() => {}
+    }
+}
