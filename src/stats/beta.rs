@@ -12,14 +12,14 @@
 //! to more than the precision of θ: distances between two means therefore come from [`Beta::centre_minus`], never from a subtraction.
 
 use super::quadrature::{NODES, Panel};
-use super::special::{difference_of_products, exp_m1_minus, ln_1p_minus, softplus, stirling};
+use super::special::{SMALL, difference_of_products, exp_m1_minus, ln_1p_minus, softplus, stirling};
 
 /// The depths below the peak of the log density at which a panel ends. Between two of them 24 nodes resolve the density and its running
 /// integral to working precision; beyond the last one (11 standard deviations of a normal curve) there is nothing worth having.
 const LEVELS: [f64; 6] = [0.7, 3.5, 9.0, 18.0, 35.0, 65.0];
 
 /// The widest panel where the log density still bends, in log-odds: its features there are of order 1 however flat the density.
-pub(super) const BEND_STEP: f64 = 2.5;
+pub(super) const BEND_STEP: f64 = 3.5;
 
 /// How far from the bend the log density is straight to working precision: e^−28 < 1e-12 of the slope.
 pub(super) const BEND_REACH: f64 = 28.0;
@@ -63,8 +63,9 @@ impl Beta {
         };
         let n = small + large;
         let mu = small / n;
-        if h.abs() <= 1.0 {
-            -small * exp_m1_minus(h) - n * ln_1p_minus(mu * h.exp_m1())
+        if h.abs() <= SMALL {
+            let curved = exp_m1_minus(h);
+            -small * curved - n * ln_1p_minus(mu * (h + curved))
         } else if h < 700.0 {
             small * h - n * (mu * h.exp_m1()).ln_1p()
         } else {
@@ -78,13 +79,13 @@ impl Beta {
         self.peak * self.exponent(h).exp()
     }
 
-    /// The density at each node; exact zeros outside `edges`, which costs nothing.
+    /// The density at each node, exactly zero outside `edges`: a panel out there may be so wide that even e^−36 would count.
     pub(super) fn densities(&self, edges: &[f64], nodes: &[f64; NODES]) -> [f64; NODES] {
         let (low, high) = ends(edges);
         if nodes[NODES - 1] < low || nodes[0] > high {
             return [0.0; NODES];
         }
-        nodes.map(|h| self.density(h))
+        nodes.map(|h| if h < low || h > high { 0.0 } else { self.density(h) })
     }
 
     /// The proportion x at h.
@@ -140,6 +141,18 @@ impl Beta {
         below.push(0.0);
         below.extend(self.levels(1.0));
         self.split_at_the_bend(&below)
+    }
+
+    /// Those of the edges within which all but 10⁻¹⁵ of the mass lies.
+    pub(super) fn core<'a>(&self, edges: &'a [f64]) -> &'a [f64] {
+        // Past the level 35, whose place is known to 2 %, and short of the next.
+        let inside = |h: &f64| self.exponent(*h) >= -45.0;
+        let from = edges.iter().position(inside).unwrap_or(0);
+        let to = edges
+            .iter()
+            .rposition(inside)
+            .map_or(edges.len(), |last| last + 1);
+        &edges[from..to]
     }
 
     /// Where the log density has fallen to each of [`LEVELS`], on one side.

@@ -16,8 +16,8 @@ pub(super) struct Rule {
     pub(super) nodes: [f64; NODES],
     /// The weights; they sum to 2.
     pub(super) weights: [f64; NODES],
-    /// `running[i][j]`: the weight of the value at node j in the integral from −1 to node i. The integral from node i to 1 has the
-    /// mirrored weights `running[N−1−i][N−1−j]`.
+    /// `running[j][i]`: the weight of the value at node j in the integral from −1 to node i. The integral from node i to 1 has the
+    /// mirrored weights `running[N−1−j][N−1−i]`.
     running: [[f64; NODES]; NODES],
 }
 
@@ -66,7 +66,7 @@ impl Rule {
                 for k in 1..NODES {
                     sum += values[j][k] * (values[i][k + 1] - values[i][k - 1]);
                 }
-                running[i][j] = 0.5 * weights[j] * sum;
+                running[j][i] = 0.5 * weights[j] * sum;
             }
         }
         Rule {
@@ -106,18 +106,22 @@ impl Panel {
     /// ∫ from the lower edge to each node.
     pub(super) fn running_up(&self, values: &[f64; NODES]) -> [f64; NODES] {
         let mut out = [0.0; NODES];
-        for (to, row) in out.iter_mut().zip(&RULE.running) {
-            *to = self.half * row.iter().zip(values).map(|(w, f)| w * f).sum::<f64>();
+        // Column by column, which the compiler can do several rows at a time.
+        for (value, column) in values.iter().zip(&RULE.running) {
+            let scaled = self.half * value;
+            for (to, weight) in out.iter_mut().zip(column) {
+                *to += weight * scaled;
+            }
         }
         out
     }
 
     /// ∫ from each node to the upper edge.
     pub(super) fn running_down(&self, values: &[f64; NODES]) -> [f64; NODES] {
-        let mut out = [0.0; NODES];
-        for (to, row) in out.iter_mut().zip(RULE.running.iter().rev()) {
-            *to = self.half * row.iter().rev().zip(values).map(|(w, f)| w * f).sum::<f64>();
-        }
+        let mut mirrored = *values;
+        mirrored.reverse();
+        let mut out = self.running_up(&mirrored);
+        out.reverse();
         out
     }
 }

@@ -12,37 +12,36 @@
 //! that are sums of terms of one sign, and a small correction δ (C. Loader, "Fast and accurate computation of
 //! binomial probabilities", 2000).
 
-/// `ln(1 + x) − x` for `x > −1`, without cancellation at small `x`. Never positive.
+/// Up to where [`ln_1p_minus`] and [`exp_m1_minus`] are short series.
+pub(super) const SMALL: f64 = 0.1;
+
+/// `ln(1 + x) − x` for `x > −1`; never positive. Without cancellation up to [`SMALL`], to 14 digits beyond.
 pub(super) fn ln_1p_minus(x: f64) -> f64 {
-    if !(-0.4..=0.6).contains(&x) {
+    if x.abs() > SMALL {
         return x.ln_1p() - x;
     }
     // ln(1 + x) = 2 artanh(r) with r = x/(2 + x); 2r − x = −r x, so the linear term never appears.
     let r = x / (2.0 + x);
     let s = r * r;
-    // |r| ≤ 0.25: s^14 < 1e-17.
-    let mut sum = 1.0 / 29.0;
-    let mut k = 27.0;
-    while k >= 3.0 {
-        sum = 1.0 / k + s * sum;
-        k -= 2.0;
-    }
+    // |r| ≤ 0.053: s^6/15 < 4e-17.
+    let sum =
+        1.0 / 3.0 + s * (1.0 / 5.0 + s * (1.0 / 7.0 + s * (1.0 / 9.0 + s * (1.0 / 11.0 + s * (1.0 / 13.0)))));
     r * (2.0 * s * sum - x)
 }
 
-/// `e^x − 1 − x` without cancellation at small `x`. Never negative.
+/// `e^x − 1 − x`; never negative. Without cancellation up to [`SMALL`], to 14 digits beyond.
 pub(super) fn exp_m1_minus(x: f64) -> f64 {
-    if x.abs() > 0.5 {
+    if x.abs() > SMALL {
         return x.exp_m1() - x;
     }
-    // x²/2 (1 + x/3 (1 + x/4 (…))); at |x| = 0.5 the 14th factor is below 1e-16.
-    let mut sum = 1.0;
-    let mut k = 15.0;
-    while k >= 3.0 {
-        sum = 1.0 + x / k * sum;
-        k -= 1.0;
-    }
-    0.5 * x * x * sum
+    // Σ 2 x^k/(k + 2)! for k from 0 to 9, in pairs so that the processor can work on several at once.
+    let s = x * x;
+    let c01 = 1.0 + x * (1.0 / 3.0);
+    let c23 = 1.0 / 12.0 + x * (1.0 / 60.0);
+    let c45 = 1.0 / 360.0 + x * (1.0 / 2520.0);
+    let c67 = 1.0 / 20_160.0 + x * (1.0 / 181_440.0);
+    let c89 = 1.0 / 1_814_400.0 + x * (1.0 / 19_958_400.0);
+    0.5 * s * (c01 + s * (c23 + s * (c45 + s * (c67 + s * c89))))
 }
 
 /// Stirling's correction `δ(x) = lnΓ(x) − [(x − ½) ln x − x + ½ ln 2π]` for `x > 0`.
