@@ -10,7 +10,7 @@
 use statrs::distribution::{Continuous as _, ContinuousCDF as _, Normal};
 
 use super::beta::{BEND_REACH, BEND_STEP, Beta, Cumulative, ends};
-use super::quadrature::{NODES, RULE, merge};
+use super::quadrature::{NODES, RULE, merge, steps};
 use super::special::{difference_of_products, softplus};
 
 /// `P(x_B ≤ x_A e^−ρ)` for ρ ≥ 0, and the (positive) rate at which it falls with ρ.
@@ -36,21 +36,27 @@ fn shrunk(a: &Cumulative, b: &Cumulative, rho: f64) -> (f64, f64) {
         b_edges.push(a_high);
     }
     let low = a_low.min(b_edges.first().copied().unwrap_or(a_low));
-    let lists = [
-        a_edges.to_vec(),
-        b_edges,
-        bend(-ln_c - a.beta.centre, low, a_high),
-    ];
+    // Where θ_B(θ) turns from a slope of 1 to a limit, which it approaches like e^−θ and must come to within 1e-13 of the narrowest
+    // posterior's width. Only flat posteriors have panels so wide that this matters.
+    let turn = -ln_c - a.beta.centre;
+    let turning = steps(
+        (turn - BEND_REACH).max(low),
+        (turn + BEND_REACH + 14.0).min(a_high),
+        BEND_STEP,
+    );
+    let lists = [a_edges.to_vec(), b_edges, turning];
 
     let mut below = 0.0;
     let mut probability = 0.0;
     let mut rate = 0.0;
     for panel in merge(&lists, low, a_high) {
-        let density_a = a.beta.densities(a_edges, &panel.nodes);
+        let from_a = panel.nodes(0.0);
+        let from_b = panel.nodes(apart);
+        let density_a = a.beta.densities(a_edges, &from_a);
         let mut density_b = [0.0; NODES];
         let mut by_rho = [0.0; NODES];
         for i in 0..NODES {
-            let theta = a.beta.centre + panel.nodes[i];
+            let theta = a.beta.centre + from_a[i];
             // ln(1 + c e^θ), 1/(1 + c e^θ) = dθ_B/dθ and (1 + e^θ)/(1 + c e^θ) = −dθ_B/dρ.
             let (squeeze, slope, by) = if theta < 700.0 {
                 let odds = theta.exp();
@@ -60,7 +66,7 @@ fn shrunk(a: &Cumulative, b: &Cumulative, rho: f64) -> (f64, f64) {
                 let squeeze = softplus(theta + ln_c);
                 (squeeze, (-squeeze).exp(), (theta - squeeze).exp())
             };
-            let h = (panel.nodes[i] + apart) - rho - squeeze;
+            let h = from_b[i] - rho - squeeze;
             if h < b_low || h > b_high {
                 continue;
             }
@@ -77,24 +83,6 @@ fn shrunk(a: &Cumulative, b: &Cumulative, rho: f64) -> (f64, f64) {
         below += panel.integral(&density_b);
     }
     (probability, rate)
-}
-
-/// Edges around the point where θ_B(θ) turns from a slope of 1 to a limit; only a flat posterior needs them.
-fn bend(at: f64, low: f64, high: f64) -> Vec<f64> {
-    // Above the bend θ_B approaches its limit like e^−θ, and must come within 1e-13 of the narrowest posterior's width.
-    let from = (at - BEND_REACH).max(low);
-    let to = (at + BEND_REACH + 14.0).min(high);
-    if to <= from {
-        return Vec::new();
-    }
-    let pieces = ((to - from) / BEND_STEP).ceil();
-    let mut edges = Vec::new();
-    let mut i = 0.0;
-    while i <= pieces {
-        edges.push(from + (to - from) * i / pieces);
-        i += 1.0;
-    }
-    edges
 }
 
 /// `P(x_T ≤ e^ρ x_C)` and its derivative in ρ.
