@@ -217,3 +217,184 @@ pub fn floor(counts: &[u64], weights: &[f64]) -> Result<Floor, StatsError> {
         needed,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[track_caller]
+    fn close(found: f64, expected: f64, relative: f64) {
+        assert!(
+            (found - expected).abs() <= relative * expected.abs(),
+            "{found:e} instead of {expected:e}"
+        );
+    }
+
+    #[test]
+    fn agrees_with_the_reference() {
+        // The formula in mpmath at 40 digits; the first two are the design's.
+        for (baseline, lift, alpha, power, ratio, exact) in [
+            (0.05, 0.2, 0.05, 0.8, 1.0, 8157.7314478492733),
+            (0.5, 0.5, 0.05, 0.9, 1.0, 76.706928451777447),
+            (0.05, 0.2, 0.05, 0.8, 3.0, 5528.865480319385),
+            (0.05, 0.2, 0.05, 0.8, 0.25, 19_962.328_732_632_588),
+            (1e-6, 0.1, 0.05, 0.8, 1.0, 1_648_263_012.356_390_5),
+            (0.1, -0.1, 0.001, 0.95, 1.0, 41_879.486_190_373_449),
+        ] {
+            let found = sample_size(&Design {
+                baseline,
+                lift,
+                power,
+                alpha,
+                allocation: vec![1.0, ratio],
+            })
+            .unwrap();
+            close(found.exact, exact, 1e-12);
+            assert_eq!(
+                found.per_arm,
+                [exact.ceil() as u64, (exact * ratio).ceil() as u64]
+            );
+            assert_eq!(found.total, found.per_arm.iter().sum::<u64>());
+        }
+    }
+
+    #[test]
+    fn more_arms_and_weeks() {
+        let found = sample_size(&Design::new(0.05, 0.2).arms(3)).unwrap();
+        assert_eq!(
+            (found.per_arm.as_slice(), found.total),
+            (&[8158, 8158, 8158][..], 24_474)
+        );
+        close(found.weeks(10_000.0).unwrap(), 2.4474, 1e-14);
+        for bad in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            assert!(found.weeks(bad).is_err());
+        }
+        // The smallest treatment decides; the scale of the weights does not matter.
+        let uneven = |allocation: Vec<f64>| {
+            sample_size(&Design {
+                allocation,
+                ..Design::new(0.05, 0.2)
+            })
+            .unwrap()
+        };
+        let found = uneven(vec![60.0, 30.0, 10.0]);
+        let pair = uneven(vec![6.0, 1.0]);
+        assert_eq!(found.exact, pair.exact);
+        assert_eq!(found.per_arm[0], pair.per_arm[0]);
+        assert_eq!(found.per_arm[2], pair.per_arm[1]);
+    }
+
+    #[test]
+    fn wrong_input_is_named() {
+        let name = |design: Design| match sample_size(&design).unwrap_err() {
+            StatsError::OutOfRange { name, .. } => name,
+            error => panic!("{error}"),
+        };
+        for bad in [0.0, 1.0, -0.1, f64::NAN] {
+            assert_eq!(name(Design::new(bad, 0.2)), "the baseline");
+            assert_eq!(
+                name(Design {
+                    power: bad,
+                    ..Design::new(0.05, 0.2)
+                }),
+                "the power"
+            );
+            assert_eq!(
+                name(Design {
+                    alpha: bad,
+                    ..Design::new(0.05, 0.2)
+                }),
+                "alpha"
+            );
+        }
+        for bad in [1.0, 3.0, -1.0, f64::NAN, f64::INFINITY] {
+            assert_eq!(name(Design::new(0.5, bad)), "the baseline with the lift");
+        }
+        for bad in [0.0, 1e-12] {
+            assert_eq!(name(Design::new(0.5, bad)), "the lift");
+        }
+        for count in [0, 1] {
+            assert_eq!(
+                sample_size(&Design::new(0.05, 0.2).arms(count)).unwrap_err(),
+                StatsError::TooFewArms { arms: count }
+            );
+        }
+        for bad in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            let design = Design {
+                allocation: vec![1.0, bad],
+                ..Design::new(0.05, 0.2)
+            };
+            assert!(matches!(
+                sample_size(&design).unwrap_err(),
+                StatsError::Weight { arm: 1, .. }
+            ));
+        }
+    }
+
+    #[test]
+    fn the_floor_is_a_hundred_in_each_arm_and_three_hundred_in_all() {
+        let even = [1.0, 1.0];
+        let at = |counts: &[u64], weights: &[f64]| floor(counts, weights).unwrap();
+        assert_eq!(
+            at(&[0, 0], &even),
+            Floor {
+                events: 0,
+                gathering: true,
+                needed: 16_316
+            }
+        );
+        assert!(at(&[99, 500], &even).gathering);
+        assert!(at(&[149, 150], &even).gathering);
+        assert!(!at(&[150, 150], &even).gathering);
+        assert!(!at(&[100, 200], &even).gathering);
+        assert_eq!(at(&[100, 200], &even).needed, 16_016);
+        // What one arm has too much does not help the other.
+        assert_eq!(at(&[1_000_000, 8000], &even).needed, 158);
+        assert_eq!(at(&[10_000, 10_000], &even).needed, 0);
+        // An arm without traffic is not waited for, and does not count.
+        let found = at(&[200, 5, 200], &[1.0, 0.0, 1.0]);
+        assert_eq!((found.events, found.gathering), (400, false));
+        assert_eq!(
+            floor(&[1, 2], &[1.0, 0.0]).unwrap_err(),
+            StatsError::TooFewArms { arms: 1 }
+        );
+        assert_eq!(
+            floor(&[1, 2], &[1.0]).unwrap_err(),
+            StatsError::Lengths {
+                counts: 2,
+                weights: 1
+            }
+        );
+        assert!(matches!(
+            floor(&[1, 2], &[1.0, f64::NAN]).unwrap_err(),
+            StatsError::Weight { arm: 1, .. }
+        ));
+    }
+
+    proptest! {
+        #[test]
+        fn smaller_lifts_more_power_and_less_alpha_need_more(
+            baseline in 0.001_f64..0.5, lift in 0.02_f64..0.9, power in 0.5_f64..0.98, alpha in 0.001_f64..0.2,
+        ) {
+            let size = |lift, power, alpha| {
+                sample_size(&Design { power, alpha, ..Design::new(baseline, lift) }).unwrap().exact
+            };
+            let base = size(lift, power, alpha);
+            prop_assert!(base.is_finite() && base > 0.0);
+            prop_assert!(size(lift * 0.9, power, alpha) > base);
+            prop_assert!(size(lift, power + 0.01, alpha) > base);
+            prop_assert!(size(lift, power, alpha * 0.9) > base);
+        }
+
+        #[test]
+        fn an_even_split_needs_the_fewest_in_all(baseline in 0.01_f64..0.5, lift in 0.1_f64..0.9, ratio in 3.0_f64..20.0) {
+            let total = |allocation| {
+                sample_size(&Design { allocation, ..Design::new(baseline, lift) }).unwrap().total
+            };
+            prop_assert!(total(vec![1.0, ratio]) > total(vec![1.0, 1.0]));
+            prop_assert!(total(vec![ratio, 1.0]) > total(vec![1.0, 1.0]));
+        }
+    }
+}

@@ -260,3 +260,295 @@ fn rate(index: usize, arm: Arm) -> Result<(f64, f64), StatsError> {
     };
     Ok((rate, variance))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const THIRDS: [f64; 3] = [0.34, 0.33, 0.33];
+
+    #[track_caller]
+    fn close(found: f64, expected: f64, relative: f64) {
+        assert!(
+            (found - expected).abs() <= relative * expected.abs(),
+            "{found:e} instead of {expected:e}"
+        );
+    }
+
+    #[test]
+    fn agrees_with_the_table() {
+        // The design's table, which comes from elsewhere; mpmath's log-gammas at 40 digits give the same and the digits after.
+        for (counts, weights, at_ten_thousand, p) in [
+            (
+                &[1000, 1200][..],
+                &[1.0, 1.0][..],
+                4.66516012323009,
+                0.00256581716897606,
+            ),
+            (&[5000, 5300], &[1.0, 1.0], 6.44244481976477, 0.127983508834657),
+            (
+                &[50_000, 51_000],
+                &[1.0, 1.0],
+                27.1427702070897,
+                0.0749613982714742,
+            ),
+            (
+                &[821_588, 815_482],
+                &[1.0, 1.0],
+                6412.29353962134,
+                0.00019755518562925,
+            ),
+            (&[500, 500, 600], &THIRDS, 2.39516471826127, 0.0421327257241283),
+            (
+                &[44_700, 45_489],
+                &[1.0, 1.0],
+                7.06065086268744,
+                0.266513772943649,
+            ),
+            // 10⁹ in each arm, where log-gammas added up plainly would be right to six digits of 10¹⁰.
+            (
+                &[1_000_000_000, 1_000_200_000],
+                &[1.0, 1.0],
+                49.197180355813,
+                0.0177647573027839,
+            ),
+            (
+                &[999_999_000, 1000],
+                &[0.999999, 0.000001],
+                0.000753793308891461,
+                1.0,
+            ),
+            (
+                &[0, 1, 7, 3],
+                &[1.0, 2.0, 3.0, 4.0],
+                1.00224924343239,
+                0.943063790717606,
+            ),
+            (&[0, 0], &[1.0, 1.0], 1.0, 1.0),
+        ] {
+            close(
+                e_value_at(counts, weights, 1e4).unwrap().value(),
+                at_ten_thousand,
+                1e-10,
+            );
+            close(e_value(counts, weights).unwrap().p(), p, 1e-10);
+        }
+    }
+
+    #[test]
+    fn the_logarithm_has_no_limit_and_its_digits() {
+        // mpmath at 40 digits.
+        for (counts, weights, log) in [
+            (&[4072, 2035][..], &[0.8, 0.2][..], 289.201383133806975),
+            (&[10, 0], &[1e-9, 1.0], 156.042_005_339_273_94),
+            (&[1_000_000_000, 1_000_000_000], &[1.0, 1.0], -5.96805488544899561),
+            (&[1_000_000_000, 0], &[1.0, 1.0], 693_146_357.578_816_799),
+        ] {
+            close(e_value(counts, weights).unwrap().log, log, 1e-11);
+        }
+        let beyond = e_value(&[1_000_000_000, 0], &[1.0, 1.0]).unwrap();
+        assert_eq!(
+            (beyond.value(), beyond.p(), beyond.alarm()),
+            (f64::MAX, 0.0, true)
+        );
+    }
+
+    #[test]
+    fn arms_of_weight_zero_take_no_part() {
+        assert_eq!(
+            e_value(&[1000, 1200, 9], &[1.0, 1.0, 0.0]).unwrap(),
+            e_value(&[1000, 1200], &[1.0, 1.0]).unwrap()
+        );
+        // A single arm cannot be out of balance.
+        close(e_value(&[12_345], &[1.0]).unwrap().log.exp(), 1.0, 1e-14);
+    }
+
+    #[test]
+    fn the_running_maximum_is_kept_and_epochs_are_multiplied() {
+        let mut monitor = Monitor::default();
+        let first = monitor.look(&[1000, 1200], &[1.0, 1.0]).unwrap();
+        close(first.p, 0.00256581716897606, 1e-10);
+        assert!(!first.alarm);
+        // The split evens out: E falls, p does not rise.
+        let second = monitor.look(&[2000, 2000], &[1.0, 1.0]).unwrap();
+        assert!(second.e.log < first.e.log);
+        assert_eq!((second.p, second.highest), (first.p, first.highest));
+        // It is kept with the experiment.
+        let kept = serde_json::to_string(&monitor).unwrap();
+        assert!(
+            kept.contains("logFinished") && kept.contains("logHighest"),
+            "{kept}"
+        );
+        let mut monitor: Monitor = serde_json::from_str(&kept).unwrap();
+        let closed = monitor.close_epoch(&[2000, 2400], &[1.0, 1.0]).unwrap();
+        let new = monitor.look(&[0, 0], &[3.0, 1.0]).unwrap();
+        assert_eq!(new.e, closed.e);
+        let new = monitor.look(&[500, 500], &[3.0, 1.0]).unwrap();
+        close(
+            new.e.log,
+            closed.e.log + e_value(&[500, 500], &[3.0, 1.0]).unwrap().log,
+            1e-14,
+        );
+        assert!(new.alarm);
+        // Once raised, an alarm stays.
+        assert!(monitor.look(&[7500, 2500], &[3.0, 1.0]).unwrap().alarm);
+    }
+
+    #[test]
+    fn a_look_that_fails_changes_nothing() {
+        let mut monitor = Monitor::default();
+        monitor.look(&[1000, 1200], &[1.0, 1.0]).unwrap();
+        let before = monitor;
+        assert_eq!(monitor.look(&[1], &[0.0]).unwrap_err(), StatsError::NoWeight);
+        assert!(monitor.close_epoch(&[1, 2], &[1.0]).is_err());
+        assert_eq!(monitor, before);
+    }
+
+    #[test]
+    fn an_unbiased_split_is_worth_one_on_average() {
+        // E is a martingale: its expectation over all splits of N subjects by the configured weights is exactly 1.
+        let n = 40_u64;
+        for weights in [[1.0, 1.0], [9.0, 1.0]] {
+            let share = weights[0] / (weights[0] + weights[1]);
+            let mut chance = f64::powi(1.0 - share, 40);
+            let mut mean = 0.0;
+            for s in 0..=n {
+                mean += chance * e_value(&[s, n - s], &weights).unwrap().value();
+                chance *= (n - s) as f64 / (s + 1) as f64 * share / (1.0 - share);
+            }
+            close(mean, 1.0, 1e-12);
+        }
+    }
+
+    #[test]
+    fn interval_agrees_with_the_reference() {
+        // The design's formula in mpmath at 40 digits.
+        for ((s1, n1), (s2, n2), planned, alpha, difference, half_width) in [
+            (
+                (500, 10_000),
+                (600, 10_000),
+                20_000,
+                0.05,
+                0.01,
+                0.009783547856609076,
+            ),
+            (
+                (8502, 44_700),
+                (8279, 45_489),
+                90_000,
+                0.05,
+                -0.008201298315205933,
+                0.007867277384398209,
+            ),
+            (
+                (190_000_000, 1_000_000_000),
+                (190_020_000, 1_000_000_000),
+                1_000_000,
+                0.05,
+                2e-5,
+                6.943942505587662e-5,
+            ),
+            ((3, 10), (5, 10), 10_000, 0.01, 0.2, 4.340160620079942),
+        ] {
+            let arm = |conversions, n| Arm { conversions, n };
+            let found = interval(arm(s1, n1), arm(s2, n2), planned, alpha).unwrap();
+            close(found.difference, difference, 1e-10);
+            close(found.half_width, half_width, 1e-12);
+            assert_eq!(found.low, (found.difference - found.half_width).max(-1.0));
+            assert_eq!(found.high, (found.difference + found.half_width).min(1.0));
+        }
+    }
+
+    #[test]
+    fn interval_is_tightest_where_it_was_planned_and_never_a_point() {
+        let at = |n: u64, planned| {
+            let arm = Arm {
+                conversions: n / 20,
+                n,
+            };
+            interval(arm, arm, planned, 0.05).unwrap().half_width
+        };
+        let (early, on_time, late) = (at(10_000, 2_000), at(10_000, 20_000), at(10_000, 200_000));
+        assert!(on_time < early && on_time < late, "{early} {on_time} {late}");
+        for conversions in [0, 1000] {
+            let arm = Arm { conversions, n: 1000 };
+            let found = interval(arm, arm, 2000, 0.05).unwrap();
+            assert!(found.half_width > 1e-3, "{found:?}");
+        }
+    }
+
+    #[test]
+    fn interval_names_wrong_input() {
+        let good = Arm {
+            conversions: 1,
+            n: 10,
+        };
+        let empty = Arm { conversions: 0, n: 0 };
+        let wrong = Arm { conversions: 2, n: 1 };
+        assert_eq!(
+            interval(good, empty, 10, 0.05).unwrap_err(),
+            StatsError::NoSubjects { arm: 1 }
+        );
+        assert!(matches!(
+            interval(wrong, good, 10, 0.05).unwrap_err(),
+            StatsError::ConversionsExceedSubjects { arm: 0, .. }
+        ));
+        let huge = Arm {
+            conversions: 0,
+            n: MAX_SUBJECTS + 1,
+        };
+        assert!(matches!(
+            interval(good, huge, 10, 0.05).unwrap_err(),
+            StatsError::TooManySubjects { arm: 1, .. }
+        ));
+        for alpha in [0.0, 1.0, f64::NAN] {
+            assert!(matches!(
+                interval(good, good, 10, alpha).unwrap_err(),
+                StatsError::OutOfRange { name: "alpha", .. }
+            ));
+        }
+        assert!(interval(good, good, 0, 0.05).is_err());
+        for kappa in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            assert!(e_value_at(&[1, 2], &[1.0, 1.0], kappa).is_err());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn evidence_is_a_number_whatever_the_counts(
+            arms in prop::collection::vec((prop_oneof![Just(0_u64), 0_u64..1000, 0_u64..=1_000_000_000], 0.001_f64..100.0), 1..8),
+        ) {
+            let (counts, weights): (Vec<u64>, Vec<f64>) = arms.iter().copied().unzip();
+            let e = e_value(&counts, &weights).unwrap();
+            prop_assert!(e.log.is_finite());
+            prop_assert!((0.0..=1.0).contains(&e.p()));
+            let (back_counts, back_weights): (Vec<u64>, Vec<f64>) = arms.iter().rev().copied().unzip();
+            let backward = e_value(&back_counts, &back_weights).unwrap();
+            prop_assert!((e.log - backward.log).abs() <= 1e-9 * e.log.abs().max(1.0));
+        }
+
+        #[test]
+        fn always_valid_p_never_rises(looks in prop::collection::vec((0_u64..1000, 0_u64..1000), 1..20)) {
+            let mut monitor = Monitor::default();
+            let (mut counts, mut last) = ([0, 0], 1.0);
+            for (x, y) in looks {
+                counts = [counts[0] + x, counts[1] + y];
+                let look = monitor.look(&counts, &[1.0, 1.0]).unwrap();
+                prop_assert!(look.p <= last);
+                prop_assert!(look.highest.log >= look.e.log);
+                last = look.p;
+            }
+        }
+
+        #[test]
+        fn the_interval_is_symmetric(x in 0_u64..=1000, y in 0_u64..=1000, planned in 1_u64..1_000_000_000) {
+            let (x, y) = (Arm { conversions: x, n: 1000 }, Arm { conversions: y, n: 1000 });
+            let (one, other) = (interval(x, y, planned, 0.05).unwrap(), interval(y, x, planned, 0.05).unwrap());
+            prop_assert!(one.half_width.is_finite() && one.half_width > 0.0);
+            prop_assert!((one.half_width - other.half_width).abs() <= 1e-14 * one.half_width);
+            prop_assert_eq!((one.low, one.high), (-other.high, -other.low));
+        }
+    }
+}

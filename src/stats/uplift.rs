@@ -10,46 +10,69 @@
 use statrs::distribution::{Continuous as _, ContinuousCDF as _, Normal};
 
 use super::beta::{BEND_REACH, BEND_STEP, Beta, Cumulative, ends};
-use super::quadrature::{NODES, RULE, merge};
+use super::quadrature::{NODES, RULE, merge, steps};
 use super::special::{difference_of_products, softplus};
 
 /// `P(x_B ≤ x_A e^−ρ)` for ρ ≥ 0, and the (positive) rate at which it falls with ρ.
 fn shrunk(a: &Cumulative, b: &Cumulative, rho: f64) -> (f64, f64) {
     let apart = a.beta.centre_minus(&b.beta);
-    let ln_c = (-(-rho).exp_m1()).ln();
+    let c = -(-rho).exp_m1();
+    let ln_c = c.ln();
     // B's edges, seen in A's coordinate; those at x_B ≥ e^−ρ are beyond x_A = 1.
     let ln_growth = rho.exp_m1().ln();
-    let mut b_edges: Vec<f64> = b
-        .edges
+    let (a_edges, own_b_edges) = (a.beta.core(&a.edges), b.beta.core(&b.edges));
+    let mut b_edges: Vec<f64> = own_b_edges
         .iter()
         .map(|h| (h, (b.beta.centre + h + ln_growth).exp()))
         .take_while(|(_, beyond)| *beyond < 1.0)
         .map(|(h, beyond)| h - apart + rho - (-beyond).ln_1p())
         .collect();
-    let (a_low, a_high) = ends(&a.edges);
-    if b_edges.len() < b.edges.len() && b_edges.last().is_none_or(|last| *last < a_high) {
+    let (a_low, a_high) = ends(a_edges);
+    let (b_low, b_high) = ends(own_b_edges);
+    if b_edges.len() < own_b_edges.len() && b_edges.last().is_none_or(|last| *last < a_high) {
         if b_edges.is_empty() {
             b_edges.push(a_low);
         }
         b_edges.push(a_high);
     }
     let low = a_low.min(b_edges.first().copied().unwrap_or(a_low));
-    let lists = [a.edges.clone(), b_edges, bend(-ln_c - a.beta.centre, low, a_high)];
+    // Where θ_B(θ) turns from a slope of 1 to a limit, which it approaches like e^−θ and must come to within 1e-13 of the narrowest
+    // posterior's width. Only flat posteriors have panels so wide that this matters.
+    let turn = -ln_c - a.beta.centre;
+    let turning = steps(
+        (turn - BEND_REACH).max(low),
+        (turn + BEND_REACH + 14.0).min(a_high),
+        BEND_STEP,
+    );
+    let lists = [a_edges.to_vec(), b_edges, turning];
 
     let mut below = 0.0;
     let mut probability = 0.0;
     let mut rate = 0.0;
     for panel in merge(&lists, low, a_high) {
-        let density_a = a.beta.densities(&a.edges, &panel.nodes);
+        let from_a = panel.nodes(0.0);
+        let from_b = panel.nodes(apart);
+        let density_a = a.beta.densities(a_edges, &from_a);
         let mut density_b = [0.0; NODES];
         let mut by_rho = [0.0; NODES];
         for i in 0..NODES {
-            let theta = a.beta.centre + panel.nodes[i];
-            let squeeze = softplus(theta + ln_c);
-            let g = b.beta.density((panel.nodes[i] + apart) - rho - squeeze);
-            // dθ_B/dθ = 1/(1 + c e^θ) and −dθ_B/dρ = (1 + e^θ)/(1 + c e^θ).
-            density_b[i] = g * (-squeeze).exp();
-            by_rho[i] = g * (softplus(theta) - squeeze).exp();
+            let theta = a.beta.centre + from_a[i];
+            // ln(1 + c e^θ), 1/(1 + c e^θ) = dθ_B/dθ and (1 + e^θ)/(1 + c e^θ) = −dθ_B/dρ.
+            let (squeeze, slope, by) = if theta < 700.0 {
+                let odds = theta.exp();
+                let slope = 1.0 / (1.0 + c * odds);
+                ((c * odds).ln_1p(), slope, (1.0 + odds) * slope)
+            } else {
+                let squeeze = softplus(theta + ln_c);
+                (squeeze, (-squeeze).exp(), (theta - squeeze).exp())
+            };
+            let h = from_b[i] - rho - squeeze;
+            if h < b_low || h > b_high {
+                continue;
+            }
+            let g = b.beta.density(h);
+            density_b[i] = g * slope;
+            by_rho[i] = g * by;
         }
         let running = panel.running_up(&density_b);
         for i in 0..NODES {
@@ -60,24 +83,6 @@ fn shrunk(a: &Cumulative, b: &Cumulative, rho: f64) -> (f64, f64) {
         below += panel.integral(&density_b);
     }
     (probability, rate)
-}
-
-/// Edges around the point where θ_B(θ) turns from a slope of 1 to a limit; only a flat posterior needs them.
-fn bend(at: f64, low: f64, high: f64) -> Vec<f64> {
-    // Above the bend θ_B approaches its limit like e^−θ, and must come within 1e-13 of the narrowest posterior's width.
-    let from = (at - BEND_REACH).max(low);
-    let to = (at + BEND_REACH + 14.0).min(high);
-    if to <= from {
-        return Vec::new();
-    }
-    let pieces = ((to - from) / BEND_STEP).ceil();
-    let mut edges = Vec::new();
-    let mut i = 0.0;
-    while i <= pieces {
-        edges.push(from + (to - from) * i / pieces);
-        i += 1.0;
-    }
-    edges
 }
 
 /// `P(x_T ≤ e^ρ x_C)` and its derivative in ρ.
@@ -97,14 +102,19 @@ pub(super) fn quantiles<const N: usize>(
     probabilities: [f64; N],
 ) -> [f64; N] {
     let normal = Normal::standard();
-    let ln_x = |c: &Cumulative, p: f64| c.beta.ln_proportion(c.quantile(p));
+    let extremes = |c: &Cumulative| {
+        (
+            c.beta.ln_proportion(c.quantile(0.005)),
+            c.beta.ln_proportion(c.quantile(0.995)),
+        )
+    };
+    let (of_control, of_treatment) = (extremes(control), extremes(treatment));
     // P(x_T/x_C ≤ t/c) ≤ P(x_T ≤ t) + P(x_C ≥ c), so these hold every quantile from 1 % to 99 %.
-    let lowest = ln_x(treatment, 0.005) - ln_x(control, 0.995);
-    let highest = ln_x(treatment, 0.995) - ln_x(control, 0.005);
-    // Were both logarithms normal:
+    let (lowest, highest) = (of_treatment.0 - of_control.1, of_treatment.1 - of_control.0);
+    let spread = (of_control.1 - of_control.0, of_treatment.1 - of_treatment.0);
+    // Were both logarithms normal, between 0.5 % and 99.5 % lay 5.15 standard deviations.
     let middle = 0.5 * (lowest + highest);
-    let spread = |c: &Cumulative| ln_x(c, 0.84) - ln_x(c, 0.16);
-    let sd = 0.5 * spread(control).hypot(spread(treatment));
+    let sd = spread.0.hypot(spread.1) / 5.15;
 
     probabilities.map(|p| {
         let z = normal.inverse_cdf(p);

@@ -1,3 +1,4 @@
-//! What goes through several parts.
+//! What goes through several parts, and the binary run as a person runs it.
 
+mod calc;
 mod server;
