@@ -36,9 +36,7 @@ pub struct Args {
 /// # Errors
 /// See [`CliError`].
 pub fn run(args: Args) -> Result<(), CliError> {
-    let usage = |error: &dyn std::error::Error| CliError::Usage(error.to_string());
-    let paths = Paths::from_env().map_err(|error| usage(&error))?;
-    let config = Config::load(&paths.config_file()).map_err(|error| usage(&error))?;
+    let config = configuration()?;
     let variable = |name: &str| match &args.api {
         Some(api) if name == API_VARIABLE => Some(api.clone()),
         _ => std::env::var(name).ok(),
@@ -49,6 +47,23 @@ pub fn run(args: Args) -> Result<(), CliError> {
              commands"
         ))
     })?;
+    open(access, args, config)
+}
+
+/// The user's configuration file.
+///
+/// # Errors
+/// See [`CliError`].
+pub(super) fn configuration() -> Result<Config, CliError> {
+    let paths = Paths::from_env().map_err(|error| CliError::Usage(error.to_string()))?;
+    Config::load(&paths.config_file()).map_err(|error| CliError::Usage(error.to_string()))
+}
+
+/// Opens the cockpit of the server at `access`.
+///
+/// # Errors
+/// See [`CliError`].
+pub(super) fn open(access: Access, args: Args, config: Config) -> Result<(), CliError> {
     let mut options = CockpitOptions::new(access.api, access.token);
     options.experiment = args.experiment;
     options.read_only = args.read_only;

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::demo_backend;
 use super::progress::Bar;
 use super::{CliError, cockpit};
-use crate::config::Paths;
+use crate::config::{Access, Paths};
 use crate::demo::stage::{DEFAULT_RATE, MAX_RATE};
 use crate::engine::{install, package};
 
@@ -29,6 +29,12 @@ pub struct Args {
     /// Simulated visitors a second, both simulated experiments together; 0 for none
     #[arg(long, value_name = "N", default_value_t = DEFAULT_RATE, value_parser = rate)]
     rate: f64,
+    /// Name of the theme
+    #[arg(long, env = "SPLITDECK_THEME", value_name = "NAME")]
+    theme: Option<String>,
+    /// Draw with ASCII only
+    #[arg(long)]
+    ascii: bool,
     /// The child of the cockpit: as --headless, until standard input closes
     #[arg(long, hide = true, conflicts_with = "headless")]
     child: bool,
@@ -83,7 +89,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     if args.headless {
         return demo_backend::run(&data_dir, &paths, args.rate, false);
     }
-    with_screen(&data_dir, args.rate)
+    with_screen(&data_dir, args)
 }
 
 /// Brings the engine where it is missing, with a progress bar.
@@ -95,13 +101,27 @@ fn install_engine(paths: &Paths) -> Result<(), CliError> {
     installed.map(|_| ()).map_err(failed)
 }
 
-fn with_screen(data_dir: &Path, rate: f64) -> Result<(), CliError> {
+fn with_screen(data_dir: &Path, args: &Args) -> Result<(), CliError> {
+    // A mistake in the configuration is told before anything is started.
+    let config = cockpit::configuration()?;
+    let cockpit_args = cockpit::Args {
+        theme: args.theme.clone(),
+        ascii: args.ascii,
+        ..cockpit::Args::default()
+    };
     // Standard error may be closed: the demo starts all the same.
-    let _ = writeln!(std::io::stderr(), "splitdeck: starting ClickHouse and the server …");
+    let _ = writeln!(
+        std::io::stderr(),
+        "splitdeck: starting ClickHouse and the server …"
+    );
     let log = demo_backend::log_file(data_dir)?;
-    let mut backend = Backend::start(data_dir, rate, &log)?;
+    let mut backend = Backend::start(data_dir, args.rate, &log)?;
     let ready = backend.ready(&log)?;
-    let outcome = cockpit::open(&ready.api, &ready.token);
+    let access = Access {
+        api: ready.api,
+        token: ready.token,
+    };
+    let outcome = cockpit::open(access, cockpit_args, config);
     backend.end();
     outcome
 }

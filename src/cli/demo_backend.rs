@@ -62,7 +62,10 @@ pub fn run(data_dir: &Path, paths: &Paths, rate: f64, while_stdin: bool) -> Resu
     let log = log_file(data_dir)?;
     let filter = std::env::var(LOG_VARIABLE).ok().filter(|value| !value.is_empty());
     telemetry::init(&Target::File(log), filter.as_deref()).map_err(failed)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(failed)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(failed)?;
     runtime.block_on(async {
         let signals = signals()?;
         let closed = stdin_closed(while_stdin);
@@ -104,7 +107,9 @@ async fn backend(
     let listener = TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;
     let api = format!("http://{}", listener.local_addr().map_err(failed)?);
     let token = random_token();
-    let stack = Stack::open(options(data_dir, &token)?, embedded(data_dir, paths)).await.map_err(failed)?;
+    let stack = Stack::open(options(data_dir, &token)?, embedded(data_dir, paths))
+        .await
+        .map_err(failed)?;
     let engine = stack.engine();
     let (finish, finished) = oneshot::channel::<()>();
     let serving = stack.serve(listener, async {
@@ -156,7 +161,11 @@ fn embedded(data_dir: &Path, paths: &Paths) -> ClickHouse {
 
 /// A token for this run only.
 fn random_token() -> String {
-    format!("sd_demo_{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple())
+    format!(
+        "sd_demo_{}{}",
+        uuid::Uuid::new_v4().simple(),
+        uuid::Uuid::new_v4().simple()
+    )
 }
 
 /// Waits until the server answers and ClickHouse has its tables.
@@ -173,7 +182,11 @@ async fn until_ready(
             if let Some(why) = engine_failed {
                 return Err(failed(why));
             }
-            if client.readiness().await.is_ok_and(|readiness| readiness.ready && readiness.warehouse) {
+            if client
+                .readiness()
+                .await
+                .is_ok_and(|readiness| readiness.ready && readiness.warehouse)
+            {
                 return Ok(());
             }
             tokio::time::sleep(START_PAUSE).await;
@@ -181,9 +194,13 @@ async fn until_ready(
     };
     let too_long = |_| {
         let seconds = START_LIMIT.as_secs();
-        failed(format!("ClickHouse did not start within {seconds} s; the log in the data directory says more"))
+        failed(format!(
+            "ClickHouse did not start within {seconds} s; the log in the data directory says more"
+        ))
     };
-    tokio::time::timeout(START_LIMIT, waiting).await.map_err(too_long)?
+    tokio::time::timeout(START_LIMIT, waiting)
+        .await
+        .map_err(too_long)?
 }
 
 async fn say_ready(client: &Client, api: &str, token: &str) -> Result<(), CliError> {

@@ -4,6 +4,8 @@
 
 pub mod calc;
 pub mod cockpit;
+pub mod demo;
+mod demo_backend;
 pub mod engine;
 pub mod experiments;
 pub mod explain;
@@ -11,6 +13,8 @@ pub mod output;
 pub mod overrides;
 pub mod progress;
 pub mod remote;
+pub mod serve;
+pub mod stack;
 
 use std::process::ExitCode;
 
@@ -39,6 +43,8 @@ pub struct Cli {
 pub enum Command {
     /// Calculators: Bayesian results, sample ratio mismatch, power.
     Calc(calc::Args),
+    /// Everything at once: engine, server, real and simulated experiments, and the cockpit.
+    Demo(demo::Args),
     /// The embedded ClickHouse: install, run, status.
     Engine(engine::Args),
     /// Experiments of a server: list, show, create, and move through the lifecycle.
@@ -47,6 +53,8 @@ pub enum Command {
     Explain(explain::Args),
     /// Who is forced into a variant.
     Overrides(overrides::Args),
+    /// The server: the HTTP API with the embedded ClickHouse, or with one of your own.
+    Serve(serve::Args),
 }
 
 /// A failure that reaches the person at the command line.
@@ -80,10 +88,12 @@ impl CliError {
 pub fn run(cli: Cli) -> Result<(), CliError> {
     match cli.command {
         Some(Command::Calc(args)) => calc::run(&args),
+        Some(Command::Demo(args)) => demo::run(&args),
         Some(Command::Engine(args)) => engine::run(args),
         Some(Command::Experiments(args)) => experiments::run(args),
         Some(Command::Explain(args)) => explain::run(args),
         Some(Command::Overrides(args)) => overrides::run(args),
+        Some(Command::Serve(args)) => serve::run(&args),
         None => cockpit::run(cli.cockpit),
     }
 }

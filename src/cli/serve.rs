@@ -178,7 +178,10 @@ fn access(
             url: url.to_owned(),
             database: file.database.clone(),
             user,
-            password: password("SPLITDECK_CLICKHOUSE_READ_PASSWORD", file.read_password_file.as_ref())?,
+            password: password(
+                "SPLITDECK_CLICKHOUSE_READ_PASSWORD",
+                file.read_password_file.as_ref(),
+            )?,
         }),
         None => None,
     };
@@ -186,8 +189,12 @@ fn access(
 }
 
 fn read_secret(path: &Path) -> Result<String, CliError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| usage(format!("cannot read the password file {}: {error}", path.display())))?;
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        usage(format!(
+            "cannot read the password file {}: {error}",
+            path.display()
+        ))
+    })?;
     Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }
 
@@ -221,8 +228,9 @@ fn say(address: &SocketAddr, server: &Server) -> Result<(), CliError> {
 }
 
 /// Ready at the first SIGINT, SIGTERM or SIGHUP. The second one ends the process at once.
-fn signals() -> Result<impl Future<Output = ()> + Send + 'static, CliError> {
-    let listen = |kind: SignalKind| signal(kind).map_err(|error| failed(format!("cannot handle signals: {error}")));
+pub(super) fn signals() -> Result<impl Future<Output = ()> + Send + 'static, CliError> {
+    let listen =
+        |kind: SignalKind| signal(kind).map_err(|error| failed(format!("cannot handle signals: {error}")));
     let mut all = [
         listen(SignalKind::interrupt())?,
         listen(SignalKind::terminate())?,

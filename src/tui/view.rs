@@ -69,18 +69,19 @@ fn tab(
         return tabs::unknown(&mut pen, detail);
     };
     let overview = state.list.overview(experiment.id);
+    let mut pen = Pen::new(theme, area, frame.buffer_mut());
     match detail.tab {
-        Tab::Analytics => tabs::analytics::view(frame, area, &detail.analytics, detail, theme, now),
-        other => {
-            let mut pen = Pen::new(theme, area, frame.buffer_mut());
-            match other {
-                Tab::Setup => tabs::setup::draw(&mut pen, experiment, overview, detail.row(), now),
-                Tab::Variants => tabs::variants::draw(&mut pen, experiment, detail.row()),
-                Tab::Rules => tabs::rules::draw(&mut pen, experiment, detail.row()),
-                Tab::Overrides => tabs::overrides::draw(&mut pen, experiment, &detail.overrides, now, cursor),
-                Tab::Insights | Tab::Analytics => tabs::insights::draw(&mut pen, experiment, detail, now),
-            }
+        Tab::Setup => tabs::setup::draw(&mut pen, experiment, overview, detail.row(), now),
+        Tab::Variants => tabs::variants::draw(&mut pen, experiment, detail.row()),
+        Tab::Rules => tabs::rules::draw(&mut pen, experiment, detail.row()),
+        Tab::Overrides => tabs::overrides::draw(&mut pen, experiment, &detail.overrides, now, cursor),
+        Tab::Analytics => {
+            // There is a page whenever there is an open experiment, which `detail` is.
+            let page = tabs::analytics::Page::of(state, now);
+            page.map(|page| tabs::analytics::draw(&page, theme, area, frame.buffer_mut()))
+                .unwrap_or_default()
         }
+        Tab::Insights => tabs::insights::draw(&mut pen, experiment, detail, now),
     }
 }
 
