@@ -8,8 +8,9 @@ pub mod experiments;
 pub mod explain;
 pub mod output;
 pub mod overrides;
-pub mod progress;
 pub mod remote;
+pub mod serve;
+pub mod stack;
 
 use std::process::ExitCode;
 
@@ -37,6 +38,8 @@ pub enum Command {
     Explain(explain::Args),
     /// Who is forced into a variant.
     Overrides(overrides::Args),
+    /// The server: API, configuration, event spool, and the embedded ClickHouse.
+    Serve(serve::Args),
 }
 
 /// A failure that reaches the person at the command line.
@@ -74,6 +77,7 @@ pub fn run(cli: Cli) -> Result<(), CliError> {
         Some(Command::Experiments(args)) => experiments::run(args),
         Some(Command::Explain(args)) => explain::run(args),
         Some(Command::Overrides(args)) => overrides::run(args),
+        Some(Command::Serve(args)) => serve::run(&args),
         None => Err(CliError::Usage(
             "name a command; `splitdeck --help` lists them".into(),
         )),
