@@ -55,16 +55,78 @@ pub enum EventTime {
     Millis(i64),
 }
 
+impl EventTime {
+    /// Milliseconds since 1970.
+    #[must_use]
+    pub fn as_millisecond(self) -> i64 {
+        match self {
+            Self::Text(time) => time.as_millisecond(),
+            Self::Millis(millis) => millis,
+        }
+    }
+}
+
+impl std::fmt::Display for EventTime {
+    /// As it was sent, except that RFC 3339 is written in UTC.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Text(time) => time.fmt(f),
+            Self::Millis(millis) => millis.fmt(f),
+        }
+    }
+}
+
 /// Answer of `POST /track`: the events are durable.
 #[derive(Debug, Clone, Default, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Tracked {
     /// How many events were taken.
     pub accepted: u64,
-    /// The device the events belong to: the one that was sent, or a new one to be sent from now on.
+    /// The device of the request's first event: the one that was sent, or, where neither a person nor a
+    /// device was, a new one to be sent from now on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device_id: Option<String>,
-    /// The visit the events belong to, likewise.
+    /// The visit of the request's first event: the one that was sent, or a new one beside a new device.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_id: Option<String>,
+    /// Attributions that count for no experiment. Their events were taken all the same.
+    #[serde(default, skip_serializing_if = "Unattributed::is_none")]
+    pub unattributed: Unattributed,
+}
+
+/// How many attributions count for no experiment, by cause.
+#[derive(Debug, Clone, Copy, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Unattributed {
+    /// There is no such experiment.
+    pub unknown_experiment: u64,
+    /// The experiment has no such variant.
+    pub unknown_variant: u64,
+    /// The event has no id of the kind that the experiment counts.
+    pub without_subject: u64,
+    /// The event names the same experiment twice, with different variants; the first one holds.
+    pub contradictory: u64,
+    /// An experiment without a variant, or lists of different lengths.
+    pub incomplete: u64,
+}
+
+impl Unattributed {
+    /// Whether every attribution counts.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        self.total() == 0
+    }
+
+    /// All causes together.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        let Self {
+            unknown_experiment,
+            unknown_variant,
+            without_subject,
+            contradictory,
+            incomplete,
+        } = self;
+        unknown_experiment + unknown_variant + without_subject + contradictory + incomplete
+    }
 }

@@ -11,6 +11,7 @@
 //! | `snapshot` | configuration in memory, what assignments are decided from |
 //! | `store/` | configuration on disk |
 //! | `link` | the way to ClickHouse |
+//! | `ingest/` | events: the durable spool, and its drain into ClickHouse |
 //! | `setup` | the first start: project and token |
 
 pub mod diff;
@@ -18,6 +19,7 @@ pub mod edit;
 pub mod error;
 pub mod extract;
 pub mod handlers;
+pub mod ingest;
 pub mod lifecycle;
 pub mod link;
 pub mod middleware;

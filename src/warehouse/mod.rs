@@ -7,6 +7,7 @@
 //! | `schema` | tables and their settings, applied at the start |
 //! | `rows` | the rows of the two tables |
 //! | `insert` | one batch, one deduplication token |
+//! | `stored` | what of a batch is really there, after an uncertain insert |
 //! | `sql` | filters and subjects as SQL, every value and key bound |
 //! | `query` | what the results need, one query a panel |
 //! | `analysis` | what is inferred of the counts |
@@ -23,6 +24,7 @@ mod results;
 mod rows;
 mod schema;
 mod sql;
+mod stored;
 
 use std::future::Future;
 use std::time::Duration;
@@ -39,6 +41,7 @@ pub use query::DataVersion;
 pub use results::ResultsError;
 pub use rows::{EventRow, ExperimentEventRow, WellKnown};
 pub use schema::{EVENTS, EXPERIMENT_EVENTS, SCHEMA_VERSION};
+pub use stored::Extent;
 
 /// How long an idle connection is kept. ClickHouse closes them after 30 s (`keep_alive_timeout`), older
 /// versions after 10 s; a connection that is closed by the other side first fails a request.

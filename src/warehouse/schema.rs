@@ -96,6 +96,20 @@ impl Warehouse {
     /// What ClickHouse refused; and a schema that is newer than this program, which is left alone.
     pub async fn migrate(&self) -> Result<(), WarehouseError> {
         let db = format!("`{}`", self.database);
+        let found = self.schema_version().await?;
+        if found > SCHEMA_VERSION {
+            return Err(WarehouseError::configuration(
+                "checking the schema",
+                format!(
+                    "the tables in {db} have version {found} and this program knows up to {SCHEMA_VERSION}; \
+                     use the newer splitdeck"
+                ),
+            ));
+        }
+        if found == SCHEMA_VERSION {
+            // A user that may not create tables is enough from here on.
+            return Ok(());
+        }
         if !self.database_exists().await? {
             self.statement(
                 "creating the database",
@@ -109,16 +123,6 @@ impl Warehouse {
         );
         self.statement("creating the table of schema versions", &versions)
             .await?;
-        let found = self.schema_version().await?;
-        if found > SCHEMA_VERSION {
-            return Err(WarehouseError::configuration(
-                "checking the schema",
-                format!(
-                    "the tables in {db} have version {found} and this program knows up to {SCHEMA_VERSION}; \
-                     use the newer splitdeck"
-                ),
-            ));
-        }
         for (from, statements) in (0_u32..).zip(steps()).skip_while(|(from, _)| *from < found) {
             let to = from + 1;
             for statement in statements {

@@ -1,0 +1,513 @@
+//! Which experiments an event counts for, as which subject.
+//!
+//! An event carries attribution in one of these ways, all of which are read:
+//!
+//! | on | properties |
+//! |---|---|
+//! | any event | `__experimentId`, `__variantId`, and where known `__assignmentReason`, `__cohort` |
+//! | any event | `experiment_id`, `variant` |
+//! | `[Experiment] Exposure` | `[Experiment] Flag Key`, `[Experiment] Variant`, maybe `[Experiment] Experiment Key` |
+//!
+//! An experiment is named by its id or its key, a variant by its key in any case. An event of several
+//! experiments carries lists of equal length: `"__experimentId": ["a", "b"], "__variantId": ["on", "off"]`;
+//! the reason and the cohort are then lists of that length too, or one value for all.
+
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::record::Attributed;
+use crate::api::track::Unattributed;
+use crate::domain::filter::property_text;
+use crate::domain::{AssignmentMode, Experiment, Reason, SubjectType};
+
+/// The event that says nothing but that a variant was shown.
+pub const EXPOSURE: &str = "[Experiment] Exposure";
+/// The flag of an exposure.
+pub const EXPOSURE_FLAG: &str = "[Experiment] Flag Key";
+/// The variant of an exposure.
+pub const EXPOSURE_VARIANT: &str = "[Experiment] Variant";
+/// The experiment of an exposure.
+pub const EXPOSURE_EXPERIMENT: &str = "[Experiment] Experiment Key";
+
+/// The experiments of one project, as attribution looks them up.
+pub trait ExperimentIndex {
+    /// The experiment with this id (a UUID) or key, whatever the case.
+    fn by_id_or_key(&self, reference: &str) -> Option<&Experiment>;
+
+    /// The experiment that the flag with this key is linked to; where no flag is linked, an experiment's own
+    /// key stands for its flag's. Of several, one that is active comes first.
+    fn by_flag_key(&self, flag: &str) -> Option<&Experiment>;
+}
+
+/// The ids of an event.
+pub(super) struct Ids<'a> {
+    pub profile: &'a str,
+    pub device: &'a str,
+    pub session: &'a str,
+    pub event: Uuid,
+}
+
+/// What an event says about one experiment.
+#[derive(Debug, PartialEq)]
+struct Claim {
+    experiment: Name,
+    variant: String,
+    reason: String,
+    cohort: u32,
+}
+
+impl Claim {
+    /// Whether a list has a hole where the experiment or the variant should be.
+    fn is_empty(&self) -> bool {
+        self.variant.is_empty() || matches!(&self.experiment, Name::IdOrKey(name) if name.is_empty())
+    }
+}
+
+#[derive(Debug, PartialEq)]
+enum Name {
+    IdOrKey(String),
+    Flag {
+        flag: String,
+        experiment: Option<String>,
+    },
+}
+
+/// The experiments that the event counts for, each once. What counts for none is added to `left_out`.
+pub(super) fn attribute(
+    name: &str,
+    properties: &Map<String, Value>,
+    ids: &Ids<'_>,
+    index: &dyn ExperimentIndex,
+    left_out: &mut Unattributed,
+) -> Vec<Attributed> {
+    let mut found: Vec<Attributed> = Vec::new();
+    for claim in claims(name, properties, left_out) {
+        if claim.is_empty() {
+            left_out.incomplete += 1;
+            continue;
+        }
+        let experiment = match &claim.experiment {
+            Name::IdOrKey(reference) => index.by_id_or_key(reference),
+            Name::Flag { flag, experiment } => experiment
+                .as_deref()
+                .and_then(|key| index.by_id_or_key(key))
+                .or_else(|| index.by_flag_key(flag)),
+        };
+        let Some(experiment) = experiment else {
+            left_out.unknown_experiment += 1;
+            continue;
+        };
+        let Some(variant) = experiment.variant(&claim.variant) else {
+            left_out.unknown_variant += 1;
+            continue;
+        };
+        let variant = variant.key.as_str();
+        if let Some(same) = found.iter().find(|a| a.experiment_id == experiment.id) {
+            // Said twice in the same words is said once.
+            if same.variant != variant {
+                left_out.contradictory += 1;
+            }
+            continue;
+        }
+        let Some(subject) = subject(experiment, properties, ids) else {
+            left_out.without_subject += 1;
+            continue;
+        };
+        found.push(Attributed {
+            experiment_id: experiment.id,
+            variant: variant.to_owned(),
+            reason: claim.reason,
+            cohort: claim.cohort,
+            subject,
+        });
+    }
+    found
+}
+
+fn claims(name: &str, properties: &Map<String, Value>, left_out: &mut Unattributed) -> Vec<Claim> {
+    let mut claims = Vec::new();
+    match (
+        texts(properties, "__experimentId"),
+        texts(properties, "__variantId"),
+    ) {
+        (ids, variants) if ids.len() == variants.len() => {
+            let reasons = texts(properties, "__assignmentReason");
+            let cohorts = texts(properties, "__cohort");
+            let pairs = ids.into_iter().zip(variants).enumerate();
+            claims.extend(pairs.map(|(at, (id, variant))| Claim {
+                experiment: Name::IdOrKey(id),
+                variant,
+                reason: nth(&reasons, at).filter(|r| is_reason(r)).unwrap_or_default(),
+                cohort: nth(&cohorts, at).and_then(|c| c.parse().ok()).unwrap_or_default(),
+            }));
+        }
+        _ => left_out.incomplete += 1,
+    }
+    // These are everyday names: only where both are there they mean an experiment.
+    let (ids, variants) = (texts(properties, "experiment_id"), texts(properties, "variant"));
+    if ids.len() == variants.len() {
+        let pairs = ids.into_iter().zip(variants);
+        claims.extend(pairs.map(|(id, variant)| plain(Name::IdOrKey(id), variant)));
+    } else if !ids.is_empty() && !variants.is_empty() {
+        left_out.incomplete += 1;
+    }
+    if name == EXPOSURE {
+        let text = |key: &str| {
+            properties
+                .get(key)
+                .and_then(property_text)
+                .filter(|t| !t.is_empty())
+        };
+        match (
+            text(EXPOSURE_FLAG),
+            text(EXPOSURE_VARIANT),
+            text(EXPOSURE_EXPERIMENT),
+        ) {
+            (Some(flag), Some(variant), experiment) => {
+                claims.push(plain(Name::Flag { flag, experiment }, variant));
+            }
+            (None, Some(variant), Some(experiment)) => {
+                claims.push(plain(Name::IdOrKey(experiment), variant));
+            }
+            // An exposure without a variant says that the subject left the experiment.
+            (_, None, _) => {}
+            (None, Some(_), None) => left_out.incomplete += 1,
+        }
+    }
+    claims
+}
+
+fn plain(experiment: Name, variant: String) -> Claim {
+    Claim {
+        experiment,
+        variant,
+        reason: String::new(),
+        cohort: 0,
+    }
+}
+
+/// The texts of a property that holds one value or a list. In a list null is an empty text, so that the
+/// others keep their places; outside of one null and the empty text are none.
+fn texts(properties: &Map<String, Value>, key: &str) -> Vec<String> {
+    match properties.get(key) {
+        None => Vec::new(),
+        Some(Value::Array(values)) => values
+            .iter()
+            .map(|value| property_text(value).unwrap_or_default())
+            .collect(),
+        Some(value) => property_text(value)
+            .into_iter()
+            .filter(|text| !text.is_empty())
+            .collect(),
+    }
+}
+
+/// The entry at `at`; a single one stands for all.
+fn nth(texts: &[String], at: usize) -> Option<String> {
+    match texts {
+        [one] => Some(one.clone()),
+        several => several.get(at).cloned(),
+    }
+}
+
+fn is_reason(text: &str) -> bool {
+    serde_json::from_value::<Reason>(Value::from(text)).is_ok()
+}
+
+/// What `experiment` counts of this event; none where the event has no id of that kind.
+fn subject(experiment: &Experiment, properties: &Map<String, Value>, ids: &Ids<'_>) -> Option<String> {
+    let given = |id: &str| (!id.is_empty()).then(|| id.to_owned());
+    match (&experiment.subject_type, experiment.assignment_mode) {
+        (SubjectType::Any, AssignmentMode::Profile) => given(ids.profile).or_else(|| given(ids.device)),
+        (SubjectType::Any, AssignmentMode::Session) => given(ids.session),
+        (SubjectType::Any, AssignmentMode::Event) => Some(ids.event.to_string()),
+        (SubjectType::Named(name), _) => match name.as_str() {
+            "user_id" | "userId" | "profile_id" | "profileId" => given(ids.profile),
+            "device_id" | "deviceId" => given(ids.device),
+            "session_id" | "sessionId" => given(ids.session),
+            "event_id" | "eventId" => Some(ids.event.to_string()),
+            name => {
+                let bare = name.strip_prefix("properties.");
+                let value = properties
+                    .get(name)
+                    .or_else(|| bare.and_then(|bare| properties.get(bare)));
+                value.and_then(id_text)
+            }
+        },
+        (SubjectType::Group(kind), _) => {
+            let groups = properties.get("groups").or_else(|| properties.get("$groups"));
+            let value = groups
+                .and_then(|groups| groups.get(kind))
+                .or_else(|| properties.get(kind));
+            match value {
+                Some(Value::Array(several)) => several.iter().find_map(id_text),
+                Some(one) => id_text(one),
+                None => None,
+            }
+        }
+    }
+}
+
+/// Texts and numbers are ids; other JSON is not, as in a decision.
+fn id_text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(_) | Value::Number(_) => property_text(value).filter(|text| !text.is_empty()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    struct Two(Vec<Experiment>);
+
+    impl ExperimentIndex for Two {
+        fn by_id_or_key(&self, reference: &str) -> Option<&Experiment> {
+            let named = |e: &&Experiment| {
+                e.key.as_str().eq_ignore_ascii_case(reference) || e.id.to_string() == reference
+            };
+            self.0.iter().find(named)
+        }
+
+        fn by_flag_key(&self, flag: &str) -> Option<&Experiment> {
+            self.0
+                .iter()
+                .find(|e| e.linked_flag.as_ref().unwrap_or(&e.key).as_str() == flag)
+        }
+    }
+
+    fn experiment(n: u128, key: &str, mode: &str, subject: &str, flag: Option<&str>) -> Experiment {
+        serde_json::from_value(json!({
+            "id": Uuid::from_u128(n), "key": key, "name": key, "assignmentMode": mode, "subjectType": subject,
+            "status": "active", "linkedFlag": flag,
+            "variants": [{"key": "control", "isControl": true}, {"key": "Treatment", "orderIndex": 1}],
+            "defaultVariantId": "control", "salt": key, "resourceVersion": 1,
+            "createdAt": "2026-01-01T00:00:00Z", "updatedAt": "2026-01-01T00:00:00Z",
+        }))
+        .expect("an experiment")
+    }
+
+    fn index() -> Two {
+        Two(vec![
+            experiment(1, "one", "profile", "ANY", Some("flag-one")),
+            experiment(2, "two", "session", "ANY", None),
+        ])
+    }
+
+    const IDS: Ids<'static> = Ids {
+        profile: "p",
+        device: "d",
+        session: "s",
+        event: Uuid::from_u128(9),
+    };
+
+    /// (experiment, variant, reason, cohort, subject)
+    type Row = (u128, String, String, u32, String);
+
+    fn read(name: &str, properties: Value) -> (Vec<Row>, Unattributed) {
+        let mut left_out = Unattributed::default();
+        let Value::Object(properties) = properties else {
+            panic!("an object");
+        };
+        let found = attribute(name, &properties, &IDS, &index(), &mut left_out);
+        let row = |a: Attributed| {
+            (
+                a.experiment_id.as_u128(),
+                a.variant,
+                a.reason,
+                a.cohort,
+                a.subject,
+            )
+        };
+        (found.into_iter().map(row).collect(), left_out)
+    }
+
+    fn row(id: u128, variant: &str, reason: &str, cohort: u32, subject: &str) -> Row {
+        (id, variant.into(), reason.into(), cohort, subject.into())
+    }
+
+    #[test]
+    fn each_way_of_saying_it() {
+        let id = Uuid::from_u128(1);
+        for (name, properties, expected) in [
+            (
+                "buy",
+                json!({"__experimentId": id, "__variantId": "treatment", "__assignmentReason": "allocation", "__cohort": 3}),
+                vec![row(1, "Treatment", "allocation", 3, "p")],
+            ),
+            (
+                "buy",
+                json!({"experiment_id": "TWO", "variant": "CONTROL"}),
+                vec![row(2, "control", "", 0, "s")],
+            ),
+            (
+                EXPOSURE,
+                json!({EXPOSURE_FLAG: "flag-one", EXPOSURE_VARIANT: "control"}),
+                vec![row(1, "control", "", 0, "p")],
+            ),
+            (
+                EXPOSURE,
+                json!({EXPOSURE_FLAG: "flag-one", EXPOSURE_EXPERIMENT: "two", EXPOSURE_VARIANT: "control"}),
+                vec![row(2, "control", "", 0, "s")],
+            ),
+            (
+                EXPOSURE,
+                json!({EXPOSURE_FLAG: "two", EXPOSURE_VARIANT: "treatment"}),
+                vec![row(2, "Treatment", "", 0, "s")],
+            ),
+            (EXPOSURE, json!({EXPOSURE_FLAG: "two"}), vec![]),
+            (
+                "buy",
+                json!({EXPOSURE_FLAG: "two", EXPOSURE_VARIANT: "treatment"}),
+                vec![],
+            ),
+            ("buy", json!({"variant": "red", "plan": "pro"}), vec![]),
+            ("buy", json!({"experiment_id": 7}), vec![]),
+            (
+                "buy",
+                json!({"__experimentId": ["one", "two"], "__variantId": ["control", "treatment"],
+                       "__assignmentReason": ["rule", "holdout"], "__cohort": "4"}),
+                vec![
+                    row(1, "control", "rule", 4, "p"),
+                    row(2, "Treatment", "holdout", 4, "s"),
+                ],
+            ),
+            (
+                EXPOSURE,
+                json!({EXPOSURE_FLAG: "flag-one", EXPOSURE_VARIANT: "control", "__experimentId": "one",
+                       "__variantId": "CONTROL", "__assignmentReason": "sticky"}),
+                vec![row(1, "control", "sticky", 0, "p")],
+            ),
+        ] {
+            let (found, left_out) = read(name, properties.clone());
+            assert_eq!(found, expected, "{name} {properties}");
+            assert!(left_out.is_none(), "{name} {properties}: {left_out:?}");
+        }
+    }
+
+    #[test]
+    fn what_counts_for_none_is_counted_by_cause() {
+        let none = Unattributed::default();
+        for (properties, expected) in [
+            (
+                json!({"__experimentId": "gone", "__variantId": "control"}),
+                Unattributed {
+                    unknown_experiment: 1,
+                    ..none
+                },
+            ),
+            (
+                json!({"__experimentId": "one", "__variantId": "purple"}),
+                Unattributed {
+                    unknown_variant: 1,
+                    ..none
+                },
+            ),
+            (
+                json!({"__experimentId": "one"}),
+                Unattributed {
+                    incomplete: 1,
+                    ..none
+                },
+            ),
+            (
+                json!({"__experimentId": ["one", "two"], "__variantId": "control"}),
+                Unattributed {
+                    incomplete: 1,
+                    ..none
+                },
+            ),
+            (
+                json!({"experiment_id": ["one", "two"], "variant": "control"}),
+                Unattributed {
+                    incomplete: 1,
+                    ..none
+                },
+            ),
+        ] {
+            let (found, left_out) = read("buy", properties.clone());
+            assert_eq!(found, [], "{properties}");
+            assert_eq!(left_out, expected, "{properties}");
+        }
+        let holes = json!({"__experimentId": ["one", null, "two"], "__variantId": ["control", "control", ""],
+                           "__assignmentReason": [null, "rule", "sticky"]});
+        let (found, left_out) = read("buy", holes);
+        assert_eq!(found, [row(1, "control", "", 0, "p")]);
+        assert_eq!(
+            left_out,
+            Unattributed {
+                incomplete: 2,
+                ..none
+            }
+        );
+        let both = json!({"__experimentId": "one", "__variantId": "control", "experiment_id": "one", "variant": "treatment"});
+        let (found, left_out) = read("buy", both);
+        assert_eq!(found, [row(1, "control", "", 0, "p")]);
+        assert_eq!(left_out.contradictory, 1);
+    }
+
+    #[test]
+    fn an_unknown_reason_is_no_reason() {
+        let properties = json!({"__experimentId": "one", "__variantId": "control",
+                                "__assignmentReason": "because", "__cohort": "first"});
+        assert_eq!(read("buy", properties).0, [row(1, "control", "", 0, "p")]);
+    }
+
+    #[test]
+    fn the_subject_is_the_id_of_the_experiments_kind() {
+        let properties = json!({
+            "customer_id": 17, "plan": "pro", "void": "", "flag": true,
+            "groups": {"org": ["", "acme"], "team": "red"}, "shop": "s-1",
+        });
+        let Value::Object(properties) = properties else {
+            panic!("an object");
+        };
+        let anonymous = Ids { profile: "", ..IDS };
+        let nobody = Ids {
+            profile: "",
+            device: "",
+            session: "",
+            ..IDS
+        };
+        let event = IDS.event.to_string();
+        for (mode, kind, ids, expected) in [
+            ("profile", "ANY", &IDS, Some("p")),
+            ("profile", "ANY", &anonymous, Some("d")),
+            ("profile", "ANY", &nobody, None),
+            ("session", "ANY", &IDS, Some("s")),
+            ("session", "ANY", &nobody, None),
+            ("event", "ANY", &nobody, Some(event.as_str())),
+            ("profile", "customer_id", &nobody, Some("17")),
+            ("profile", "properties.plan", &nobody, Some("pro")),
+            ("profile", "void", &IDS, None),
+            ("profile", "flag", &IDS, None),
+            ("profile", "none", &IDS, None),
+            ("profile", "user_id", &IDS, Some("p")),
+            ("profile", "user_id", &anonymous, None),
+            ("session", "device_id", &IDS, Some("d")),
+            ("profile", "group:org", &nobody, Some("acme")),
+            ("event", "group:team", &nobody, Some("red")),
+            ("profile", "group:shop", &nobody, Some("s-1")),
+            ("profile", "group:none", &IDS, None),
+        ] {
+            let experiment = experiment(1, "one", mode, kind, None);
+            let found = subject(&experiment, &properties, ids);
+            assert_eq!(found.as_deref(), expected, "{mode} {kind}");
+        }
+    }
+
+    #[test]
+    fn an_event_without_the_subject_is_left_out() {
+        let mut left_out = Unattributed::default();
+        let ids = Ids { session: "", ..IDS };
+        let Value::Object(properties) = json!({"__experimentId": "two", "__variantId": "control"}) else {
+            panic!("an object");
+        };
+        let found = attribute("buy", &properties, &ids, &index(), &mut left_out);
+        assert!(found.is_empty());
+        assert_eq!(left_out.without_subject, 1);
+    }
+}

@@ -1,0 +1,388 @@
+//! An event as it was sent → a record, with everything decided: its id, its time, the text of its
+//! properties, the experiments it counts for.
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::attribution::{
+    EXPOSURE, EXPOSURE_EXPERIMENT, EXPOSURE_FLAG, EXPOSURE_VARIANT, ExperimentIndex, Ids, attribute,
+};
+use super::record::EventRecord;
+use crate::api::track::{EventTime, TrackEvent, Tracked, Unattributed};
+use crate::domain::filter::property_text;
+use crate::warehouse::WellKnown;
+
+/// How old an event may be: five years, in milliseconds. ClickHouse keeps one partition for each month, and
+/// a few bogus times would make many.
+pub const MAX_AGE_MS: i64 = 1_827 * 24 * 3_600 * 1_000;
+/// How far ahead of the server's clock an event may be: an hour, in milliseconds.
+pub const MAX_AHEAD_MS: i64 = 3_600 * 1_000;
+/// Where the time that a client sent is kept when it lies outside of the window.
+pub const CLIENT_TIMESTAMP: &str = "__clientTimestamp";
+/// A value longer than this, in bytes, stays out of the columns for well-known properties: their
+/// dictionaries are made for few short values. It is in the properties like any other.
+const MAX_WELL_KNOWN: usize = 100;
+/// The exposure event of Amplitude's SDKs.
+const AMPLITUDE_EXPOSURE: &str = "$exposure";
+
+/// What events are decided by, beside themselves.
+pub struct Context<'a> {
+    /// The project of the token.
+    pub project_id: Uuid,
+    /// When the request came in.
+    pub now: Timestamp,
+    /// The project's experiments.
+    pub experiments: &'a dyn ExperimentIndex,
+}
+
+/// The ids that a request's anonymous events get: neither a person nor a device was sent with them.
+///
+/// They are made at most once a request, so that its anonymous events belong together.
+#[derive(Debug, Default)]
+struct Anonymous {
+    ids: Option<(String, String)>,
+}
+
+impl Anonymous {
+    fn ids(&mut self) -> &(String, String) {
+        let new = || (Uuid::new_v4().to_string(), Uuid::new_v4().to_string());
+        self.ids.get_or_insert_with(new)
+    }
+}
+
+/// Decides everything about the checked events of one request; the answer to it, once they are stored.
+pub fn decide(events: Vec<TrackEvent>, context: &Context<'_>) -> (Vec<EventRecord>, Tracked) {
+    let mut anonymous = Anonymous::default();
+    let mut answer = Tracked {
+        accepted: events.len() as u64,
+        ..Tracked::default()
+    };
+    let records: Vec<EventRecord> = events
+        .into_iter()
+        .map(|event| transform(event, context, &mut anonymous, &mut answer.unattributed))
+        .collect();
+    if let Some(first) = records.first() {
+        let given = |id: &String| (!id.is_empty()).then(|| id.clone());
+        answer.device_id = given(&first.device_id);
+        answer.session_id = given(&first.session_id);
+    }
+    (records, answer)
+}
+
+/// Decides everything about one checked event.
+fn transform(
+    event: TrackEvent,
+    context: &Context<'_>,
+    anonymous: &mut Anonymous,
+    left_out: &mut Unattributed,
+) -> EventRecord {
+    let TrackEvent {
+        mut name,
+        mut properties,
+        profile_id,
+        device_id,
+        session_id,
+        timestamp,
+        id,
+    } = event;
+    let profile_id = profile_id.unwrap_or_default();
+    let mut device_id = device_id.unwrap_or_default();
+    let mut session_id = session_id.unwrap_or_default();
+    if profile_id.is_empty() && device_id.is_empty() {
+        let (device, session) = anonymous.ids();
+        device_id.clone_from(device);
+        if session_id.is_empty() {
+            session_id.clone_from(session);
+        }
+    }
+    if name == AMPLITUDE_EXPOSURE {
+        EXPOSURE.clone_into(&mut name);
+        rename_exposure(&mut properties);
+    }
+    let event_id = event_id(context.project_id, id.as_deref());
+    let now = context.now.as_millisecond();
+    let (ts, clamped) = clamp(timestamp, now);
+    let ids = Ids {
+        profile: &profile_id,
+        device: &device_id,
+        session: &session_id,
+        event: event_id,
+    };
+    let attributions = attribute(&name, &properties, &ids, context.experiments, left_out);
+    let well_known = well_known(&properties);
+    let mut props: std::collections::BTreeMap<String, String> = properties
+        .into_iter()
+        .filter_map(|(key, value)| {
+            let text = match value {
+                Value::String(text) => Some(text),
+                other => property_text(&other),
+            };
+            text.map(|text| (key, text))
+        })
+        .collect();
+    if let Some(sent) = clamped {
+        props.insert(CLIENT_TIMESTAMP.to_owned(), sent.to_string());
+    }
+    EventRecord {
+        project_id: context.project_id,
+        event_id,
+        name,
+        ts,
+        ingested_at: now,
+        profile_id,
+        session_id,
+        device_id,
+        well_known,
+        props,
+        attributions,
+    }
+}
+
+/// The id under which an event counts: the client's where it is a UUID, one made of the client's for the
+/// project where it is any other text, a new one where there is none.
+fn event_id(project: Uuid, client: Option<&str>) -> Uuid {
+    match client {
+        None | Some("") => Uuid::now_v7(),
+        Some(text) => Uuid::parse_str(text).unwrap_or_else(|_| Uuid::new_v5(&project, text.as_bytes())),
+    }
+}
+
+/// The time of an event within the window around `now`, and what was sent where that is another.
+fn clamp(sent: Option<EventTime>, now: i64) -> (i64, Option<EventTime>) {
+    let Some(sent) = sent else {
+        return (now, None);
+    };
+    let millis = sent.as_millisecond();
+    let within = millis.clamp(now.saturating_sub(MAX_AGE_MS), now.saturating_add(MAX_AHEAD_MS));
+    (within, (within != millis).then_some(sent))
+}
+
+/// Gives the properties of Amplitude's `$exposure` the names they have on `[Experiment] Exposure`.
+fn rename_exposure(properties: &mut Map<String, Value>) {
+    for (from, to) in [
+        ("flag_key", EXPOSURE_FLAG),
+        ("variant", EXPOSURE_VARIANT),
+        ("experiment_key", EXPOSURE_EXPERIMENT),
+    ] {
+        if let Some(value) = properties.remove(from) {
+            properties.entry(to).or_insert(value);
+        }
+    }
+}
+
+fn well_known(properties: &Map<String, Value>) -> WellKnown {
+    let first = |names: &[&str]| {
+        let texts = names
+            .iter()
+            .filter_map(|name| properties.get(*name))
+            .filter_map(property_text);
+        let mut short = texts.filter(|text| !text.is_empty() && text.len() <= MAX_WELL_KNOWN);
+        short.next().unwrap_or_default()
+    };
+    WellKnown {
+        country: first(&["country", "$country"]),
+        region: first(&["region", "$region"]),
+        os: first(&["os", "$os"]),
+        browser: first(&["browser", "$browser"]),
+        device: first(&["device", "$device"]),
+        platform: first(&["platform", "$platform"]),
+        app_version: first(&["app_version", "appVersion", "$app_version"]),
+        sdk: first(&["sdk", "$sdk", "$lib"]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::domain::Experiment;
+
+    struct Nothing;
+
+    impl ExperimentIndex for Nothing {
+        fn by_id_or_key(&self, _: &str) -> Option<&Experiment> {
+            None
+        }
+
+        fn by_flag_key(&self, _: &str) -> Option<&Experiment> {
+            None
+        }
+    }
+
+    const PROJECT: Uuid = Uuid::from_u128(0xABC);
+
+    fn now() -> Timestamp {
+        "2026-07-01T12:00:00.123456Z".parse().expect("a time")
+    }
+
+    fn record(event: Value) -> EventRecord {
+        let context = Context {
+            project_id: PROJECT,
+            now: now(),
+            experiments: &Nothing,
+        };
+        let event = serde_json::from_value(event).expect("an event");
+        transform(
+            event,
+            &context,
+            &mut Anonymous::default(),
+            &mut Unattributed::default(),
+        )
+    }
+
+    #[test]
+    fn the_same_client_id_is_the_same_event() {
+        let id = |id: Value| record(json!({"name": "a", "id": id})).event_id;
+        let uuid = Uuid::from_u128(77);
+        assert_eq!(id(json!(uuid)), uuid);
+        assert_eq!(id(json!(uuid.simple().to_string().to_uppercase())), uuid);
+        let named = id(json!("order-17"));
+        assert_eq!(named, id(json!("order-17")));
+        assert_eq!(named, Uuid::new_v5(&PROJECT, b"order-17"));
+        assert_ne!(named, id(json!("order-18")));
+        assert_ne!(id(json!("")), id(json!("")), "an empty id is none");
+    }
+
+    #[test]
+    fn times_outside_of_the_window_are_moved_to_its_edge_and_kept() {
+        let now = now().as_millisecond();
+        for (sent, ts, kept) in [
+            (json!(null), now, None),
+            (json!(now - 1000), now - 1000, None),
+            (json!("2026-07-01T13:59:00+02:00"), now - 60_123, None),
+            (json!(now + MAX_AHEAD_MS), now + MAX_AHEAD_MS, None),
+            (
+                json!(now + MAX_AHEAD_MS + 1),
+                now + MAX_AHEAD_MS,
+                Some((now + MAX_AHEAD_MS + 1).to_string()),
+            ),
+            (json!(0), now - MAX_AGE_MS, Some("0".to_owned())),
+            (json!(i64::MIN), now - MAX_AGE_MS, Some(i64::MIN.to_string())),
+            (json!(i64::MAX), now + MAX_AHEAD_MS, Some(i64::MAX.to_string())),
+            (
+                json!("2126-07-01T12:00:00Z"),
+                now + MAX_AHEAD_MS,
+                Some("2126-07-01T12:00:00Z".to_owned()),
+            ),
+        ] {
+            let record = record(json!({"name": "a", "timestamp": sent}));
+            assert_eq!(record.ts, ts, "{sent}");
+            assert_eq!(record.props.get(CLIENT_TIMESTAMP), kept.as_ref(), "{sent}");
+            assert_eq!(record.ingested_at, now);
+        }
+    }
+
+    #[test]
+    fn properties_become_text_and_null_is_missing() {
+        let record = record(json!({"name": "a", "properties": {
+            "text": "é", "number": 1.50, "yes": true, "void": null, "list": [1, "b"], "object": {"k": null},
+        }}));
+        let props: Vec<(&str, &str)> = record
+            .props
+            .iter()
+            .map(|(k, v)| (k.as_str(), v.as_str()))
+            .collect();
+        assert_eq!(
+            props,
+            [
+                ("list", "[1,\"b\"]"),
+                ("number", "1.5"),
+                ("object", "{\"k\":null}"),
+                ("text", "é"),
+                ("yes", "true")
+            ]
+        );
+    }
+
+    #[test]
+    fn well_known_properties_get_their_columns_and_stay_in_props() {
+        let long = "x".repeat(MAX_WELL_KNOWN + 1);
+        let record = record(json!({"name": "a", "properties": {
+            "$country": "TH", "os": "", "$os": "Linux", "browser": long, "appVersion": 3, "$lib": "web",
+        }}));
+        let expected = WellKnown {
+            country: "TH".into(),
+            os: "Linux".into(),
+            app_version: "3".into(),
+            sdk: "web".into(),
+            ..WellKnown::default()
+        };
+        assert_eq!(record.well_known, expected);
+        assert_eq!(record.props["$country"], "TH");
+        assert_eq!(record.props["browser"], long);
+    }
+
+    #[test]
+    fn amplitudes_exposure_is_renamed() {
+        let record = record(json!({"name": "$exposure", "properties": {
+            "flag_key": "f", "variant": "on", "experiment_key": "e", "other": 1,
+        }}));
+        assert_eq!(record.name, EXPOSURE);
+        let keys: Vec<&str> = record.props.keys().map(String::as_str).collect();
+        assert_eq!(
+            keys,
+            [EXPOSURE_EXPERIMENT, EXPOSURE_FLAG, EXPOSURE_VARIANT, "other"]
+        );
+    }
+
+    #[test]
+    fn the_answer_echoes_the_first_events_ids_or_the_new_ones() {
+        let context = Context {
+            project_id: PROJECT,
+            now: now(),
+            experiments: &Nothing,
+        };
+        let answer = |events: Value| {
+            let events = serde_json::from_value(events).expect("events");
+            decide(events, &context).1
+        };
+        let sent = answer(json!([
+            {"name": "a", "deviceId": "d", "sessionId": "s"},
+            {"name": "b", "deviceId": "e"},
+        ]));
+        let expected = Tracked {
+            accepted: 2,
+            device_id: Some("d".into()),
+            session_id: Some("s".into()),
+            ..Tracked::default()
+        };
+        assert_eq!(sent, expected);
+        let new = answer(json!([{"name": "a"}]));
+        assert!(new.device_id.is_some() && new.session_id.is_some() && new.device_id != new.session_id);
+        let known = answer(json!([{"name": "a", "profileId": "p"}]));
+        assert!(known.device_id.is_none() && known.session_id.is_none());
+        let lost = answer(json!([{"name": "a", "properties": {"__experimentId": "x", "__variantId": "y"}}]));
+        assert_eq!(lost.unattributed.unknown_experiment, 1);
+        assert_eq!(answer(json!([])), Tracked::default());
+    }
+
+    #[test]
+    fn anonymous_events_of_a_request_belong_together() {
+        let context = Context {
+            project_id: PROJECT,
+            now: now(),
+            experiments: &Nothing,
+        };
+        let mut anonymous = Anonymous::default();
+        let mut decide = |event: Value| {
+            let event = serde_json::from_value(event).expect("an event");
+            let record = transform(event, &context, &mut anonymous, &mut Unattributed::default());
+            (record.profile_id, record.device_id, record.session_id)
+        };
+        let first = decide(json!({"name": "a"}));
+        assert!(first.0.is_empty() && !first.1.is_empty() && !first.2.is_empty());
+        assert_eq!(decide(json!({"name": "b"})), first);
+        let known = decide(json!({"name": "c", "profileId": "p"}));
+        assert_eq!(
+            known,
+            ("p".into(), String::new(), String::new()),
+            "nothing is made up"
+        );
+        let device = decide(json!({"name": "d", "deviceId": "d"}));
+        assert_eq!(device, (String::new(), "d".into(), String::new()));
+        let visit = decide(json!({"name": "e", "sessionId": "s"}));
+        assert_eq!(visit, (String::new(), first.1.clone(), "s".into()));
+    }
+}
