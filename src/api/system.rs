@@ -50,7 +50,7 @@ pub struct Readiness {
     pub spooled_events: u64,
     /// Bytes of the spool in use.
     pub spool_bytes: u64,
-    /// The last thing that went wrong with ClickHouse, while it is not ready.
+    /// The last thing that went wrong with ClickHouse: it does not answer, or takes no events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warehouse_error: Option<String>,
 }

@@ -41,11 +41,15 @@ use tokio::task::JoinHandle;
 
 use crate::domain::experiment::DEFAULT_MAX_VARIANTS;
 
+use ingest::Ingest;
 use link::{Link, WhereaboutsWatch};
 use registry::Registry;
 use setup::ProjectSeed;
 use state::AppState;
 use store::{Store, StoreError};
+
+/// Where events wait, in the data directory.
+const SPOOL_DIR: &str = "spool";
 
 /// How the server is run.
 #[derive(Debug, Clone)]
@@ -58,6 +62,8 @@ pub struct Options {
     pub token: Option<String>,
     /// Where ClickHouse is.
     pub warehouse: WhereaboutsWatch,
+    /// The most bytes of events that wait for ClickHouse; beyond that tracking is refused with 503.
+    pub max_spool_bytes: u64,
     /// The most variants of an experiment.
     pub max_variants: usize,
     /// How long a request may take.
@@ -77,6 +83,7 @@ impl Options {
             project: ProjectSeed::default(),
             token: None,
             warehouse,
+            max_spool_bytes: 1 << 30,
             max_variants: DEFAULT_MAX_VARIANTS,
             time_limit: Duration::from_secs(30),
             drain_limit: Duration::from_secs(10),
@@ -96,6 +103,9 @@ pub enum ServerError {
         /// Why.
         source: std::io::Error,
     },
+    /// The event spool cannot be used.
+    #[error(transparent)]
+    Spool(#[from] ingest::OpenError),
     /// Another process uses the data directory.
     #[error(
         "the data directory {0} is in use by another splitdeck server; stop it, or name another directory"
@@ -137,9 +147,13 @@ impl Server {
             setup::run(&store, &options.data_dir, &options.project, options.token).await?;
         let registry = Registry::load(store, options.max_variants).await?;
         let link = Link::new(options.warehouse);
+        let ingest = Ingest::open(&ingest::Options {
+            max_bytes: options.max_spool_bytes,
+            ..ingest::Options::new(options.data_dir.join(SPOOL_DIR))
+        })?;
         let tasks = vec![tokio::spawn(Arc::clone(&link).keep())];
         Ok(Self {
-            state: AppState::new(registry, link, tokens, options.demo),
+            state: AppState::new(registry, link, ingest, tokens, options.demo),
             time_limit: options.time_limit,
             drain_limit: options.drain_limit,
             token: admin,
@@ -178,6 +192,8 @@ impl Server {
                  put a TLS proxy in front"
             );
         }
+        let ingest = self.state.ingest().clone();
+        tokio::spawn(ingest.drain(self.state.link().watch()));
         let router = router::router(self.state.clone(), self.time_limit);
         let listener = listener.tap_io(|stream| {
             // Small answers should not wait for more to send; one that does is only slower.
@@ -204,6 +220,8 @@ impl Server {
 
     /// Ends what runs beside the requests, and closes the store.
     async fn close(self) {
+        // While the link is there still: what was accepted is sent as far as ClickHouse takes it.
+        self.state.ingest().shutdown(self.drain_limit).await;
         for task in &self.tasks {
             task.abort();
         }

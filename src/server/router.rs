@@ -10,7 +10,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::api::system::Role;
 
-use super::handlers::{assign, experiments, explain, history, overrides, rules, status, system};
+use super::handlers::{assign, experiments, explain, history, overrides, rules, status, system, track};
 use super::middleware::{auth, panicked, respond, time_out};
 use super::state::AppState;
 
@@ -18,6 +18,8 @@ use super::state::AppState;
 const MAX_BODY: usize = 1 << 20;
 /// The largest body that sets overrides: 50,000 ids of some 100 bytes, and room.
 const MAX_OVERRIDES_BODY: usize = 16 << 20;
+/// The largest body of events: 10,000 of some 1.5 KiB.
+const MAX_TRACK_BODY: usize = 16 << 20;
 
 /// The whole API. `time_limit` is how long a request may take.
 pub fn router(state: AppState, time_limit: Duration) -> Router {
@@ -47,6 +49,10 @@ pub fn router(state: AppState, time_limit: Duration) -> Router {
         )
         .route("/experiments/{id_or_key}/history", viewer(get(history::list)))
         .route("/experiments/{id_or_key}/explain", viewer(post(explain::explain)))
+        .route(
+            "/track",
+            editor(post(track::track)).layer(DefaultBodyLimit::max(MAX_TRACK_BODY)),
+        )
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(from_fn_with_state(time_limit, time_out))
         .layer(CatchPanicLayer::custom(panicked))

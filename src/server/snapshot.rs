@@ -11,7 +11,9 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use uuid::Uuid;
 
 use crate::decide::{Lookups, PrepareError, Prepared};
-use crate::domain::{Experiment, Key, OverrideSource, OverrideSubject};
+use crate::domain::{Experiment, Key, OverrideSource, OverrideSubject, Status};
+
+use super::ingest::ExperimentIndex;
 
 /// An experiment, ready to be decided.
 #[derive(Debug, Clone)]
@@ -96,6 +98,36 @@ fn folded(key: &str) -> Cow<'_, str> {
         Cow::Owned(key.to_ascii_lowercase())
     } else {
         Cow::Borrowed(key)
+    }
+}
+
+/// The experiments of one project at one moment, as events name them.
+#[derive(Debug, Clone, Copy)]
+pub struct ProjectExperiments<'a> {
+    /// All experiments.
+    pub snapshot: &'a Snapshot,
+    /// The project.
+    pub project: Uuid,
+}
+
+impl ExperimentIndex for ProjectExperiments<'_> {
+    fn by_id_or_key(&self, reference: &str) -> Option<&Experiment> {
+        let entry = self.snapshot.find(self.project, reference)?;
+        Some(&entry.experiment)
+    }
+
+    fn by_flag_key(&self, flag: &str) -> Option<&Experiment> {
+        let of_flag = |e: &&Experiment| {
+            let key = e.linked_flag.as_ref().unwrap_or(&e.key);
+            key.as_str().eq_ignore_ascii_case(flag)
+        };
+        let all = self
+            .snapshot
+            .of_project(self.project)
+            .map(|entry| &*entry.experiment);
+        // Of two that are equally fit the newer one.
+        all.filter(of_flag)
+            .max_by_key(|e| (e.status == Status::Active, e.created_at, e.id))
     }
 }
 

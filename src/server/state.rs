@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
 
+use super::ingest::Ingest;
 use super::link::Link;
 use super::middleware::auth::Tokens;
 use super::registry::Registry;
@@ -16,6 +17,7 @@ pub struct AppState(Arc<Inner>);
 struct Inner {
     registry: Arc<Registry>,
     link: Arc<Link>,
+    ingest: Ingest,
     tokens: ArcSwap<Tokens>,
     demo: bool,
 }
@@ -23,10 +25,11 @@ struct Inner {
 impl AppState {
     /// Puts the parts together. `demo` says that the traffic is simulated.
     #[must_use]
-    pub fn new(registry: Arc<Registry>, link: Arc<Link>, tokens: Tokens, demo: bool) -> Self {
+    pub fn new(registry: Arc<Registry>, link: Arc<Link>, ingest: Ingest, tokens: Tokens, demo: bool) -> Self {
         Self(Arc::new(Inner {
             registry,
             link,
+            ingest,
             tokens: ArcSwap::from_pointee(tokens),
             demo,
         }))
@@ -42,6 +45,12 @@ impl AppState {
     #[must_use]
     pub fn link(&self) -> &Arc<Link> {
         &self.0.link
+    }
+
+    /// The spool of events.
+    #[must_use]
+    pub fn ingest(&self) -> &Ingest {
+        &self.0.ingest
     }
 
     /// The tokens that were issued.

@@ -106,7 +106,10 @@ impl Warehouse {
                 ),
             ));
         }
-        if found == SCHEMA_VERSION {
+        if found == SCHEMA_VERSION
+            && self.has_table(EVENTS).await?
+            && self.has_table(EXPERIMENT_EVENTS).await?
+        {
             // A user that may not create tables is enough from here on.
             return Ok(());
         }
@@ -123,8 +126,8 @@ impl Warehouse {
         );
         self.statement("creating the table of schema versions", &versions)
             .await?;
-        for (from, statements) in (0_u32..).zip(steps()).skip_while(|(from, _)| *from < found) {
-            let to = from + 1;
+        // Steps that were taken before do nothing, unless somebody dropped a table since.
+        for (to, statements) in (1_u32..).zip(steps()) {
             for statement in statements {
                 let doing = format!("bringing the tables to version {to}");
                 self.statement(&doing, &statement.replace("{db}", &db)).await?;
@@ -150,6 +153,16 @@ impl Warehouse {
         match self.timed("reading the schema version", query).await {
             Err(error) if matches!(error.code, Some(60 | 81)) => Ok(0),
             other => other,
+        }
+    }
+
+    async fn has_table(&self, table: &str) -> Result<bool, WarehouseError> {
+        let sql = format!("SELECT count() FROM `{}`.{table} WHERE false", self.database);
+        let query = self.client.query_raw(&sql).fetch_one::<u64>();
+        match self.timed("looking for a table", query).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.code == Some(60) => Ok(false),
+            Err(error) => Err(error),
         }
     }
 

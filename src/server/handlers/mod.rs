@@ -9,6 +9,7 @@ pub mod overrides;
 pub mod rules;
 pub mod status;
 pub mod system;
+pub mod track;
 
 use std::sync::Arc;
 

@@ -22,13 +22,15 @@ pub async fn health() -> Json<Health> {
 
 /// Whether requests can be served.
 pub async fn readiness(State(state): State<AppState>) -> (StatusCode, Json<Readiness>) {
-    let warehouse_error = state.link().ping().await.err();
+    let unreachable = state.link().ping().await.err();
+    let spool = state.ingest().stats();
     let readiness = Readiness {
-        ready: true,
-        warehouse: warehouse_error.is_none(),
-        spooled_events: 0,
-        spool_bytes: 0,
-        warehouse_error,
+        ready: spool.writable,
+        warehouse: unreachable.is_none(),
+        spooled_events: spool.spooled_events,
+        spool_bytes: spool.spool_bytes,
+        // It may answer and yet refuse events.
+        warehouse_error: unreachable.or(spool.last_error),
     };
     let status = if readiness.ready {
         StatusCode::OK

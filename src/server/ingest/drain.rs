@@ -33,15 +33,31 @@ pub(super) trait Sink: Send + Sync {
     ) -> impl Future<Output = Result<u64, WarehouseError>> + Send;
 }
 
-impl Sink for Warehouse {
+/// ClickHouse, wherever it is at the moment.
+struct Followed(watch::Receiver<Option<Warehouse>>);
+
+impl Followed {
+    fn now(&self) -> Result<Warehouse, WarehouseError> {
+        let warehouse = self.0.borrow().clone();
+        warehouse.ok_or_else(|| WarehouseError {
+            class: Class::Retry,
+            code: None,
+            doing: "sending events".to_owned(),
+            message: "there is no connection".to_owned(),
+        })
+    }
+}
+
+impl Sink for Followed {
     async fn prepare(&self) -> Result<(), WarehouseError> {
-        self.migrate().await
+        self.now()?.migrate().await
     }
 
     async fn store(&self, batch: &Batch, uncertain: bool) -> Result<u64, WarehouseError> {
-        batch.send(self).await?;
+        let warehouse = self.now()?;
+        batch.send(&warehouse).await?;
         if uncertain {
-            batch.repair(self).await
+            batch.repair(&warehouse).await
         } else {
             Ok(0)
         }
@@ -58,11 +74,25 @@ pub(super) enum Stop {
 }
 
 impl Ingest {
-    /// Sends sealed segments to `warehouse` until [`Ingest::shutdown`] is called. Run it once, in a task.
+    /// Sends sealed segments to wherever `warehouse` is until [`Ingest::shutdown`] is called. Run it once, in
+    /// a task.
     ///
-    /// Creates the tables first, so it need not be reachable yet: events wait in the spool meanwhile.
-    pub async fn drain(self, warehouse: Warehouse) {
-        self.drain_to(&warehouse).await;
+    /// ClickHouse need not be there yet, and may go away and come back elsewhere: events wait in the spool
+    /// meanwhile. Its tables are made where they are missing.
+    pub async fn drain(self, warehouse: watch::Receiver<Option<Warehouse>>) {
+        let mut moves = warehouse.clone();
+        let poke = async {
+            while moves.changed().await.is_ok() {
+                self.poke();
+            }
+            // Nobody moves it any more; the drain goes on with where it is.
+            std::future::pending::<()>().await;
+        };
+        let target = Followed(warehouse);
+        tokio::select! {
+            () = self.drain_to(&target) => {}
+            () = poke => {}
+        }
     }
 
     pub(super) async fn drain_to(&self, sink: &impl Sink) {

@@ -210,6 +210,8 @@ pub struct Stats {
     pub spool_bytes: u64,
     /// The most it may hold.
     pub max_bytes: u64,
+    /// Whether events are taken: there is room, and the disk took the last ones.
+    pub writable: bool,
     /// Segments that wait to be sent (a level).
     pub waiting_segments: u64,
     /// Syncs of the disk; fewer than requests where several shared one.
@@ -275,7 +277,13 @@ impl Ingest {
         };
         std::thread::Builder::new()
             .name("spool".to_owned())
-            .spawn(move || writer.run())
+            .spawn(move || {
+                // Told once the writer has let go of everything.
+                if let Some(done) = writer.run() {
+                    // Whoever asked may have given up waiting.
+                    let _ = done.send(());
+                }
+            })
             .map_err(|e| OpenError::io(dir, "start the writer of", &e))?;
         Ok(Self {
             shared,
@@ -355,7 +363,9 @@ impl Ingest {
             let _ = closed.await;
         }
         self.stop.send_replace(Stop::By(until));
-        if tokio::time::timeout_at(until, self.stop.closed()).await.is_err() {
+        if tokio::time::timeout_at(until, self.stop.closed()).await.is_ok() {
+            self.shared.unlock();
+        } else {
             tracing::info!("ClickHouse was too slow to take all events before the end of the server");
         }
         let left = Counters::get(&self.shared.counters.spooled_events);
@@ -415,6 +425,7 @@ impl Ingest {
             spooled_events: get(&c.spooled_events),
             spool_bytes: get(&self.shared.used_bytes),
             max_bytes: self.shared.max_bytes,
+            writable: self.shared.writable(),
             waiting_segments: self.shared.waiting() as u64,
             syncs: get(&c.syncs),
             refused_full: get(&c.refused_full),

@@ -5,9 +5,13 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 use uuid::Uuid;
+
+/// How long a failed write counts against the server.
+const DISK_FAILURE: Duration = Duration::from_secs(10);
 
 /// A segment that is complete: nothing is written to it any more.
 #[derive(Debug, Clone)]
@@ -52,8 +56,10 @@ pub(super) struct Shared {
     pub queued_bytes: AtomicU64,
     pub counters: Counters,
     last_error: Mutex<Option<String>>,
-    /// Held until nothing uses the directory any more, the writer included.
-    _lock: File,
+    /// When the last attempt to write failed, if it did.
+    disk_failed: Mutex<Option<Instant>>,
+    /// Held until nothing uses the directory any more.
+    lock: Mutex<Option<File>>,
 }
 
 /// Counts since the start of the process, except for `spooled_events`, which is a level.
@@ -102,7 +108,8 @@ impl Shared {
             queued_bytes: AtomicU64::new(0),
             counters: Counters::default(),
             last_error: Mutex::default(),
-            _lock: lock,
+            disk_failed: Mutex::default(),
+            lock: Mutex::new(Some(lock)),
         }
     }
 
@@ -161,6 +168,26 @@ impl Shared {
     /// Takes a promise back.
     pub(super) fn release(&self, bytes: u64) {
         self.used_bytes.fetch_sub(bytes, Ordering::AcqRel);
+    }
+
+    /// Remembers how the last attempt to write went.
+    pub(super) fn set_disk_failed(&self, failed: bool) {
+        *lock(&self.disk_failed) = failed.then(Instant::now);
+    }
+
+    /// Whether events are taken: there is room, and the disk took the last ones.
+    ///
+    /// A failure counts for a while only: where nobody sends events to a server that is not ready, nothing
+    /// else would show that its disk has recovered.
+    pub(super) fn writable(&self) -> bool {
+        let recent = |at: Instant| at.elapsed() < DISK_FAILURE;
+        let room = self.used_bytes.load(Ordering::Relaxed) < self.max_bytes;
+        room && !lock(&self.disk_failed).is_some_and(recent)
+    }
+
+    /// Lets another process have the directory.
+    pub(super) fn unlock(&self) {
+        lock(&self.lock).take();
     }
 
     /// Remembers what last went wrong with ClickHouse; `None` once it works again.

@@ -63,28 +63,25 @@ pub(super) struct Open {
 }
 
 impl<D: Disk> Writer<D> {
-    /// Runs until it is told to close or nobody can tell it anything any more.
-    pub(super) fn run(mut self) {
+    /// Runs until it is told to close, and returns whom to tell, or until nobody can tell it anything any more.
+    pub(super) fn run(mut self) -> Option<oneshot::Sender<()>> {
         loop {
             match self.next() {
                 Ok(Some(Command::Append(first))) => {
                     if let Some(done) = self.append(first) {
                         self.seal();
-                        let _ = done.send(());
-                        return;
+                        return Some(done);
                     }
                 }
                 // Either may have made the open segment due.
                 Ok(Some(Command::DrainIdle) | None) => {}
                 Ok(Some(Command::Close(done))) => {
                     self.seal();
-                    // Whoever asked may have given up waiting.
-                    let _ = done.send(());
-                    return;
+                    return Some(done);
                 }
                 Err(_disconnected) => {
                     self.seal();
-                    return;
+                    return None;
                 }
             }
             if self.due() {
@@ -142,12 +139,14 @@ impl<D: Disk> Writer<D> {
                 Counters::add(&counters.accepted_events, events);
                 Counters::add(&counters.accepted_requests, group.len() as u64);
                 Counters::add(&counters.spooled_events, events);
+                self.shared.set_disk_failed(false);
                 for append in group {
                     let _ = append.done.send(Ok(()));
                 }
             }
             Err(error) => {
                 Counters::add(&self.shared.counters.disk_errors, 1);
+                self.shared.set_disk_failed(true);
                 self.shared.release(bytes);
                 tracing::error!(
                     dir = %self.shared.dir.display(),

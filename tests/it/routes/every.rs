@@ -22,6 +22,7 @@ fn routes() -> Vec<(Method, &'static str, &'static str)> {
         (Method::GET, "/experiments/x/history", "viewer"),
         (Method::POST, "/experiments/x/explain", "viewer"),
         (Method::POST, "/experiments/assign", "viewer"),
+        (Method::POST, "/track", "editor"),
     ]
 }
 

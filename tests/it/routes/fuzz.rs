@@ -62,6 +62,12 @@ const NAMES: &[&str] = &[
     "group_properties",
     "user_properties",
     "id",
+    "properties",
+    "profileId",
+    "timestamp",
+    "type",
+    "__experimentId",
+    "__variantId",
     "zzz",
 ];
 
@@ -127,6 +133,8 @@ fn spoiled() -> impl Strategy<Value = Value> {
         json!({ "resourceVersion": 2, "to": "paused", "comment": "c" }),
         json!({ "variant": "control", "subjectType": "user", "subjectIds": ["u"], "source": "fixed" }),
         json!({ "experimentId": "x", "user_id": "u", "groups": { "org": ["a"] }, "user_properties": { "f": 1 } }),
+        json!({ "name": "n", "key": "k", "profileId": "p", "timestamp": 1, "id": "i", "type": "track",
+                "properties": { "__experimentId": ["x"], "__variantId": ["a"], "__cohort": 1, "groups": { "org": "a" } } }),
     ]);
     (sound, prop::sample::select(NAMES), documents()).prop_map(|(mut body, name, value)| {
         replace(&mut body, name, &value);
@@ -161,6 +169,7 @@ fn no_body_makes_the_server_fail() {
         (Method::PUT, "/experiments/x/overrides"),
         (Method::POST, "/experiments/x/explain"),
         (Method::POST, "/experiments/assign"),
+        (Method::POST, "/track"),
     ];
     let mut runner = TestRunner::default();
     let bodies = prop_oneof![

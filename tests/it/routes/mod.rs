@@ -11,4 +11,5 @@ mod overrides;
 mod rules;
 mod status;
 mod system;
+mod track;
 mod update;

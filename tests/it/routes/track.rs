@@ -1,0 +1,144 @@
+//! `POST /track`. ClickHouse is nowhere in these tests: events are taken without it.
+
+use std::sync::Arc;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use splitdeck::api::track::MAX_EVENTS_PER_REQUEST;
+
+use crate::support::server::{ADMIN, TestServer, send};
+
+async fn spooled(server: &TestServer) -> u64 {
+    let ready = send(server.anonymous(Method::GET, "/readyz")).await.expect(200);
+    ready["spooledEvents"].as_u64().expect("a count")
+}
+
+#[tokio::test]
+async fn one_event_a_list_and_envelopes_are_taken() {
+    let server = TestServer::start().await;
+    let event = json!({"name": "view", "profileId": "p", "deviceId": "d", "sessionId": "s"});
+    let one = server.post("/track", &event).await.expect(200);
+    assert_eq!(one, json!({"accepted": 1, "deviceId": "d", "sessionId": "s"}));
+    let list = json!([event, {"type": "track", "payload": event}, {"name": "x", "timestamp": 1_768_435_200_000_i64}]);
+    let several = server.post("/track", &list).await.expect(200);
+    assert_eq!(several["accepted"], 3);
+    let none = server.post("/track", &json!([])).await.expect(200);
+    assert_eq!(none, json!({"accepted": 0}));
+    assert_eq!(spooled(&server).await, 4);
+}
+
+#[tokio::test]
+async fn an_anonymous_client_gets_ids_to_send_from_now_on() {
+    let server = TestServer::start().await;
+    let answer = server.post("/track", &json!({"name": "view"})).await.expect(200);
+    let (device, session) = (&answer["deviceId"], &answer["sessionId"]);
+    assert!(
+        device.is_string() && session.is_string() && device != session,
+        "{answer}"
+    );
+    let next = json!({"name": "view", "deviceId": device, "sessionId": session});
+    let again = server.post("/track", &next).await.expect(200);
+    assert_eq!((&again["deviceId"], &again["sessionId"]), (device, session));
+}
+
+#[tokio::test]
+async fn a_refusal_names_the_event_and_takes_none() {
+    let server = TestServer::start().await;
+    let good = json!({"name": "view"});
+    for (body, code, fields) in [
+        (
+            json!([good, {"name": ""}, {"profileId": 7}]),
+            "invalid",
+            vec!["[1].name", "[2].name", "[2].profileId"],
+        ),
+        (
+            json!({"type": "identify", "payload": {}}),
+            "invalid",
+            vec!["type"],
+        ),
+        (
+            json!([good, {"type": "track", "payload": {"name": 1}}]),
+            "invalid",
+            vec!["[1].payload.name"],
+        ),
+        (
+            json!(vec![&good; MAX_EVENTS_PER_REQUEST + 1]),
+            "invalid",
+            vec!["events"],
+        ),
+    ] {
+        assert_eq!(server.post("/track", &body).await.refused(400, code), fields);
+    }
+    for body in ["", "{", "[1,", "\u{0}"] {
+        let request = server.request(Method::POST, "/track", ADMIN).body(body);
+        send(request).await.problem(400, "malformed");
+    }
+    let huge = format!("[{}]", "{\"name\":\"x\"},".repeat(1_400_000));
+    let request = server.request(Method::POST, "/track", ADMIN).body(huge);
+    send(request).await.problem(413, "too_large");
+    assert_eq!(
+        spooled(&server).await,
+        0,
+        "nothing of a refused request is stored"
+    );
+}
+
+#[tokio::test]
+async fn attributions_that_count_for_none_are_told() {
+    let server = TestServer::start().await;
+    let experiment = server.active("checkout").await;
+    let event = |id: &Value, variant: &str| json!({"name": "buy", "profileId": "p", "properties": {"__experimentId": id, "__variantId": variant}});
+    let good = json!([
+        event(&experiment["id"], "control"),
+        event(&json!("CHECKOUT"), "Treatment")
+    ]);
+    let answer = server.post("/track", &good).await.expect(200);
+    assert_eq!(answer, json!({"accepted": 2}));
+    let bad = json!([
+        event(&json!("gone"), "control"),
+        event(&experiment["id"], "purple")
+    ]);
+    let answer = server.post("/track", &bad).await.expect(200);
+    let left_out = json!({"unknownExperiment": 1, "unknownVariant": 1, "withoutSubject": 0, "contradictory": 0,
+                          "incomplete": 0});
+    assert_eq!(answer, json!({"accepted": 2, "unattributed": left_out}));
+}
+
+#[tokio::test]
+async fn a_full_spool_is_503_with_retry_after_and_drops_nothing() {
+    let server = TestServer::start_with(|options| options.max_spool_bytes = 20_000).await;
+    let events = json!(vec![json!({"name": "view", "profileId": "p"}); 20]);
+    let mut accepted = 0;
+    let refused = loop {
+        let answer = server.post("/track", &events).await;
+        if answer.status != 200 {
+            break answer;
+        }
+        accepted += 20;
+        assert!(accepted < 10_000, "never full");
+    };
+    assert_eq!(refused.header("retry-after"), "5");
+    refused.problem(503, "spool_full");
+    let ready = send(server.anonymous(Method::GET, "/readyz")).await;
+    assert!(accepted > 0);
+    assert_eq!(
+        ready.body["spooledEvents"], accepted,
+        "all or none of a request is stored"
+    );
+    let larger = json!(vec![json!({"name": "view", "profileId": "p".repeat(500)}); 100]);
+    server.post("/track", &larger).await.problem(413, "too_large");
+    // Smaller requests still find room.
+    server.post("/track", &json!({"name": "view"})).await.expect(200);
+}
+
+#[tokio::test]
+async fn what_was_taken_is_there_after_a_restart() {
+    let server = TestServer::start().await;
+    server
+        .post("/track", &json!(vec![json!({"name": "view"}); 7]))
+        .await
+        .expect(200);
+    let dir = server.stop().await;
+    let again = TestServer::start_in(Arc::clone(&dir), |_| {}).await;
+    assert_eq!(spooled(&again).await, 7);
+}

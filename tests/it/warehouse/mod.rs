@@ -1,3 +1,0 @@
-//! The warehouse on the real engine.
-
-mod schema_and_inserts;
