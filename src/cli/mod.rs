@@ -8,6 +8,7 @@ pub mod experiments;
 pub mod explain;
 pub mod output;
 pub mod overrides;
+pub mod progress;
 pub mod remote;
 pub mod serve;
 pub mod stack;

@@ -24,7 +24,7 @@ pub fn print(text: &str) -> Result<(), CliError> {
 /// Writes a value as JSON, indented, with a line end.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub fn print_json(value: &impl Serialize) -> Result<(), CliError> {
     let json = serde_json::to_string_pretty(value)
         .map_err(|error| CliError::Failed(format!("cannot write the answer as JSON: {error}")))?;

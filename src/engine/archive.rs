@@ -146,3 +146,103 @@ fn copy(
     file.sync_all().map_err(unwritable)?;
     Ok(Sha(hash.finalize()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Quiet;
+    use super::*;
+
+    /// An archive with one file at `path`, and the package that describes it.
+    fn archive(path: &str, content: &[u8]) -> (tempfile::NamedTempFile, Package) {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let gzip = flate2::write::GzEncoder::new(file.as_file(), flate2::Compression::fast());
+        let mut tar = tar::Builder::new(gzip);
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o644);
+        tar.append_data(&mut header, path, content).unwrap();
+        tar.into_inner().unwrap().finish().unwrap();
+        let package = Package {
+            name: "@x/lib".into(),
+            version: "1.0.0".into(),
+            archive_sha512: digest(file.path(), &Quiet).unwrap().base64().into(),
+            archive_bytes: file.as_file().metadata().unwrap().len(),
+            library_sha512: hex(&Sha512::digest(content)).into(),
+            library_bytes: content.len() as u64,
+        };
+        (file, package)
+    }
+
+    #[test]
+    fn a_digest_is_written_as_npm_and_as_sha512sum_write_it() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "abc").unwrap();
+        let sha = digest(file.path(), &Quiet).unwrap();
+        // FIPS 180-2, appendix C.1.
+        assert!(
+            sha.hex().starts_with("ddaf35a193617abacc417349ae204131"),
+            "{}",
+            sha.hex()
+        );
+        assert!(
+            sha.base64().starts_with("3a81oZNherrMQXNJriBBMRLm"),
+            "{}",
+            sha.base64()
+        );
+    }
+
+    #[test]
+    fn the_library_is_unpacked_and_checked() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("libchdb.so");
+        let (file, package) = archive("package/libchdb.so", b"the library");
+        unpack(file.path(), &target, &package, &Quiet).unwrap();
+        assert_eq!(std::fs::read(&target).unwrap(), b"the library");
+
+        let other = Package {
+            library_sha512: "00".repeat(64).into(),
+            ..package.clone()
+        };
+        let error = unpack(file.path(), &target, &other, &Quiet).unwrap_err();
+        assert!(matches!(error, EngineError::BadChecksum { .. }), "{error}");
+
+        let longer = Package {
+            library_bytes: 12,
+            ..package
+        };
+        let error = unpack(file.path(), &target, &longer, &Quiet).unwrap_err();
+        assert!(error.to_string().contains("has 11 bytes, expected 12"), "{error}");
+    }
+
+    #[test]
+    fn an_archive_without_the_library_or_cut_short_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("libchdb.so");
+        let (file, package) = archive("package/other.so", b"the library");
+        let error = unpack(file.path(), &target, &package, &Quiet).unwrap_err();
+        assert!(
+            error.to_string().contains("package/libchdb.so is not in it"),
+            "{error}"
+        );
+
+        let (file, package) = archive("package/libchdb.so", &[7; 100_000]);
+        file.as_file()
+            .set_len(file.as_file().metadata().unwrap().len() / 2)
+            .unwrap();
+        let error = unpack(file.path(), &target, &package, &Quiet).unwrap_err();
+        assert!(matches!(error, EngineError::BadArchive { .. }), "{error}");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_is_named() {
+        let (file, package) = archive("package/libchdb.so", b"the library");
+        let error = unpack(file.path(), Path::new("/dev/full"), &package, &Quiet).unwrap_err();
+        assert!(matches!(error, EngineError::NoSpace { .. }), "{error}");
+        let said = error.to_string();
+        assert!(
+            said.contains("no space left at /dev/full") && said.contains(VARIABLE),
+            "{said}"
+        );
+    }
+}

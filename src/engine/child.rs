@@ -41,7 +41,7 @@ pub struct Role {
     pub lock: PathBuf,
     /// The process may read and write in these.
     pub writable: Vec<PathBuf>,
-    /// The process may read these.
+    /// The process may read these, besides what it becomes and what every process needs.
     pub readable: Vec<PathBuf>,
     /// The arguments of ClickHouse.
     pub arguments: Vec<String>,
@@ -69,11 +69,9 @@ pub fn run(role: Role) -> Result<(), String> {
     // What ClickHouse creates is the user's own.
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     let lock = lock(&role.lock)?;
+    let (Body::Library(path) | Body::Binary(path)) = &role.body;
     let mut readable = role.readable;
-    match &role.body {
-        Body::Library(path) => readable.push(path.clone()),
-        Body::Binary(path) => readable.push(path.clone()),
-    }
+    readable.push(path.clone());
     if let Err(why) = confine(&Allowed {
         writable: role.writable,
         readable,

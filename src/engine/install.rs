@@ -155,6 +155,19 @@ pub fn verify(dir: &Path, package: &Package, progress: &dyn Progress) -> Result<
 /// Everything from npm that is missing to a full disk; nothing half-done stays behind, and what an aborted
 /// run left is removed by the next one.
 pub fn install(dir: &Path, package: &Package, progress: &dyn Progress) -> Result<Installed, EngineError> {
+    install_with(Path::new("npm"), dir, package, progress)
+}
+
+/// As [`install`], with the npm to call: a name looked for on the PATH, or a path.
+///
+/// # Errors
+/// As [`install`].
+pub fn install_with(
+    npm: &Path,
+    dir: &Path,
+    package: &Package,
+    progress: &dyn Progress,
+) -> Result<Installed, EngineError> {
     if let Presence::Installed(installed) = presence(dir, package, progress)? {
         return Ok(installed);
     }
@@ -173,7 +186,7 @@ pub fn install(dir: &Path, package: &Package, progress: &dyn Progress) -> Result
         .prefix(INCOMING)
         .tempdir_in(dir)
         .map_err(|error| unwritable(dir, &error))?;
-    let brought = bring(dir, incoming.path(), package, progress);
+    let brought = bring(npm, dir, incoming.path(), package, progress);
     // Its removal is part of the work: 744 MB are not left behind in silence. The first failure is told.
     let removed = incoming.close().map_err(|error| unwritable(dir, &error));
     let installed = brought?;
@@ -182,12 +195,13 @@ pub fn install(dir: &Path, package: &Package, progress: &dyn Progress) -> Result
 }
 
 fn bring(
+    npm: &Path,
     dir: &Path,
     incoming: &Path,
     package: &Package,
     progress: &dyn Progress,
 ) -> Result<Installed, EngineError> {
-    let packed = npm::pack(package, incoming, progress)?;
+    let packed = npm::pack(npm, package, incoming, progress)?;
     // npm's copy is not needed any more, and its space is.
     match fs::remove_dir_all(incoming.join("npm")) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {

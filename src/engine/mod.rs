@@ -23,18 +23,18 @@ mod supervise;
 mod tail;
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read as _, Seek as _, Write as _};
+use std::io::{ErrorKind, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
 pub use error::EngineError;
 pub use platform::{Package, package, package_for};
 pub use progress::{Progress, Quiet, Step};
-pub use settings::{COCKPIT, Login, SERVER};
+pub use settings::{COCKPIT, Login, SERVER, write_private};
 pub use state::{Address, EngineState};
 
 use settings::Layout;
@@ -42,6 +42,9 @@ use supervise::Supervisor;
 
 /// What moves the data directory, for error messages.
 const DATA_DIR: &str = "--data-dir";
+
+/// How long a held lock of the data directory is tried again: who only looks at it holds it for a moment.
+const LOCK_WAIT: Duration = Duration::from_millis(400);
 
 /// Where the engine's code comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,6 +79,9 @@ pub struct Options {
     pub http_port: u16,
     /// The most memory it takes, bytes; half of the machine's where it is missing.
     pub memory: Option<u64>,
+    /// What else its process may read, and run programs from, besides its own directories and the system's
+    /// libraries: what a `clickhouse` binary that is a script needs.
+    pub readable: Vec<PathBuf>,
     /// How long a start may take.
     pub start_timeout: Duration,
 }
@@ -93,6 +99,7 @@ impl Options {
             cockpit_tables: vec!["events".to_owned(), "experiment_events".to_owned()],
             http_port: 0,
             memory: None,
+            readable: Vec::new(),
             start_timeout: Duration::from_secs(60),
         }
     }
@@ -243,6 +250,31 @@ impl Engine {
     }
 }
 
+/// Who uses a data directory, such as `process 4711`, and where its engine is once it is ready.
+///
+/// # Errors
+/// The lock exists and cannot be read.
+pub fn inspect(data_dir: &Path) -> Result<(Option<String>, Option<Address>), EngineError> {
+    let layout = Layout {
+        root: data_dir.to_owned(),
+    };
+    let path = layout.lock();
+    let unreadable = |error: std::io::Error| EngineError::write(&path, &error, DATA_DIR);
+    let mut file = match File::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok((None, None)),
+        Err(error) => return Err(unreadable(error)),
+    };
+    match file.try_lock_shared() {
+        Ok(()) => return Ok((None, None)),
+        Err(TryLockError::Error(error)) => return Err(unreadable(error)),
+        Err(TryLockError::WouldBlock) => {}
+    }
+    let address = std::fs::read(layout.address()).ok();
+    let address = address.and_then(|text| serde_json::from_slice(&text).ok());
+    Ok((Some(holder(&mut file)), address))
+}
+
 /// Locks the data directory for this process and writes who it is.
 fn lock(layout: &Layout) -> Result<File, EngineError> {
     let path = layout.lock();
@@ -254,24 +286,31 @@ fn lock(layout: &Layout) -> Result<File, EngineError> {
         .truncate(false)
         .open(&path)
         .map_err(unwritable)?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::Error(error)) => return Err(unwritable(error)),
-        Err(TryLockError::WouldBlock) => {
-            let mut pid = String::new();
-            let read = file.read_to_string(&mut pid);
-            let holder = match (read, pid.trim()) {
-                (Ok(_), pid) if !pid.is_empty() => format!("process {pid}"),
-                _ => "another process".to_owned(),
-            };
-            return Err(EngineError::DataDirInUse {
-                dir: layout.root.clone(),
-                holder,
-            });
+    let deadline = Instant::now() + LOCK_WAIT;
+    loop {
+        match file.try_lock() {
+            Ok(()) => break,
+            Err(TryLockError::Error(error)) => return Err(unwritable(error)),
+            Err(TryLockError::WouldBlock) if Instant::now() < deadline => thread::sleep(LOCK_WAIT / 20),
+            Err(TryLockError::WouldBlock) => {
+                return Err(EngineError::DataDirInUse {
+                    dir: layout.root.clone(),
+                    holder: holder(&mut file),
+                });
+            }
         }
     }
     file.set_len(0).map_err(unwritable)?;
     file.rewind().map_err(unwritable)?;
     write!(file, "{}", std::process::id()).map_err(unwritable)?;
     Ok(file)
+}
+
+/// Who wrote itself into a lock file.
+fn holder(file: &mut File) -> String {
+    let mut pid = String::new();
+    match (file.read_to_string(&mut pid), pid.trim()) {
+        (Ok(_), pid) if !pid.is_empty() => format!("process {pid}"),
+        _ => "another process".to_owned(),
+    }
 }

@@ -21,12 +21,14 @@ const SAID: usize = 600;
 /// Runs `npm pack` into `folder`, which is npm's cache as well, so that an aborted run leaves nothing
 /// outside of it. Returns the archive.
 pub(super) fn pack(
+    npm: &Path,
     package: &Package,
     folder: &Path,
     progress: &dyn Progress,
 ) -> Result<PathBuf, EngineError> {
-    let mut npm = Command::new("npm");
-    npm.arg("pack")
+    let mut command = Command::new(npm);
+    command
+        .arg("pack")
         .arg(package.spec())
         .arg("--pack-destination")
         .arg(folder)
@@ -48,7 +50,7 @@ pub(super) fn pack(
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped());
-    let mut child = npm.spawn().map_err(|error| match error.kind() {
+    let mut child = command.spawn().map_err(|error| match error.kind() {
         ErrorKind::NotFound => EngineError::NpmMissing {
             package: package.spec(),
         },

@@ -24,6 +24,23 @@ pub const SERVER: &str = "splitdeck_server";
 /// The user that only reads.
 pub const COCKPIT: &str = "splitdeck_cockpit";
 
+/// Kinds of tables the server may create: those that keep their data here, and nothing that reaches out to
+/// files, addresses or programs.
+const TABLE_ENGINES: &[&str] = &[
+    "AggregatingMergeTree",
+    "Buffer",
+    "CollapsingMergeTree",
+    "Join",
+    "Memory",
+    "Merge",
+    "MergeTree",
+    "Null",
+    "ReplacingMergeTree",
+    "Set",
+    "SummingMergeTree",
+    "VersionedCollapsingMergeTree",
+];
+
 /// System tables the server may read, to tell how it is doing.
 const SYSTEM_TABLES: &[&str] = &[
     "asynchronous_metrics",
@@ -119,6 +136,11 @@ impl Layout {
     /// The engine writes its port here.
     pub(super) fn port(&self) -> PathBuf {
         self.run().join("port")
+    }
+
+    /// The supervisor writes the address here; nothing in it is secret.
+    pub(super) fn address(&self) -> PathBuf {
+        self.run().join("address.json")
     }
 
     /// Creates the directories, readable by the user only.
@@ -234,7 +256,11 @@ impl Settings<'_> {
                     .map(|table| format!("GRANT SELECT ON {database}.{table}")),
             );
         }
-        server.push("GRANT TABLE ENGINE ON *".to_owned());
+        server.extend(
+            TABLE_ENGINES
+                .iter()
+                .map(|engine| format!("GRANT TABLE ENGINE ON {engine}")),
+        );
         server.push("GRANT CREATE TEMPORARY TABLE ON *.*".to_owned());
         server.extend(
             SYSTEM_TABLES
@@ -310,7 +336,10 @@ impl Settings<'_> {
 }
 
 /// Writes a file that only the user can read, replacing what was there.
-pub(super) fn write_private(path: &Path, text: &[u8]) -> io::Result<()> {
+///
+/// # Errors
+/// What the system says.
+pub fn write_private(path: &Path, text: &[u8]) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}

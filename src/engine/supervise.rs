@@ -12,7 +12,7 @@ use tokio::time::{sleep, timeout};
 use super::child::Body;
 use super::install::{self, Presence};
 use super::progress::{Progress, Quiet, Step};
-use super::settings::{Layout, Login, Settings};
+use super::settings::{Layout, Login, Settings, write_private};
 use super::state::{Address, EngineState, pause};
 use super::tail::Tail;
 use super::{EngineError, Options, Source, binary, platform, probe};
@@ -93,19 +93,44 @@ impl Supervisor {
             }
         };
         match runtime.block_on(self.supervise()) {
-            // The lock goes first: who sees the engine stopped can start another one.
             Ok(()) | Err(EngineError::Stopped) => {
-                // Closing a file reports nothing to act on; the lock ends with it.
-                let _ = self.lock.unlock();
+                self.release();
                 self.state.send_replace(EngineState::Stopped);
             }
             Err(error) => self.fail(error),
         }
     }
 
+    /// Frees the data directory, before anybody is told: who sees the engine stopped can start another one.
+    fn release(&self) {
+        self.withdraw();
+        if let Err(error) = self.lock.unlock() {
+            tracing::warn!(%error, "cannot unlock the data directory; it is free when this process ends");
+        }
+    }
+
+    /// Writes where the engine is, for `engine status`.
+    fn publish(&self, address: &Address) {
+        let written = serde_json::to_vec(address)
+            .map_err(std::io::Error::from)
+            .and_then(|text| write_private(&self.layout.address(), &text));
+        if let Err(error) = written {
+            tracing::warn!(%error, "cannot write the engine's address; `engine status` does not know it");
+        }
+    }
+
+    fn withdraw(&self) {
+        match std::fs::remove_file(self.layout.address()) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                tracing::warn!(%error, "cannot remove the engine's address");
+            }
+            _ => {}
+        }
+    }
+
     fn fail(&self, error: EngineError) {
         tracing::error!(%error, "the engine failed");
-        let _ = self.lock.unlock();
+        self.release();
         let why = error.to_string();
         // The first failure is the one that ended it.
         let _ = self.failure.set(error);
@@ -213,11 +238,13 @@ impl Supervisor {
                 "this system cannot confine the engine: its users can read files of the host by the function file()"
             );
         }
+        self.publish(&address);
         self.state.send_replace(EngineState::Ready(address));
         let status = tokio::select! {
             status = started.child.wait() => Some(status),
             () = stopped(&mut self.stop) => None,
         };
+        self.withdraw();
         match status {
             Some(status) => {
                 let status = status.map_or_else(|error| error.to_string(), describe);
@@ -335,6 +362,9 @@ impl Supervisor {
         command.arg("--lock").arg(self.layout.child_lock());
         for dir in [self.layout.store(), self.layout.log(), self.layout.run()] {
             command.arg("--writable").arg(dir);
+        }
+        for path in &self.options.readable {
+            command.arg("--readable").arg(path);
         }
         command.arg("--").args(arguments);
         // No secrets of this process's environment get there, and times are in UTC.

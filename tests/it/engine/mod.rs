@@ -1,3 +1,7 @@
 //! The embedded engine, for real: library, processes, files.
 
-mod run;
+mod command;
+mod failures;
+mod install;
+mod life;
+mod users;
