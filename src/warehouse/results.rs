@@ -4,8 +4,8 @@ use jiff::Timestamp;
 
 use super::analysis::analyse;
 use super::query::{
-    Bucketed, Buckets, Scope, TrackedRow, Window, breakdown, choose_interval, exposures, series, subjects,
-    tracked, unknown,
+    Bucketed, Buckets, Scope, TrackedRow, Window, breakdown, choose_interval, exposures, latest_tracked,
+    series, subjects, tracked, unknown,
 };
 use super::{Warehouse, WarehouseError};
 use crate::api::results::{Breakdown, Results, ResultsQuery, Series, TrackedResult};
@@ -69,9 +69,14 @@ impl Warehouse {
         let (first, last) = exposures.iter().fold((i64::MAX, i64::MIN), |(first, last), row| {
             (first.min(row.first), last.max(row.last))
         });
-        let interval = choose_interval(query.interval, first.min(last), last);
         // Without a row of its own an experiment has no subjects, so there is nothing else to count.
+        let interval;
         if let Some(project) = exposures.first().map(|row| row.project_id) {
+            let last = latest_tracked(self, &scope, project)
+                .await?
+                .unwrap_or(last)
+                .max(last);
+            interval = choose_interval(query.interval, first, last);
             (
                 found.subjects,
                 found.series,
@@ -86,6 +91,7 @@ impl Warehouse {
                 breakdown(self, &scope, &query.property_key),
             )?;
         } else {
+            interval = query.interval.unwrap_or_default();
             found.segments.key.clone_from(&query.segment_key);
             found.properties.key.clone_from(&query.property_key);
         }

@@ -17,3 +17,4 @@ mod generated;
 mod layers;
 mod routes;
 mod support;
+mod warehouse;

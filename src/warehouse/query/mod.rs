@@ -46,7 +46,7 @@ pub(super) use breakdown::breakdown;
 pub(super) use exposures::{ExposureRow, exposures};
 pub(super) use series::{Bucketed, Buckets, choose_interval, series};
 pub(super) use subjects::{Assigned, SubjectRow, subjects};
-pub(super) use tracked::{TrackedRow, tracked};
+pub(super) use tracked::{TrackedRow, latest_tracked, tracked};
 pub(super) use unknown::unknown;
 pub(super) use window::Window;
 

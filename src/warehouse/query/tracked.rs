@@ -28,6 +28,36 @@ pub(in crate::warehouse) struct TrackedRow {
     pub subjects: u64,
 }
 
+#[derive(Debug, Row, Deserialize)]
+struct LatestRow {
+    latest: i64,
+}
+
+/// When the latest event with the name of a tracked event happened, milliseconds since 1970: a bound for
+/// the time series, asked before its interval is chosen. None where there is none.
+pub(in crate::warehouse) async fn latest_tracked(
+    warehouse: &Warehouse,
+    scope: &Scope<'_>,
+    project: Uuid,
+) -> Result<Option<i64>, WarehouseError> {
+    let tracked = &scope.experiment.tracked_events;
+    if tracked.is_empty() {
+        return Ok(None);
+    }
+    let mut args = Args::default();
+    let project = args.uuid(project);
+    let window = scope.window.condition(&mut args);
+    let names = args.texts(tracked.iter().map(|m| m.event.as_str()));
+    let sql = format!(
+        "SELECT toUnixTimestamp64Milli(max(ts)) AS latest FROM {EVENTS}
+        WHERE project_id = {project}{window} AND name IN {names} HAVING count() > 0"
+    );
+    let rows: Vec<LatestRow> = warehouse
+        .select("looking for tracked events", &sql, &args)
+        .await?;
+    Ok(rows.first().map(|row| row.latest))
+}
+
 /// Counts all tracked events of the experiment at or after their subject's first exposure, whether or not
 /// they carry attribution; in event mode those among the exposures themselves.
 ///

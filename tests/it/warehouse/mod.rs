@@ -1,0 +1,3 @@
+//! The warehouse on the real engine.
+
+mod results;

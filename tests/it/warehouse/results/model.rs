@@ -1,0 +1,677 @@
+//! The results of the real engine against a naive model of what they mean, on random events: permuted,
+//! repeated, late, in several variants, cohorts and steps.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+use serde_json::{Value, json};
+use splitdeck::api::results::{Breakdown, Interval, MultiVariant, Results, ResultsQuery};
+use splitdeck::domain::{AssignmentMode, Experiment, Filter, Metric, Operator, SubjectType};
+use splitdeck::stats::{sequential, srm};
+use uuid::Uuid;
+
+use super::world::{Event, HOUR, MINUTE, SECOND, T0, World, cases, cohort, experiment};
+
+const NAMES: [&str; 3] = ["view", "add", "buy"];
+const REASONS: [&str; 10] = [
+    "",
+    "allocation",
+    "allocation",
+    "sticky",
+    "override",
+    "rule",
+    "holdout",
+    "unallocated",
+    "experiment_inactive",
+    "winner",
+];
+const VARIANTS: [&str; 5] = ["control", "treatment", "TREATMENT", "Third", "ghost"];
+const OUTSIDE: [&str; 4] = ["unallocated", "experiment_inactive", "experiment_ended", "winner"];
+const COHORT_2: i64 = T0 + HOUR;
+
+// ---------------------------------------------------------------------------------------------------------
+// Random experiments and events
+
+#[derive(Debug, Clone)]
+struct Case {
+    mode: &'static str,
+    subject: &'static str,
+    primary: Option<usize>,
+    secondary: Option<usize>,
+    cohorts: usize,
+    first_seen: bool,
+    days: (Option<i8>, Option<i8>),
+    interval: Interval,
+    /// Stored in this order; what is stored again comes after it.
+    events: Vec<Raw>,
+    again: Vec<prop::sample::Index>,
+}
+
+#[derive(Debug, Clone)]
+struct Raw {
+    name: usize,
+    at: i64,
+    late: bool,
+    profile: u8,
+    device: u8,
+    session: u8,
+    plan: u8,
+    customer: u8,
+    attribution: Option<(usize, usize, u32)>,
+}
+
+fn raw() -> impl Strategy<Value = Raw> {
+    // Few moments, so that many events share one; and a few days, for windows.
+    let at = prop_oneof![
+        4 => (0_i64..20).prop_map(|s| s * SECOND),
+        2 => (0_i64..100).prop_map(|m| m * MINUTE),
+        1 => (-30_i64..60).prop_map(|h| h * HOUR),
+    ];
+    let attribution = prop::option::weighted(0.6, (0..VARIANTS.len(), 0..REASONS.len(), 0_u32..4));
+    let ids = (0_u8..5, 0_u8..3, 0_u8..4);
+    (
+        0..NAMES.len(),
+        at,
+        any::<bool>(),
+        ids,
+        0_u8..4,
+        0_u8..5,
+        attribution,
+    )
+        .prop_map(
+            |(name, at, late, (profile, device, session), plan, customer, attribution)| Raw {
+                name,
+                at,
+                late,
+                profile,
+                device,
+                session,
+                plan,
+                customer,
+                attribution,
+            },
+        )
+}
+
+fn case() -> impl Strategy<Value = Case> {
+    let kind = (
+        prop::sample::select(&["profile", "profile", "session", "event"][..]),
+        prop::sample::select(&["ANY", "ANY", "customer", "group:org"][..]),
+    );
+    // Metrics, by position in `metrics()`.
+    let metrics = (
+        prop::option::weighted(0.9, 0..METRICS),
+        prop::option::of(0..METRICS),
+    );
+    let query = (
+        any::<bool>(),
+        prop::option::of(14_i8..16),
+        prop::option::of(15_i8..17),
+    );
+    let interval = prop::sample::select(Interval::ALL.to_vec());
+    (
+        kind,
+        metrics,
+        1_usize..4,
+        query,
+        interval,
+        prop::collection::vec(raw(), 0..50),
+        prop::collection::vec(any::<prop::sample::Index>(), 0..10),
+    )
+        .prop_map(
+            |(
+                (mode, subject),
+                (primary, secondary),
+                cohorts,
+                (first_seen, start, end),
+                interval,
+                events,
+                again,
+            )| Case {
+                mode,
+                subject,
+                primary,
+                secondary,
+                cohorts,
+                first_seen,
+                days: (start, end),
+                interval,
+                events,
+                again,
+            },
+        )
+}
+
+/// How many metrics there are to choose from.
+const METRICS: usize = 5;
+
+fn metric(at: usize) -> Metric {
+    let filtered = |event: &str, operator, value: &str| Metric {
+        event: event.into(),
+        filters: vec![Filter {
+            field: "plan".into(),
+            operator,
+            value: value.into(),
+        }],
+    };
+    match at {
+        0 => Metric::event("buy"),
+        1 => Metric::event("add"),
+        2 => filtered("buy", Operator::IsNot, "p1"),
+        3 => filtered("buy", Operator::IsNotNull, ""),
+        _ => filtered("view", Operator::EndsWith, "2"),
+    }
+}
+
+impl Case {
+    fn experiment(&self) -> Experiment {
+        let shares = [
+            [("control", 0.5), ("treatment", 0.3), ("third", 0.2)],
+            [("control", 0.4), ("treatment", 0.4), ("third", 0.2)],
+            [("control", 0.5), ("treatment", 0.5), ("third", 0.0)],
+        ];
+        let starts = [T0 - 48 * HOUR, COHORT_2, COHORT_2 + HOUR];
+        let cohorts: Vec<Value> = (0..self.cohorts)
+            .map(|at| cohort(at as u32 + 1, &instant(starts[at]).to_string(), &shares[at]))
+            .collect();
+        let mut fields = json!({
+            "assignmentMode": self.mode,
+            "subjectType": self.subject,
+            "variants": [
+                {"key": "control", "isControl": true, "trafficPct": 50},
+                {"key": "treatment", "trafficPct": 30, "orderIndex": 1},
+                {"key": "Third", "trafficPct": 20, "orderIndex": 2},
+            ],
+            "cohorts": cohorts,
+            "primaryMetric": self.primary.map(metric),
+            "trackedEvents": [metric(1), metric(3)],
+        });
+        if let Some(secondary) = self.secondary {
+            let secondary = metric(secondary);
+            fields["secondaryEvent"] =
+                json!({"event": secondary.event, "filters": secondary.filters, "enabled": true});
+        }
+        experiment(fields)
+    }
+
+    fn query(&self) -> ResultsQuery {
+        let day = |day: i8| jiff::civil::date(2026, 1, day);
+        ResultsQuery {
+            start: self.days.0.map(day),
+            end: self.days.1.map(day),
+            interval: Some(self.interval),
+            segment_key: "plan".into(),
+            property_key: "event".into(),
+            multi_variant: if self.first_seen {
+                MultiVariant::FirstSeen
+            } else {
+                MultiVariant::Exclude
+            },
+            ..ResultsQuery::default()
+        }
+    }
+
+    /// The events as ingestion would make them.
+    fn events(&self, experiment: &Experiment) -> Vec<Event> {
+        self.events
+            .iter()
+            .map(|raw| {
+                let id = |prefix: &str, n: u8| match n {
+                    0 => String::new(),
+                    n => format!("{prefix}{n}"),
+                };
+                let mut event = Event {
+                    id: Uuid::new_v4(),
+                    name: NAMES[raw.name].into(),
+                    ts: T0 + raw.at,
+                    ingested_at: T0 + raw.at + if raw.late { 24 * HOUR } else { 0 },
+                    profile: id("p", raw.profile),
+                    device: id("d", raw.device),
+                    session: id("s", raw.session),
+                    ..Event::default()
+                };
+                if raw.plan > 0 {
+                    event = event.with("plan", &format!("p{}", raw.plan));
+                }
+                if raw.customer > 0 {
+                    let customer = format!("c{}", raw.customer);
+                    // A group comes in each of the ways that attribution reads.
+                    event = match raw.customer {
+                        1 => event.with("groups", &json!({"org": customer}).to_string()),
+                        2 => event.with("$groups", &json!({"org": ["", customer, "x"]}).to_string()),
+                        3 => event.with("org", &customer),
+                        _ => event.with("org", &json!([customer]).to_string()),
+                    };
+                    event = event.with("customer", &customer);
+                }
+                let subject = subject(experiment, &event);
+                if let (Some((variant, reason, cohort)), Some(subject)) = (raw.attribution, subject) {
+                    event =
+                        event.attributed(experiment, VARIANTS[variant], REASONS[reason], cohort, &subject);
+                }
+                event
+            })
+            .collect()
+    }
+}
+
+fn instant(millis: i64) -> Timestamp {
+    Timestamp::from_millisecond(millis).expect("an instant")
+}
+
+// ---------------------------------------------------------------------------------------------------------
+// The model
+
+/// Who an event belongs to.
+fn subject(experiment: &Experiment, event: &Event) -> Option<String> {
+    let given = |id: &str| (!id.is_empty()).then(|| id.to_owned());
+    match (&experiment.subject_type, experiment.assignment_mode) {
+        (SubjectType::Any, AssignmentMode::Profile) => given(&event.profile).or(given(&event.device)),
+        (SubjectType::Any, AssignmentMode::Session) => given(&event.session),
+        (SubjectType::Any, AssignmentMode::Event) => Some(event.id.to_string()),
+        // Both are written from the same number, so the property says them all.
+        (SubjectType::Named(_) | SubjectType::Group(_), _) => event.props.get("customer").cloned(),
+    }
+}
+
+fn matches(metric: &Metric, event: &Event) -> bool {
+    event.name == metric.event
+        && metric.filters.iter().all(|f| {
+            f.operator
+                .matches(event.props.get(&f.field).map(String::as_str), &f.value)
+        })
+}
+
+fn arm_of(experiment: &Experiment, variant: &str) -> usize {
+    experiment
+        .variants
+        .iter()
+        .position(|v| v.key.as_str().eq_ignore_ascii_case(variant))
+        .unwrap_or(63)
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Subject {
+    arm: usize,
+    first: i64,
+    kind: u8,
+    cohort: usize,
+    multi: bool,
+    starter: bool,
+    converted: bool,
+}
+
+struct Model<'a> {
+    experiment: &'a Experiment,
+    /// Everything in the window, each event once.
+    events: Vec<&'a Event>,
+    subjects: BTreeMap<String, Subject>,
+    outside: BTreeSet<String>,
+    first_seen: bool,
+}
+
+impl<'a> Model<'a> {
+    fn new(case: &Case, experiment: &'a Experiment, events: &'a [Event]) -> Self {
+        let day_start = |day: i8| T0 + i64::from(day - 15) * 24 * HOUR;
+        let in_window = |e: &&Event| {
+            case.days.0.is_none_or(|day| e.ts >= day_start(day))
+                && case.days.1.is_none_or(|day| e.ts < day_start(day + 1))
+        };
+        let mut model = Self {
+            experiment,
+            events: events.iter().filter(in_window).collect(),
+            subjects: BTreeMap::new(),
+            outside: BTreeSet::new(),
+            first_seen: case.first_seen,
+        };
+        let mut seen: BTreeSet<String> = BTreeSet::new();
+        for event in &model.events {
+            seen.extend(event.attributed.iter().map(|a| a.subject.clone()));
+        }
+        for id in seen {
+            match model.subject(&id) {
+                Some(subject) => drop(model.subjects.insert(id, subject)),
+                None => drop(model.outside.insert(id)),
+            }
+        }
+        model
+    }
+
+    /// The rows of the experiment that take part: event, variant's arm, kind of assignment, cohort.
+    fn rows(&self) -> impl Iterator<Item = (&'a Event, &'a str, usize, u8, u32)> {
+        let experiment = self.experiment;
+        self.events.iter().flat_map(move |event| {
+            event
+                .attributed
+                .iter()
+                .filter(|a| !OUTSIDE.contains(&a.reason.as_str()))
+                .map(move |a| {
+                    let kind = match a.reason.as_str() {
+                        "" | "allocation" | "sticky" => 0,
+                        "override" | "rule" => 1,
+                        _ => 2,
+                    };
+                    (
+                        *event,
+                        a.subject.as_str(),
+                        arm_of(experiment, &a.variant),
+                        kind,
+                        a.cohort,
+                    )
+                })
+        })
+    }
+
+    fn subject(&self, id: &str) -> Option<Subject> {
+        let rows: Vec<_> = self.rows().filter(|row| row.1 == id).collect();
+        let (event, _, arm, kind, cohort) = rows.iter().min_by_key(|r| (r.0.ts, r.2, r.3, r.4))?;
+        let first = event.ts;
+        let cohorts = &self.experiment.cohorts;
+        let named = cohorts.iter().position(|c| c.index == *cohort);
+        let held = cohorts
+            .iter()
+            .filter(|c| c.created_at.as_millisecond() <= first)
+            .count()
+            .saturating_sub(1);
+        let later = |metric: &Metric| -> Vec<&Event> {
+            self.candidates(id)
+                .into_iter()
+                .filter(|e| e.ts >= first && matches(metric, e))
+                .collect()
+        };
+        let (mut starter, mut converted) = (false, false);
+        if let Some(primary) = &self.experiment.primary_metric {
+            match &self.experiment.secondary_event {
+                None => converted = !later(primary).is_empty(),
+                Some(secondary) => {
+                    let starts = later(&secondary.metric);
+                    starter = !starts.is_empty();
+                    // In event mode there is no other event of the same draw.
+                    converted = self.experiment.assignment_mode != AssignmentMode::Event
+                        && later(primary)
+                            .iter()
+                            .any(|p| starts.iter().any(|s| s.id != p.id && s.ts <= p.ts));
+                }
+            }
+        }
+        Some(Subject {
+            arm: *arm,
+            first,
+            kind: *kind,
+            cohort: named.unwrap_or(held),
+            multi: rows.iter().any(|r| r.2 != *arm),
+            starter,
+            converted,
+        })
+    }
+
+    /// Events that may be a metric of the subject.
+    fn candidates(&self, id: &str) -> Vec<&'a Event> {
+        if self.experiment.assignment_mode == AssignmentMode::Event {
+            return self.rows().filter(|row| row.1 == id).map(|row| row.0).collect();
+        }
+        let is_of = |e: &&&Event| subject(self.experiment, e).as_deref() == Some(id);
+        self.events.iter().filter(is_of).copied().collect()
+    }
+
+    /// Subjects that are counted for an arm.
+    fn counted(&self, arm: usize) -> impl Iterator<Item = (&String, &Subject)> {
+        self.subjects
+            .iter()
+            .filter(move |(_, s)| s.arm == arm && (self.first_seen || !s.multi))
+    }
+}
+
+fn bucket(interval: Interval, millis: i64) -> Timestamp {
+    let at = instant(millis).to_zoned(TimeZone::UTC);
+    let day = at.start_of_day().expect("a day");
+    match interval {
+        Interval::Minute => instant(millis.div_euclid(MINUTE) * MINUTE),
+        Interval::Hour => instant(millis.div_euclid(HOUR) * HOUR),
+        Interval::Day => day.timestamp(),
+        Interval::Week => {
+            let since_monday = i64::from(day.weekday().to_monday_zero_offset());
+            day.checked_sub(since_monday.days()).expect("a day").timestamp()
+        }
+    }
+}
+
+// ---------------------------------------------------------------------------------------------------------
+// Comparison
+
+fn compare(
+    case: &Case,
+    experiment: &Experiment,
+    events: &[Event],
+    results: &Results,
+) -> Result<(), TestCaseError> {
+    let model = Model::new(case, experiment, events);
+    let two_steps = case.primary.is_some() && case.secondary.is_some();
+    let count = |number: usize| number as u64;
+    let distinct = |values: Vec<&str>| {
+        let values: BTreeSet<&str> = values.into_iter().filter(|v| !v.is_empty()).collect();
+        values.len() as u64
+    };
+    for (at, arm) in results.arms.iter().enumerate() {
+        let counted: Vec<&Subject> = model.counted(at).map(|(_, s)| s).collect();
+        let starters = count(counted.iter().filter(|s| s.starter).count());
+        prop_assert_eq!(arm.subjects, count(counted.len()), "subjects of {}", at);
+        prop_assert_eq!(arm.starters, two_steps.then_some(starters), "starters of {}", at);
+        prop_assert_eq!(
+            arm.conversions,
+            count(counted.iter().filter(|s| s.converted).count()),
+            "conversions of {}",
+            at
+        );
+        prop_assert_eq!(arm.n, if two_steps { starters } else { arm.subjects });
+
+        let rows: Vec<&Event> = model.rows().filter(|r| r.2 == at).map(|r| r.0).collect();
+        prop_assert_eq!(arm.exposures.events, count(rows.len()));
+        prop_assert_eq!(
+            arm.exposures.profiles,
+            distinct(rows.iter().map(|e| e.profile.as_str()).collect())
+        );
+        prop_assert_eq!(
+            arm.exposures.sessions,
+            distinct(rows.iter().map(|e| e.session.as_str()).collect())
+        );
+        prop_assert_eq!(
+            arm.exposures.devices,
+            distinct(rows.iter().map(|e| e.device.as_str()).collect())
+        );
+    }
+    let subjects = || model.subjects.values();
+    prop_assert_eq!(
+        results.multi_variant_subjects,
+        count(subjects().filter(|s| s.multi).count())
+    );
+    prop_assert_eq!(results.outside_subjects, count(model.outside.len()));
+    let forced = (0..3)
+        .flat_map(|arm| model.counted(arm))
+        .filter(|(_, s)| s.kind == 1);
+    prop_assert_eq!(results.forced_subjects, count(forced.count()));
+    let ghosts: BTreeSet<&str> = model.rows().filter(|r| r.2 == 63).map(|r| r.1).collect();
+    let unknown: u64 = results.unknown_variants.iter().map(|u| u.subjects).sum();
+    prop_assert_eq!(unknown, count(ghosts.len()));
+    let ingested = model
+        .events
+        .iter()
+        .filter(|e| !e.attributed.is_empty())
+        .map(|e| e.ingested_at);
+    prop_assert_eq!(results.data_as_of, ingested.max().map(instant));
+    sample_ratio(experiment, &model, results)?;
+    series(case, &model, results)?;
+    tracked(&model, results)?;
+    breakdown(&model, &results.segments, |e| e.props.get("plan").cloned())?;
+    breakdown(&model, &results.properties, |e| Some(e.name.clone()))
+}
+
+fn sample_ratio(experiment: &Experiment, model: &Model<'_>, results: &Results) -> Result<(), TestCaseError> {
+    let (mut observed, mut leaks, mut log_e) = (vec![0; 3], BTreeMap::new(), 0.0);
+    let mut cohorts = Vec::new();
+    for (at, cohort) in experiment.cohorts.iter().enumerate() {
+        let weights: Vec<f64> = cohort.variants.iter().map(|v| v.split.fraction()).collect();
+        let mut counts = vec![0_u64; 3];
+        for s in model.subjects.values() {
+            if s.kind == 0 && s.cohort == at && s.arm < 3 {
+                counts[s.arm] += 1;
+            }
+        }
+        for arm in 0..3 {
+            if weights[arm] > 0.0 {
+                observed[arm] += counts[arm];
+            } else if counts[arm] > 0 {
+                *leaks.entry(experiment.variants[arm].key.to_string()).or_insert(0) += counts[arm];
+            }
+        }
+        log_e += sequential::e_value(&counts, &weights).expect("an E").log;
+        cohorts.push(srm::Cohort { counts, weights });
+    }
+    let expected = srm::test(&cohorts).expect("a test");
+    prop_assert_eq!(&results.srm.observed, &observed);
+    let leaked: BTreeMap<String, u64> = results
+        .srm
+        .leaks
+        .iter()
+        .map(|l| (l.variant.clone(), l.subjects))
+        .collect();
+    prop_assert_eq!(leaked, leaks);
+    prop_assert_eq!(results.srm.test.map(|t| t.p), expected.p);
+    prop_assert_eq!(results.srm.test.is_none(), results.srm.why_not.is_some());
+    if let Some(test) = results.srm.test {
+        let e = log_e.exp();
+        prop_assert!((test.e_value / e - 1.0).abs() < 1e-9, "{} {}", test.e_value, e);
+    }
+    Ok(())
+}
+
+fn series(case: &Case, model: &Model<'_>, results: &Results) -> Result<(), TestCaseError> {
+    let interval = results.series.interval;
+    // Too many buckets make it coarser, nothing else does.
+    let minutes = |e: &&Event| e.ts.div_euclid(MINUTE);
+    let span = model.events.iter().map(minutes).max().unwrap_or(0)
+        - model.events.iter().map(minutes).min().unwrap_or(0);
+    prop_assert!(interval == case.interval || (case.interval == Interval::Minute && span >= 2_000));
+    let mut expected: BTreeMap<Timestamp, Vec<u64>> = BTreeMap::new();
+    for (event, _, arm, ..) in model.rows().filter(|row| row.2 < 3) {
+        expected
+            .entry(bucket(results.series.interval, event.ts))
+            .or_insert_with(|| vec![0; 3])[arm] += 1;
+    }
+    let points = &results.series.points;
+    for pair in points.windows(2) {
+        let (this, next) = (pair[0].at, pair[1].at);
+        let after = match interval {
+            Interval::Minute => this + 1.minutes(),
+            Interval::Hour => this + 1.hours(),
+            Interval::Day => this + 24.hours(),
+            Interval::Week => this + 168.hours(),
+        };
+        prop_assert_eq!(next, after, "no gaps");
+    }
+    let got: BTreeMap<Timestamp, Vec<u64>> = points
+        .iter()
+        .filter(|p| p.counts.iter().any(|n| *n > 0))
+        .map(|p| (p.at, p.counts.clone()))
+        .collect();
+    prop_assert_eq!(got, expected);
+    Ok(())
+}
+
+fn tracked(model: &Model<'_>, results: &Results) -> Result<(), TestCaseError> {
+    for tracked in &results.tracked {
+        let (mut events, mut subjects) = (vec![0; 3], vec![0; 3]);
+        let mut over_time: BTreeMap<Timestamp, Vec<u64>> = BTreeMap::new();
+        // In event mode an event counts for the variant it names; else for the one its subject is counted for.
+        for arm in 0..3 {
+            let mut of_arm: Vec<(&str, &Event)> = Vec::new();
+            if model.experiment.assignment_mode == AssignmentMode::Event {
+                of_arm.extend(model.rows().filter(|r| r.2 == arm).map(|r| (r.1, r.0)));
+            } else {
+                for (id, subject) in model.counted(arm) {
+                    let later = model.candidates(id).into_iter().filter(|e| e.ts >= subject.first);
+                    of_arm.extend(later.map(|e| (id.as_str(), e)));
+                }
+            }
+            of_arm.retain(|(_, e)| matches(&tracked.metric, e));
+            events[arm] = of_arm.len() as u64;
+            subjects[arm] = of_arm.iter().map(|(id, _)| id).collect::<BTreeSet<_>>().len() as u64;
+            for (_, event) in &of_arm {
+                over_time
+                    .entry(bucket(results.series.interval, event.ts))
+                    .or_insert_with(|| vec![0; 3])[arm] += 1;
+            }
+        }
+        prop_assert_eq!(&tracked.events, &events);
+        prop_assert_eq!(&tracked.subjects, &subjects);
+        let got: BTreeMap<Timestamp, Vec<u64>> = tracked
+            .series
+            .points
+            .iter()
+            .filter(|p| p.counts.iter().any(|n| *n > 0))
+            .map(|p| (p.at, p.counts.clone()))
+            .collect();
+        prop_assert_eq!(got, over_time);
+        let axis = |s: &splitdeck::api::results::Series| s.points.iter().map(|p| p.at).collect::<Vec<_>>();
+        prop_assert_eq!(axis(&tracked.series), axis(&results.series), "one axis");
+    }
+    Ok(())
+}
+
+fn breakdown(
+    model: &Model<'_>,
+    breakdown: &Breakdown,
+    value: impl Fn(&Event) -> Option<String>,
+) -> Result<(), TestCaseError> {
+    type PerArm = [(u64, BTreeSet<String>); 3];
+    let mut expected: BTreeMap<Option<String>, PerArm> = BTreeMap::new();
+    for (event, subject, arm, ..) in model.rows().filter(|row| row.2 < 3) {
+        let of_arm = &mut expected.entry(value(event)).or_default()[arm];
+        of_arm.0 += 1;
+        of_arm.1.insert(subject.to_owned());
+    }
+    let expected: BTreeMap<Option<String>, (Vec<u64>, Vec<u64>)> = expected
+        .into_iter()
+        .map(|(value, arms)| {
+            let events = arms.iter().map(|a| a.0).collect();
+            let subjects = arms.iter().map(|a| a.1.len() as u64).collect();
+            (value, (events, subjects))
+        })
+        .collect();
+    let got: BTreeMap<Option<String>, (Vec<u64>, Vec<u64>)> = breakdown
+        .rows
+        .iter()
+        .map(|row| (row.value.clone(), (row.events.clone(), row.subjects.clone())))
+        .collect();
+    prop_assert_eq!(got, expected);
+    prop_assert_eq!(breakdown.more, 0);
+    let totals: Vec<u64> = breakdown.rows.iter().map(|r| r.events.iter().sum()).collect();
+    prop_assert!(totals.is_sorted_by(|a, b| a >= b), "most first: {:?}", totals);
+    Ok(())
+}
+
+#[test]
+fn results_are_those_of_the_model() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let mut runner = TestRunner::new(cases(60));
+    let outcome = runner.run(&case(), |case| {
+        runtime.block_on(async {
+            let world = World::new().await;
+            let experiment = case.experiment();
+            let events = case.events(&experiment);
+            world.insert(&events).await;
+            if !events.is_empty() {
+                let again: Vec<Event> = case.again.iter().map(|at| at.get(&events).clone()).collect();
+                world.insert(&again).await;
+            }
+            let results = world.results(&experiment, &case.query()).await;
+            compare(&case, &experiment, &events, &results)
+        })
+    });
+    if let Err(failure) = outcome {
+        panic!("{failure}");
+    }
+}

@@ -1,0 +1,156 @@
+//! Breakdowns and tracked events.
+
+use serde_json::json;
+use splitdeck::api::results::ResultsQuery;
+
+use super::world::{Event, MINUTE, T0, World, experiment};
+
+#[tokio::test]
+async fn a_breakdown_shows_fifty_values_and_says_how_many_more() {
+    let world = World::new().await;
+    let experiment = experiment(json!({}));
+    let mut events = Vec::new();
+    for value in 0..60 {
+        // Value n is there 60 - n times.
+        for n in 0..60 - value {
+            let event = Event::new("view", &format!("p{n}"), T0).with("page", &format!("{value:02}"));
+            events.push(event.exposed(&experiment, if n % 2 == 0 { "control" } else { "treatment" }));
+        }
+    }
+    events.push(
+        Event::new("view", "p0", T0)
+            .with("page", "")
+            .exposed(&experiment, "control"),
+    );
+    for who in ["p0", "p0", "p1"] {
+        events.push(Event::new("view", who, T0).exposed(&experiment, "control"));
+    }
+    world.insert(&events).await;
+    let query = ResultsQuery {
+        property_key: "properties.page".into(),
+        ..ResultsQuery::default()
+    };
+    let results = world.results(&experiment, &query).await;
+    let pages = &results.properties;
+    assert_eq!(pages.key, "properties.page");
+    assert_eq!((pages.rows.len(), pages.more), (50, 12));
+    assert_eq!(pages.rows[0].value.as_deref(), Some("00"));
+    assert_eq!(pages.rows[0].events, [30, 30]);
+    assert_eq!(pages.rows[0].subjects, [30, 30]);
+    // No event has a country.
+    assert_eq!(results.segments.rows.len(), 1);
+    assert_eq!(results.segments.rows[0].value, None);
+    assert_eq!(results.segments.rows[0].events, [930 + 4, 900]);
+
+    // Missing and empty are two things.
+    let few = super::world::experiment(json!({}));
+    world
+        .insert(&[
+            Event::new("view", "p0", T0)
+                .with("page", "")
+                .exposed(&few, "control"),
+            Event::new("view", "p0", T0).exposed(&few, "control"),
+            Event::new("view", "p0", T0).exposed(&few, "control"),
+        ])
+        .await;
+    let results = world.results(&few, &query).await;
+    let rows: Vec<(Option<&str>, &[u64], &[u64])> = results
+        .properties
+        .rows
+        .iter()
+        .map(|r| (r.value.as_deref(), &r.events[..], &r.subjects[..]))
+        .collect();
+    assert_eq!(
+        rows,
+        [
+            (None, &[2, 0][..], &[1, 0][..]),
+            (Some(""), &[1, 0][..], &[1, 0][..])
+        ]
+    );
+}
+
+#[tokio::test]
+async fn well_known_names_read_their_column_and_the_rest_the_properties() {
+    let world = World::new().await;
+    let experiment = experiment(json!({}));
+    let event = Event {
+        country: "TH".into(),
+        ..Event::new("view", "p", T0)
+    };
+    world
+        .insert(&[event
+            .with("country", "sent by hand")
+            .with("event", "a property")
+            .attributed(&experiment, "control", "sticky", 3, "p")])
+        .await;
+    for (key, value) in [
+        ("country", Some("TH")),
+        ("properties.country", Some("sent by hand")),
+        ("os", None),
+        ("event", Some("view")),
+        ("properties.event", Some("a property")),
+        ("variant", Some("control")),
+        ("reason", Some("sticky")),
+        ("cohort", Some("3")),
+        ("sdk", None),
+    ] {
+        let query = ResultsQuery {
+            segment_key: key.into(),
+            ..ResultsQuery::default()
+        };
+        let results = world.results(&experiment, &query).await;
+        assert_eq!(results.segments.rows.len(), 1, "{key}");
+        assert_eq!(results.segments.rows[0].value.as_deref(), value, "{key}");
+    }
+}
+
+#[tokio::test]
+async fn tracked_events_count_from_the_first_exposure_on() {
+    let world = World::new().await;
+    let experiment = experiment(json!({
+        "trackedEvents": [
+            {"event": "scroll"},
+            {"event": "scroll", "filters": [{"field": "depth", "operator": "gt", "value": "9"}]},
+            {"event": "share"},
+        ],
+    }));
+    let scroll = |who: &str, at: i64, depth: &str| Event::new("scroll", who, at).with("depth", depth);
+    let repeated = scroll("p", T0 + 2, "5");
+    world
+        .insert(&[
+            Event::new("view", "p", T0).exposed(&experiment, "control"),
+            scroll("p", T0 - 1, "10"),
+            scroll("p", T0, "10"),
+            repeated.clone(),
+            repeated,
+            Event::new("view", "q", T0).exposed(&experiment, "treatment"),
+            scroll("q", T0 + 3 * MINUTE, "100"),
+            scroll("nobody", T0, "100"),
+            // Whoever saw two variants is left out here as well.
+            Event::new("view", "r", T0).exposed(&experiment, "treatment"),
+            Event::new("view", "r", T0 + 1).exposed(&experiment, "control"),
+            scroll("r", T0 + 5, "100"),
+        ])
+        .await;
+    let results = world.results(&experiment, &ResultsQuery::default()).await;
+    let counts: Vec<(&[u64], &[u64])> = results
+        .tracked
+        .iter()
+        .map(|t| (&t.events[..], &t.subjects[..]))
+        .collect();
+    assert_eq!(
+        counts,
+        [
+            (&[2, 1][..], &[1, 1][..]),
+            (&[1, 1][..], &[1, 1][..]),
+            (&[0, 0][..], &[0, 0][..])
+        ]
+    );
+    let over_time: Vec<Vec<u64>> = results.tracked[0]
+        .series
+        .points
+        .iter()
+        .map(|p| p.counts.clone())
+        .collect();
+    assert_eq!(over_time, [[2, 0], [0, 0], [0, 0], [0, 1]]);
+}
