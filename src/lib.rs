@@ -11,7 +11,8 @@
 //! | [`config`], [`telemetry`] | `domain` |
 //! | [`warehouse`], [`client`] | `domain`, `stats`, `api` |
 //! | [`server`] | all of the above |
-//! | [`cockpit`] | `domain`, `stats`, `api` |
+//! | [`insights`] | `domain`, `stats`, `api` |
+//! | [`cockpit`] | `domain`, `stats`, `api`, `insights` |
 //! | [`tui`] | `cockpit` and what it imports |
 //! | [`runtime`] | `cockpit`, `tui`, `client`, `warehouse` and what they import |
 //! | [`demo`], [`cli`] | everything |
@@ -27,6 +28,7 @@ pub mod decide;
 pub mod demo;
 pub mod domain;
 pub mod engine;
+pub mod insights;
 pub mod runtime;
 pub mod server;
 pub mod stats;

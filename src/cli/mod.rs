@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 the work failed, 2 the arguments were wrong.
 
 pub mod calc;
+pub mod cockpit;
 pub mod engine;
 pub mod experiments;
 pub mod explain;
@@ -19,8 +20,17 @@ use clap::{Parser, Subcommand};
 
 /// The arguments of the `splitdeck` binary.
 #[derive(Debug, Parser)]
-#[command(name = "splitdeck", version, about, propagate_version = true)]
+#[command(
+    name = "splitdeck",
+    version,
+    about,
+    propagate_version = true,
+    args_conflicts_with_subcommands = true
+)]
 pub struct Cli {
+    /// The cockpit's own arguments.
+    #[command(flatten)]
+    pub cockpit: cockpit::Args,
     /// What to run; without one the cockpit opens.
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -79,8 +89,6 @@ pub fn run(cli: Cli) -> Result<(), CliError> {
         Some(Command::Explain(args)) => explain::run(args),
         Some(Command::Overrides(args)) => overrides::run(args),
         Some(Command::Serve(args)) => serve::run(&args),
-        None => Err(CliError::Usage(
-            "name a command; `splitdeck --help` lists them".into(),
-        )),
+        None => cockpit::run(cli.cockpit),
     }
 }

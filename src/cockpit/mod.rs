@@ -14,11 +14,13 @@
 //! | [`state`] | everything there is to know, one file an area |
 //! | [`update`] | what each action does to it, one file an area |
 //! | [`alarms`] | what about an experiment needs a person |
+//! | [`evidence`] | how far a split is off, and since when |
 //! | [`lifecycle`] | the steps of a life, and their effects in words |
 
 pub mod action;
 pub mod alarms;
 pub mod effect;
+pub mod evidence;
 pub mod format;
 pub mod key;
 pub mod keymap;

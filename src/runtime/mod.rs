@@ -1,1 +1,350 @@
-//! The cockpit's loop: input, effects, cancellation, reconnecting.
+//! The cockpit at work: the select loop, the effects, the terminal's signals.
+//!
+//! One thread. The loop sleeps until a key, an answer, a signal, or the next moment that
+//! [`crate::cockpit::update::next_deadline`] names; there is no frame clock. A frame is drawn at once
+//! after a key and at most ten times a second for data, and only when the state says that something
+//! changed.
+
+mod clock;
+mod effects;
+mod reader;
+mod signals;
+mod tty;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::mpsc;
+
+use crate::client::ClientError;
+use crate::cockpit::state::{Dirty, Level, Settings, State};
+use crate::cockpit::update::{next_deadline, notify};
+use crate::cockpit::{Action, Effect, update};
+use crate::tui::glyphs::Glyphs;
+use crate::tui::input::Input;
+use crate::tui::terminal::{Terminal, TerminalError};
+use crate::tui::theme::{Theme, ThemeError};
+use crate::tui::{theme, view};
+
+use clock::Clock;
+use effects::Runner;
+use signals::{Signal, Signals};
+use tty::Tty;
+
+/// How the cockpit is started.
+#[derive(Debug, Clone)]
+pub struct CockpitOptions {
+    /// The server's address.
+    pub api: String,
+    /// The bearer token.
+    pub token: String,
+    /// The experiment to open, by id or key; the list without one.
+    pub experiment: Option<String>,
+    /// Whether every write is refused, whatever the token may do.
+    pub read_only: bool,
+    /// Whether plain HTTP to a host that is not loopback is allowed.
+    pub allow_plain_http: bool,
+    /// Name of the theme.
+    pub theme: String,
+    /// Whether only ASCII is drawn, whatever the locale says.
+    pub ascii: bool,
+    /// Names of commands → keys, instead of the ones they have.
+    pub keys: BTreeMap<String, Vec<String>>,
+    /// Panics after the first frame: for the test that the terminal is given back.
+    pub panic_after_first_frame: bool,
+}
+
+impl CockpitOptions {
+    /// The cockpit of a server, with the defaults for everything else.
+    pub fn new(api: impl Into<String>, token: impl Into<String>) -> Self {
+        Self {
+            api: api.into(),
+            token: token.into(),
+            experiment: None,
+            read_only: false,
+            allow_plain_http: false,
+            theme: "default".to_owned(),
+            ascii: false,
+            keys: BTreeMap::new(),
+            panic_after_first_frame: false,
+        }
+    }
+}
+
+/// Why the cockpit could not run, or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum CockpitError {
+    /// The address or the token cannot be used.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// There is no such theme.
+    #[error(transparent)]
+    Theme(#[from] ThemeError),
+    /// There is no terminal.
+    #[error(transparent)]
+    Terminal(#[from] TerminalError),
+    /// The event loop cannot be set up.
+    #[error("cannot set up the event loop: {0}")]
+    Setup(#[source] std::io::Error),
+    /// A bug in a background task; the panic message was printed before.
+    #[error("a background task of the cockpit crashed; this is a bug, please report the message above")]
+    Crashed,
+}
+
+/// Frames for data, at most one in this time.
+const DATA_FRAME: SignedDuration = SignedDuration::from_millis(100);
+
+/// Runs the cockpit on the terminal until a person leaves or the terminal is gone.
+///
+/// # Errors
+/// See [`CockpitError`]. A lost server is none: the cockpit shows it and keeps trying.
+pub fn run(options: CockpitOptions) -> Result<(), CockpitError> {
+    let profile = theme::profile(&termprofile::Env, &std::io::stdout());
+    let glyphs = if options.ascii {
+        Glyphs::Ascii
+    } else {
+        Glyphs::from_env(|name| std::env::var(name).ok())
+    };
+    let theme = Theme::built_in(&options.theme)?
+        .adapted(profile)
+        .with_glyphs(glyphs);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(CockpitError::Setup)?;
+    let outcome = runtime.block_on(Cockpit::run(options, theme));
+    // Whatever is still on its way is not waited for.
+    runtime.shutdown_background();
+    outcome
+}
+
+/// What ends the loop.
+enum End {
+    /// A person left, or the terminal is gone.
+    Left,
+    /// A background task crashed.
+    Crashed,
+}
+
+struct Cockpit {
+    state: State,
+    theme: Theme,
+    clock: Clock,
+    terminal: Terminal,
+    /// When the last frame for data was drawn.
+    last_frame: Option<Timestamp>,
+}
+
+impl Cockpit {
+    async fn run(options: CockpitOptions, theme: Theme) -> Result<(), CockpitError> {
+        let clock = Clock::start();
+        let mut signals = Signals::listen().map_err(CockpitError::Setup)?;
+        let terminal = Terminal::enter()?;
+        let mut tty = Tty::new(terminal.input()?).map_err(CockpitError::Setup)?;
+        let settings = Settings {
+            api: options.api.clone(),
+            experiment: options.experiment.clone(),
+            read_only: options.read_only,
+            seed: clock.seed(),
+        };
+        let mut state = State::new(settings, terminal.drawn_size());
+        let problems = state.keymap.rebind(&options.keys);
+        if let Some(problem) = problems.first() {
+            let more = match problems.len() {
+                1 => String::new(),
+                n => format!(" ({} more)", n - 1),
+            };
+            let text = format!("Configuration: {problem}{more}");
+            notify(&mut state, Level::Warn, text, clock.now());
+        }
+        let mut cockpit = Self {
+            state,
+            theme,
+            clock,
+            terminal,
+            last_frame: None,
+        };
+        // The first frame comes before anything is asked of anybody.
+        cockpit.draw()?;
+        if options.panic_after_first_frame {
+            crash();
+        }
+        let (replies, mut answered) = mpsc::unbounded_channel();
+        let mut runner = Runner::new(&options, replies)?;
+        let mut ended = cockpit.take(Action::Start, &mut runner)?;
+        let mut inputs = Vec::new();
+        while ended.is_none() {
+            let wait = cockpit.next_wake();
+            tokio::select! {
+                biased;
+                signal = signals.next() => ended = cockpit.signal(signal, &mut runner)?,
+                read = tty.read(&mut inputs) => {
+                    if read.is_err() {
+                        // The terminal is gone: reading on would spin.
+                        ended = Some(End::Left);
+                    }
+                    for input in inputs.drain(..) {
+                        if ended.is_none() {
+                            ended = cockpit.take(action_of(input), &mut runner)?;
+                        }
+                    }
+                }
+                Some(reply) = answered.recv() => {
+                    ended = match reply {
+                        effects::Outcome::Done(action) => cockpit.take(*action, &mut runner)?,
+                        effects::Outcome::Crashed => Some(End::Crashed),
+                    };
+                }
+                () = sleep(wait) => ended = cockpit.take(Action::Tick, &mut runner)?,
+            }
+            if ended.is_none() {
+                cockpit.draw_if_due()?;
+            }
+        }
+        cockpit.terminal.leave();
+        match ended {
+            Some(End::Crashed) => Err(CockpitError::Crashed),
+            _ => Ok(()),
+        }
+    }
+
+    /// One action, and everything that follows from it.
+    fn take(&mut self, action: Action, runner: &mut Runner) -> Result<Option<End>, CockpitError> {
+        let now = self.clock.now();
+        for effect in update(&mut self.state, action, now) {
+            match effect {
+                Effect::Fetch { run, request } => runner.fetch(run, request),
+                Effect::Cancel(slot) => runner.cancel(slot),
+                Effect::Save(files) => runner.save(files),
+                Effect::Copy(text) => self.terminal.copy(&text)?,
+                Effect::Repaint => {
+                    self.terminal.repaint()?;
+                    self.state.touch(Dirty::Now);
+                }
+                Effect::Suspend => self.suspend(runner)?,
+                Effect::Quit => return Ok(Some(End::Left)),
+            }
+        }
+        Ok(None)
+    }
+
+    fn signal(&mut self, signal: Signal, runner: &mut Runner) -> Result<Option<End>, CockpitError> {
+        match signal {
+            Signal::End => Ok(Some(End::Left)),
+            Signal::Resize => match self.terminal.size() {
+                Some((width, height)) => {
+                    self.terminal.resize(width, height);
+                    self.take(Action::Resize { width, height }, runner)
+                }
+                // A terminal of no size is one that is gone.
+                None => Ok(Some(End::Left)),
+            },
+            Signal::Stop => {
+                self.suspend(runner)?;
+                Ok(None)
+            }
+            Signal::Continue => {
+                self.reenter(runner)?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Gives the terminal back and stops, until the shell says to go on.
+    fn suspend(&mut self, runner: &mut Runner) -> Result<(), CockpitError> {
+        self.terminal.leave();
+        // Returns once somebody continues the process.
+        signals::stop_self().map_err(CockpitError::Setup)?;
+        self.reenter(runner)
+    }
+
+    fn reenter(&mut self, runner: &mut Runner) -> Result<(), CockpitError> {
+        self.terminal.reenter()?;
+        if let Some((width, height)) = self.terminal.size() {
+            self.terminal.resize(width, height);
+            self.take(Action::Resize { width, height }, runner)?;
+        }
+        self.take(Action::Continued, runner)?;
+        Ok(())
+    }
+
+    /// How long the loop may sleep; none means until something happens.
+    fn next_wake(&self) -> Option<Duration> {
+        let now = self.clock.now();
+        let frame = match self.state.dirty {
+            Dirty::No => None,
+            Dirty::Data => Some(self.frame_due(now)),
+            Dirty::Now => Some(now),
+        };
+        let wake = [next_deadline(&self.state, now), frame]
+            .into_iter()
+            .flatten()
+            .min()?;
+        Some(wake.duration_since(now).try_into().unwrap_or(Duration::ZERO))
+    }
+
+    fn frame_due(&self, now: Timestamp) -> Timestamp {
+        self.last_frame
+            .map_or(now, |last| last.checked_add(DATA_FRAME).unwrap_or(Timestamp::MAX))
+    }
+
+    fn draw_if_due(&mut self) -> Result<(), CockpitError> {
+        let now = self.clock.now();
+        match self.state.dirty {
+            Dirty::No => Ok(()),
+            Dirty::Data if self.frame_due(now) > now => Ok(()),
+            Dirty::Data => {
+                self.last_frame = Some(now);
+                self.draw()
+            }
+            Dirty::Now => self.draw(),
+        }
+    }
+
+    fn draw(&mut self) -> Result<(), CockpitError> {
+        let now = self.clock.now();
+        let Self {
+            state,
+            theme,
+            terminal,
+            ..
+        } = self;
+        let laid = terminal.draw(|frame| view::view(frame, state, theme, now))?;
+        state.dirty = Dirty::No;
+        if laid != state.laid {
+            // What is clamped now was drawn clamped already: no other frame is needed for it.
+            let effects = update(
+                state,
+                Action::Laid {
+                    rows: laid.rows,
+                    last: laid.last,
+                },
+                now,
+            );
+            debug_assert!(effects.is_empty(), "laying out asks for nothing: {effects:?}");
+        }
+        Ok(())
+    }
+}
+
+fn action_of(input: Input) -> Action {
+    match input {
+        Input::Key(key) => Action::Key(key),
+        Input::Paste { text, truncated } => Action::Paste { text, truncated },
+        Input::Focus(focused) => Action::Focus(focused),
+    }
+}
+
+/// Sleeps; for ever without a duration.
+async fn sleep(wait: Option<Duration>) {
+    match wait {
+        Some(wait) => tokio::time::sleep(wait).await,
+        None => std::future::pending().await,
+    }
+}
+
+#[expect(clippy::panic, reason = "the test of the panic hook needs a panic")]
+fn crash() -> ! {
+    panic!("asked to panic after the first frame")
+}

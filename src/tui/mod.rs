@@ -1,5 +1,14 @@
 //! The terminal: drawing, input, themes.
 
+pub mod chrome;
+pub mod experiments;
+mod field;
 pub mod glyphs;
+pub mod input;
+pub mod overlays;
+pub mod page;
+pub mod tabs;
+pub mod terminal;
 pub mod theme;
+pub mod view;
 pub mod widgets;

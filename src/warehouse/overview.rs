@@ -77,13 +77,15 @@ impl Warehouse {
                     || known.data != version_of(&experiment.id)
             })
         });
-        let changed: Vec<&Experiment> = changed.collect();
-        let mut counted = stream::iter(changed)
+        // Futures first, then the stream: a closure over borrowed experiments inside of it would keep this
+        // function's own future from being `Send`.
+        let counting: Vec<_> = changed
             .map(|experiment| {
                 let project = version_of(&experiment.id).project();
                 async move { Ok((experiment, self.count(experiment, project).await?)) }
             })
-            .buffer_unordered(AT_ONCE);
+            .collect();
+        let mut counted = stream::iter(counting).buffer_unordered(AT_ONCE);
         while let Some((experiment, counted)) = counted.try_next().await.map_err(|e: ResultsError| e)? {
             memo.known.insert(
                 experiment.id,

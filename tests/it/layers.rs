@@ -29,7 +29,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     ("insights", &["domain", "stats", "api"]),
-    ("cockpit", &["domain", "stats", "api"]),
+    ("cockpit", &["domain", "stats", "api", "insights"]),
     ("tui", &["domain", "stats", "api", "cockpit"]),
     (
         "runtime",

@@ -3,6 +3,8 @@
 mod docs;
 mod table;
 
+use std::collections::BTreeMap;
+
 use super::Key;
 
 pub use docs::render as render_docs;
@@ -116,6 +118,15 @@ impl Context {
         Self::Panel,
     ];
 
+    /// Whether characters are typed into a text there, or must reach it in every state.
+    #[must_use]
+    pub fn takes_text(self) -> bool {
+        matches!(
+            self,
+            Self::Always | Self::Filter | Self::Search | Self::Prompt | Self::Palette | Self::Explain
+        )
+    }
+
     /// Where that is, in words.
     #[must_use]
     pub fn title(self) -> &'static str {
@@ -204,6 +215,59 @@ impl Default for Keymap {
 }
 
 impl Keymap {
+    /// Gives commands other keys; a command that is not named keeps its own.
+    ///
+    /// What cannot be done is said, one sentence each, and the command keeps its own keys. ctrl-c leaves
+    /// whatever is bound.
+    pub fn rebind(&mut self, keys: &BTreeMap<String, Vec<String>>) -> Vec<String> {
+        let mut problems = Vec::new();
+        for (name, texts) in keys {
+            match self.rebound(name, texts) {
+                Ok(bindings) => self.bindings = bindings,
+                Err(problem) => problems.push(format!("keys.{name}: {problem}; its own keys stay")),
+            }
+        }
+        problems
+    }
+
+    fn rebound(&self, name: &str, texts: &[String]) -> Result<Vec<Binding>, String> {
+        let Some(entry) = COMMANDS.iter().find(|entry| entry.name == name) else {
+            return Err("there is no such command; docs/keys.md lists them".to_owned());
+        };
+        let mut contexts: Vec<Context> = entry.keys.iter().map(|(context, _)| *context).collect();
+        contexts.sort_unstable();
+        contexts.dedup();
+        let mut bindings: Vec<Binding> = self
+            .bindings
+            .iter()
+            .filter(|b| b.command != entry.command || b.key == Key::ctrl('c'))
+            .copied()
+            .collect();
+        for text in texts {
+            let key: Key = text.parse().map_err(|error| format!("{error}"))?;
+            for context in &contexts {
+                // Where text is typed, a character is text.
+                if context.takes_text() && key.typed().is_some() {
+                    continue;
+                }
+                let taken = bindings.iter().find(|b| b.context == *context && b.key == key);
+                match taken {
+                    Some(other) if other.command != entry.command => {
+                        let other = other.command.entry().map_or("another command", |e| e.name);
+                        return Err(format!("{text} already is {other}"));
+                    }
+                    Some(_) => {}
+                    None => bindings.push(Binding {
+                        context: *context,
+                        key,
+                        command: entry.command,
+                    }),
+                }
+            }
+        }
+        Ok(bindings)
+    }
+
     /// The command of a key in a chain of contexts, the most specific first.
     #[must_use]
     pub fn command(&self, contexts: &[Context], key: Key) -> Option<Command> {
@@ -234,7 +298,7 @@ impl Keymap {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::{BTreeMap, BTreeSet};
+    use std::collections::BTreeSet;
 
     use super::*;
     use crate::cockpit::Code;
@@ -273,15 +337,8 @@ mod tests {
 
     #[test]
     fn a_text_field_can_take_every_character() {
-        let texts = [
-            Context::Filter,
-            Context::Search,
-            Context::Prompt,
-            Context::Palette,
-            Context::Explain,
-        ];
         for binding in Keymap::default().bindings() {
-            if texts.contains(&binding.context) || binding.context == Context::Always {
+            if binding.context.takes_text() {
                 assert_eq!(
                     binding.key.typed(),
                     None,
@@ -290,6 +347,53 @@ mod tests {
                     binding.command
                 );
             }
+        }
+    }
+
+    fn rebind(name: &str, keys: &[&str]) -> (Keymap, Vec<String>) {
+        let mut keymap = Keymap::default();
+        let keys = keys.iter().map(|k| (*k).to_owned()).collect();
+        let problems = keymap.rebind(&BTreeMap::from([(name.to_owned(), keys)]));
+        (keymap, problems)
+    }
+
+    #[test]
+    fn keys_are_rebound_by_name() {
+        let list = [Context::List, Context::Rows, Context::Global, Context::Always];
+        let key = |text: &str| text.parse::<Key>().expect("a key");
+        let (keymap, problems) = rebind("help", &["f2", "F"]);
+        assert_eq!(problems, [""; 0]);
+        assert_eq!(keymap.command(&list, key("f2")), Some(Command::Help));
+        assert_eq!(keymap.command(&list, key("?")), None);
+        assert_eq!(
+            keymap.command(&list, key("j")),
+            Some(Command::Down),
+            "others stay"
+        );
+        // A character is not taken from a text field.
+        let (keymap, _) = rebind("move.down", &["J"]);
+        assert_eq!(keymap.command(&list, key("J")), Some(Command::Down));
+        assert_eq!(keymap.command(&[Context::Palette], key("J")), None);
+        // Leaving works whatever is bound.
+        let (keymap, problems) = rebind("quit", &[]);
+        assert_eq!(problems, [""; 0]);
+        assert_eq!(keymap.command(&list, key("ctrl-c")), Some(Command::Quit));
+        assert_eq!(keymap.command(&list, key("q")), None);
+    }
+
+    #[test]
+    fn a_bad_entry_is_said_and_the_default_stays() {
+        let list = [Context::List, Context::Rows, Context::Global, Context::Always];
+        for (name, keys, says) in [
+            ("help", &["hlep"][..], "no key"),
+            ("hlep", &["f2"], "no such command"),
+            ("help", &["f2", ":"], "already is palette"),
+        ] {
+            let (keymap, problems) = rebind(name, keys);
+            assert_eq!(problems.len(), 1);
+            assert!(problems[0].contains(says), "{problems:?}");
+            assert_eq!(keymap.command(&list, Key::char('?')), Some(Command::Help));
+            assert_eq!(keymap.command(&list, "f2".parse().expect("a key")), None);
         }
     }
 }

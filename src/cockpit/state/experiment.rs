@@ -9,6 +9,7 @@ use super::overrides::OverridesState;
 use crate::api::results::{Results, ResultsQuery};
 use crate::cockpit::ports::Loaded;
 use crate::domain::{AuditEntry, Experiment};
+use crate::insights::Paragraph;
 
 /// The six tabs.
 #[derive(Debug, Clone, Copy, Default, Eq, Hash, PartialEq)]
@@ -97,6 +98,8 @@ pub struct ExperimentDetail {
     pub mark: Option<u64>,
     /// The mark before the last results were asked for.
     pub results_mark: Option<u64>,
+    /// The results in words.
+    pub summary: Vec<Paragraph>,
     /// The Analytics tab.
     pub analytics: AnalyticsState,
     /// The Overrides tab.
@@ -120,6 +123,7 @@ impl ExperimentDetail {
             results_version: 0,
             mark: None,
             results_mark: None,
+            summary: Vec::new(),
             analytics: AnalyticsState::default(),
             overrides: OverridesState::default(),
             history: HistoryState::default(),

@@ -8,7 +8,7 @@ use crate::cockpit::effect::Effect;
 use crate::cockpit::keymap::Command;
 use crate::cockpit::lifecycle::Step;
 use crate::cockpit::ports::Request;
-use crate::cockpit::state::{Health, State};
+use crate::cockpit::state::{Health, Screen, State};
 
 /// Why nothing may be changed now; none when it may.
 #[must_use]
@@ -77,6 +77,10 @@ pub fn applies(state: &State, command: Command) -> bool {
             page.is_some_and(|page| page.next_after.is_some())
         }
         Command::PreviousPage => state.detail().is_some_and(|d| d.overrides.trail.len() > 1),
+        Command::Back => {
+            let filtered = state.list.filtering || !state.list.filter.text().is_empty();
+            !state.overlays.is_empty() || state.screen == Screen::Experiment || filtered
+        }
         _ => true,
     }
 }

@@ -5,7 +5,7 @@ pub mod dialog;
 mod experiment;
 pub mod guard;
 mod list;
-mod live;
+pub mod live;
 pub mod overlays;
 mod refresh;
 mod replies;
@@ -82,7 +82,13 @@ pub fn update(state: &mut State, action: Action, now: Timestamp) -> Vec<Effect> 
 /// Where the keys go, the most specific first.
 #[must_use]
 pub fn contexts(state: &State) -> Vec<Context> {
-    if let Some(overlay) = state.overlays.last() {
+    contexts_under(state, &state.overlays)
+}
+
+/// Where the keys would go with only these overlays open: help speaks of what lies below it.
+#[must_use]
+pub fn contexts_under(state: &State, overlays: &[Overlay]) -> Vec<Context> {
+    if let Some(overlay) = overlays.last() {
         return match overlay {
             Overlay::Help { .. } | Overlay::History { .. } | Overlay::Attach { .. } => {
                 vec![Context::Panel, Context::Rows, Context::Global, Context::Always]
@@ -210,7 +216,7 @@ fn text_changed(state: &mut State, now: Timestamp) {
 }
 
 /// Says in one line what just happened.
-pub(crate) fn notify(state: &mut State, level: Level, text: impl Into<String>, now: Timestamp) {
+pub fn notify(state: &mut State, level: Level, text: impl Into<String>, now: Timestamp) {
     state.notice = Some(Notice {
         text: text.into(),
         level,

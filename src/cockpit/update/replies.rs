@@ -11,6 +11,7 @@ use crate::cockpit::ports::{Answer, Failure, FailureKind, Reply, Slot};
 use crate::cockpit::state::overlay::Overlay;
 use crate::cockpit::state::{Dirty, ExperimentDetail, Level, State};
 use crate::domain::Experiment;
+use crate::insights;
 
 /// Takes a reply.
 pub fn take(state: &mut State, reply: Reply, now: Timestamp, _effects: &mut Vec<Effect>) {
@@ -136,6 +137,9 @@ pub fn apply_live(state: &mut State, answer: Answer, at: Timestamp, now: Timesta
             if let Some(detail) = state.open.as_deref_mut()
                 && detail.id() == Some(results.experiment_id)
             {
+                if let Some(experiment) = detail.config() {
+                    detail.summary = insights::summary(experiment, &results, now);
+                }
                 detail.results.set(Arc::new(*results), at);
             }
         }

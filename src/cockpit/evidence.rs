@@ -1,0 +1,59 @@
+//! What the results say about a sample ratio mismatch: how far the split is off, and since when.
+
+use jiff::Timestamp;
+
+use crate::api::results::Results;
+use crate::stats::srm;
+
+/// For each arm the share that was configured and the one that was observed, 0 to 1, of the subjects in the
+/// test.
+#[must_use]
+pub fn shares(results: &Results) -> Vec<(f64, f64)> {
+    let observed: f64 = results.srm.observed.iter().map(|n| *n as f64).sum();
+    let expected: f64 = results.srm.expected.iter().sum();
+    let share = |part: f64, whole: f64| if whole > 0.0 { part / whole } else { 0.0 };
+    results
+        .arms
+        .iter()
+        .enumerate()
+        .map(|(at, arm)| {
+            let configured = match results.srm.expected.get(at) {
+                Some(n) if expected > 0.0 => share(*n, expected),
+                _ => arm.configured_pct / 100.0,
+            };
+            let observed_here = results.srm.observed.get(at).map_or(0.0, |n| *n as f64);
+            (configured, share(observed_here, observed))
+        })
+        .collect()
+}
+
+/// The beginning of the first bucket of the time series from which on the counts so far fail the test in
+/// every later bucket too; none while they pass at the end.
+///
+/// The series counts exposure events, not subjects at their first exposure, so this tells roughly when it
+/// went wrong, not whether.
+#[must_use]
+pub fn crossed_at(results: &Results) -> Option<Timestamp> {
+    let weights: Vec<f64> = shares(results)
+        .into_iter()
+        .map(|(configured, _)| configured)
+        .collect();
+    let mut sums = vec![0_u64; weights.len()];
+    let mut since = None;
+    for point in &results.series.points {
+        for (sum, count) in sums.iter_mut().zip(&point.counts) {
+            *sum = sum.saturating_add(*count);
+        }
+        let cohort = srm::Cohort {
+            counts: sums.clone(),
+            weights: weights.clone(),
+        };
+        let fails = srm::test(&[cohort]).is_ok_and(|test| test.alarm);
+        since = match (fails, since) {
+            (true, None) => Some(point.at),
+            (true, since) => since,
+            (false, _) => None,
+        };
+    }
+    since
+}

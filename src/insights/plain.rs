@@ -1,0 +1,339 @@
+//! The summary that is written by rules: the same numbers always give the same words.
+
+use jiff::Timestamp;
+
+use crate::api::banners::{format_p, group};
+use crate::api::results::{ArmResult, INCONCLUSIVE, Results};
+use crate::domain::{AssignmentMode, Experiment, Status};
+
+/// One paragraph of the summary.
+#[derive(Debug, Clone, Eq, PartialEq)]
+pub struct Paragraph {
+    /// What it is about.
+    pub title: &'static str,
+    /// Its sentences.
+    pub text: String,
+}
+
+/// Writes the summary of an experiment from its results.
+#[must_use]
+pub fn summary(experiment: &Experiment, results: &Results, now: Timestamp) -> Vec<Paragraph> {
+    let mut paragraphs = vec![Paragraph {
+        title: "In short",
+        text: in_short(experiment, results),
+    }];
+    let mut add = |title, text: String| {
+        if !text.is_empty() {
+            paragraphs.push(Paragraph { title, text });
+        }
+    };
+    if !experiment.hypothesis.trim().is_empty() {
+        add("Hypothesis", experiment.hypothesis.trim().to_owned());
+    }
+    add("Result", result(results));
+    add("Traffic", traffic(experiment, results, now));
+    add("Split", split(results));
+    add("Tracked events", tracked(results));
+    add("Take care", cautions(results));
+    add("Next", next(experiment, results));
+    paragraphs
+}
+
+fn unit(mode: AssignmentMode) -> &'static str {
+    match mode {
+        AssignmentMode::Profile => "subjects",
+        AssignmentMode::Session => "sessions",
+        AssignmentMode::Event => "events",
+    }
+}
+
+fn subjects(results: &Results) -> u64 {
+    results.arms.iter().map(|arm| arm.subjects).sum()
+}
+
+fn winner(results: &Results) -> Option<&ArmResult> {
+    results
+        .arms
+        .iter()
+        .find(|arm| results.winner != INCONCLUSIVE && arm.variant == results.winner)
+}
+
+fn in_short(experiment: &Experiment, results: &Results) -> String {
+    if subjects(results) == 0 {
+        return match experiment.status {
+            Status::Draft => {
+                "This is a draft: it has not been activated, and nothing was counted.".to_owned()
+            }
+            _ => "No exposures yet, so there is nothing to say about the variants.".to_owned(),
+        };
+    }
+    if experiment.is_auto_paused() {
+        return "The guard paused this experiment, because the observed split differs from the configured \
+                one. Do not act on the rates below before the cause is found."
+            .to_owned();
+    }
+    if results.srm.alarm {
+        return "The observed split differs from the configured one: the arms are not comparable, whatever \
+                their rates say. Find the cause first."
+            .to_owned();
+    }
+    if results.metric.is_none() {
+        return "There is no primary metric: exposures are counted, conversions are not.".to_owned();
+    }
+    if results.power.gathering {
+        return format!(
+            "Too early to tell: {} {} so far, about {} more are needed to see a lift of 20 % on a baseline \
+             of 5 %.",
+            group(results.power.events),
+            unit(results.assignment_mode),
+            group(results.power.needed)
+        );
+    }
+    match winner(results) {
+        Some(arm) => {
+            let prob = arm.posterior.map_or(0.0, |p| p.prob_best);
+            let lift = arm.posterior.and_then(|p| p.uplift);
+            let lift = lift.map_or_else(String::new, |u| {
+                format!(
+                    ", its uplift over control is {} (95 % between {} and {})",
+                    signed(u.median),
+                    signed(u.low),
+                    signed(u.high)
+                )
+            });
+            format!(
+                "{} is the best with probability {}{lift}.",
+                arm.variant,
+                percent(prob, 1)
+            )
+        }
+        None => "No winner: no arm is the best with a probability of 95 % or more.".to_owned(),
+    }
+}
+
+fn result(results: &Results) -> String {
+    let Some(metric) = &results.metric else {
+        return String::new();
+    };
+    let sentences: Vec<String> = results
+        .arms
+        .iter()
+        .filter_map(|arm| {
+            let rate = arm.rate?;
+            let interval = arm.posterior.map_or_else(String::new, |p| {
+                format!(" (95 % {} to {})", percent(p.ci_low, 2), percent(p.ci_high, 2))
+            });
+            Some(format!(
+                "{}: {} of {} converted, {}{interval}.",
+                arm.variant,
+                group(arm.conversions),
+                group(arm.n),
+                percent(rate, 2)
+            ))
+        })
+        .collect();
+    if sentences.is_empty() {
+        return String::new();
+    }
+    let steps = results
+        .secondary
+        .as_ref()
+        .map_or_else(String::new, |first| format!(" after {}", first.event));
+    format!("Conversion is {}{steps}. {}", metric.event, sentences.join(" "))
+}
+
+fn traffic(experiment: &Experiment, results: &Results, now: Timestamp) -> String {
+    let total = subjects(results);
+    if total == 0 {
+        return String::new();
+    }
+    let mut text = format!(
+        "{} {} are in the results",
+        group(total),
+        unit(results.assignment_mode)
+    );
+    if let Some(from) = experiment.activated_at {
+        let hours = now.duration_since(from).as_hours().max(0);
+        let since = match hours {
+            0..48 => format!("{hours} hours"),
+            _ => format!("{} days", hours / 24),
+        };
+        text.push_str(&format!(", {since} after it was activated"));
+    }
+    text.push('.');
+    let points = &results.series.points;
+    if let [.., before, _unfinished] = &points[..]
+        && points.len() >= 4
+    {
+        let count = |counts: &[u64]| counts.iter().sum::<u64>();
+        let earlier = &points[..points.len() - 2];
+        let mean = earlier.iter().map(|p| count(&p.counts)).sum::<u64>() / earlier.len() as u64;
+        let last = count(&before.counts);
+        let word = match (last, mean) {
+            (_, 0) => return text,
+            (last, mean) if last * 2 < mean => "far less than",
+            (last, mean) if last > mean * 2 => "far more than",
+            _ => "about as much as",
+        };
+        text.push_str(&format!(
+            " The last full {} had {} exposures, {word} the mean before it ({}).",
+            results.series.interval.as_str(),
+            group(last),
+            group(mean)
+        ));
+    }
+    text
+}
+
+fn split(results: &Results) -> String {
+    let Some(test) = &results.srm.test else {
+        return results.srm.why_not.clone().unwrap_or_default();
+    };
+    if results.srm.alarm {
+        let worst = results
+            .arms
+            .iter()
+            .zip(results.srm.observed.iter().zip(&results.srm.expected))
+            .map(|(arm, (observed, expected))| (arm, *observed as f64 - expected))
+            .min_by(|a, b| a.1.total_cmp(&b.1));
+        let short = worst.map_or_else(String::new, |(arm, missing)| {
+            format!(
+                " {} is short by about {} of what its share would give.",
+                arm.variant,
+                group(missing.abs().round() as u64)
+            )
+        });
+        format!(
+            "The test of the split fails (p = {}, always valid p = {}).{short}",
+            format_p(test.p),
+            format_p(test.always_valid_p)
+        )
+    } else {
+        format!(
+            "The observed split fits the configured one (p = {}).",
+            format_p(test.p)
+        )
+    }
+}
+
+fn tracked(results: &Results) -> String {
+    let control = results.arms.iter().position(|arm| arm.is_control);
+    let sentences: Vec<String> = results
+        .tracked
+        .iter()
+        .map(|tracked| {
+            let total: u64 = tracked.events.iter().sum();
+            if total == 0 {
+                return format!("{} did not happen.", tracked.metric.event);
+            }
+            let share = |at: usize| {
+                let of = results.arms.get(at)?.subjects;
+                let by = *tracked.subjects.get(at)?;
+                (of > 0).then(|| by as f64 / of as f64)
+            };
+            let parts: Vec<String> = results
+                .arms
+                .iter()
+                .enumerate()
+                .filter_map(|(at, arm)| {
+                    let mine = share(at)?;
+                    let versus = control
+                        .filter(|c| *c != at)
+                        .and_then(share)
+                        .filter(|base| *base > 0.0)
+                        .map_or_else(String::new, |base| format!(", {}", signed(mine / base - 1.0)));
+                    Some(format!("{} {}{versus}", arm.variant, percent(mine, 2)))
+                })
+                .collect();
+            format!(
+                "{}: {} events; subjects with it: {}.",
+                tracked.metric.event,
+                group(total),
+                parts.join("; ")
+            )
+        })
+        .collect();
+    sentences.join(" ")
+}
+
+fn cautions(results: &Results) -> String {
+    let mut sentences = Vec::new();
+    if results.multi_variant_subjects > 0 {
+        sentences.push(format!(
+            "{} {} saw more than one variant and are left out or counted for the first, as chosen.",
+            group(results.multi_variant_subjects),
+            unit(results.assignment_mode)
+        ));
+    }
+    if results.forced_subjects > 0 {
+        sentences.push(format!(
+            "{} were put into their arm by an override or a rule, not at random.",
+            group(results.forced_subjects)
+        ));
+    }
+    if results.outside_subjects > 0 {
+        sentences.push(format!(
+            "{} only saw the default variant and are in no arm.",
+            group(results.outside_subjects)
+        ));
+    }
+    for unknown in &results.unknown_variants {
+        sentences.push(format!(
+            "{} carry the variant \"{}\", which the experiment does not have.",
+            group(unknown.subjects),
+            unknown.variant
+        ));
+    }
+    for leak in &results.srm.leaks {
+        sentences.push(format!(
+            "{} were seen in {}, which has no traffic.",
+            group(leak.subjects),
+            leak.variant
+        ));
+    }
+    if results.metric.is_some() && subjects(results) > 0 {
+        sentences.push(
+            "P(best) is no stopping rule: whoever looks every night and stops at 95 % finds a winner in \
+             almost half of all experiments without any difference. The always-valid interval in Analytics \
+             may be looked at any time."
+                .to_owned(),
+        );
+    }
+    sentences.join(" ")
+}
+
+fn next(experiment: &Experiment, results: &Results) -> String {
+    let text = match experiment.status {
+        Status::Draft => "Activate it when the code asks for the variant and attaches the attribution.",
+        _ if experiment.is_auto_paused() => {
+            "Find what skews the split (which arm is short, what changed just before), mend it, then resume \
+             with a reason."
+        }
+        Status::Active | Status::Paused if results.srm.alarm => {
+            "Pause it, and look which arm is short and what changed just before the split went wrong."
+        }
+        Status::Active if subjects(results) == 0 => {
+            "Check that the code asks for a variant and attaches the attribution to its events."
+        }
+        Status::Active if results.metric.is_none() => "Choose a primary metric.",
+        Status::Active if results.power.gathering => "Wait: there is too little data.",
+        Status::Active => match winner(results) {
+            Some(arm) if arm.is_control => "Nothing beats the control: complete it, or try something bolder.",
+            Some(_) => {
+                "Look at the always-valid interval and the segments; if they agree, complete it with the winner."
+            }
+            None => "Keep it running to the planned sample, then decide.",
+        },
+        Status::Paused => "Resume or complete it.",
+        Status::Completed | Status::Ended | Status::Archived => "Nothing: it is over.",
+    };
+    text.to_owned()
+}
+
+fn percent(share: f64, decimals: usize) -> String {
+    format!("{:.decimals$} %", share * 100.0)
+}
+
+fn signed(relative: f64) -> String {
+    format!("{:+.1} %", relative * 100.0)
+}

@@ -1,0 +1,210 @@
+//! Carries requests out, each in a task of its own that can be cancelled.
+
+use std::collections::HashMap;
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+
+use super::CockpitOptions;
+use super::reader::Reader;
+use crate::api::experiments::HistoryQuery;
+use crate::api::problem::Code;
+use crate::client::{Client, ClientError, Options};
+use crate::cockpit::Action;
+use crate::cockpit::effect::File;
+use crate::cockpit::ports::{Answer, Failure, FailureKind, Reply, Request, RunId, Service, Slot};
+
+/// How long a request of the cockpit may take before it counts as lost.
+const REQUEST_LIMIT: Duration = Duration::from_secs(20);
+
+/// What a task sends back.
+#[derive(Debug)]
+pub enum Outcome {
+    /// What came of it.
+    Done(Box<Action>),
+    /// The task panicked.
+    Crashed,
+}
+
+/// Runs requests.
+pub struct Runner {
+    client: Client,
+    reader: Reader,
+    replies: mpsc::UnboundedSender<Outcome>,
+    running: HashMap<Slot, AbortHandle>,
+}
+
+impl Runner {
+    /// Prepares connections; nothing is sent yet.
+    ///
+    /// # Errors
+    /// When the server's address cannot be used.
+    pub fn new(
+        options: &CockpitOptions,
+        replies: mpsc::UnboundedSender<Outcome>,
+    ) -> Result<Self, ClientError> {
+        let client = Client::new(
+            &options.api,
+            options.token.clone(),
+            Options {
+                timeout: REQUEST_LIMIT,
+                allow_plain_http: options.allow_plain_http,
+            },
+        )?;
+        let reader = Reader::new(client.clone(), options.allow_plain_http);
+        Ok(Self {
+            client,
+            reader,
+            replies,
+            running: HashMap::new(),
+        })
+    }
+
+    /// Starts a request. An unfinished one of the same kind is dropped, unless it writes: such a one is
+    /// carried through, whoever waits for it.
+    pub fn fetch(&mut self, run: RunId, request: Request) {
+        let slot = request.slot();
+        self.cancel(slot);
+        let writes = request.writes();
+        let client = self.client.clone();
+        let reader = self.reader.clone();
+        let work = tokio::spawn(async move {
+            let begun = Instant::now();
+            let outcome = match tokio::time::timeout(REQUEST_LIMIT, ask(&client, &reader, request)).await {
+                Ok(outcome) => outcome,
+                Err(_elapsed) => Err(Failure::new(
+                    slot.service(),
+                    FailureKind::Lost,
+                    format!(
+                        "no answer from {} within {} s",
+                        slot.service().as_str(),
+                        REQUEST_LIMIT.as_secs()
+                    ),
+                )),
+            };
+            Box::new(Reply {
+                run,
+                slot,
+                took: begun.elapsed(),
+                outcome,
+            })
+        });
+        if !writes {
+            self.running.insert(slot, work.abort_handle());
+        }
+        let replies = self.replies.clone();
+        tokio::spawn(async move {
+            let outcome = match work.await {
+                Ok(reply) => Outcome::Done(Box::new(Action::Reply(reply))),
+                Err(error) if error.is_panic() => Outcome::Crashed,
+                // Cancelled: nobody waits for it.
+                Err(_) => return,
+            };
+            // The loop is gone when nobody listens.
+            let _ = replies.send(outcome);
+        });
+    }
+
+    /// Writes new files into the working directory, off the loop: a disk may be slow.
+    pub fn save(&self, files: [File; 2]) {
+        let replies = self.replies.clone();
+        tokio::task::spawn_blocking(move || {
+            let outcome = files.iter().map(write_new).collect();
+            // The loop is gone when nobody listens.
+            let _ = replies.send(Outcome::Done(Box::new(Action::Saved(outcome))));
+        });
+    }
+
+    /// Drops the unfinished request of a kind.
+    pub fn cancel(&mut self, slot: Slot) {
+        if let Some(running) = self.running.remove(&slot) {
+            running.abort();
+        }
+    }
+}
+
+/// Writes a file that does not exist yet; its path.
+fn write_new(file: &File) -> Result<String, String> {
+    let path = Path::new(&file.name);
+    let failed = |error: std::io::Error| {
+        format!(
+            "Cannot write {}: {error}; choose a working directory that can be written",
+            path.display()
+        )
+    };
+    let mut out = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(path)
+        .map_err(failed)?;
+    out.write_all(file.content.as_bytes()).map_err(failed)?;
+    let full = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    Ok(full.display().to_string())
+}
+
+async fn ask(client: &Client, reader: &Reader, request: Request) -> Result<Answer, Failure> {
+    let now = Timestamp::now();
+    let failed = |error: ClientError| api_failure(&error);
+    Ok(match request {
+        Request::Me => Answer::Me(client.me().await.map_err(failed)?),
+        Request::Experiments => Answer::Experiments(client.experiments(false).await.map_err(failed)?),
+        Request::Experiment { id_or_key } => {
+            Answer::Experiment(Box::new(client.experiment(&id_or_key).await.map_err(failed)?))
+        }
+        Request::Overview { experiments } => Answer::Overview(reader.overview(&experiments, now).await?),
+        Request::Probe { experiment } => Answer::Mark(reader.mark(&experiment).await?),
+        Request::Results { experiment, query } => {
+            let experiment = Arc::unwrap_or_clone(experiment);
+            Answer::Results(Box::new(reader.results(&experiment, &query, now).await?))
+        }
+        Request::History { id, before } => {
+            let query = HistoryQuery {
+                before,
+                ..HistoryQuery::default()
+            };
+            Answer::History(client.history(&id.to_string(), &query).await.map_err(failed)?)
+        }
+        Request::Overrides { id, query } => {
+            Answer::Overrides(client.overrides(&id.to_string(), &query).await.map_err(failed)?)
+        }
+        Request::Explain { id, user } => Answer::Explain(Box::new(
+            client.explain(&id.to_string(), &user).await.map_err(failed)?,
+        )),
+        Request::Status { id, change } => Answer::Experiment(Box::new(
+            client
+                .change_status(&id.to_string(), &change)
+                .await
+                .map_err(failed)?,
+        )),
+    })
+}
+
+/// What a failure of the server means to the cockpit.
+pub fn api_failure(error: &ClientError) -> Failure {
+    let kind = match (error, error.code()) {
+        (ClientError::Unreachable { .. } | ClientError::BadAnswer { .. }, _) => FailureKind::Lost,
+        (ClientError::BadAddress { .. } | ClientError::BadToken | ClientError::Setup(_), _) => {
+            FailureKind::Configuration
+        }
+        (_, Some(Code::Unauthorized)) => FailureKind::Configuration,
+        (_, Some(Code::Internal | Code::Timeout | Code::SpoolFull | Code::WarehouseUnavailable)) => {
+            FailureKind::Lost
+        }
+        _ => FailureKind::Refused,
+    };
+    let message = match error.code() {
+        Some(Code::Unauthorized) => {
+            "the server does not know this token; set SPLITDECK_TOKEN to a valid one and start again"
+                .to_owned()
+        }
+        _ => error.to_string(),
+    };
+    let mut failure = Failure::new(Service::Api, kind, message);
+    failure.problem = error.problem().map(|problem| Box::new(problem.clone()));
+    failure
+}

@@ -1,0 +1,363 @@
+//! The list of experiments.
+
+use jiff::Timestamp;
+use ratatui::style::Style;
+
+use super::theme::Theme;
+use super::widgets::Pen;
+use super::widgets::empty::empty;
+use super::widgets::pen::columns;
+use super::widgets::sparkline::sparkline;
+use crate::api::results::{INCONCLUSIVE, Overview};
+use crate::cockpit::alarms::{self, Alarm, Severity};
+use crate::cockpit::format;
+use crate::cockpit::state::{Laid, State};
+use crate::domain::{Experiment, Status};
+use crate::tui::glyphs::arm_slots;
+
+/// Where the cursor is: `4 of 17`.
+pub fn place(state: &State) -> String {
+    let list = &state.list;
+    match list.position() {
+        Some(at) => {
+            let all = list.all().len();
+            let rows = list.rows.len();
+            let filtered = if rows < all {
+                format!(" ({all} in all)")
+            } else {
+                String::new()
+            };
+            format!("{} of {rows}{filtered}", at + 1)
+        }
+        None => String::new(),
+    }
+}
+
+/// The columns that are shown, with their widths; 0 for those that are not.
+struct Columns {
+    status: u16,
+    key: u16,
+    name: u16,
+    age: u16,
+    subjects: u16,
+    rate: u16,
+    spark: u16,
+    best: u16,
+    alarms: u16,
+}
+
+const GAP: u16 = 2;
+/// The glyph of the status with the blanks around it.
+const MARK: u16 = 3;
+
+impl Columns {
+    fn all(&self) -> [u16; 9] {
+        [
+            self.status,
+            self.key,
+            self.name,
+            self.age,
+            self.subjects,
+            self.rate,
+            self.spark,
+            self.best,
+            self.alarms,
+        ]
+    }
+
+    fn total(&self) -> u16 {
+        let columns: u16 = self.all().iter().filter(|w| **w > 0).map(|w| w + GAP).sum();
+        MARK + columns.saturating_sub(GAP)
+    }
+
+    /// What fits: the key and the status always, the rest gives way from the least important on.
+    fn plan(width: u16, longest_key: u16, longest_name: u16) -> Self {
+        let mut plan = Self {
+            status: 11,
+            key: longest_key.clamp(12, 32),
+            name: 0,
+            age: 9,
+            subjects: 9,
+            rate: 5,
+            spark: 5,
+            best: 12,
+            alarms: 14,
+        };
+        type Give = fn(&mut Columns);
+        let gives: [Give; 8] = [
+            |c| c.spark = 0,
+            |c| c.rate = 0,
+            |c| c.age = 0,
+            |c| c.best = 0,
+            |c| c.key = c.key.min(20),
+            |c| c.subjects = 0,
+            |c| c.alarms = 0,
+            |c| c.status = 0,
+        ];
+        for give in gives {
+            if plan.total() <= width {
+                break;
+            }
+            give(&mut plan);
+        }
+        let spare = width.saturating_sub(plan.total());
+        if longest_name > 0 && spare >= 16 + GAP {
+            plan.name = longest_name.min(spare - GAP).min(48);
+        }
+        // What is left makes the sparkline longer: it shows up to thirty minutes.
+        let spare = width.saturating_sub(plan.total());
+        if plan.spark > 0 {
+            plan.spark += spare.min(25);
+        }
+        plan.key = plan.key.min(width.saturating_sub(MARK));
+        plan
+    }
+}
+
+/// Draws the list, or what stands in its place.
+pub fn draw(pen: &mut Pen<'_>, state: &State, now: Timestamp) -> Laid {
+    let list = &state.list;
+    if list.rows.is_empty() {
+        nothing(pen, state);
+        return Laid::default();
+    }
+    let longest =
+        |text: fn(&Experiment) -> &str| list.all().iter().map(|e| columns(text(e))).max().unwrap_or(0);
+    let named = list.all().iter().any(|e| e.name != e.key.as_str());
+    let name = if named { longest(|e| &e.name) } else { 0 };
+    let plan = Columns::plan(pen.width(), longest(|e| e.key.as_str()), name);
+    let titled = u16::from(pen.height() >= 3);
+    if titled > 0 {
+        titles(pen, &plan);
+    }
+    let rows = usize::from(pen.height() - titled);
+    let at = list.position().unwrap_or(0);
+    // The cursor in the middle, and no rows wasted at the end.
+    let first = at
+        .saturating_sub(rows / 2)
+        .min(list.rows.len().saturating_sub(rows));
+    for (y, id) in (titled..pen.height()).zip(list.rows.iter().skip(first)) {
+        let Some(experiment) = list.experiment(*id) else {
+            continue;
+        };
+        row(pen, y, &plan, experiment, list.overview(*id), now);
+        if list.selected == Some(*id) {
+            pen.restyle_row(y, pen.theme.selection);
+        }
+    }
+    Laid {
+        rows,
+        last: list.rows.len().saturating_sub(1),
+    }
+}
+
+fn nothing(pen: &mut Pen<'_>, state: &State) {
+    let list = &state.list;
+    let width = pen.width();
+    let height = pen.height();
+    let mut inside = pen.part(2, 0, width.saturating_sub(4), height);
+    if !list.filter.text().is_empty() {
+        empty(
+            &mut inside,
+            &format!("No experiment matches \"{}\".", list.filter.text()),
+            "Esc clears the filter. Key, name and status are searched.",
+        );
+    } else if list.experiments.value.is_some() {
+        empty(
+            &mut inside,
+            "No experiments yet.",
+            "Create the first one: POST /experiments with {\"name\": \"Checkout button\"} makes a draft with a \
+             control and a treatment at 50 % each. It appears here at once.",
+        );
+    } else if let Some(failure) = &list.experiments.failure {
+        empty(
+            &mut inside,
+            &format!("Cannot load the experiments: {}", failure.message),
+            "Tried again by itself; ctrl-r tries at once.",
+        );
+    } else {
+        inside.text(
+            0,
+            0,
+            &format!("Asking {} …", state.settings.api),
+            inside.theme.dim,
+        );
+    }
+}
+
+fn titles(pen: &mut Pen<'_>, plan: &Columns) {
+    let dim = pen.theme.dim;
+    let mut row = Cursor::new(MARK);
+    row.left(pen, 0, plan.status, "status", dim);
+    row.left(pen, 0, plan.key, "key", dim);
+    row.left(pen, 0, plan.name, "name", dim);
+    row.left(pen, 0, plan.age, "age", dim);
+    row.right(pen, 0, plan.subjects, "subjects", dim);
+    row.right(pen, 0, plan.rate, "/min", dim);
+    row.left(pen, 0, plan.spark, "", dim);
+    row.left(pen, 0, plan.best, "best", dim);
+    row.left(pen, 0, plan.alarms, "alarms", dim);
+}
+
+fn row(
+    pen: &mut Pen<'_>,
+    y: u16,
+    plan: &Columns,
+    experiment: &Experiment,
+    overview: Option<&Overview>,
+    now: Timestamp,
+) {
+    let theme = pen.theme;
+    let glyphs = theme.glyphs;
+    let none = || glyphs.none().to_owned();
+    let auto = experiment.is_auto_paused();
+    let status_style = theme.status(experiment.status, auto);
+    pen.text(1, y, glyphs.status(experiment.status, auto), status_style);
+    let mut cursor = Cursor::new(MARK);
+    cursor.left(
+        pen,
+        y,
+        plan.status,
+        format::status(experiment.status, auto),
+        status_style,
+    );
+    let key_style = if experiment.status == Status::Active || auto {
+        theme.heading
+    } else {
+        theme.text
+    };
+    cursor.left(pen, y, plan.key, experiment.key.as_str(), key_style);
+    cursor.left(pen, y, plan.name, &experiment.name, theme.dim);
+    let age = experiment
+        .activated_at
+        .map_or_else(none, |at| format::age(at, now));
+    cursor.left(pen, y, plan.age, &age, theme.dim);
+    let subjects = overview.map_or_else(none, |o| format::count(o.subjects));
+    cursor.right(pen, y, plan.subjects, &subjects, theme.text);
+    let per_minute = overview.filter(|_| experiment.status == Status::Active);
+    let rate = per_minute
+        .and_then(|o| o.per_minute.last())
+        .map_or_else(none, |n| format::short_count(*n));
+    cursor.right(pen, y, plan.rate, &rate, theme.text);
+    let spark = overview.map_or_else(String::new, |o| {
+        if o.per_minute.iter().all(|n| *n == 0) {
+            return String::new();
+        }
+        sparkline(&o.per_minute, usize::from(plan.spark), glyphs)
+    });
+    cursor.left(pen, y, plan.spark, &spark, theme.accent);
+    let (best, style) = best(theme, experiment, overview);
+    cursor.left(pen, y, plan.best, &best, style);
+    let (alarm, style) = alarm(theme, experiment, overview, now);
+    cursor.left(pen, y, plan.alarms, &alarm, style);
+}
+
+/// The arm in front with its P(best), the winner that was named, or why there is none.
+fn best(theme: &Theme, experiment: &Experiment, overview: Option<&Overview>) -> (String, Style) {
+    let glyphs = theme.glyphs;
+    let slots = arm_slots(experiment.variants.iter().map(|v| v.is_control));
+    let slot_of = |key: &str| {
+        let at = experiment
+            .variants
+            .iter()
+            .position(|v| v.key.as_str().eq_ignore_ascii_case(key))?;
+        slots.get(at).copied()
+    };
+    if let Some(winner) = &experiment.winning_variant {
+        let slot = slot_of(winner.as_str()).unwrap_or(0);
+        return (format!("{} {winner}", glyphs.arm(slot)), theme.arm(slot));
+    }
+    match overview {
+        Some(Overview {
+            leader: Some(leader), ..
+        }) => {
+            let slot = slot_of(&leader.variant).unwrap_or(0);
+            let text = format!("{} {}", glyphs.arm(slot), format::prob_best(leader.prob_best));
+            (text, theme.arm(slot))
+        }
+        Some(overview)
+            if overview.subjects > 0 && !overview.gathering && experiment.primary_metric.is_some() =>
+        {
+            (INCONCLUSIVE.to_owned(), theme.dim)
+        }
+        _ => (glyphs.none().to_owned(), theme.dim),
+    }
+}
+
+fn alarm(
+    theme: &Theme,
+    experiment: &Experiment,
+    overview: Option<&Overview>,
+    now: Timestamp,
+) -> (String, Style) {
+    let alarms = alarms::of(experiment, overview, now);
+    let Some(worst) = alarms.first() else {
+        return (theme.glyphs.none().to_owned(), theme.dim);
+    };
+    let style = match worst.severity() {
+        Severity::Danger => theme.danger,
+        Severity::Warn => theme.warn,
+        Severity::Info => theme.dim,
+    };
+    (alarm_text(*worst, now), style)
+}
+
+/// An alarm in a few characters.
+#[must_use]
+pub fn alarm_text(alarm: Alarm, now: Timestamp) -> String {
+    match alarm {
+        Alarm::AutoPaused(Some(p)) | Alarm::Srm(p) => format!("SRM {}", format::p_value(p)),
+        Alarm::AutoPaused(None) => "SRM".to_owned(),
+        Alarm::NoData(Some(at)) => format!("no data {}", format::age(at, now)),
+        Alarm::NoData(None) => "no data yet".to_owned(),
+        Alarm::Gathering => "gathering".to_owned(),
+    }
+}
+
+/// Writes one column after the other.
+struct Cursor {
+    x: u16,
+}
+
+impl Cursor {
+    fn new(x: u16) -> Self {
+        Self { x }
+    }
+
+    fn left(&mut self, pen: &mut Pen<'_>, y: u16, width: u16, text: &str, style: Style) {
+        if width > 0 {
+            pen.text_within(self.x, y, text, width, style);
+            self.x += width + GAP;
+        }
+    }
+
+    fn right(&mut self, pen: &mut Pen<'_>, y: u16, width: u16, text: &str, style: Style) {
+        if width > 0 {
+            pen.text_before(self.x + width, y, text, width, style);
+            self.x += width + GAP;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_fit_every_width_and_the_key_stays() {
+        for width in 0..300 {
+            for key in [1, 12, 40] {
+                for name in [0, 30] {
+                    let plan = Columns::plan(width, key, name);
+                    assert!(plan.total() <= width.max(MARK + plan.key), "{width}");
+                    assert!(plan.key > 0 || width <= MARK, "{width}");
+                }
+            }
+        }
+        let wide = Columns::plan(100, 18, 0);
+        assert!(
+            wide.all().iter().filter(|w| **w > 0).count() >= 8,
+            "all but the name at 100"
+        );
+    }
+}

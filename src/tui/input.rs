@@ -1,0 +1,510 @@
+//! Bytes from the terminal → keys, pastes, focus.
+//!
+//! A parser of our own, because the one of the terminal library waits for ever for the end of a paste,
+//! and spins when the line is gone. This one is pure: it is fed bytes, and told when none came for a
+//! while.
+
+use crate::cockpit::{Code, Key};
+
+/// What the terminal told.
+#[derive(Debug, Clone, Eq, PartialEq)]
+pub enum Input {
+    /// A key.
+    Key(Key),
+    /// A bracketed paste.
+    Paste {
+        /// The text; bytes that are no UTF-8 are replaced.
+        text: String,
+        /// Whether it was cut: longer than [`MAX_PASTE`], or its end never came.
+        truncated: bool,
+    },
+    /// The window gained or lost the focus.
+    Focus(bool),
+}
+
+/// The most bytes of a paste that are kept.
+pub const MAX_PASTE: usize = 1 << 20;
+
+/// The most bytes of an escape sequence; what is longer is none.
+const MAX_SEQUENCE: usize = 256;
+
+const PASTE_BEGIN: &[u8] = b"\x1b[200~";
+const PASTE_END: &[u8] = b"\x1b[201~";
+
+/// What the parser is in the middle of: how long to wait before [`Parser::idle`] is told.
+#[derive(Debug, Clone, Copy, Eq, PartialEq)]
+pub enum Waiting {
+    /// Nothing.
+    No,
+    /// An escape sequence, or the Esc key: a few milliseconds tell.
+    Escape,
+    /// A paste without its end: a second tells.
+    Paste,
+}
+
+/// Bytes in, input out.
+#[derive(Debug, Default)]
+pub struct Parser {
+    buffer: Vec<u8>,
+    /// What was pasted so far, while in a paste.
+    paste: Option<Paste>,
+}
+
+#[derive(Debug, Default)]
+struct Paste {
+    bytes: Vec<u8>,
+    truncated: bool,
+}
+
+/// What the beginning of the buffer is.
+enum Parsed {
+    /// An input of so many bytes; none for sequences that mean nothing here.
+    Done(usize, Option<Input>),
+    /// The beginning of something.
+    Incomplete,
+    /// A paste begins after so many bytes.
+    PasteBegins(usize),
+}
+
+impl Parser {
+    /// Takes bytes as they came, cut anywhere.
+    pub fn feed(&mut self, bytes: &[u8], out: &mut Vec<Input>) {
+        self.buffer.extend_from_slice(bytes);
+        self.advance(out);
+    }
+
+    /// Nothing came for the time that [`Parser::waiting`] stands for: what is there is all there is.
+    pub fn idle(&mut self, out: &mut Vec<Input>) {
+        if let Some(mut paste) = self.paste.take() {
+            paste.keep(&std::mem::take(&mut self.buffer));
+            out.push(paste.into_input(true));
+            return;
+        }
+        if self.buffer.is_empty() {
+            return;
+        }
+        // A lone Esc is the key; an Esc with something unfinished behind it was the key, then typing.
+        if self.buffer[0] == 0x1b {
+            self.buffer.remove(0);
+            out.push(Input::Key(Key::plain(Code::Esc)));
+        } else {
+            // The beginning of a character whose rest never came.
+            self.buffer.remove(0);
+        }
+        self.advance(out);
+        if self.waiting() == Waiting::Escape {
+            self.idle(out);
+        }
+    }
+
+    /// What the parser is in the middle of.
+    #[must_use]
+    pub fn waiting(&self) -> Waiting {
+        if self.paste.is_some() {
+            Waiting::Paste
+        } else if self.buffer.is_empty() {
+            Waiting::No
+        } else {
+            Waiting::Escape
+        }
+    }
+
+    fn advance(&mut self, out: &mut Vec<Input>) {
+        let mut at = 0;
+        loop {
+            if let Some(paste) = &mut self.paste {
+                let rest = &self.buffer[at..];
+                if let Some(end) = find(rest, PASTE_END) {
+                    paste.keep(&rest[..end]);
+                    at += end + PASTE_END.len();
+                    if let Some(paste) = self.paste.take() {
+                        out.push(paste.into_input(false));
+                    }
+                    continue;
+                }
+                // The end may be cut in two: its beginning stays in the buffer.
+                let keep = rest.len().min(PASTE_END.len() - 1);
+                paste.keep(&rest[..rest.len() - keep]);
+                at = self.buffer.len() - keep;
+                break;
+            }
+            if at == self.buffer.len() {
+                break;
+            }
+            match parse(&self.buffer[at..]) {
+                Parsed::Done(len, input) => {
+                    at += len;
+                    out.extend(input);
+                }
+                Parsed::PasteBegins(len) => {
+                    at += len;
+                    self.paste = Some(Paste::default());
+                }
+                Parsed::Incomplete => break,
+            }
+        }
+        self.buffer.drain(..at);
+    }
+}
+
+impl Paste {
+    fn keep(&mut self, bytes: &[u8]) {
+        let room = MAX_PASTE - self.bytes.len();
+        if bytes.len() > room {
+            self.truncated = true;
+        }
+        self.bytes.extend_from_slice(&bytes[..bytes.len().min(room)]);
+    }
+
+    fn into_input(self, cut: bool) -> Input {
+        Input::Paste {
+            text: String::from_utf8_lossy(&self.bytes).into_owned(),
+            truncated: self.truncated || cut,
+        }
+    }
+}
+
+fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    haystack.windows(needle.len()).position(|window| window == needle)
+}
+
+/// Reads one input from the beginning of `bytes`, which is not empty.
+fn parse(bytes: &[u8]) -> Parsed {
+    match bytes[0] {
+        0x1b => escape(bytes),
+        b'\r' | b'\n' => key(1, Key::plain(Code::Enter)),
+        b'\t' => key(1, Key::plain(Code::Tab)),
+        0x08 | 0x7f => key(1, Key::plain(Code::Backspace)),
+        0x00 => key(1, Key::ctrl(' ')),
+        c @ 0x01..=0x1a => key(1, Key::ctrl(char::from(c - 1 + b'a'))),
+        c @ 0x1c..=0x1f => key(1, Key::ctrl(char::from(c + 0x40))),
+        _ => match character(bytes) {
+            Some(Some((c, len))) => key(len, Key::char(c)),
+            Some(None) => Parsed::Incomplete,
+            // No UTF-8: the byte is left out.
+            None => Parsed::Done(1, None),
+        },
+    }
+}
+
+fn key(len: usize, key: Key) -> Parsed {
+    Parsed::Done(len, Some(Input::Key(key)))
+}
+
+/// The first character and its length; inner `None` while bytes of it are missing, outer `None` when
+/// there is none.
+fn character(bytes: &[u8]) -> Option<Option<(char, usize)>> {
+    let len = match bytes[0] {
+        0x00..=0x7f => 1,
+        0xc2..=0xdf => 2,
+        0xe0..=0xef => 3,
+        0xf0..=0xf4 => 4,
+        _ => return None,
+    };
+    let there = &bytes[..len.min(bytes.len())];
+    match std::str::from_utf8(there) {
+        Ok(text) => text.chars().next().map(|c| Some((c, len))),
+        // Cut off, and so far a valid beginning.
+        Err(error) if error.error_len().is_none() => Some(None),
+        Err(_) => None,
+    }
+}
+
+fn escape(bytes: &[u8]) -> Parsed {
+    let Some(second) = bytes.get(1) else {
+        return Parsed::Incomplete;
+    };
+    match second {
+        b'[' => csi(bytes),
+        b'O' => match bytes.get(2) {
+            None => Parsed::Incomplete,
+            // Enter of the keypad.
+            Some(b'M') => key(3, Key::plain(Code::Enter)),
+            Some(last) => Parsed::Done(3, named(*last, 1).map(Input::Key)),
+        },
+        // Answers of the terminal to questions that we never ask, or that others asked.
+        b']' | b'P' | b'_' | b'^' => string(bytes),
+        0x1b => key(1, Key::plain(Code::Esc)),
+        _ => match parse(&bytes[1..]) {
+            Parsed::Done(len, Some(Input::Key(mut key))) => {
+                key.alt = true;
+                Parsed::Done(len + 1, Some(Input::Key(key)))
+            }
+            Parsed::Incomplete => Parsed::Incomplete,
+            _ => Parsed::Done(1, Some(Input::Key(Key::plain(Code::Esc)))),
+        },
+    }
+}
+
+/// A control string, up to BEL or ST: left out.
+fn string(bytes: &[u8]) -> Parsed {
+    for (at, byte) in bytes.iter().enumerate().skip(2) {
+        match byte {
+            0x07 => return Parsed::Done(at + 1, None),
+            0x1b => match bytes.get(at + 1) {
+                Some(b'\\') => return Parsed::Done(at + 2, None),
+                Some(_) => return Parsed::Done(at, None),
+                None => return Parsed::Incomplete,
+            },
+            _ => {}
+        }
+    }
+    if bytes.len() > 64 * MAX_SEQUENCE {
+        return Parsed::Done(bytes.len(), None);
+    }
+    Parsed::Incomplete
+}
+
+/// `ESC [ parameters final`
+fn csi(bytes: &[u8]) -> Parsed {
+    if bytes.starts_with(PASTE_BEGIN) {
+        return Parsed::PasteBegins(PASTE_BEGIN.len());
+    }
+    // The Linux console's F1 to F5.
+    if bytes.get(2) == Some(&b'[') {
+        return match bytes.get(3) {
+            None => Parsed::Incomplete,
+            Some(c @ b'A'..=b'E') => key(4, Key::plain(Code::F(c - b'A' + 1))),
+            Some(_) => Parsed::Done(4, None),
+        };
+    }
+    let Some(end) = bytes
+        .iter()
+        .enumerate()
+        .skip(2)
+        .find(|(_, byte)| !(0x20..=0x3f).contains(*byte))
+        .map(|(at, _)| at)
+    else {
+        if bytes.len() > MAX_SEQUENCE {
+            return Parsed::Done(bytes.len(), None);
+        }
+        return Parsed::Incomplete;
+    };
+    let last = bytes[end];
+    if !(0x40..=0x7e).contains(&last) {
+        // Broken off: what comes next is something of its own.
+        return Parsed::Done(end, None);
+    }
+    let parameters = std::str::from_utf8(&bytes[2..end]).unwrap_or_default();
+    let mut numbers = parameters
+        .split(';')
+        .map(|text| text.split(':').next().unwrap_or_default().parse::<u32>().ok());
+    let first = numbers.next().flatten();
+    let modifiers = numbers.next().flatten().unwrap_or(1);
+    let input = match last {
+        b'I' => Some(Input::Focus(true)),
+        b'O' => Some(Input::Focus(false)),
+        b'~' => first
+            .and_then(tilde)
+            .map(|code| Input::Key(modified(code, modifiers))),
+        b'u' => first
+            .and_then(unicode)
+            .map(|code| Input::Key(modified(code, modifiers))),
+        other => named(other, modifiers).map(Input::Key),
+    };
+    Parsed::Done(end + 1, input)
+}
+
+/// Keys that are told by the last byte.
+fn named(last: u8, modifiers: u32) -> Option<Key> {
+    let code = match last {
+        b'A' => Code::Up,
+        b'B' => Code::Down,
+        b'C' => Code::Right,
+        b'D' => Code::Left,
+        b'H' => Code::Home,
+        b'F' => Code::End,
+        b'P' => Code::F(1),
+        b'Q' => Code::F(2),
+        b'R' => Code::F(3),
+        b'S' => Code::F(4),
+        b'Z' => {
+            let mut key = modified(Code::Tab, modifiers);
+            key.shift = true;
+            return Some(key);
+        }
+        _ => return None,
+    };
+    Some(modified(code, modifiers))
+}
+
+/// Keys that are told by a number before `~`.
+fn tilde(number: u32) -> Option<Code> {
+    Some(match number {
+        1 | 7 => Code::Home,
+        2 => Code::Insert,
+        3 => Code::Delete,
+        4 | 8 => Code::End,
+        5 => Code::PageUp,
+        6 => Code::PageDown,
+        11..=15 => Code::F(u8::try_from(number - 10).ok()?),
+        17..=21 => Code::F(u8::try_from(number - 11).ok()?),
+        23 | 24 => Code::F(u8::try_from(number - 12).ok()?),
+        _ => return None,
+    })
+}
+
+/// Keys that are told by their character's number before `u`.
+fn unicode(number: u32) -> Option<Code> {
+    Some(match number {
+        9 => Code::Tab,
+        13 => Code::Enter,
+        27 => Code::Esc,
+        8 | 127 => Code::Backspace,
+        _ => Code::Char(char::from_u32(number).filter(|c| !c.is_control())?),
+    })
+}
+
+fn modified(code: Code, modifiers: u32) -> Key {
+    let bits = modifiers.saturating_sub(1);
+    let character = matches!(code, Code::Char(_));
+    Key {
+        code,
+        shift: bits & 1 != 0 && !character,
+        alt: bits & 2 != 0,
+        ctrl: bits & 4 != 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn all(bytes: &[u8]) -> Vec<Input> {
+        let mut parser = Parser::default();
+        let mut out = Vec::new();
+        parser.feed(bytes, &mut out);
+        while parser.waiting() != Waiting::No {
+            parser.idle(&mut out);
+        }
+        out
+    }
+
+    fn keys(bytes: &[u8]) -> String {
+        let texts: Vec<String> = all(bytes)
+            .iter()
+            .map(|input| match input {
+                Input::Key(key) => key.to_string(),
+                other => format!("{other:?}"),
+            })
+            .collect();
+        texts.join(" ")
+    }
+
+    #[test]
+    fn reads_the_keys_of_common_terminals() {
+        for (bytes, expected) in [
+            (&b"aZ/ "[..], "a Z / space"),
+            ("é☃😀".as_bytes(), "é ☃ 😀"),
+            (b"\x03\x1a\x0c\x12", "ctrl-c ctrl-z ctrl-l ctrl-r"),
+            (b"\r\n\t\x7f\x08", "enter enter tab backspace backspace"),
+            (b"\x1b[A\x1bOB\x1b[1;5C\x1b[1;2D", "up down ctrl-right shift-left"),
+            (
+                b"\x1b[H\x1bOF\x1b[1~\x1b[4~\x1b[7~\x1b[8~",
+                "home end home end home end",
+            ),
+            (b"\x1b[5~\x1b[6~\x1b[3~\x1b[2~", "pageup pagedown delete insert"),
+            (b"\x1b[Z\x1b[1;6Z", "shift-tab ctrl-shift-tab"),
+            (b"\x1bOP\x1b[15~\x1b[17~\x1b[24~\x1b[[A", "f1 f5 f6 f12 f1"),
+            (b"\x1bx\x1b\x7f\x1b\r", "alt-x alt-backspace alt-enter"),
+            (b"\x1bOM\x1b[99;5u\x1b[97u\x1b[27u", "enter ctrl-c a esc"),
+            (b"\x1b", "esc"),
+            (b"\x1b\x1b", "esc esc"),
+            (b"\x1b\x1b[A", "esc up"),
+            (b"\x1b[", "esc ["),
+        ] {
+            assert_eq!(keys(bytes), expected, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn reads_focus_and_leaves_out_answers_and_the_unknown() {
+        assert_eq!(all(b"\x1b[I\x1b[O"), [Input::Focus(true), Input::Focus(false)]);
+        assert_eq!(
+            keys(b"a\x1b]11;rgb:0000/0000/0000\x07b\x1b]52;c;eA==\x1b\\c"),
+            "a b c"
+        );
+        assert_eq!(keys(b"a\x1b[?62;4c\x1b[999~\x1b[<0;1;1Mb\xff\xc3c"), "a b c");
+    }
+
+    #[test]
+    fn an_escape_is_the_key_only_when_nothing_follows() {
+        let mut parser = Parser::default();
+        let mut out = Vec::new();
+        parser.feed(b"\x1b", &mut out);
+        assert_eq!(out, []);
+        assert_eq!(parser.waiting(), Waiting::Escape);
+        parser.feed(b"[A", &mut out);
+        assert_eq!(out, [Input::Key(Key::plain(Code::Up))]);
+        assert_eq!(parser.waiting(), Waiting::No);
+    }
+
+    #[test]
+    fn a_paste_is_text_whatever_is_in_it() {
+        let pasted = |text: &str, truncated| Input::Paste {
+            text: text.to_owned(),
+            truncated,
+        };
+        assert_eq!(
+            all(b"\x1b[200~a\x1b[A\x03\nb\x1b[201~c"),
+            [pasted("a\x1b[A\x03\nb", false), Input::Key(Key::char('c'))]
+        );
+        // Its end never comes.
+        assert_eq!(all(b"\x1b[200~abc"), [pasted("abc", true)]);
+        // Too long: the rest is left out, and what follows is read.
+        let mut long = PASTE_BEGIN.to_vec();
+        long.extend(std::iter::repeat_n(b'x', MAX_PASTE + 5));
+        long.extend_from_slice(b"\x1b[201~q");
+        let read = all(&long);
+        assert_eq!(read.len(), 2);
+        assert!(matches!(&read[0], Input::Paste { text, truncated: true } if text.len() == MAX_PASTE));
+        assert_eq!(read[1], Input::Key(Key::char('q')));
+    }
+
+    #[test]
+    fn memory_is_bounded_in_a_sequence_that_never_ends() {
+        let mut parser = Parser::default();
+        let mut out = Vec::new();
+        for start in [&b"\x1b["[..], b"\x1b]"] {
+            parser.feed(start, &mut out);
+            for _ in 0..10_000 {
+                parser.feed(b"00000000", &mut out);
+                assert!(parser.buffer.len() <= 64 * MAX_SEQUENCE + 16);
+            }
+            while parser.waiting() != Waiting::No {
+                parser.idle(&mut out);
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn it_does_not_matter_where_the_bytes_are_cut(
+            pieces in proptest::collection::vec(prop_oneof![
+                proptest::collection::vec(any::<u8>(), 0..4),
+                Just(b"\x1b[200~x\x1b[201~".to_vec()),
+                Just(b"\x1b[1;5A".to_vec()),
+                Just("é😀".as_bytes().to_vec()),
+            ], 0..12),
+            cuts in proptest::collection::vec(1_usize..5, 0..40),
+        ) {
+            let bytes: Vec<u8> = pieces.concat();
+            let mut parser = Parser::default();
+            let mut out = Vec::new();
+            let mut rest = &bytes[..];
+            for cut in cuts {
+                let (head, tail) = rest.split_at(cut.min(rest.len()));
+                parser.feed(head, &mut out);
+                rest = tail;
+            }
+            parser.feed(rest, &mut out);
+            for _ in 0..bytes.len() + 1 {
+                parser.idle(&mut out);
+            }
+            prop_assert_eq!(parser.waiting(), Waiting::No);
+            prop_assert_eq!(out, all(&bytes));
+        }
+    }
+}

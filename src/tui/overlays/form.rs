@@ -1,0 +1,154 @@
+//! The lower part of a dialog: fields, choices, boxes to tick, buttons.
+
+use ratatui::layout::Position;
+use ratatui::style::Style;
+
+use crate::cockpit::state::overlay::Field;
+use crate::cockpit::state::text::TextField;
+use crate::tui::field;
+use crate::tui::widgets::Pen;
+use crate::tui::widgets::pen::columns;
+
+/// Columns of the labels.
+const LABEL: u16 = 12;
+
+/// One row.
+pub enum Row<'a> {
+    /// Nothing.
+    Blank,
+    /// A line of text.
+    Note(String, Style),
+    /// A text field, with a word at its right end.
+    Text(Field, &'a str, &'a TextField, &'a str),
+    /// A choice among several: the label, what is chosen.
+    Choice(Field, &'a str, String),
+    /// A box to tick.
+    Tick(Field, String, bool),
+    /// The two buttons: what changes nothing, what does it.
+    Buttons(&'a str, &'a str),
+}
+
+/// Rows of a dialog, with what has the focus.
+pub struct Form<'a> {
+    /// The rows.
+    pub rows: Vec<Row<'a>>,
+    /// What has the focus.
+    pub focus: Field,
+    /// Whether it takes keys already.
+    pub armed: bool,
+}
+
+impl Form<'_> {
+    /// Draws the rows; those around the focus where there is no room for all. Where the cursor is.
+    pub fn draw(&self, pen: &mut Pen<'_>) -> Option<Position> {
+        let room = usize::from(pen.height());
+        let focused = self.rows.iter().position(|row| self.has_focus(row)).unwrap_or(0);
+        let first = focused
+            .saturating_sub(room / 2)
+            .min(self.rows.len().saturating_sub(room));
+        let mut cursor = None;
+        for (y, row) in (0_u16..).zip(self.rows.iter().skip(first).take(room)) {
+            if let Some(at) = self.row(pen, y, row) {
+                cursor = Some(at);
+            }
+        }
+        cursor
+    }
+
+    fn has_focus(&self, row: &Row<'_>) -> bool {
+        match row {
+            Row::Text(field, ..) | Row::Choice(field, ..) | Row::Tick(field, ..) => *field == self.focus,
+            Row::Buttons(..) => matches!(self.focus, Field::Cancel | Field::Confirm),
+            Row::Blank | Row::Note(..) => false,
+        }
+    }
+
+    fn row(&self, pen: &mut Pen<'_>, y: u16, row: &Row<'_>) -> Option<Position> {
+        let theme = pen.theme;
+        let focused = self.has_focus(row);
+        let label_style = if focused { theme.accent } else { theme.dim };
+        let width = pen.width();
+        let label_width = LABEL.min(width / 3);
+        match row {
+            Row::Blank => None,
+            Row::Note(text, style) => {
+                pen.text(0, y, &theme.glyphs.text(text), *style);
+                None
+            }
+            Row::Text(_, label, text, word) => {
+                pen.text_within(0, y, label, label_width, label_style);
+                let word_width = columns(word);
+                let with_word = width > label_width + word_width + 14;
+                let right = if with_word { word_width + 1 } else { 0 };
+                if with_word {
+                    pen.text(width - word_width, y, word, theme.dim);
+                }
+                let bar = pen.text(label_width, y, theme.glyphs.cursor_bar(), label_style);
+                let room = width.saturating_sub(bar + right);
+                let at = field::draw(pen, bar, y, room, text, theme.text);
+                at.filter(|_| focused)
+            }
+            Row::Choice(_, label, chosen) => {
+                pen.text_within(0, y, label, label_width, label_style);
+                let style = if focused { theme.selection } else { theme.text };
+                let text = if theme.glyphs.is_ascii() {
+                    format!("< {chosen} >")
+                } else {
+                    format!("‹ {chosen} ›")
+                };
+                pen.text(label_width, y, &text, style);
+                None
+            }
+            Row::Tick(_, text, on) => {
+                let style = if focused { theme.selection } else { theme.text };
+                let line = format!("{} {text}", theme.glyphs.checkbox(*on));
+                pen.text(0, y, &theme.glyphs.text(&line), style);
+                None
+            }
+            Row::Buttons(keep, act) => {
+                self.buttons(pen, y, keep, act);
+                None
+            }
+        }
+    }
+
+    fn buttons(&self, pen: &mut Pen<'_>, y: u16, keep: &str, act: &str) {
+        let theme = pen.theme;
+        let (open, close) = if theme.glyphs.is_ascii() {
+            ("<", ">")
+        } else {
+            ("‹", "›")
+        };
+        let text = |label: &str, focused: bool| {
+            if focused {
+                format!("{open} {label} {close}")
+            } else {
+                format!("  {label}  ")
+            }
+        };
+        let style = |focused: bool| match (self.armed, focused) {
+            (false, _) => theme.dim,
+            (true, true) => theme.selection,
+            (true, false) => theme.text,
+        };
+        let keep_focused = self.focus == Field::Cancel;
+        let act_focused = self.focus == Field::Confirm;
+        let keep = text(keep, keep_focused);
+        let act = text(act, act_focused);
+        let width = pen.width();
+        let act_at = width.saturating_sub(columns(&act));
+        let keep_at = act_at.saturating_sub(columns(&keep) + 2);
+        if columns(&keep) + columns(&act) + 2 > width {
+            // Only the one that has the focus fits.
+            let (label, focused) = if act_focused {
+                (&act, true)
+            } else {
+                (&keep, keep_focused)
+            };
+            pen.text(0, y, label, style(focused));
+            return;
+        }
+        pen.text(keep_at, y, &keep, style(keep_focused));
+        pen.text(act_at, y, &act, style(act_focused));
+    }
+}

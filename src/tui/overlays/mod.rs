@@ -1,0 +1,114 @@
+//! What lies over a screen: dialogs, panels, the palette.
+
+mod attach;
+mod explain;
+mod form;
+mod help;
+mod history;
+mod palette;
+mod resume;
+mod step;
+
+use jiff::Timestamp;
+use ratatui::Frame;
+use ratatui::layout::{Position, Rect};
+use ratatui::widgets::Clear;
+
+use super::theme::Theme;
+use super::widgets::Pen;
+use super::widgets::frame::{EDGES, Frame as Border, SIDES};
+use crate::cockpit::state::overlay::Overlay;
+use crate::cockpit::state::{Laid, State};
+
+/// The widest an overlay gets; lines longer than this are hard to read.
+const WIDEST: u16 = 76;
+
+/// Draws all overlays, the last one on top; what of it could be shown, and where its cursor is.
+pub fn draw(
+    frame: &mut Frame<'_>,
+    area: Rect,
+    state: &State,
+    theme: &Theme,
+    now: Timestamp,
+) -> (Laid, Option<Position>) {
+    let mut shown = (Laid::default(), None);
+    for (at, overlay) in state.overlays.iter().enumerate() {
+        let mut canvas = Canvas { frame, area, theme };
+        shown = match overlay {
+            Overlay::Help { scroll } => help::draw(&mut canvas, state, &state.overlays[..at], *scroll),
+            Overlay::Palette(palette) => palette::draw(&mut canvas, state, palette, now),
+            Overlay::Step(dialog) => step::draw(&mut canvas, state, dialog, now),
+            Overlay::History { selected } => history::draw(&mut canvas, state, *selected, now),
+            Overlay::Explain(panel) => explain::draw(&mut canvas, state, panel),
+            Overlay::Attach { scroll } => attach::draw(&mut canvas, state, *scroll),
+        };
+    }
+    shown
+}
+
+/// Where overlays are drawn.
+struct Canvas<'f, 'b> {
+    frame: &'f mut Frame<'b>,
+    area: Rect,
+    theme: &'f Theme,
+}
+
+impl Canvas<'_, '_> {
+    /// Columns inside the border of an overlay that wants to be `wanted` wide.
+    fn inside_width(&self, wanted: u16) -> u16 {
+        let outer = wanted.saturating_add(SIDES).min(self.area.width);
+        if framed(outer, self.area.height) {
+            outer - SIDES
+        } else {
+            outer
+        }
+    }
+
+    /// Clears a centred box with a border and room for `width` × `height` inside, as far as there is
+    /// room, and lets `draw` fill it.
+    fn boxed<T>(
+        &mut self,
+        title: &str,
+        right: &str,
+        (width, height): (u16, u16),
+        draw: impl FnOnce(&mut Pen<'_>) -> T,
+    ) -> T {
+        let outer = Rect {
+            width: width.saturating_add(SIDES).min(self.area.width),
+            height: height.saturating_add(EDGES).min(self.area.height),
+            ..self.area
+        };
+        let spare_height = self.area.height - outer.height;
+        let outer = Rect {
+            x: self.area.x + (self.area.width - outer.width) / 2,
+            // A little above the middle, where eyes are.
+            y: self.area.y + spare_height / 3,
+            ..outer
+        };
+        self.frame.render_widget(Clear, outer);
+        let buf = self.frame.buffer_mut();
+        buf.set_style(outer.intersection(buf.area), self.theme.base());
+        let mut pen = Pen::new(self.theme, outer, buf);
+        if pen.height() < 3 {
+            // No room for a border, and none to waste on a title.
+            return draw(&mut pen);
+        }
+        let border = Border {
+            title,
+            right,
+            focused: true,
+        };
+        let mut inside = border.draw(&mut pen);
+        draw(&mut inside)
+    }
+}
+
+/// Whether a box of this size gets a border (see [`Border::draw`]).
+fn framed(width: u16, height: u16) -> bool {
+    width >= 12 && height >= 3
+}
+
+/// A count of rows as the terminal counts them.
+fn rows(n: usize) -> u16 {
+    u16::try_from(n).unwrap_or(u16::MAX)
+}

@@ -1,0 +1,89 @@
+//! `:`: everything by name.
+
+use jiff::Timestamp;
+use ratatui::layout::Position;
+
+use super::{Canvas, WIDEST, rows};
+use crate::cockpit::keymap::Context;
+use crate::cockpit::state::overlay::Palette;
+use crate::cockpit::state::{Laid, State};
+use crate::cockpit::update::overlays::{PaletteItem, palette_items};
+use crate::cockpit::update::{contexts_under, guard};
+use crate::tui::chrome::key_text;
+use crate::tui::field;
+use crate::tui::widgets::Pen;
+use crate::tui::widgets::pen::columns;
+
+/// Lines of choices that are shown at most.
+const MOST: usize = 14;
+/// Columns of the names.
+const NAME: u16 = 22;
+
+/// Draws the palette.
+pub fn draw(
+    canvas: &mut Canvas<'_, '_>,
+    state: &State,
+    palette: &Palette,
+    now: Timestamp,
+) -> (Laid, Option<Position>) {
+    let items = palette_items(state, palette.input.text());
+    let width = canvas.inside_width(WIDEST);
+    // Always the same height, so that the line that is typed into does not jump.
+    let height = rows(MOST + 1);
+    let selected = palette.selected.min(items.len().saturating_sub(1));
+    canvas.boxed("Commands", "⏎ run   Esc closes", (width, height), |pen| {
+        let start = pen.text(0, 0, ": ", pen.theme.key);
+        let room = pen.width().saturating_sub(start);
+        let cursor = field::draw(pen, start, 0, room, &palette.input, pen.theme.text);
+        let shown = usize::from(pen.height().saturating_sub(1));
+        if items.is_empty() {
+            pen.text(0, 1, "Nothing has such a name.", pen.theme.dim);
+        }
+        let first = selected
+            .saturating_sub(shown / 2)
+            .min(items.len().saturating_sub(shown));
+        for (y, (at, item)) in (1_u16..).zip(items.iter().enumerate().skip(first).take(shown)) {
+            line(pen, y, state, *item, now);
+            if at == selected {
+                pen.restyle_row(y, pen.theme.selection);
+            }
+        }
+        let laid = Laid {
+            rows: shown,
+            last: items.len().saturating_sub(1),
+        };
+        (laid, cursor)
+    })
+}
+
+fn line(pen: &mut Pen<'_>, y: u16, state: &State, item: PaletteItem, now: Timestamp) {
+    let theme = pen.theme;
+    let (name, help, keys) = match item {
+        PaletteItem::Command(command) => {
+            let Some(entry) = command.entry() else {
+                return;
+            };
+            // What is refused now says why, before anybody chooses it.
+            let refused = entry.writes.then(|| guard::refusal(state, now)).flatten();
+            let contexts: Vec<Context> = contexts_under(state, &[]);
+            let keys: Vec<String> = state
+                .keymap
+                .keys(&contexts, command)
+                .take(2)
+                .map(key_text)
+                .collect();
+            let help = refused.unwrap_or_else(|| entry.help.to_owned());
+            (entry.name.to_owned(), help, keys.join(" "))
+        }
+        PaletteItem::Experiment(id) => match state.list.experiment(id) {
+            Some(e) => ("open".to_owned(), format!("{}  {}", e.key, e.name), String::new()),
+            None => return,
+        },
+    };
+    let keys = theme.glyphs.text(&keys);
+    let keys_at = pen.width().saturating_sub(columns(&keys));
+    pen.text_within(0, y, &name, NAME, theme.heading);
+    let room = keys_at.saturating_sub(NAME + 2);
+    pen.text_within(NAME + 1, y, &theme.glyphs.text(&help), room, theme.dim);
+    pen.text(keys_at, y, &keys, theme.key);
+}

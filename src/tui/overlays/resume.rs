@@ -1,0 +1,177 @@
+//! The evidence before an automatic pause is lifted: on one screen what was seen, since when, what was
+//! changed before, and how it stands now.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::history;
+use crate::api::results::Results;
+use crate::cockpit::evidence::{crossed_at, shares};
+use crate::cockpit::format;
+use crate::cockpit::state::State;
+use crate::cockpit::state::overlay::{StepDialog, TestNow};
+use crate::domain::AuditAction;
+use crate::tui::glyphs::{Glyphs, arm_slots};
+use crate::tui::page::{Page, Span};
+use crate::tui::widgets::pen::columns;
+
+/// Columns of the labels.
+const LABEL: usize = 11;
+/// Columns of a full bar.
+const BAR: usize = 18;
+/// How many changes before the mismatch are shown.
+const CHANGES: usize = 3;
+
+/// `auto-paused 2026-11-18 02:00:00, 2 d 3 h ago`
+pub fn paused_text(dialog: &StepDialog, now: Timestamp) -> String {
+    match dialog.experiment.status_changed_at {
+        Some(at) => format!("auto-paused {}, {} ago", moment(at), format::age(at, now)),
+        None => "auto-paused".to_owned(),
+    }
+}
+
+/// Writes the evidence.
+pub fn evidence(page: &mut Page<'_>, state: &State, dialog: &StepDialog, test: TestNow, now: Timestamp) {
+    let theme = page.theme;
+    let detail = state.open.as_deref();
+    let results = detail.and_then(|d| d.results.value.as_deref());
+    let crossed = results.and_then(crossed_at);
+    match (results, detail.and_then(|d| d.results.failure.as_ref())) {
+        (Some(results), _) => {
+            split(page, dialog, results);
+            test_line(page, results, crossed);
+        }
+        (None, Some(failure)) => line(page, "Split", &failure.message, theme.warn),
+        (None, None) => line(page, "Split", "Asking ClickHouse for the numbers …", theme.dim),
+    }
+    changes(page, state, dialog, crossed, now);
+    let (text, style) = match test {
+        TestNow::Passes => ("the test passes now", theme.ok),
+        TestNow::Fails => ("still failing", theme.danger),
+        TestNow::Unknown => ("cannot be told: there are no results to test", theme.warn),
+    };
+    line(page, "Now", text, style);
+    let bias = match crossed {
+        Some(at) => format!(
+            "stays in the data from {}; results before that are unaffected",
+            moment(at)
+        ),
+        None => "stays in the data from when the split went wrong".to_owned(),
+    };
+    line(page, "Bias", &bias, theme.text);
+}
+
+fn split(page: &mut Page<'_>, dialog: &StepDialog, results: &Results) {
+    let theme = page.theme;
+    let glyphs = theme.glyphs;
+    let slots = arm_slots(dialog.experiment.variants.iter().map(|v| v.is_control));
+    let key = results
+        .arms
+        .iter()
+        .map(|arm| columns(&arm.variant))
+        .max()
+        .unwrap_or(0)
+        .clamp(8, 14);
+    for (at, (arm, (configured, observed))) in results.arms.iter().zip(shares(results)).enumerate() {
+        let label = if at == 0 { "Split" } else { "" };
+        let slot = slots.get(at).copied().unwrap_or(at);
+        let blanks = usize::from(key.saturating_sub(columns(&arm.variant)));
+        let name = format!("{} {}{}  ", glyphs.arm(slot), arm.variant, " ".repeat(blanks));
+        let mut spans: Vec<Span> = vec![(format!("{label:<LABEL$}"), theme.dim), (name, theme.arm(slot))];
+        let mut add = |what: &str, share: f64, style| {
+            spans.push((format!("{what} "), theme.dim));
+            if page.width() >= 84 {
+                spans.push((bar(glyphs, share), style));
+            }
+            spans.push((format!(" {:>5}  ", format::share(share * 100.0)), theme.text));
+        };
+        add("configured", configured, theme.configured);
+        add("observed", observed, theme.observed);
+        page.line(spans);
+    }
+}
+
+fn test_line(page: &mut Page<'_>, results: &Results, crossed: Option<Timestamp>) {
+    let theme = page.theme;
+    let text = match &results.srm.test {
+        Some(test) => {
+            let mut text = format!(
+                "chi-square p = {} · always valid p = {}",
+                format::p_value(test.p),
+                format::p_value(test.always_valid_p)
+            );
+            if let Some(at) = crossed {
+                text.push_str(&format!(" · first crossed {} (by exposures)", moment(at)));
+            }
+            text
+        }
+        None => results
+            .srm
+            .why_not
+            .clone()
+            .unwrap_or_else(|| "cannot be made".to_owned()),
+    };
+    line(page, "Test", &text, theme.text);
+}
+
+/// What was changed before it went wrong: the newest entries before that moment.
+fn changes(
+    page: &mut Page<'_>,
+    state: &State,
+    dialog: &StepDialog,
+    crossed: Option<Timestamp>,
+    now: Timestamp,
+) {
+    let theme = page.theme;
+    let history = state.open.as_deref().map(|d| &d.history.entries);
+    let until = crossed.or(dialog.experiment.status_changed_at).unwrap_or(now);
+    let Some(entries) = history.and_then(|h| h.value.as_ref()) else {
+        match history.and_then(|h| h.failure.as_ref()) {
+            Some(failure) => line(page, "Before it", &failure.message, theme.warn),
+            None => line(page, "Before it", "Asking for the history …", theme.dim),
+        }
+        return;
+    };
+    let before: Vec<String> = entries
+        .iter()
+        .filter(|e| e.at <= until && e.action != AuditAction::AutoPausedSrm)
+        .take(CHANGES)
+        .map(|e| {
+            format!(
+                "{} {} (by {}, v{})",
+                moment(e.at),
+                history::what(e),
+                e.actor,
+                e.resource_version
+            )
+        })
+        .collect();
+    if before.is_empty() {
+        line(page, "Before it", "nothing was changed", theme.dim);
+    }
+    for (at, text) in before.iter().enumerate() {
+        let label = if at == 0 { "Before it" } else { "" };
+        line(page, label, text, theme.text);
+    }
+}
+
+fn line(page: &mut Page<'_>, label: &str, text: &str, style: ratatui::style::Style) {
+    let label = (format!("{label:<LABEL$}"), page.theme.dim);
+    page.hanging(&[label], text, style);
+}
+
+fn bar(glyphs: Glyphs, share: f64) -> String {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a share of a bar of a few columns"
+    )]
+    let eighths = (share.clamp(0.0, 1.0) * BAR as f64 * 8.0).round() as usize;
+    (0..BAR)
+        .map(|column| glyphs.across(eighths.saturating_sub(column * 8).min(8)))
+        .collect()
+}
+
+fn moment(at: Timestamp) -> String {
+    at.to_zoned(TimeZone::UTC).strftime("%Y-%m-%d %H:%M").to_string()
+}

@@ -1,0 +1,148 @@
+//! The dialog of a step of an experiment's life.
+
+use jiff::Timestamp;
+use ratatui::layout::Position;
+
+use super::form::{Form, Row};
+use super::{Canvas, WIDEST, resume, rows};
+use crate::cockpit::lifecycle::{self, Step};
+use crate::cockpit::state::overlay::{ENDED_REASONS, Field, StepDialog, TestNow};
+use crate::cockpit::state::{Laid, State};
+use crate::cockpit::update::dialog::test_now;
+use crate::tui::glyphs::arm_slots;
+use crate::tui::page::Page;
+use crate::tui::tabs::setup::ended_text;
+
+/// The widest dialog: the evidence of a resume has bars side by side.
+const EVIDENCE: u16 = 92;
+
+/// Draws the dialog.
+pub fn draw(
+    canvas: &mut Canvas<'_, '_>,
+    state: &State,
+    dialog: &StepDialog,
+    now: Timestamp,
+) -> (Laid, Option<Position>) {
+    let theme = canvas.theme;
+    let test = test_now(state);
+    let evidence = dialog.step == Step::ResumeAutoPaused;
+    let width = canvas.inside_width(if evidence { EVIDENCE } else { WIDEST });
+    let mut page = Page::new(theme, width);
+    if evidence {
+        resume::evidence(&mut page, state, dialog, test, now);
+    } else {
+        let overview = state.list.overview(dialog.experiment.id);
+        for line in lifecycle::effects(dialog, overview) {
+            page.text(&line, theme.text);
+        }
+    }
+    if let Some(changed) = changed_since(state, dialog) {
+        page.blank();
+        page.text(&changed, theme.warn);
+    }
+    let form = Form {
+        rows: form_rows(canvas, dialog, test, now),
+        focus: dialog.focus,
+        armed: now >= dialog.armed_at(),
+    };
+    let title = format!("{} {}", dialog.step.verb(), dialog.experiment.key);
+    let right = if evidence {
+        resume::paused_text(dialog, now)
+    } else {
+        String::new()
+    };
+    let height = rows(page.len() + form.rows.len());
+    canvas.boxed(&title, &right, (width, height), |pen| {
+        // The form comes first when there is no room for both: what is decided must be seen.
+        let below = rows(form.rows.len()).min(pen.height());
+        let above = pen.height() - below;
+        let laid = page.draw(&mut pen.part(0, 0, pen.width(), above), dialog.scroll);
+        let cursor = form.draw(&mut pen.part(0, above, pen.width(), below));
+        (laid, cursor)
+    })
+}
+
+/// Somebody changed the experiment since the dialog opened: said at once, not only when it is refused.
+fn changed_since(state: &State, dialog: &StepDialog) -> Option<String> {
+    let live = state.list.experiment(dialog.experiment.id)?;
+    (live.resource_version > dialog.experiment.resource_version).then(|| {
+        format!(
+            "It was changed since this dialog opened (v{} → v{}, now {}). Close it, look, and decide again.",
+            dialog.experiment.resource_version, live.resource_version, live.status
+        )
+    })
+}
+
+fn form_rows<'a>(
+    canvas: &Canvas<'_, '_>,
+    dialog: &'a StepDialog,
+    test: TestNow,
+    now: Timestamp,
+) -> Vec<Row<'a>> {
+    let theme = canvas.theme;
+    let mut rows = vec![Row::Blank];
+    for field in dialog.fields(test) {
+        match field {
+            Field::Comment => {
+                let (label, word) = match dialog.step {
+                    Step::ResumeAutoPaused => ("Reason", "required"),
+                    _ => ("Comment", "optional"),
+                };
+                rows.push(Row::Text(Field::Comment, label, &dialog.comment, word));
+            }
+            Field::Winner => rows.push(Row::Choice(Field::Winner, "Winner", winner_text(canvas, dialog))),
+            Field::EndedReason => {
+                let reason = ENDED_REASONS.get(dialog.ended_reason).copied();
+                let text = reason.map(ended_text).unwrap_or_default();
+                rows.push(Row::Choice(Field::EndedReason, "Because", text.to_owned()));
+            }
+            Field::Override => {
+                let text = match test {
+                    TestNow::Fails => "I know that the test still fails",
+                    _ => "I know that the test cannot be made now",
+                };
+                rows.push(Row::Tick(
+                    Field::Override,
+                    text.to_owned(),
+                    dialog.override_failing,
+                ));
+            }
+            Field::TypedKey => {
+                rows.push(Row::Note(
+                    format!(
+                        "This project is protected: type {} to go on.",
+                        dialog.experiment.key
+                    ),
+                    theme.warn,
+                ));
+                rows.push(Row::Text(Field::TypedKey, "Key", &dialog.typed_key, "required"));
+            }
+            Field::Cancel => {
+                let (text, style) = match (&dialog.error, dialog.sending) {
+                    (_, true) => ("Sending …".to_owned(), theme.dim),
+                    (Some(error), false) => (error.clone(), theme.danger),
+                    (None, false) if now < dialog.armed_at() => (String::new(), theme.dim),
+                    (None, false) => (String::new(), theme.dim),
+                };
+                rows.push(Row::Note(text, style));
+                rows.push(Row::Buttons(dialog.step.keep(), dialog.step.verb()));
+            }
+            Field::Confirm => {}
+        }
+    }
+    rows
+}
+
+fn winner_text(canvas: &Canvas<'_, '_>, dialog: &StepDialog) -> String {
+    match lifecycle::winner_of(dialog) {
+        None => format!(
+            "none: everybody sees {} (default)",
+            dialog.experiment.default_variant_id
+        ),
+        Some(key) => {
+            let slots = arm_slots(dialog.experiment.variants.iter().map(|v| v.is_control));
+            let slot = slots.get(dialog.winner.saturating_sub(1)).copied().unwrap_or(0);
+            format!("{} {key}", canvas.theme.glyphs.arm(slot))
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! A page of lines to read: headings, labelled values, sentences; scrolled as a whole.
+
+use ratatui::style::Style;
+
+use super::theme::Theme;
+use super::widgets::Pen;
+use super::widgets::heading::Heading;
+use super::widgets::pen::{columns, wrap};
+use crate::cockpit::state::Laid;
+
+/// Columns of the labels of values.
+const LABEL: u16 = 16;
+/// The most lines of one value or sentence.
+const MOST_LINES: u16 = 200;
+
+/// A piece of a line in one style.
+pub type Span = (String, Style);
+
+enum Line {
+    Heading { title: String, detail: String },
+    Spans(Vec<Span>),
+}
+
+/// Lines for a given width.
+pub struct Page<'t> {
+    /// The theme.
+    pub theme: &'t Theme,
+    width: u16,
+    lines: Vec<Line>,
+}
+
+impl<'t> Page<'t> {
+    /// An empty page for this width.
+    pub fn new(theme: &'t Theme, width: u16) -> Self {
+        Self {
+            theme,
+            width,
+            lines: Vec::new(),
+        }
+    }
+
+    /// Columns.
+    #[must_use]
+    pub fn width(&self) -> u16 {
+        self.width
+    }
+
+    /// How many lines there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// Whether there is no line.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    /// A heading, set off from what is above it.
+    pub fn heading(&mut self, title: &str, detail: &str) {
+        if !self.lines.is_empty() {
+            self.blank();
+        }
+        self.lines.push(Line::Heading {
+            title: title.to_owned(),
+            detail: detail.to_owned(),
+        });
+    }
+
+    /// An empty line.
+    pub fn blank(&mut self) {
+        self.lines.push(Line::Spans(Vec::new()));
+    }
+
+    /// One line as it is, one column from the edge; cut where it is too long.
+    pub fn line(&mut self, spans: Vec<Span>) {
+        self.lines.push(Line::Spans(spans));
+    }
+
+    /// Sentences, broken at the width.
+    pub fn text(&mut self, text: &str, style: Style) {
+        self.hanging(&[], text, style);
+    }
+
+    /// A labelled value. Values of several lines keep their line breaks and hang below each other.
+    pub fn field(&mut self, label: &str, value: &str) {
+        self.field_in(label, value, self.theme.text);
+    }
+
+    /// A labelled value that is not there, said more quietly.
+    pub fn missing(&mut self, label: &str, why: &str) {
+        self.field_in(label, why, self.theme.dim);
+    }
+
+    /// A labelled value in a style of its own.
+    pub fn field_in(&mut self, label: &str, value: &str, style: Style) {
+        let indent = if self.width < 40 {
+            LABEL.min(self.width / 3)
+        } else {
+            LABEL
+        };
+        let label = format!("{label:<width$}", width = usize::from(indent));
+        self.hanging(&[(label, self.theme.dim)], value, style);
+    }
+
+    /// A text behind some spans; its further lines stand below its first.
+    pub fn hanging(&mut self, before: &[Span], text: &str, style: Style) {
+        let glyphs = self.theme.glyphs;
+        let indent: u16 = before.iter().map(|(text, _)| columns(text)).sum();
+        let room = self.width.saturating_sub(indent + 2).max(8);
+        let mut lines: Vec<String> = Vec::new();
+        for paragraph in text.split('\n') {
+            let wrapped = wrap(paragraph, room, MOST_LINES, glyphs);
+            if wrapped.is_empty() {
+                lines.push(String::new());
+            }
+            lines.extend(wrapped);
+        }
+        for (at, line) in lines.into_iter().enumerate() {
+            let mut spans = if at == 0 {
+                before.to_vec()
+            } else {
+                vec![(" ".repeat(usize::from(indent)), style)]
+            };
+            spans.push((line, style));
+            self.lines.push(Line::Spans(spans));
+        }
+    }
+
+    /// Puts another page below this one.
+    pub fn append(&mut self, other: Page<'_>) {
+        if !self.lines.is_empty() && !other.lines.is_empty() {
+            self.blank();
+        }
+        self.lines.extend(other.lines);
+    }
+
+    /// Draws the lines from `offset` on; where there are more, the last row's edge says so.
+    pub fn draw(&self, pen: &mut Pen<'_>, offset: usize) -> Laid {
+        let rows = usize::from(pen.height());
+        let last = self.lines.len().saturating_sub(rows);
+        let offset = offset.min(last);
+        let width = pen.width();
+        for (y, line) in (0_u16..).zip(self.lines.iter().skip(offset).take(rows)) {
+            match line {
+                Line::Heading { title, detail } => {
+                    let heading = Heading {
+                        title,
+                        detail,
+                        ..Heading::default()
+                    };
+                    heading.draw(&mut pen.part(0, y, width, 1));
+                }
+                Line::Spans(spans) => draw_spans(pen, 1, y, spans),
+            }
+        }
+        if rows > 0 && width > 2 {
+            let [above, below] = pen.glyphs().more();
+            if offset > 0 {
+                pen.glyph(width - 1, 0, above, pen.theme.accent);
+            }
+            if offset < last {
+                pen.glyph(width - 1, pen.height() - 1, below, pen.theme.accent);
+            }
+        }
+        Laid { rows, last }
+    }
+}
+
+/// Two pages: side by side where there is room, else one below the other.
+pub fn draw_two(left: Page<'_>, right: Page<'_>, pen: &mut Pen<'_>, offset: usize) -> Laid {
+    let (theme, width, height) = (left.theme, pen.width(), pen.height());
+    if side_by_side(width) {
+        let (one, two) = columns_of(width);
+        let a = left.draw(&mut pen.part(0, 0, one, height), offset);
+        let b = right.draw(&mut pen.part(width - two, 0, two, height), offset);
+        return Laid {
+            rows: a.rows,
+            last: a.last.max(b.last),
+        };
+    }
+    let mut page = Page::new(theme, width);
+    page.append(left);
+    page.append(right);
+    page.draw(pen, offset)
+}
+
+/// Whether a width has room for two columns.
+#[must_use]
+pub fn side_by_side(width: u16) -> bool {
+    width >= 120
+}
+
+/// The widths of the two columns; the whole width for both where they stand one below the other.
+#[must_use]
+pub fn columns_of(width: u16) -> (u16, u16) {
+    if side_by_side(width) {
+        let one = (width - 2) / 2;
+        (one, width - 2 - one)
+    } else {
+        (width, width)
+    }
+}
+
+/// Writes spans one after the other; the column after them.
+pub fn draw_spans(pen: &mut Pen<'_>, x: u16, y: u16, spans: &[Span]) {
+    let glyphs = pen.glyphs();
+    let mut x = x;
+    for (text, style) in spans {
+        if x >= pen.width() {
+            break;
+        }
+        x = pen.text(x, y, &glyphs.text(text), *style);
+    }
+}
+
+/// Columns that spans take.
+#[must_use]
+pub fn width_of(spans: &[Span]) -> u16 {
+    spans
+        .iter()
+        .fold(0_u16, |sum, (text, _)| sum.saturating_add(columns(text)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ratatui::buffer::Buffer;
+    use ratatui::layout::Rect;
+
+    fn drawn(page: &Page<'_>, width: u16, height: u16, offset: usize) -> (Vec<String>, Laid) {
+        let mut buf = Buffer::empty(Rect::new(0, 0, width, height));
+        let area = buf.area;
+        let laid = page.draw(&mut Pen::new(page.theme, area, &mut buf), offset);
+        let lines = (0..height)
+            .map(|y| {
+                let row: String = (0..width).map(|x| buf[(x, y)].symbol()).collect();
+                row.trim_end().to_owned()
+            })
+            .collect();
+        (lines, laid)
+    }
+
+    #[test]
+    fn values_hang_below_each_other_and_the_page_scrolls() {
+        let theme = Theme::built_in("default").expect("built in");
+        let mut page = Page::new(&theme, 30);
+        page.heading("Details", "");
+        page.field("hypothesis", "one two three four");
+        page.missing("links", "none");
+        let (lines, laid) = drawn(&page, 30, 5, 0);
+        assert_eq!(
+            lines,
+            [
+                " Details ─────────────────────",
+                " hypothesisone two three four",
+                " links     none",
+                "",
+                "",
+            ]
+        );
+        assert_eq!(laid, Laid { rows: 5, last: 0 });
+        let (lines, laid) = drawn(&page, 30, 2, 9);
+        assert_eq!(lines[1], " links     none");
+        assert_eq!(laid, Laid { rows: 2, last: 1 });
+        assert!(lines[0].ends_with('↑'), "{lines:?}");
+    }
+}

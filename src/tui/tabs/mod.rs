@@ -1,0 +1,88 @@
+//! The six tabs of an experiment.
+
+pub mod analytics;
+pub mod insights;
+pub mod overrides;
+pub mod rules;
+pub mod setup;
+pub mod variants;
+
+use super::widgets::Pen;
+use super::widgets::empty::empty;
+use crate::cockpit::format;
+use crate::cockpit::ports::FailureKind;
+use crate::cockpit::state::{ExperimentDetail, Laid, Tab};
+use crate::domain::{Filter, Metric};
+
+/// Where the cursor is, for the footer; empty where there is none.
+pub fn place(detail: &ExperimentDetail) -> String {
+    if detail.tab != Tab::Overrides {
+        return String::new();
+    }
+    let overrides = &detail.overrides;
+    match &overrides.page.value {
+        Some(page) if !page.overrides.is_empty() => {
+            let before = overrides.page_number() * crate::cockpit::state::overrides::PAGE_ROWS as usize;
+            let at = format::count((before + overrides.selected + 1) as u64);
+            match &overrides.asked {
+                Some(asked) if asked.search.is_some() => format!("{at} of those found"),
+                _ => format!("{at} of {}", format::count(page.fixed + page.manual)),
+            }
+        }
+        _ => String::new(),
+    }
+}
+
+/// What stands in place of an experiment that is not known yet, or not at all.
+pub fn unknown(pen: &mut Pen<'_>, detail: &ExperimentDetail) -> Laid {
+    let (width, height) = (pen.width(), pen.height());
+    let mut inside = pen.part(2, 0, width.saturating_sub(4), height);
+    match &detail.experiment.failure {
+        Some(failure) => {
+            let hint = match failure.kind {
+                FailureKind::Refused => "Esc shows all experiments of the project.",
+                _ => "Tried again by itself; ctrl-r tries at once, Esc goes to the list.",
+            };
+            empty(
+                &mut inside,
+                &format!("Cannot load {}: {}", detail.name, failure.message),
+                hint,
+            );
+        }
+        None => {
+            let text = format!("Asking for {} …", detail.name);
+            let dim = inside.theme.dim;
+            inside.text(0, 0, &text, dim);
+        }
+    }
+    Laid::default()
+}
+
+/// `purchase where amount gt 100 and category is shoes`
+#[must_use]
+pub fn metric_text(metric: &Metric) -> String {
+    let filters: Vec<String> = metric.filters.iter().map(filter_text).collect();
+    if filters.is_empty() {
+        metric.event.clone()
+    } else {
+        format!("{} where {}", metric.event, filters.join(" and "))
+    }
+}
+
+fn filter_text(filter: &Filter) -> String {
+    if filter.operator.takes_value() {
+        format!("{} {} {}", filter.field, filter.operator, quoted(&filter.value))
+    } else {
+        format!("{} {}", filter.field, filter.operator)
+    }
+}
+
+/// The value, in quotes where its ends could not be seen otherwise.
+#[must_use]
+pub fn quoted(value: &str) -> String {
+    if value.is_empty() || value.contains(char::is_whitespace) {
+        format!("\"{value}\"")
+    } else {
+        value.to_owned()
+    }
+}

@@ -1,0 +1,145 @@
+//! Overrides: who is forced by id. One page is held, and only the rows in view are drawn.
+
+use jiff::Timestamp;
+use ratatui::layout::Position;
+
+use crate::cockpit::format;
+use crate::cockpit::state::Laid;
+use crate::cockpit::state::overrides::OverridesState;
+use crate::domain::Experiment;
+use crate::tui::field;
+use crate::tui::glyphs::arm_slots;
+use crate::tui::widgets::Pen;
+use crate::tui::widgets::empty::empty;
+use crate::tui::widgets::heading::Heading;
+
+/// Draws the tab.
+pub fn draw(
+    pen: &mut Pen<'_>,
+    experiment: &Experiment,
+    overrides: &OverridesState,
+    now: Timestamp,
+    cursor: &mut Option<Position>,
+) -> Laid {
+    let (width, height) = (pen.width(), pen.height());
+    let theme = pen.theme;
+    let counts = overrides.page.value.as_ref().map_or_else(String::new, |page| {
+        format!(
+            "{} fixed, {} manual",
+            format::count(page.fixed),
+            format::count(page.manual)
+        )
+    });
+    let heading = Heading {
+        title: "Overrides",
+        detail: &counts,
+        ..Heading::default()
+    };
+    let mut top = 0;
+    if height >= 4 {
+        heading.draw(&mut pen.part(0, 0, width, 1));
+        top = 1;
+    }
+    if overrides.searching || !overrides.search.text().is_empty() {
+        let start = pen.text(1, top, "/ ", theme.key);
+        let at = field::draw(
+            pen,
+            start,
+            top,
+            width.saturating_sub(start + 1),
+            &overrides.search,
+            theme.text,
+        );
+        if overrides.searching {
+            *cursor = at;
+        }
+        top += 1;
+    }
+    let mut body = pen.part(0, top, width, height.saturating_sub(top));
+    rows(&mut body, experiment, overrides, now)
+}
+
+fn rows(pen: &mut Pen<'_>, experiment: &Experiment, overrides: &OverridesState, now: Timestamp) -> Laid {
+    let theme = pen.theme;
+    let (width, height) = (pen.width(), pen.height());
+    let Some(page) = &overrides.page.value else {
+        let mut inside = pen.part(2, 0, width.saturating_sub(4), height);
+        match &overrides.page.failure {
+            Some(failure) => {
+                empty(
+                    &mut inside,
+                    &format!("Cannot load the overrides: {}", failure.message),
+                    "Tried again by itself; ctrl-r tries at once.",
+                );
+            }
+            None => {
+                inside.text(0, 0, &theme.glyphs.text("Asking for the overrides …"), theme.dim);
+            }
+        }
+        return Laid::default();
+    };
+    if page.overrides.is_empty() {
+        let mut inside = pen.part(2, 0, width.saturating_sub(4), height);
+        if overrides.search.is_blank() {
+            empty(
+                &mut inside,
+                "No overrides: nobody is forced into a variant.",
+                "An override forces one user or device into a variant, before everything else: \
+                 PUT /experiments/{key}/overrides sets them, one or many.",
+            );
+        } else {
+            empty(
+                &mut inside,
+                &format!("No id contains \"{}\".", overrides.search.text().trim()),
+                "Esc clears the search.",
+            );
+        }
+        return Laid::default();
+    }
+    let slots = arm_slots(experiment.variants.iter().map(|v| v.is_control));
+    let rows = usize::from(height);
+    let first = overrides
+        .selected
+        .saturating_sub(rows / 2)
+        .min(page.overrides.len().saturating_sub(rows));
+    // The id gets what the other columns leave.
+    let variant = if width >= 50 { 18 } else { 12 };
+    let rest = match width {
+        80.. => 8 + 2 + variant + 2 + 8 + 2 + 10,
+        50.. => 2 + variant + 2 + 8,
+        _ => 2 + variant,
+    };
+    let id = width.saturating_sub(rest + 4).max(8);
+    for (y, (at, item)) in (0_u16..).zip(page.overrides.iter().enumerate().skip(first).take(rows)) {
+        let slot = experiment
+            .variants
+            .iter()
+            .position(|v| v.key == item.variant)
+            .and_then(|at| slots.get(at).copied());
+        let style = slot.map_or(theme.warn, |slot| theme.arm(slot));
+        let mark = slot.map_or("?", |slot| theme.glyphs.arm(slot));
+        let mut x = 1;
+        if width >= 80 {
+            pen.text(x, y, item.subject_type.as_str(), theme.dim);
+            x += 8;
+        }
+        pen.text_within(x, y, &item.subject_id, id, theme.text);
+        x += id + 2;
+        pen.text_within(x, y, &format!("{mark} {}", item.variant), variant, style);
+        x += variant + 2;
+        if width >= 50 {
+            pen.text(x, y, item.source.as_str(), theme.dim);
+            x += 10;
+        }
+        if width >= 80 {
+            pen.text(x, y, &format::age(item.updated_at, now), theme.dim);
+        }
+        if at == overrides.selected {
+            pen.restyle_row(y, theme.selection);
+        }
+    }
+    Laid {
+        rows,
+        last: page.overrides.len().saturating_sub(1),
+    }
+}

@@ -1,0 +1,447 @@
+//! The terminal itself: taken over and given back in one place, one write a frame.
+
+use std::cell::{Cell, RefCell};
+use std::fs::File;
+use std::io::{self, IsTerminal as _, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
+use std::sync::{Mutex, Once, PoisonError};
+
+use base64::Engine as _;
+use ratatui::backend::{Backend, ClearType, CrosstermBackend, WindowSize};
+use ratatui::buffer::Cell as ScreenCell;
+use ratatui::crossterm::style::force_color_output;
+use ratatui::layout::{Position, Size};
+use ratatui::{Frame, Terminal as Screen};
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
+
+/// Alternate screen, hidden cursor, bracketed paste, focus events; the mouse stays the terminal's own.
+const ENTER: &str = "\x1b[?1049h\x1b[?25l\x1b[?2004h\x1b[?1004h\x1b[0m\x1b[2J";
+/// All of it undone, whatever a broken-off frame left behind.
+const LEAVE: &str = "\x1b[?2026l\x1b[0m\x1b[?1004l\x1b[?2004l\x1b[?25h\x1b[?1049l";
+/// Begin and end of a synchronized update: the terminal shows the frame at once or not at all.
+const FRAME_BEGIN: &[u8] = b"\x1b[?2026h";
+const FRAME_END: &[u8] = b"\x1b[?2026l";
+
+/// The size that is taken for granted when the terminal does not tell.
+const FALLBACK_SIZE: Size = Size::new(80, 24);
+
+/// Why there is no terminal.
+#[derive(Debug, thiserror::Error)]
+pub enum TerminalError {
+    /// Output goes elsewhere.
+    #[error("the cockpit needs a terminal on its output; the other commands take --json")]
+    NotATerminal,
+    /// It cannot be taken over, or it is gone.
+    #[error("cannot {doing} the terminal: {source}")]
+    Io {
+        /// What was tried.
+        doing: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+impl TerminalError {
+    fn io(doing: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io { doing, source }
+    }
+}
+
+/// What is needed to give the terminal back; there while it is taken over.
+static TAKEN: Mutex<Option<Taken>> = Mutex::new(None);
+
+struct Taken {
+    out: OwnedFd,
+    modes: Termios,
+}
+
+/// Takes the terminal over: raw mode, alternate screen.
+fn enter(out: &impl AsFd) -> io::Result<()> {
+    let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
+    if taken.is_some() {
+        return Ok(());
+    }
+    let modes = tcgetattr(out)?;
+    let mut raw = modes.clone();
+    raw.make_raw();
+    tcsetattr(out, OptionalActions::Flush, &raw)?;
+    *taken = Some(Taken {
+        out: out.as_fd().try_clone_to_owned()?,
+        modes,
+    });
+    write_all(out, ENTER.as_bytes())
+}
+
+/// Gives the terminal back as it was. Does nothing when it is not taken over; errors are of no use to
+/// anybody at this point, because there is nothing left to say them on.
+pub fn restore() {
+    // Not a plain lock: a panic while it is held must not hang the panic hook.
+    let taken = match TAKEN.try_lock() {
+        Ok(mut taken) => taken.take(),
+        Err(std::sync::TryLockError::Poisoned(poisoned)) => poisoned.into_inner().take(),
+        Err(std::sync::TryLockError::WouldBlock) => None,
+    };
+    if let Some(taken) = taken {
+        let _ = write_all(&taken.out, LEAVE.as_bytes());
+        // Flush: keys typed meanwhile must not reach the shell as commands.
+        let _ = tcsetattr(&taken.out, OptionalActions::Flush, &taken.modes);
+    }
+}
+
+/// Whether the terminal is taken over: false once a panic gave it back.
+fn is_taken() -> bool {
+    TAKEN.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+}
+
+/// From now on a panic gives the terminal back before it says anything.
+fn restore_on_panic() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            restore();
+            before(info);
+        }));
+    });
+}
+
+fn write_all(out: &impl AsFd, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match rustix::io::write(out, bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(n) => bytes = &bytes[n..],
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+/// The taken-over terminal. Given back when dropped.
+pub struct Terminal {
+    out: OwnedFd,
+    screen: Screen<FrameBackend>,
+    tmux: bool,
+}
+
+impl Terminal {
+    /// Takes the terminal on standard output over.
+    ///
+    /// # Errors
+    /// When standard output is no terminal, or it cannot be set up.
+    pub fn enter() -> Result<Self, TerminalError> {
+        let stdout = io::stdout();
+        if !stdout.is_terminal() {
+            return Err(TerminalError::NotATerminal);
+        }
+        let out = stdout
+            .as_fd()
+            .try_clone_to_owned()
+            .map_err(TerminalError::io("open"))?;
+        // Otherwise NO_COLOR would also reset bold and reverse, and the selection with them. The theme
+        // leaves colours out instead.
+        force_color_output(true);
+        restore_on_panic();
+        enter(&out).map_err(TerminalError::io("set up"))?;
+        let size = size_of(&out).unwrap_or(FALLBACK_SIZE);
+        let screen = Screen::new(FrameBackend::new(size)).map_err(TerminalError::io("set up"))?;
+        let tmux = std::env::var_os("TMUX").is_some_and(|value| !value.is_empty());
+        Ok(Self { out, screen, tmux })
+    }
+
+    /// Opens the terminal's input: a description of its own, so that making it non-blocking does not
+    /// reach the shell's.
+    ///
+    /// # Errors
+    /// When the device cannot be opened.
+    pub fn input(&self) -> Result<File, TerminalError> {
+        use rustix::fs::{Mode, OFlags, open};
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let named = rustix::termios::ttyname(&self.out, Vec::new())
+            .and_then(|name| open(name.as_c_str(), flags, Mode::empty()));
+        let fd = named
+            .or_else(|_| open("/dev/tty", flags, Mode::empty()))
+            .map_err(|error| TerminalError::io("read")(error.into()))?;
+        Ok(File::from(fd))
+    }
+
+    /// Columns and rows; none when the terminal is gone (0×0, or an error).
+    #[must_use]
+    pub fn size(&self) -> Option<(u16, u16)> {
+        size_of(&self.out).map(|size| (size.width, size.height))
+    }
+
+    /// The size that is drawn for.
+    #[must_use]
+    pub fn drawn_size(&self) -> (u16, u16) {
+        let size = self.screen.backend().size.get();
+        (size.width, size.height)
+    }
+
+    /// From now on frames are of this size.
+    pub fn resize(&mut self, width: u16, height: u16) {
+        self.screen.backend_mut().size.set(Size::new(width, height));
+    }
+
+    /// Draws a frame: nothing is written when nothing changed, else all of it in one write.
+    ///
+    /// # Errors
+    /// When the terminal is gone.
+    pub fn draw<T>(&mut self, view: impl FnOnce(&mut Frame<'_>) -> T) -> Result<T, TerminalError> {
+        let mut seen = None;
+        self.screen
+            .draw(|frame| seen = Some(view(frame)))
+            .map_err(TerminalError::io("draw on"))?;
+        let bytes = self.screen.backend_mut().take_frame();
+        if !bytes.is_empty() && is_taken() {
+            write_all(&self.out, &bytes).map_err(TerminalError::io("write to"))?;
+        }
+        seen.ok_or_else(|| TerminalError::io("draw on")(io::Error::other("no frame was drawn")))
+    }
+
+    /// Forgets what the terminal shows: the next frame paints all of it.
+    ///
+    /// # Errors
+    /// When the terminal is gone.
+    pub fn repaint(&mut self) -> Result<(), TerminalError> {
+        self.screen.clear().map_err(TerminalError::io("clear"))
+    }
+
+    /// Puts a text on the clipboard of whoever sits at the terminal, also over SSH (OSC 52).
+    ///
+    /// # Errors
+    /// When the terminal is gone.
+    pub fn copy(&self, text: &str) -> Result<(), TerminalError> {
+        write_all(&self.out, osc52(text, self.tmux).as_bytes()).map_err(TerminalError::io("write to"))
+    }
+
+    /// Gives the terminal back for a while (a stop).
+    pub fn leave(&mut self) {
+        restore();
+    }
+
+    /// Takes it over again.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub fn reenter(&mut self) -> Result<(), TerminalError> {
+        // Whoever had it in between may have left any mode behind.
+        restore();
+        enter(&self.out).map_err(TerminalError::io("set up"))?;
+        self.repaint()
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        restore();
+    }
+}
+
+/// The sequence that puts a text on the clipboard; tmux passes it on when it is wrapped.
+fn osc52(text: &str, tmux: bool) -> String {
+    let encoded = base64::engine::general_purpose::STANDARD.encode(text);
+    let plain = format!("\x1b]52;c;{encoded}\x07");
+    if tmux {
+        format!("\x1bPtmux;{}\x1b\\", plain.replace('\x1b', "\x1b\x1b"))
+    } else {
+        plain
+    }
+}
+
+fn size_of(out: &OwnedFd) -> Option<Size> {
+    let size = tcgetwinsize(out).ok()?;
+    (size.ws_col > 0 && size.ws_row > 0).then(|| Size::new(size.ws_col, size.ws_row))
+}
+
+/// Collects the bytes of a frame.
+#[derive(Clone, Default)]
+struct Sink(Rc<RefCell<Vec<u8>>>);
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.borrow_mut().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A backend that writes into memory, and nothing at all for a frame without changes.
+struct FrameBackend {
+    inner: CrosstermBackend<Sink>,
+    sink: Sink,
+    size: Cell<Size>,
+    /// Where the cursor is wanted; hidden when none.
+    cursor: Option<Position>,
+    /// Where the terminal has it.
+    cursor_shown: Option<Position>,
+    cursor_wanted: Position,
+}
+
+impl FrameBackend {
+    fn new(size: Size) -> Self {
+        let sink = Sink::default();
+        Self {
+            inner: CrosstermBackend::new(sink.clone()),
+            sink,
+            size: Cell::new(size),
+            cursor: None,
+            cursor_shown: None,
+            cursor_wanted: Position::ORIGIN,
+        }
+    }
+
+    /// The bytes of the frame, wrapped as one synchronized update; empty when there are none.
+    fn take_frame(&mut self) -> Vec<u8> {
+        let drawn = !self.sink.0.borrow().is_empty();
+        if self.cursor != self.cursor_shown || (drawn && self.cursor.is_some()) {
+            let mut sink = self.sink.0.borrow_mut();
+            match self.cursor {
+                Some(at) => {
+                    let text = format!("\x1b[{};{}H\x1b[?25h", u32::from(at.y) + 1, u32::from(at.x) + 1);
+                    sink.extend_from_slice(text.as_bytes());
+                }
+                None => sink.extend_from_slice(b"\x1b[?25l"),
+            }
+            self.cursor_shown = self.cursor;
+        }
+        let body = std::mem::take(&mut *self.sink.0.borrow_mut());
+        if body.is_empty() {
+            return body;
+        }
+        [FRAME_BEGIN, &body, FRAME_END].concat()
+    }
+}
+
+impl Backend for FrameBackend {
+    type Error = io::Error;
+
+    fn draw<'a, I>(&mut self, content: I) -> io::Result<()>
+    where
+        I: Iterator<Item = (u16, u16, &'a ScreenCell)>,
+    {
+        // The terminal library resets colours even after nothing was drawn.
+        let mut content = content.peekable();
+        if content.peek().is_none() {
+            return Ok(());
+        }
+        self.inner.draw(content)
+    }
+
+    fn hide_cursor(&mut self) -> io::Result<()> {
+        self.cursor = None;
+        Ok(())
+    }
+
+    fn show_cursor(&mut self) -> io::Result<()> {
+        self.cursor = Some(self.cursor_wanted);
+        Ok(())
+    }
+
+    fn get_cursor_position(&mut self) -> io::Result<Position> {
+        // Never asked of the terminal: its answer would come as typed text.
+        Ok(self.cursor_wanted)
+    }
+
+    fn set_cursor_position<P: Into<Position>>(&mut self, position: P) -> io::Result<()> {
+        self.cursor_wanted = position.into();
+        if self.cursor.is_some() {
+            self.cursor = Some(self.cursor_wanted);
+        }
+        Ok(())
+    }
+
+    fn clear(&mut self) -> io::Result<()> {
+        self.inner.clear()
+    }
+
+    fn clear_region(&mut self, clear_type: ClearType) -> io::Result<()> {
+        self.inner.clear_region(clear_type)
+    }
+
+    fn size(&self) -> io::Result<Size> {
+        Ok(self.size.get())
+    }
+
+    fn window_size(&mut self) -> io::Result<WindowSize> {
+        Ok(WindowSize {
+            columns_rows: self.size.get(),
+            pixels: Size::ZERO,
+        })
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ratatui::style::{Color, Style};
+
+    fn screen(width: u16, height: u16) -> Screen<FrameBackend> {
+        Screen::new(FrameBackend::new(Size::new(width, height))).expect("a screen")
+    }
+
+    fn draw(screen: &mut Screen<FrameBackend>, text: &str, cursor: Option<(u16, u16)>) -> String {
+        screen
+            .draw(|frame| {
+                let area = frame.area();
+                frame
+                    .buffer_mut()
+                    .set_string(area.x, area.y, text, Style::default().fg(Color::Red));
+                if let Some(at) = cursor {
+                    frame.set_cursor_position(at);
+                }
+            })
+            .expect("draws");
+        String::from_utf8(screen.backend_mut().take_frame()).expect("text")
+    }
+
+    #[test]
+    fn a_frame_is_one_synchronized_update_and_nothing_is_written_for_the_same_again() {
+        let mut screen = screen(10, 2);
+        let first = draw(&mut screen, "one", None);
+        assert!(
+            first.starts_with("\x1b[?2026h") && first.ends_with("\x1b[?2026l"),
+            "{first:?}"
+        );
+        assert!(first.contains("one"));
+        assert_eq!(first.matches("2026").count(), 2);
+        assert_eq!(draw(&mut screen, "one", None), "");
+        let change = draw(&mut screen, "onX", None);
+        assert!(change.contains('X') && !change.contains('o'), "{change:?}");
+    }
+
+    #[test]
+    fn the_cursor_is_moved_only_when_it_must_be() {
+        let mut screen = screen(10, 2);
+        draw(&mut screen, "a", None);
+        let shown = draw(&mut screen, "a", Some((3, 1)));
+        assert_eq!(shown, "\x1b[?2026h\x1b[2;4H\x1b[?25h\x1b[?2026l");
+        assert_eq!(draw(&mut screen, "a", Some((3, 1))), "");
+        // Drawing moves the terminal's cursor, so it is put back.
+        assert!(draw(&mut screen, "b", Some((3, 1))).contains("\x1b[2;4H"));
+        assert_eq!(draw(&mut screen, "b", None), "\x1b[?2026h\x1b[?25l\x1b[?2026l");
+    }
+
+    #[test]
+    fn a_new_size_paints_everything() {
+        let mut screen = screen(10, 2);
+        draw(&mut screen, "one", None);
+        screen.backend_mut().size.set(Size::new(5, 1));
+        let painted = draw(&mut screen, "one", None);
+        assert!(painted.contains("one"), "{painted:?}");
+    }
+
+    #[test]
+    fn copying_is_wrapped_for_tmux() {
+        assert_eq!(osc52("exp", false), "\x1b]52;c;ZXhw\x07");
+        assert_eq!(osc52("exp", true), "\x1bPtmux;\x1b\x1b]52;c;ZXhw\x07\x1b\\");
+    }
+}
