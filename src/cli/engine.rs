@@ -7,6 +7,7 @@ use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::CliError;
+use super::output::{print, print_json};
 use super::progress::Bar;
 use crate::config::Paths;
 use crate::engine::child::{self, Body, Role};
@@ -139,16 +140,13 @@ impl PlaceArgs {
     }
 }
 
-/// Writes lines to standard output.
-fn say(text: &str) -> Result<(), CliError> {
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{text}")
-        .and_then(|()| out.flush())
-        .map_err(|error| CliError::Failed(format!("cannot write to standard output: {error}")))
-}
-
-fn json(value: &impl Serialize) -> Result<(), CliError> {
-    say(&serde_json::to_string(value).map_err(failed)?)
+/// One line, so that a reader knows where the object ends while this program goes on.
+fn json_line(value: &impl Serialize) -> Result<(), CliError> {
+    print(&format!(
+        "{}
+",
+        serde_json::to_string(value).map_err(failed)?
+    ))
 }
 
 fn install_library() -> Result<(), CliError> {
@@ -158,8 +156,8 @@ fn install_library() -> Result<(), CliError> {
     let installed = install(&dir, &package, &bar);
     bar.finish();
     let installed = installed.map_err(failed)?;
-    say(&format!(
-        "{} {} is installed: {}",
+    print(&format!(
+        "{} {} is installed: {}\n",
         installed.package,
         installed.version,
         installed.library.display()
@@ -238,12 +236,12 @@ async fn tell(engine: &Engine, bar: &Bar, credentials: &Path, as_json: bool) -> 
                 bar.finish();
                 write_credentials(credentials, &address, [engine.server(), engine.cockpit()])?;
                 if as_json {
-                    json(&Running {
+                    json_line(&Running {
                         address: &address,
                         credentials,
                     })?;
                 } else {
-                    say(&sentence(&address, credentials))?;
+                    print(&format!("{}\n", sentence(&address, credentials)))?;
                 }
             }
             EngineState::Restarting { after, why, .. } => {
@@ -357,9 +355,9 @@ fn status(args: &StatusArgs) -> Result<(), CliError> {
         running,
     };
     if args.json {
-        json(&status)?
+        print_json(&status)?
     } else {
-        say(&text(&status))?
+        print(&format!("{}\n", text(&status)))?
     }
     match &status.library.why {
         Some(why) if args.verify => Err(CliError::Failed(why.clone())),

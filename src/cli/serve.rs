@@ -11,15 +11,15 @@ use crate::api::system::WarehouseLogin;
 use crate::config::file::{ClickHouseConfig, ServerConfig};
 use crate::config::{Config, Paths};
 use crate::domain::{Environment, Key};
-use crate::engine::{self, binary};
+use crate::engine::{self, Source, binary};
 use crate::server::link::{Access, nowhere};
 use crate::server::setup::{AdminToken, ProjectSeed};
-use crate::server::{self, Server};
+use crate::server::{self, Server, ServerError};
 use crate::telemetry::{self, LOG_VARIABLE, Target};
 use crate::warehouse::Login;
 
 use super::CliError;
-use super::stack::{ClickHouse, Stack};
+use super::stack::{ClickHouse, Stack, StackError};
 
 /// Environment variable with the admin token.
 const TOKEN_VARIABLE: &str = "SPLITDECK_TOKEN";
@@ -116,7 +116,7 @@ impl Plan {
         let clickhouse = match url {
             Some(url) => ClickHouse::Own(Box::new(access(url, &config.clickhouse, variable)?)),
             None => {
-                let source = super::engine::source(args.engine_binary.as_deref())?;
+                let source = source(args.engine_binary.as_deref(), paths)?;
                 let engine = engine::Options::new(source, data_dir.join("engine"));
                 ClickHouse::Embedded(Box::new(engine))
             }
@@ -126,6 +126,20 @@ impl Plan {
             server: options,
             clickhouse,
         })
+    }
+}
+
+/// The engine's code: the binary that is named, else the library in the user's engine directory.
+fn source(binary: Option<&Path>, paths: &Paths) -> Result<Source, CliError> {
+    match binary {
+        Some(name) => {
+            let found = binary::find(name, std::env::var_os("PATH").as_deref()).map_err(usage)?;
+            Ok(Source::Binary(found))
+        }
+        None => Ok(Source::Library {
+            dir: paths.engine.clone(),
+            install: true,
+        }),
     }
 }
 
@@ -207,7 +221,11 @@ async fn serve(plan: Plan) -> Result<(), CliError> {
         ))
     })?;
     let address = listener.local_addr().map_err(failed)?;
-    let stack = Stack::open(plan.server, plan.clickhouse).await.map_err(failed)?;
+    let stack = Stack::open(plan.server, plan.clickhouse).await;
+    let stack = stack.map_err(|error| match error {
+        StackError::Server(ServerError::Token(_)) => usage(format!("{TOKEN_VARIABLE}: {error}")),
+        error => failed(error),
+    })?;
     say(&address, stack.server())?;
     stack.serve(listener, shutdown).await.map_err(failed)
 }
@@ -250,5 +268,142 @@ async fn any([interrupt, terminate, hangup]: &mut [Signal; 3]) {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
         _ = hangup.recv() => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(args: &Args, config: &str, set: &[(&str, &str)]) -> Result<Plan, CliError> {
+        let config = Config::parse(config, Path::new("config.toml")).expect("a configuration");
+        let moved = |name: &str| name.ends_with("_DIR").then(|| format!("/nowhere/{name}").into());
+        let paths = Paths::new(moved).expect("paths");
+        let value = |name: &str| set.iter().find(|(key, _)| *key == name);
+        Plan::new(args, &config, &paths, |name| {
+            value(name).map(|(_, v)| (*v).to_owned())
+        })
+    }
+
+    fn own(plan: Plan) -> Access {
+        match plan.clickhouse {
+            ClickHouse::Own(access) => *access,
+            ClickHouse::Embedded(_) => panic!("not the operator's own"),
+        }
+    }
+
+    #[test]
+    fn without_a_word_it_is_loopback_and_the_embedded_engine() {
+        let plan = plan(&Args::default(), "", &[]).expect("a plan");
+        assert_eq!(plan.listen.to_string(), "127.0.0.1:8620");
+        assert_eq!(plan.server.data_dir, Path::new("/nowhere/SPLITDECK_DATA_DIR"));
+        assert_eq!(plan.server.project.key, Key::new("default").ok());
+        assert_eq!(plan.server.token, None);
+        let ClickHouse::Embedded(engine) = plan.clickhouse else {
+            panic!("the embedded one");
+        };
+        assert_eq!(engine.data_dir, Path::new("/nowhere/SPLITDECK_DATA_DIR/engine"));
+        let dir = PathBuf::from("/nowhere/SPLITDECK_ENGINE_DIR");
+        assert_eq!(engine.source, Source::Library { dir, install: true });
+    }
+
+    #[test]
+    fn arguments_go_before_the_file() {
+        let config = "[server]\nlisten = \"127.0.0.1:1\"\ndata_dir = \"/file\"\nproject = \"file\"\n\
+                      environment = \"staging\"\nmax_variants = 6\n";
+        let from_file = plan(&Args::default(), config, &[]).expect("a plan");
+        assert_eq!(from_file.listen.port(), 1);
+        assert_eq!(from_file.server.data_dir, Path::new("/file"));
+        assert_eq!(from_file.server.project.environment, Environment::Staging);
+        assert_eq!(from_file.server.max_variants, 6);
+        let args = Args {
+            listen: Some("[::1]:2".into()),
+            data_dir: Some("/argument".into()),
+            project: Some("shop-prod".into()),
+            environment: Some("production".into()),
+            protected: true,
+            ..Args::default()
+        };
+        let plan = plan(&args, config, &[("SPLITDECK_TOKEN", " a-token-of-my-own\n")]).expect("a plan");
+        assert_eq!(plan.listen.to_string(), "[::1]:2");
+        assert_eq!(plan.server.data_dir, Path::new("/argument"));
+        assert_eq!(plan.server.project.key, Key::new("shop-prod").ok());
+        assert_eq!(plan.server.project.environment, Environment::Production);
+        assert!(plan.server.project.protected);
+        assert_eq!(plan.server.token.as_deref(), Some("a-token-of-my-own"));
+    }
+
+    #[test]
+    fn passwords_come_from_the_environment_or_files() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let file = dir.path().join("password");
+        std::fs::write(&file, " from a file \n").expect("written");
+        let path = file.to_str().expect("text");
+        let config = format!(
+            "[clickhouse]\nurl = \"https://ch.example:8443\"\nread_user = \"reader\"\nread_password_file = \"{path}\"\n"
+        );
+        let access = own(plan(
+            &Args::default(),
+            &config,
+            &[("SPLITDECK_CLICKHOUSE_PASSWORD_FILE", path)],
+        )
+        .expect("a plan"));
+        assert_eq!(
+            (access.server.user.as_str(), access.server.password.as_str()),
+            ("splitdeck", " from a file ")
+        );
+        let cockpit = access.cockpit.expect("a reader");
+        assert_eq!(
+            (cockpit.user.as_str(), cockpit.password.as_str()),
+            ("reader", " from a file ")
+        );
+        let set = [
+            ("SPLITDECK_CLICKHOUSE_USER", "u"),
+            ("SPLITDECK_CLICKHOUSE_PASSWORD", "p"),
+            ("SPLITDECK_CLICKHOUSE_READ_PASSWORD", "r"),
+        ];
+        let args = Args {
+            clickhouse: Some("http://127.0.0.1:8123".into()),
+            ..Args::default()
+        };
+        let access = own(plan(&args, &config, &set).expect("a plan"));
+        assert_eq!(access.server.url, "http://127.0.0.1:8123");
+        assert_eq!(
+            (access.server.user.as_str(), access.server.password.as_str()),
+            ("u", "p")
+        );
+        assert_eq!(access.cockpit.expect("a reader").password, "r");
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_by_its_name() {
+        let with = |change: fn(&mut Args)| {
+            let mut args = Args::default();
+            change(&mut args);
+            plan(&args, "", &[]).expect_err("refused").to_string()
+        };
+        for (message, named) in [
+            (with(|a| a.listen = Some("8620".into())), "--listen 8620"),
+            (with(|a| a.project = Some("two words".into())), "--project"),
+            (
+                with(|a| a.environment = Some("prod".into())),
+                "--environment prod",
+            ),
+            (
+                with(|a| a.clickhouse = Some("http://ch.example:8123".into())),
+                "plain HTTP",
+            ),
+            (with(|a| a.clickhouse = Some("ch:8123".into())), "http"),
+            (
+                with(|a| a.engine_binary = Some("/no/such/binary".into())),
+                "/no/such/binary",
+            ),
+        ] {
+            assert!(message.contains(named), "{message}");
+        }
+        let missing = [("SPLITDECK_CLICKHOUSE_PASSWORD_FILE", "/no/such/file")];
+        let config = "[clickhouse]\nurl = \"https://ch.example\"\n";
+        let error = plan(&Args::default(), config, &missing).expect_err("refused");
+        assert!(error.to_string().contains("/no/such/file"), "{error}");
     }
 }

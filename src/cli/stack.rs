@@ -106,7 +106,7 @@ fn keep_secrets(access: &Access) {
     }
 }
 
-/// Tells the server where the engine is, and logs what the engine does.
+/// Tells the server where the engine is.
 fn follow(engine: &Engine, database: String) -> watch::Receiver<Whereabouts> {
     let (server, cockpit) = (engine.server().clone(), engine.cockpit().clone());
     let mut state = engine.state();
@@ -122,18 +122,25 @@ fn follow(engine: &Engine, database: String) -> watch::Receiver<Whereabouts> {
     };
     keep_secrets(&at(""));
     tokio::spawn(async move {
-        let mut told = None;
         let mut here: Option<String> = None;
+        let mut told = String::new();
         loop {
             let now = state.borrow_and_update().clone();
-            log(&now, &mut told);
             match &now {
                 // A restarted engine keeps its address, as a rule: then there is nothing to tell.
                 EngineState::Ready(address) if here.as_deref() != Some(&address.http_url) => {
                     sender.send_replace(Whereabouts::At(Box::new(at(&address.http_url))));
                     here = Some(address.http_url.clone());
                 }
-                EngineState::Installing(step) => nowhere(&sender, &mut here, &installing(step)),
+                EngineState::Installing(step) => {
+                    let step = installing(step);
+                    // Steps come several times a second; the supervisor logs all else that happens.
+                    if told != step {
+                        tracing::info!("{step}");
+                        nowhere(&sender, &mut here, &step);
+                        told = step;
+                    }
+                }
                 EngineState::Failed { why } => nowhere(&sender, &mut here, why),
                 EngineState::Ready(_)
                 | EngineState::Starting
@@ -162,31 +169,4 @@ fn installing(step: &Step) -> String {
         Step::Unpacking { .. } => "it is unpacked",
     };
     format!("ClickHouse is being installed: {doing}")
-}
-
-/// Logs a state once: the steps of an installation come several times a second.
-fn log(state: &EngineState, told: &mut Option<String>) {
-    let line = match state {
-        EngineState::Installing(step) => installing(step),
-        EngineState::Starting => "the embedded ClickHouse is starting".to_owned(),
-        EngineState::Ready(address) => format!(
-            "the embedded ClickHouse {} answers at {} (process {})",
-            address.version, address.http_url, address.pid
-        ),
-        EngineState::Restarting { attempt, after, why } => format!(
-            "the embedded ClickHouse ended and is restarted in {:.1} s (attempt {attempt}): {why}",
-            after.as_secs_f32()
-        ),
-        EngineState::Failed { why } => format!("there is no embedded ClickHouse: {why}"),
-        EngineState::Stopped => "the embedded ClickHouse has stopped".to_owned(),
-    };
-    if told.as_ref() == Some(&line) {
-        return;
-    }
-    match state {
-        EngineState::Failed { .. } => tracing::error!("{line}"),
-        EngineState::Restarting { .. } => tracing::warn!("{line}"),
-        _ => tracing::info!("{line}"),
-    }
-    *told = Some(line);
 }

@@ -120,6 +120,7 @@ impl Store {
             path: path.clone(),
             source,
         };
+        owners_only(&path).map_err(|error| cannot_open(sqlx::Error::Io(error)))?;
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
             .idle_timeout(None)
@@ -161,6 +162,18 @@ impl Store {
         self.writer.close().await;
         self.readers.close().await;
     }
+}
+
+/// Creates the file, where it is missing, for its owner only; the files beside it follow its rights.
+fn owners_only(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut options = std::fs::File::options();
+    options
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(path)
+        .map(|_| ())
 }
 
 /// Ends a transaction: from here on the change is on disk.

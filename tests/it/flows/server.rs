@@ -146,9 +146,12 @@ async fn the_first_start_makes_a_token_that_only_the_owner_can_read() {
     let server = Server::open(options(&data)).await.expect("opens");
     let file = data.join(TOKEN_FILE);
     assert_eq!(server.admin_token(), &AdminToken::InFile(file.clone()));
-    end(server).await;
     let mode =
         |path: &std::path::Path| std::fs::metadata(path).expect("is there").permissions().mode() & 0o777;
+    for beside in ["", "-wal", "-shm"] {
+        assert_eq!(mode(&data.join(format!("{FILE_NAME}{beside}"))), 0o600);
+    }
+    end(server).await;
     assert_eq!((mode(&file), mode(&data)), (0o600, 0o700));
     let token = std::fs::read_to_string(&file).expect("a token").trim().to_owned();
     assert!(token.len() >= 40, "{token}");

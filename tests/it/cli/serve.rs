@@ -1,0 +1,225 @@
+//! `splitdeck serve`, as a process of its own.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use splitdeck::api::assign::AssignRequest;
+use splitdeck::api::experiments::{ChangeStatus, CreateExperiment};
+use splitdeck::client::{Client, ClientError};
+use splitdeck::domain::{Status, User};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
+use tokio::process::{Child, ChildStdout, Command};
+
+use super::{run, splitdeck};
+
+/// An address where nobody listens.
+const NOWHERE: &str = "http://127.0.0.1:1";
+
+struct Serving {
+    child: Child,
+    out: BufReader<ChildStdout>,
+    base: String,
+    token: String,
+}
+
+fn serve(dir: &Path, listen: &str) -> Command {
+    let dir = dir.to_str().expect("text");
+    let mut command = splitdeck(&[
+        "serve",
+        "--listen",
+        listen,
+        "--data-dir",
+        dir,
+        "--clickhouse",
+        NOWHERE,
+    ]);
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// Starts it and reads where it is.
+async fn start(mut command: Command) -> Serving {
+    let mut child = command.spawn().expect("starts");
+    let mut out = BufReader::new(child.stdout.take().expect("piped"));
+    let mut line = async || {
+        let mut line = String::new();
+        let read = tokio::time::timeout(Duration::from_secs(20), out.read_line(&mut line));
+        read.await.expect("in time").expect("a line");
+        line.trim().to_owned()
+    };
+    let (base, token) = (line().await, line().await);
+    let base = base
+        .strip_prefix("listening on ")
+        .unwrap_or_else(|| panic!("{base}"))
+        .to_owned();
+    let token = token
+        .strip_prefix("admin token: ")
+        .unwrap_or_else(|| panic!("{token}"))
+        .to_owned();
+    Serving {
+        child,
+        out,
+        base,
+        token,
+    }
+}
+
+impl Serving {
+    fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.child.id().expect("runs")).expect("a pid");
+        kill_process(Pid::from_raw(pid).expect("a pid"), signal).expect("signalled");
+    }
+
+    /// Waits for its end: the exit code, the rest of standard output, and standard error.
+    async fn ended(mut self) -> (Option<i32>, String, String) {
+        let (mut rest, mut log) = (String::new(), String::new());
+        let mut err = self.child.stderr.take().expect("piped");
+        let all = async {
+            tokio::join!(self.out.read_to_string(&mut rest), err.read_to_string(&mut log));
+            self.child.wait().await
+        };
+        let status = tokio::time::timeout(Duration::from_secs(20), all)
+            .await
+            .expect("in time");
+        (status.expect("ends").code(), rest, log)
+    }
+}
+
+fn client(base: &str, token: &str) -> Client {
+    Client::new(base, token, splitdeck::client::Options::default()).expect("a client")
+}
+
+#[tokio::test]
+async fn it_serves_without_clickhouse_and_ends_in_order() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let data = dir.path().join("data");
+    let mut secret = String::new();
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
+        let serving = start(serve(&data, "127.0.0.1:0")).await;
+        let file = serving.token.strip_prefix("in ").expect("a file");
+        secret = std::fs::read_to_string(file).expect("a token").trim().to_owned();
+        let client = client(&serving.base, &secret);
+        let ready = client.readiness().await.expect("an answer");
+        assert!(ready.ready && !ready.warehouse, "{ready:?}");
+        let body = CreateExperiment {
+            name: "Ended by a signal".to_owned(),
+            key: Some(format!("signal-{}", signal.as_raw())),
+            ..CreateExperiment::default()
+        };
+        let draft = client.create_experiment(&body).await.expect("created");
+        let step = ChangeStatus {
+            to: Status::Active,
+            resource_version: draft.resource_version,
+            comment: None,
+            winning_variant: None,
+            ended_reason: None,
+            override_failing_srm: false,
+        };
+        client
+            .change_status(draft.key.as_str(), &step)
+            .await
+            .expect("active");
+        let ask = AssignRequest {
+            experiment_id: draft.key.to_string(),
+            inline: User::with_user_id("u"),
+            ..AssignRequest::default()
+        };
+        client.assign(&ask).await.expect("assigned");
+        serving.signal(signal);
+        let (code, rest, log) = serving.ended().await;
+        assert_eq!((code, rest.as_str()), (Some(0), ""), "{log}");
+        assert!(log.contains("ClickHouse cannot be set up"), "{log}");
+        assert!(!log.contains(&secret), "{log}");
+    }
+    let serving = start(serve(&data, "127.0.0.1:0")).await;
+    let all = client(&serving.base, &secret)
+        .experiments(false)
+        .await
+        .expect("a list");
+    assert_eq!(all.experiments.len(), 3);
+    assert!(all.experiments.iter().all(|e| e.status == Status::Active));
+}
+
+#[tokio::test]
+async fn the_token_may_come_from_the_environment() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut command = serve(dir.path(), "127.0.0.1:0");
+    command
+        .env("SPLITDECK_TOKEN", "a-token-of-my-own")
+        .env("SPLITDECK_LOG", "debug");
+    let serving = start(command).await;
+    assert_eq!(serving.token, "the one of SPLITDECK_TOKEN");
+    assert!(!dir.path().join("admin.token").exists());
+    client(&serving.base, "a-token-of-my-own")
+        .me()
+        .await
+        .expect("let in");
+    let refused = client(&serving.base, "another-token-of-mine")
+        .me()
+        .await
+        .expect_err("kept out");
+    assert!(matches!(refused, ClientError::Refused { .. }), "{refused}");
+    serving.signal(Signal::TERM);
+    let (code, _, log) = serving.ended().await;
+    assert_eq!(code, Some(0));
+    assert!(log.contains("path=\"/me\""), "requests are logged: {log}");
+    assert!(!log.contains("-token-of-m"), "without their tokens: {log}");
+}
+
+#[tokio::test]
+async fn beyond_this_machine_it_warns() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let serving = start(serve(dir.path(), "0.0.0.0:0")).await;
+    serving.signal(Signal::TERM);
+    let (_, _, log) = serving.ended().await;
+    assert!(log.contains("without TLS"), "{log}");
+    let serving = start(serve(dir.path(), "127.0.0.1:0")).await;
+    serving.signal(Signal::TERM);
+    let (_, _, log) = serving.ended().await;
+    assert!(!log.contains("TLS"), "{log}");
+}
+
+#[tokio::test]
+async fn what_keeps_it_from_starting_is_named() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let serving = start(serve(dir.path(), "127.0.0.1:0")).await;
+    let taken = serving
+        .base
+        .strip_prefix("http://")
+        .expect("an address")
+        .to_owned();
+    let second = tempfile::tempdir().expect("a directory");
+    let port = run(serve(second.path(), &taken), "").await.failed(1);
+    assert!(port.contains(&taken) && port.contains("--listen"), "{port}");
+    let directory = run(serve(dir.path(), "127.0.0.1:0"), "").await.failed(1);
+    assert!(
+        directory.contains("in use by another splitdeck server"),
+        "{directory}"
+    );
+    for (args, code, named) in [
+        (&["--listen", "nonsense"][..], 2, "--listen nonsense"),
+        (&["--environment", "prod"][..], 2, "--environment prod"),
+        (&["--clickhouse", "http://ch.example:8123"][..], 2, "plain HTTP"),
+        (&["--port", "1"][..], 2, "--port"),
+    ] {
+        let args: Vec<&str> = ["serve"].into_iter().chain(args.iter().copied()).collect();
+        let message = run(splitdeck(&args), "").await.failed(code);
+        assert!(message.contains(named), "{message}");
+    }
+    let mut weak = serve(second.path(), "127.0.0.1:0");
+    weak.env("SPLITDECK_TOKEN", "short");
+    let message = run(weak, "").await.failed(2);
+    assert!(
+        message.contains("token") && !message.contains("short\""),
+        "{message}"
+    );
+    let mut loud = serve(second.path(), "127.0.0.1:0");
+    loud.env("SPLITDECK_LOG", "splitdeck=loud");
+    let message = run(loud, "").await.failed(2);
+    assert!(message.contains("SPLITDECK_LOG"), "{message}");
+}
