@@ -15,6 +15,7 @@ mod engine;
 mod flows;
 mod generated;
 mod layers;
+mod pty;
 mod routes;
 mod screens;
 mod support;

@@ -1,4 +1,5 @@
 //! What goes through several parts, and the binary run as a person runs it.
 
 mod calc;
+mod demo;
 mod server;

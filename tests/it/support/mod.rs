@@ -1,4 +1,5 @@
 //! What several tests need.
 
 pub mod engine;
+pub mod pty;
 pub mod server;

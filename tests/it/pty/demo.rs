@@ -1,0 +1,63 @@
+//! `splitdeck demo` as a person meets it.
+
+use crate::support::pty::{Terminal, splitdeck};
+
+/// The experiment that is opened: real data, so that its numbers are known.
+const KEY: &str = "cookie-cats";
+
+#[test]
+fn every_tab_at_every_size_and_the_terminal_is_given_back() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let data = dir.path().join("data");
+    let data = data.to_str().expect("text");
+    let mut terminal = Terminal::start(splitdeck(&["demo", "--data-dir", data, "--rate", "20"]), 120, 40);
+
+    terminal.wait_text(&["Experiments", KEY, "checkout-cta", "search-ranking", "simulated"]);
+    // The replay is complete when the list shows all players.
+    terminal.wait_text(&["90,189"]);
+    terminal.keys("/cookie\r");
+    terminal.wait_until("the filtered list", |text| {
+        text.contains(KEY) && !text.contains("checkout-cta")
+    });
+    terminal.keys("\r");
+    for (key, shown) in [
+        ("1", &["retained_day_7", "made-up timestamps"][..]),
+        ("2", &["gate_30", "gate_40", "50.00 %"]),
+        ("3", &["Rules"]),
+        ("4", &["Overrides"]),
+        ("6", &["Written by rules"]),
+        (
+            "5",
+            &[
+                "44,700", "45,489", "8,502", "8,279", "19.02 %", "18.20 %", "99.9 %", "0.1 %",
+            ],
+        ),
+    ] {
+        terminal.keys(key);
+        terminal.wait_text(shown);
+    }
+    // Analytics stays in use at each size, and says what it is about as long as there is room.
+    for (columns, rows) in [(80, 24), (40, 10), (200, 50), (120, 40)] {
+        terminal.resize(columns, rows);
+        terminal.wait_until(&format!("{columns}×{rows}"), |text| {
+            text.contains(KEY) && (columns < 80 || text.contains("44,700"))
+        });
+    }
+    terminal.keys("q");
+    let status = terminal.wait_end_restored();
+    assert!(status.success(), "{status:?}");
+    // Nothing is left running: the data directory is free at once.
+    let lock = std::fs::File::open(format!("{data}/server.lock")).expect("the lock file");
+    lock.try_lock().expect("the server has ended");
+}
+
+#[test]
+fn without_a_terminal_it_says_what_does_without() {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_splitdeck"))
+        .arg("demo")
+        .output()
+        .expect("runs");
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("--headless"), "{said}");
+}
