@@ -1,7 +1,6 @@
 //! An installation's progress on standard error: a bar on a terminal, a line for each phase elsewhere.
 
 use std::io::{IsTerminal as _, Write as _};
-use std::mem::discriminant;
 use std::sync::{Mutex, PoisonError};
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -13,8 +12,8 @@ use crate::engine::{Progress, Step};
 pub struct Bar {
     /// Nothing where standard error is not a terminal.
     bar: Option<ProgressBar>,
-    /// The step drawn last.
-    last: Mutex<Option<Step>>,
+    /// The phase drawn last.
+    last: Mutex<String>,
 }
 
 impl Bar {
@@ -23,7 +22,7 @@ impl Bar {
     pub fn new() -> Self {
         Self {
             bar: std::io::stderr().is_terminal().then(ProgressBar::no_length),
-            last: Mutex::new(None),
+            last: Mutex::default(),
         }
     }
 
@@ -35,21 +34,20 @@ impl Bar {
     }
 
     fn draw(&self, step: &Step) {
+        let phase = phase(step);
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_new = last
-            .as_ref()
-            .is_none_or(|last| discriminant(last) != discriminant(step));
-        *last = Some(step.clone());
+        let is_new = *last != phase;
+        last.clone_from(&phase);
         match &self.bar {
             None if is_new => {
                 // Who closed standard error does not want to be told.
-                let _ = writeln!(std::io::stderr(), "splitdeck: {}", phase(step));
+                let _ = writeln!(std::io::stderr(), "splitdeck: {phase}");
             }
             None => {}
             Some(bar) => {
                 if is_new {
                     bar.set_style(style(sizes(step).is_some()));
-                    bar.set_message(phase(step));
+                    bar.set_message(phase);
                 }
                 if let Some((done, total)) = sizes(step) {
                     bar.set_length(total);
@@ -84,12 +82,17 @@ fn phase(step: &Step) -> String {
         Step::Replacing { why } => {
             format!("the installed ClickHouse cannot be used ({why}); bringing it again")
         }
-        Step::Downloading { total, .. } => {
-            format!("downloading ClickHouse with npm ({} MB)", total / 1_000_000)
+        Step::Downloading { done, total } if done < total => {
+            format!("downloading ClickHouse with npm ({} MB)", megabytes(*total))
         }
+        Step::Downloading { .. } => "npm checks the archive and hands it over".to_owned(),
         Step::Checking { .. } => "checking its sha512".to_owned(),
-        Step::Unpacking { total, .. } => format!("unpacking ({} MB)", total / 1_000_000),
+        Step::Unpacking { total, .. } => format!("unpacking ({} MB)", megabytes(*total)),
     }
+}
+
+fn megabytes(bytes: u64) -> u64 {
+    (bytes + 500_000) / 1_000_000
 }
 
 fn sizes(step: &Step) -> Option<(u64, u64)> {

@@ -36,6 +36,8 @@ const SYSTEM: &[&str] = &[
     "/usr/lib32",
     "/usr/lib64",
     "/usr/share/zoneinfo",
+    "/nix/store",
+    "/gnu/store",
     "/etc/ld.so.cache",
     "/dev/urandom",
     "/dev/random",

@@ -50,6 +50,7 @@ const SYSTEM_TABLES: &[&str] = &[
     "dropped_tables",
     "errors",
     "events",
+    "merge_tree_settings",
     "merges",
     "metrics",
     "mutations",
@@ -215,6 +216,8 @@ impl Settings<'_> {
     <max_connections>256</max_connections>
     <max_thread_pool_size>500</max_thread_pool_size>
     <max_thread_pool_free_size>32</max_thread_pool_free_size>
+    <background_schedule_pool_size>8</background_schedule_pool_size>
+    <background_streaming_schedule_pool_size>4</background_streaming_schedule_pool_size>
     <memory_worker_period_ms>500</memory_worker_period_ms>
     <asynchronous_metrics_update_period_s>60</asynchronous_metrics_update_period_s>
     <keep_alive_timeout>30</keep_alive_timeout>
@@ -383,7 +386,7 @@ fn xml(text: &str) -> String {
 }
 
 /// Text as a string literal of ClickHouse.
-fn literal(text: &str) -> String {
+pub(super) fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
 }
 

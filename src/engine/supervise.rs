@@ -15,7 +15,7 @@ use super::progress::{Progress, Quiet, Step};
 use super::settings::{Layout, Login, Settings, write_private};
 use super::state::{Address, EngineState, pause};
 use super::tail::Tail;
-use super::{EngineError, Options, Source, binary, platform, probe};
+use super::{EngineError, Options, Source, binary, platform, probe, settings};
 
 /// How often the engine's port file is looked for at a start.
 const LOOK: Duration = Duration::from_millis(5);
@@ -354,7 +354,8 @@ impl Supervisor {
 
     fn command(&self, body: &Body, arguments: Vec<String>) -> Command {
         let mut command = Command::new(&self.options.program);
-        command.args(["engine", "child"]);
+        // What `ps` shows, also where the program is reached by way of /proc.
+        command.arg0("splitdeck").args(["engine", "child"]);
         match body {
             Body::Library(path) => command.arg("--library").arg(path),
             Body::Binary(path) => command.arg("--binary").arg(path),
@@ -406,16 +407,17 @@ impl Supervisor {
             }
             sleep(LOOK).await;
         };
-        // The lock file is the user's own and outside of what the engine may read.
+        // The lock file is the user's own, not empty, and outside of what the engine may read; what cannot be
+        // read counts as empty text.
         let path = self.layout.lock();
-        let path = path.to_string_lossy().replace('\\', "\\\\").replace('\'', "\\'");
-        let read = probe::query(port, &self.cockpit, &format!("SELECT length(file('{path}'))")).await;
+        let path = settings::literal(&path.to_string_lossy());
+        let read = probe::query(port, &self.cockpit, &format!("SELECT length(file({path}, ''))")).await;
         Some(Address {
             http_url: format!("http://127.0.0.1:{port}"),
             port,
             pid,
             version,
-            confined: matches!(read, Ok(Err(_))),
+            confined: matches!(read.as_ref().map(Result::as_deref), Ok(Ok("0"))),
         })
     }
 }

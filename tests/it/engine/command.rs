@@ -231,6 +231,28 @@ fn status_tells_what_is_missing() {
     assert_eq!(run(command).0, 1);
 }
 
+/// A disk quota of nothing, as the system can set one for a process: the first byte is refused.
+#[test]
+fn run_without_space_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = Command::new("sh");
+    command
+        .args([
+            "-c",
+            "trap '' XFSZ; ulimit -f 0; exec \"$0\" engine run --data-dir \"$1\"",
+        ])
+        .arg(env!("CARGO_BIN_EXE_splitdeck"))
+        .arg(dir.path());
+    let (code, _, err) = run(command);
+    assert_eq!(code, 1);
+    let lock = dir.path().join("engine/lock");
+    assert!(
+        err.contains(&format!("no space left at {}", lock.display())),
+        "{err}"
+    );
+    assert!(err.contains("--data-dir"), "{err}");
+}
+
 /// `splitdeck engine install` into an empty directory, with an environment of the test's.
 fn install(dir: &Path, variables: &[(&str, &str)]) -> (i32, String, String) {
     let mut command = splitdeck(&["install"]);

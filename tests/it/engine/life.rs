@@ -261,3 +261,20 @@ async fn what_is_on_disk_is_the_users_own_and_has_no_password_in_it() {
     assert!(files > 5, "only {files} files were looked at");
     engine.shutdown().await;
 }
+
+#[tokio::test]
+async fn it_keeps_to_its_memory_syncs_inserts_and_writes_no_logs_of_its_own_into_tables() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut options = options(dir.path());
+    options.memory = Some(1_500_000_000);
+    let engine = Engine::start(options).await.unwrap();
+    let url = engine.ready().await.unwrap().http_url;
+    let server = async |sql: &str| query(&url, engine.server(), sql).await.unwrap();
+    let setting = "SELECT value FROM system.server_settings WHERE name = 'max_server_memory_usage'";
+    assert_eq!(server(setting).await, "1500000000");
+    let setting = "SELECT value FROM system.merge_tree_settings WHERE name IN ('fsync_after_insert', 'fsync_part_directory')";
+    assert_eq!(server(setting).await, "1\n1");
+    let logs = "SELECT count() FROM system.tables WHERE database = 'system' AND name LIKE '%\\_log'";
+    assert_eq!(server(logs).await, "0");
+    engine.shutdown().await;
+}
