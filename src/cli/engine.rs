@@ -108,15 +108,15 @@ pub fn run(args: Args) -> Result<(), CliError> {
 /// directory, installed when it is missing. Never one for want of the other.
 ///
 /// # Errors
-/// The binary is not there, or the user's directories cannot be told.
-pub fn source(engine_binary: Option<&Path>) -> Result<Source, CliError> {
+/// The binary is not there.
+pub fn source(engine_binary: Option<&Path>, paths: &Paths) -> Result<Source, CliError> {
     match engine_binary {
         Some(name) => {
             let found = binary::find(name, std::env::var_os("PATH").as_deref()).map_err(failed)?;
             Ok(Source::Binary(found))
         }
         None => Ok(Source::Library {
-            dir: paths()?.engine,
+            dir: paths.engine.clone(),
             install: true,
         }),
     }
@@ -189,7 +189,7 @@ struct Credential<'a> {
 
 fn foreground(args: &RunArgs) -> Result<(), CliError> {
     let mut options = Options::new(
-        source(args.place.engine_binary.as_deref())?,
+        source(args.place.engine_binary.as_deref(), &paths()?)?,
         args.place.data_dir()?,
     );
     options.http_port = args.port;

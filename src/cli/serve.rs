@@ -11,7 +11,7 @@ use crate::api::system::WarehouseLogin;
 use crate::config::file::{ClickHouseConfig, ServerConfig};
 use crate::config::{Config, Paths};
 use crate::domain::{Environment, Key};
-use crate::engine::{self, Source, binary};
+use crate::engine::{self, binary};
 use crate::server::link::{Access, nowhere};
 use crate::server::setup::{AdminToken, ProjectSeed};
 use crate::server::{self, Server, ServerError};
@@ -107,6 +107,7 @@ impl Plan {
         let data_dir = data_dir.unwrap_or(&paths.data).clone();
         let mut options = server::Options::new(&data_dir, nowhere("ClickHouse is not started"));
         options.max_variants = file.max_variants;
+        options.max_spool_bytes = file.max_spool_mib.saturating_mul(1 << 20);
         options.project = seed(args, file)?;
         options.token = variable(TOKEN_VARIABLE).map(|token| token.trim().to_owned());
         if let Some(token) = &options.token {
@@ -116,7 +117,7 @@ impl Plan {
         let clickhouse = match url {
             Some(url) => ClickHouse::Own(Box::new(access(url, &config.clickhouse, variable)?)),
             None => {
-                let source = source(args.engine_binary.as_deref(), paths)?;
+                let source = super::engine::source(args.engine_binary.as_deref(), paths)?;
                 let engine = engine::Options::new(source, data_dir.join("engine"));
                 ClickHouse::Embedded(Box::new(engine))
             }
@@ -126,20 +127,6 @@ impl Plan {
             server: options,
             clickhouse,
         })
-    }
-}
-
-/// The engine's code: the binary that is named, else the library in the user's engine directory.
-fn source(binary: Option<&Path>, paths: &Paths) -> Result<Source, CliError> {
-    match binary {
-        Some(name) => {
-            let found = binary::find(name, std::env::var_os("PATH").as_deref()).map_err(usage)?;
-            Ok(Source::Binary(found))
-        }
-        None => Ok(Source::Library {
-            dir: paths.engine.clone(),
-            install: true,
-        }),
     }
 }
 
@@ -274,6 +261,7 @@ async fn any([interrupt, terminate, hangup]: &mut [Signal; 3]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::Source;
 
     fn plan(args: &Args, config: &str, set: &[(&str, &str)]) -> Result<Plan, CliError> {
         let config = Config::parse(config, Path::new("config.toml")).expect("a configuration");
@@ -310,12 +298,13 @@ mod tests {
     #[test]
     fn arguments_go_before_the_file() {
         let config = "[server]\nlisten = \"127.0.0.1:1\"\ndata_dir = \"/file\"\nproject = \"file\"\n\
-                      environment = \"staging\"\nmax_variants = 6\n";
+                      environment = \"staging\"\nmax_variants = 6\nmax_spool_mib = 2\n";
         let from_file = plan(&Args::default(), config, &[]).expect("a plan");
         assert_eq!(from_file.listen.port(), 1);
         assert_eq!(from_file.server.data_dir, Path::new("/file"));
         assert_eq!(from_file.server.project.environment, Environment::Staging);
         assert_eq!(from_file.server.max_variants, 6);
+        assert_eq!(from_file.server.max_spool_bytes, 2 << 20);
         let args = Args {
             listen: Some("[::1]:2".into()),
             data_dir: Some("/argument".into()),

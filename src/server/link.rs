@@ -121,28 +121,34 @@ impl Link {
         trouble.clone().unwrap_or_else(first)
     }
 
-    fn set_trouble(&self, trouble: Option<String>) {
-        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+    /// Notes what went wrong, and says whether that is news.
+    fn set_trouble(&self, trouble: Option<String>) -> bool {
+        let mut last = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        let news = *last != trouble;
+        *last = trouble;
+        news
     }
 
-    /// Connects, sets up the tables, and again whenever ClickHouse moves. Ends when nobody can say any
-    /// more where it is, and can be dropped at any time.
+    /// Connects, sets up the tables, and again whenever ClickHouse moves. Never ends by itself, and can be
+    /// dropped at any time.
     pub async fn keep(self: Arc<Self>) {
         let mut whereabouts = self.whereabouts.clone();
         loop {
             let target = whereabouts.borrow_and_update().clone();
-            let moved = match target {
+            match target {
                 Whereabouts::Nowhere(_) => {
                     self.warehouse.send_replace(None);
-                    whereabouts.changed().await
+                    moved(&mut whereabouts).await;
                 }
-                Whereabouts::At(access) => tokio::select! {
-                    moved = whereabouts.changed() => moved,
-                    () = self.connect(&access.server) => whereabouts.changed().await,
-                },
-            };
-            if moved.is_err() {
-                return;
+                Whereabouts::At(access) => {
+                    let connected = tokio::select! {
+                        () = moved(&mut whereabouts) => false,
+                        () = self.connect(&access.server) => true,
+                    };
+                    if connected {
+                        moved(&mut whereabouts).await;
+                    }
+                }
             }
         }
     }
@@ -154,6 +160,8 @@ impl Link {
         loop {
             let attempt = async {
                 let warehouse = Warehouse::new(login)?;
+                // Quick to say that nobody answers.
+                warehouse.ping().await?;
                 warehouse.migrate().await?;
                 Ok::<_, crate::warehouse::WarehouseError>(warehouse)
             };
@@ -165,12 +173,68 @@ impl Link {
                     return;
                 }
                 Err(error) => {
-                    tracing::warn!(url = login.url, %error, "ClickHouse cannot be set up; trying again");
-                    self.set_trouble(Some(error.to_string()));
+                    // Once for each reason: it is tried again until it is there.
+                    if self.set_trouble(Some(error.to_string())) {
+                        tracing::warn!(url = login.url, %error, "ClickHouse cannot be set up; trying again");
+                    }
                 }
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(longest);
         }
+    }
+}
+
+/// Ready when ClickHouse has moved; never, where nobody can say so any more.
+async fn moved(whereabouts: &mut WhereaboutsWatch) {
+    if whereabouts.changed().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(port: u16) -> Whereabouts {
+        Whereabouts::At(Box::new(Access {
+            server: Login::new(format!("http://127.0.0.1:{port}"), "splitdeck", "u", "p"),
+            cockpit: None,
+        }))
+    }
+
+    /// Waits until pings fail for a reason with this text in it.
+    async fn troubled(link: &Link, text: &str) {
+        let wait = async {
+            while !link.ping().await.is_err_and(|why| why.contains(text)) {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), wait)
+            .await
+            .expect("in time");
+    }
+
+    #[tokio::test]
+    async fn it_tries_although_nobody_can_say_where_else_clickhouse_may_be() {
+        let link = Link::new(watch::channel(at(1)).1);
+        let keeping = tokio::spawn(Arc::clone(&link).keep());
+        troubled(&link, "Connection refused").await;
+        assert!(link.warehouse().is_err());
+        assert!(!keeping.is_finished());
+        keeping.abort();
+    }
+
+    #[tokio::test]
+    async fn it_says_why_clickhouse_is_nowhere() {
+        let (sender, whereabouts) = watch::channel(Whereabouts::Nowhere("npm is missing".into()));
+        let link = Link::new(whereabouts);
+        let keeping = tokio::spawn(Arc::clone(&link).keep());
+        troubled(&link, "npm is missing").await;
+        sender.send_replace(at(1));
+        troubled(&link, "Connection refused").await;
+        sender.send_replace(Whereabouts::Nowhere("it crashed".into()));
+        troubled(&link, "it crashed").await;
+        keeping.abort();
     }
 }

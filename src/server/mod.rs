@@ -37,7 +37,7 @@ use std::time::Duration;
 
 use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 
 use crate::domain::experiment::DEFAULT_MAX_VARIANTS;
 
@@ -129,7 +129,8 @@ pub struct Server {
     time_limit: Duration,
     drain_limit: Duration,
     token: setup::AdminToken,
-    tasks: Vec<JoinHandle<()>>,
+    /// Ended with the server.
+    tasks: JoinSet<()>,
     /// Held as long as the server lives: two servers on one directory would not see each other's changes.
     _lock: File,
 }
@@ -151,7 +152,8 @@ impl Server {
             max_bytes: options.max_spool_bytes,
             ..ingest::Options::new(options.data_dir.join(SPOOL_DIR))
         })?;
-        let tasks = vec![tokio::spawn(Arc::clone(&link).keep())];
+        let mut tasks = JoinSet::new();
+        tasks.spawn(Arc::clone(&link).keep());
         Ok(Self {
             state: AppState::new(registry, link, ingest, tokens, options.demo),
             time_limit: options.time_limit,
@@ -219,12 +221,10 @@ impl Server {
     }
 
     /// Ends what runs beside the requests, and closes the store.
-    async fn close(self) {
+    async fn close(mut self) {
         // While the link is there still: what was accepted is sent as far as ClickHouse takes it.
         self.state.ingest().shutdown(self.drain_limit).await;
-        for task in &self.tasks {
-            task.abort();
-        }
+        self.tasks.shutdown().await;
         self.state.registry().close().await;
     }
 }
