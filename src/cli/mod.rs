@@ -13,6 +13,7 @@ pub mod output;
 pub mod overrides;
 pub mod progress;
 pub mod remote;
+pub mod results;
 pub mod serve;
 pub mod stack;
 
@@ -53,6 +54,8 @@ pub enum Command {
     Explain(explain::Args),
     /// Who is forced into a variant.
     Overrides(overrides::Args),
+    /// What an experiment shows so far: rates, posteriors, the split, time series, segments.
+    Results(results::Args),
     /// The server: the HTTP API with the embedded ClickHouse, or with one of your own.
     Serve(serve::Args),
 }
@@ -93,6 +96,7 @@ pub fn run(cli: Cli) -> Result<(), CliError> {
         Some(Command::Experiments(args)) => experiments::run(args),
         Some(Command::Explain(args)) => explain::run(args),
         Some(Command::Overrides(args)) => overrides::run(args),
+        Some(Command::Results(args)) => results::run(args),
         Some(Command::Serve(args)) => serve::run(&args),
         None => cockpit::run(cli.cockpit),
     }

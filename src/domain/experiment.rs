@@ -121,6 +121,12 @@ pub struct Prior {
     pub b: f64,
 }
 
+impl Prior {
+    /// The smallest and the largest shape that can be computed with: below it a rate without data lies at
+    /// 10⁻³⁰⁰, above it data no longer count.
+    pub const SHAPES: (f64, f64) = (0.01, 1e9);
+}
+
 impl Default for Prior {
     /// Beta(1, 1): every rate is as likely as any other.
     fn default() -> Self {
@@ -308,8 +314,9 @@ impl Experiment {
         }
         let Prior { a, b } = self.prior;
         for (field, value) in [("prior.a", a), ("prior.b", b)] {
-            if !(value.is_finite() && value > 0.0) {
-                errors.push(FieldError::new(field, value, "a number above 0"));
+            let (least, most) = Prior::SHAPES;
+            if !(least..=most).contains(&value) {
+                errors.push(FieldError::new(field, value, format!("{least} to {most}")));
             }
         }
         if errors.is_empty() { Ok(()) } else { Err(errors) }

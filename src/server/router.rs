@@ -10,7 +10,9 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::api::system::Role;
 
-use super::handlers::{assign, experiments, explain, history, overrides, rules, status, system, track};
+use super::handlers::{
+    assign, experiments, explain, history, overrides, results, rules, status, system, track,
+};
 use super::middleware::{auth, panicked, respond, time_out};
 use super::state::AppState;
 
@@ -49,6 +51,7 @@ pub fn router(state: AppState, time_limit: Duration) -> Router {
         )
         .route("/experiments/{id_or_key}/history", viewer(get(history::list)))
         .route("/experiments/{id_or_key}/explain", viewer(post(explain::explain)))
+        .route("/experiments/{id_or_key}/results", viewer(get(results::results)))
         .route(
             "/track",
             editor(post(track::track)).layer(DefaultBodyLimit::max(MAX_TRACK_BODY)),

@@ -26,10 +26,10 @@ pub use crate::domain::Prior;
 pub const MAX_SUBJECTS: u64 = 1_000_000_000_000;
 
 /// The smallest shape of a prior. Below it a posterior without data has its mass at 10⁻³⁰⁰ and ratios of rates leave the range of `f64`.
-pub const MIN_SHAPE: f64 = 0.01;
+pub const MIN_SHAPE: f64 = Prior::SHAPES.0;
 
 /// The largest shape of a prior.
-pub const MAX_SHAPE: f64 = 1e9;
+pub const MAX_SHAPE: f64 = Prior::SHAPES.1;
 
 /// What was observed in an arm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

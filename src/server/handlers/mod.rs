@@ -6,6 +6,7 @@ pub mod experiments;
 pub mod explain;
 pub mod history;
 pub mod overrides;
+pub mod results;
 pub mod rules;
 pub mod status;
 pub mod system;

@@ -4,6 +4,7 @@ mod experiments;
 mod explain;
 mod overrides;
 mod remote;
+mod results;
 mod serve;
 
 use std::process::Stdio;

@@ -21,6 +21,7 @@ fn routes() -> Vec<(Method, &'static str, &'static str)> {
         (Method::DELETE, "/experiments/x/overrides", "editor"),
         (Method::GET, "/experiments/x/history", "viewer"),
         (Method::POST, "/experiments/x/explain", "viewer"),
+        (Method::GET, "/experiments/x/results", "viewer"),
         (Method::POST, "/experiments/assign", "viewer"),
         (Method::POST, "/track", "editor"),
     ]

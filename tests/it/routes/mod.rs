@@ -8,6 +8,7 @@ mod fuzz;
 mod history;
 mod me;
 mod overrides;
+mod results;
 mod rules;
 mod status;
 mod system;

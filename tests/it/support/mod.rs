@@ -3,3 +3,4 @@
 pub mod engine;
 pub mod pty;
 pub mod server;
+pub mod warehouse;

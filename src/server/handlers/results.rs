@@ -1,0 +1,48 @@
+//! `GET /experiments/{idOrKey}/results`.
+
+use axum::Json;
+use axum::extract::State;
+use jiff::Timestamp;
+
+use crate::api::problem::Code;
+use crate::api::results::{Results, ResultsQuery};
+use crate::server::error::ApiError;
+use crate::server::extract::{IdOrKey, Params};
+use crate::server::middleware::auth::Caller;
+use crate::server::state::AppState;
+use crate::warehouse::{Class, ResultsError, WarehouseError};
+
+/// The results as of now, counted from raw events.
+pub async fn results(
+    State(state): State<AppState>,
+    caller: Caller,
+    IdOrKey(id): IdOrKey,
+    Params(query): Params<ResultsQuery>,
+) -> Result<Json<Results>, ApiError> {
+    let entry = state.registry().find(&caller, &id)?;
+    let warehouse = state.link().warehouse()?;
+    let results = warehouse.results(&entry.experiment, &query, Timestamp::now());
+    Ok(Json(results.await?))
+}
+
+impl From<ResultsError> for ApiError {
+    fn from(error: ResultsError) -> Self {
+        match error {
+            ResultsError::Query(refused) => refused.into(),
+            ResultsError::Warehouse(error) => error.into(),
+            error @ ResultsError::Stats { .. } => Self::Internal(error.to_string()),
+        }
+    }
+}
+
+impl From<WarehouseError> for ApiError {
+    /// What a narrower question would mend is told apart from what the caller can only wait for.
+    fn from(error: WarehouseError) -> Self {
+        let code = match error.class {
+            Class::Limit => Code::Timeout,
+            _ => Code::WarehouseUnavailable,
+        };
+        tracing::warn!(%error, "ClickHouse did not answer a request");
+        Self::new(code, error.to_string())
+    }
+}

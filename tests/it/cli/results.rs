@@ -1,0 +1,90 @@
+//! `splitdeck results`.
+
+use serde_json::json;
+
+use crate::support::server::TestServer;
+use crate::support::warehouse::{drained, exposure, server_with_clickhouse};
+
+use super::on;
+
+#[tokio::test]
+async fn a_table_for_people_and_json_for_programs() {
+    let server = server_with_clickhouse().await;
+    let experiment = server.active("exp").await;
+    let metric = json!({
+        "resourceVersion": experiment["resourceVersion"],
+        "primaryMetric": {"event": "buy", "filters": [{"field": "price", "operator": "gt", "value": "9"}]},
+        "trackedEvents": [{"event": "buy"}],
+    });
+    server.patch("/experiments/exp", &metric).await.expect(200);
+    let day = jiff::Timestamp::now().strftime("%Y-%m-%d").to_string();
+    let at = format!("{day}T00:00:30Z");
+    let mut events = Vec::new();
+    for n in 0..1_200 {
+        // Two thirds in one arm of two equal ones.
+        let variant = if n % 3 == 0 { "control" } else { "treatment" };
+        events.push(exposure(&experiment, &format!("p{n}"), variant, &at));
+        if n % 10 == 1 {
+            events.push(json!({
+                "name": "buy", "profileId": format!("p{n}"), "timestamp": at, "properties": {"price": 10},
+            }));
+        }
+    }
+    events.push(exposure(&experiment, "p0", "treatment", &at));
+    server.post("/track", &json!(events)).await.expect(200);
+    drained(&server).await;
+
+    let text = on(&server, &["results", "exp"]).await.ok();
+    let line = |start: &str| {
+        let line = text.lines().find(|line| line.starts_with(start));
+        line.unwrap_or_else(|| panic!("{start} in\n{text}")).to_owned()
+    };
+    let words = |start: &str| line(start).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(words("metric"), "metric buy where price gt 9");
+    assert_eq!(
+        words("Sample ratio"),
+        "Sample ratio mismatch detected — actual split differs from expected (p=7.6e-31). Check for bucketing \
+         bugs or traffic source bias before trusting results."
+    );
+    assert!(
+        words("control (control)").starts_with("control (control) 399 40 10.03 % 7.46 – 13.37 %"),
+        "{text}"
+    );
+    assert!(words("winner").starts_with("winner inconclusive"), "{text}");
+    assert_eq!(
+        words("1 subject"),
+        "1 subject saw two variants or more and is left out"
+    );
+    assert_eq!(
+        words("split"),
+        "split p=7.6e-31 (chi-square 133.33, df 1), always valid p=9.4e-27 (E 1.1e26)"
+    );
+    assert_eq!(words(&format!("{day} 00:00")), format!("{day} 00:00 400 801"));
+    assert_eq!(words("buy "), "buy 40 / 40 80 / 80");
+    assert_eq!(words("TH "), "TH 400 / 400 801 / 801");
+
+    let json = on(
+        &server,
+        &["results", "exp", "--first-seen", "--interval", "day", "--json"],
+    )
+    .await
+    .json();
+    assert_eq!(json["arms"][0]["subjects"], 400);
+    assert_eq!(json["series"]["interval"], "day");
+}
+
+#[tokio::test]
+async fn what_cannot_be_asked_is_a_fault_of_the_arguments() {
+    let server = TestServer::start().await;
+    server.active("exp").await;
+    let no_day = on(&server, &["results", "exp", "--start", "yesterday"])
+        .await
+        .failed(2);
+    assert!(no_day.contains("--start"), "{no_day}");
+    let no_interval = on(&server, &["results", "exp", "--interval", "year"])
+        .await
+        .failed(2);
+    assert!(no_interval.contains("minute, hour, day, week"), "{no_interval}");
+    let away = on(&server, &["results", "exp"]).await.failed(1);
+    assert!(away.contains("ClickHouse"), "{away}");
+}

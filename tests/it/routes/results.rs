@@ -1,0 +1,103 @@
+//! `GET /experiments/{idOrKey}/results`.
+
+use serde_json::{Value, json};
+use splitdeck::api::results::{Results, ResultsQuery};
+
+use crate::support::server::{TestServer, fields};
+use crate::support::warehouse::{drained, exposure, server_with_clickhouse};
+
+#[tokio::test]
+async fn what_was_tracked_comes_back_as_results() {
+    let server = server_with_clickhouse().await;
+    let experiment = server.active("exp").await;
+    let metric = json!({
+        "resourceVersion": experiment["resourceVersion"],
+        "primaryMetric": {"event": "buy", "filters": [{"field": "price", "operator": "gte", "value": 10}]},
+        "trackedEvents": [{"event": "buy"}],
+    });
+    server.patch("/experiments/exp", &metric).await.expect(200);
+    let now = jiff::Timestamp::now();
+    let at = |seconds: i64| (now + jiff::SignedDuration::from_secs(seconds - 600)).to_string();
+    let mut events: Vec<Value> = Vec::new();
+    for n in 0..40 {
+        let variant = if n % 2 == 0 { "control" } else { "treatment" };
+        events.push(exposure(&experiment, &format!("p{n}"), variant, &at(0)));
+    }
+    for (who, price, seconds) in [
+        ("p1", json!(10), 1),
+        ("p3", json!(9), 1),
+        ("p5", json!("11.5"), 2),
+        ("p2", json!(10), -1),
+    ] {
+        events.push(json!({
+            "name": "buy", "profileId": who, "timestamp": at(seconds), "properties": {"price": price},
+        }));
+    }
+    server.post("/track", &json!(events)).await.expect(200);
+    drained(&server).await;
+
+    let results = server.get("/experiments/EXP/results").await.expect(200);
+    assert_eq!(results["key"], "exp");
+    assert_eq!(results["arms"][0]["subjects"], 20);
+    assert_eq!(results["arms"][0]["conversions"], 0);
+    assert_eq!(results["arms"][1]["conversions"], 2);
+    assert_eq!(results["arms"][1]["rate"], 0.1);
+    assert_eq!(results["tracked"][0]["events"], json!([0, 3]));
+    assert_eq!(results["segments"]["rows"][0]["value"], "TH");
+    assert_eq!(results["srm"]["test"]["p"], 1.0);
+    assert_eq!(results["power"]["gathering"], true);
+
+    // The typed client reads the same, whatever is asked.
+    let query = ResultsQuery {
+        start: Some(
+            now.to_zoned(jiff::tz::TimeZone::UTC)
+                .date()
+                .tomorrow()
+                .expect("a day"),
+        ),
+        segment_key: "properties.a b&c=d".into(),
+        time_zone: "Europe/Berlin".into(),
+        ..ResultsQuery::default()
+    };
+    let id = experiment["id"].as_str().expect("an id");
+    let later: Results = server.client().results(id, &query).await.expect("results");
+    assert_eq!(later.query, query);
+    assert_eq!(later.arms[0].subjects, 0);
+    assert_eq!(later.segments.key, "properties.a b&c=d");
+}
+
+#[tokio::test]
+async fn refusals_name_the_field() {
+    let server = server_with_clickhouse().await;
+    server.active("exp").await;
+    for (query, field) in [
+        ("start=yesterday", "start"),
+        ("start=2026-02-02&end=2026-02-01", "end"),
+        ("interval=fortnight", "interval"),
+        ("timeZone=Mars", "timeZone"),
+        ("segmentKey=", "segmentKey"),
+        ("multiVariant=both", "multiVariant"),
+    ] {
+        let answer = server.get(&format!("/experiments/exp/results?{query}")).await;
+        assert_eq!(fields(&answer.problem(400, "invalid")), [field], "{query}");
+    }
+    server
+        .get("/experiments/exp/results?nonsense=1")
+        .await
+        .problem(400, "invalid");
+    server
+        .get("/experiments/nobody/results")
+        .await
+        .problem(404, "not_found");
+}
+
+#[tokio::test]
+async fn without_clickhouse_there_are_none_and_the_answer_says_why() {
+    let server = TestServer::start().await;
+    server.active("exp").await;
+    let problem = server
+        .get("/experiments/exp/results")
+        .await
+        .problem(503, "warehouse_unavailable");
+    assert!(problem["detail"].as_str().expect("words").contains("ClickHouse"));
+}

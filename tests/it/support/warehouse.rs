@@ -1,0 +1,68 @@
+//! A server of a test's own with the shared engine behind it.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use splitdeck::api::system::WarehouseLogin;
+use splitdeck::server::link::{Access, Whereabouts};
+use splitdeck::warehouse::Login;
+
+use super::engine;
+use super::server::TestServer;
+
+/// Long enough for a machine that does a lot else.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A server whose events go to a database of its own.
+pub async fn server_with_clickhouse() -> TestServer {
+    let server = TestServer::start().await;
+    let (shared, database) = (engine::shared(), engine::fresh_database());
+    let login = Login::new(
+        &shared.http_url,
+        &database,
+        &shared.server.user,
+        &shared.server.password,
+    );
+    server.warehouse.send_replace(Whereabouts::At(Box::new(Access {
+        server: login,
+        cockpit: Some(WarehouseLogin {
+            url: shared.http_url.clone(),
+            database,
+            user: shared.cockpit.user.clone(),
+            password: shared.cockpit.password.clone(),
+        }),
+    })));
+    until("ClickHouse is connected", async || {
+        server.get("/readyz").await.expect(200)["warehouse"] == true
+    })
+    .await;
+    server
+}
+
+/// Waits until every accepted event is in ClickHouse.
+pub async fn drained(server: &TestServer) {
+    until("the spool is empty", async || {
+        server.get("/readyz").await.expect(200)["spooledEvents"] == 0
+    })
+    .await;
+}
+
+/// Waits for the condition, with a deadline.
+pub async fn until(what: &str, condition: impl AsyncFn() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition().await {
+        assert!(Instant::now() < deadline, "waited in vain until {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// An event of a person who was drawn into a variant.
+pub fn exposure(experiment: &Value, profile: &str, variant: &str, at: &str) -> Value {
+    json!({
+        "name": "view", "profileId": profile, "timestamp": at,
+        "properties": {
+            "__experimentId": experiment["id"], "__variantId": variant, "__assignmentReason": "allocation",
+            "__cohort": 1, "country": "TH", "category": "shoes",
+        },
+    })
+}
