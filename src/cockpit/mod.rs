@@ -9,10 +9,10 @@
 //! | [`key`] | a key press, parsed from and written as text |
 //! | [`keymap`] | the one registry of commands: dispatch, footer, help, palette, docs |
 //! | [`action`], [`effect`] | what can happen, what can be asked for |
-//! | [`format`] | numbers and times as they are written |
+//! | [`mod@format`] | numbers and times as they are written |
 //! | [`ports`] | what the outside promises: answers and failures |
 //! | [`state`] | everything there is to know, one file an area |
-//! | [`update`] | what each action does to it, one file an area |
+//! | [`mod@update`] | what each action does to it, one file an area |
 //! | [`alarms`] | what about an experiment needs a person |
 //! | [`evidence`] | how far a split is off, and since when |
 //! | [`lifecycle`] | the steps of a life, and their effects in words |

@@ -21,7 +21,15 @@ pub fn view(frame: &mut Frame<'_>, state: &State, theme: &Theme, now: Timestamp)
     let mut laid;
     match (state.screen, state.open.as_deref()) {
         (Screen::Experiment, Some(detail)) => {
-            laid = tab(frame, parts.content, state, detail, data_theme, now, &mut cursor);
+            laid = match tabs::analytics::Page::of(state, now) {
+                // It fades what is stale itself, and not what it says about that.
+                Some(page) if detail.tab == Tab::Analytics && detail.config().is_some() => {
+                    let (laid, at) = tabs::analytics::draw(&page, theme, parts.content, frame.buffer_mut());
+                    cursor = at;
+                    laid
+                }
+                _ => tab(frame, parts.content, state, detail, data_theme, now, &mut cursor),
+            };
             place = tabs::place(detail);
             let mut pen = Pen::new(theme, parts.title, frame.buffer_mut());
             chrome::tab_bar(&mut pen, detail, now);
@@ -75,13 +83,7 @@ fn tab(
         Tab::Variants => tabs::variants::draw(&mut pen, experiment, detail.row()),
         Tab::Rules => tabs::rules::draw(&mut pen, experiment, detail.row()),
         Tab::Overrides => tabs::overrides::draw(&mut pen, experiment, &detail.overrides, now, cursor),
-        Tab::Analytics => {
-            // There is a page whenever there is an open experiment, which `detail` is.
-            let page = tabs::analytics::Page::of(state, now);
-            page.map(|page| tabs::analytics::draw(&page, theme, area, frame.buffer_mut()))
-                .unwrap_or_default()
-        }
-        Tab::Insights => tabs::insights::draw(&mut pen, experiment, detail, now),
+        Tab::Insights | Tab::Analytics => tabs::insights::draw(&mut pen, experiment, detail, now),
     }
 }
 

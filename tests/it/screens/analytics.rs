@@ -20,8 +20,11 @@ use splitdeck::tui::tabs::analytics::{Keys, Page, draw};
 use splitdeck::tui::theme::Theme;
 use termprofile::TermProfile;
 
-/// The tab's part of a terminal of 200×50, 120×40, 80×24, 40×10: without two lines of header and the footer.
-const SIZES: [(u16, u16); 4] = [(200, 47), (120, 37), (80, 21), (40, 7)];
+/// The tab's part of a terminal of 200×50, 120×40, 80×24, 40×10: without header, tabs, a blank line where there
+/// is room for one, and the footer.
+const SIZES: [(u16, u16); 4] = [(200, 46), (120, 36), (80, 20), (40, 7)];
+/// The terminals.
+const TERMINALS: [(u16, u16); 4] = [(200, 50), (120, 40), (80, 24), (40, 10)];
 
 fn page<'a>(results: Option<&'a Results>, analytics: &'a AnalyticsState) -> Page<'a> {
     Page {
@@ -48,8 +51,8 @@ fn default_theme() -> Theme {
 }
 
 fn snapshot(name: &str, page: &Page<'_>) {
-    for size in SIZES {
-        let name = format!("{name}_{}x{}", size.0, size.1 + 3);
+    for (size, terminal) in SIZES.into_iter().zip(TERMINALS) {
+        let name = format!("{name}_{}x{}", terminal.0, terminal.1);
         insta::assert_snapshot!(name, text(&render(page, &default_theme(), size)));
     }
 }
@@ -155,7 +158,7 @@ fn what_finds_no_room_in_the_results_is_shown_below_them() {
         page.row = 0;
         while page.row < last {
             let buf = screen(&theme, width, 12, |area, buf| {
-                last = draw(&page, &theme, area, buf).last
+                last = draw(&page, &theme, area, buf).0.last
             });
             shown.push_str(&text(&buf));
             page.row += 1;
@@ -187,20 +190,21 @@ fn a_line_is_typed_and_refused() {
         ..AnalyticsState::default()
     };
     let theme = Theme::built_in("dark").expect("built in");
-    let buf = render(&page(Some(&results), &analytics), &theme, (80, 21));
+    let page = page(Some(&results), &analytics);
+    let buf = render(&page, &theme, (80, 20));
     let shown = text(&buf);
     let lines: Vec<&str> = shown.lines().collect();
-    assert_eq!(lines[19], " filter ▏from 2026-11-01 by year");
+    assert_eq!(lines[18], " filter ▏from 2026-11-01 by year");
     assert_eq!(
-        lines[20],
+        lines[19],
         " by: got \"year\", wanted minute, hour, day, week or auto"
     );
-    assert_eq!(
-        Some(buf[(32, 19)].bg),
-        theme.selection.bg,
-        "the cursor is after the text"
-    );
-    assert_eq!(Some(buf[(3, 20)].fg), theme.danger.fg);
+    let mut cursor = None;
+    screen(&theme, 80, 20, |area, buf| {
+        cursor = draw(&page, &theme, area, buf).1
+    });
+    assert_eq!(cursor, Some((32, 18).into()), "the cursor is after the text");
+    assert_eq!(Some(buf[(3, 19)].fg), theme.danger.fg);
 }
 
 #[test]
@@ -422,7 +426,7 @@ fn a_panel_higher_than_the_tab_is_scrolled_to_its_end() {
     let theme = default_theme();
     let mut last = 0;
     screen(&theme, 40, 7, |area, buf| {
-        last = draw(&page, &theme, area, buf).last
+        last = draw(&page, &theme, area, buf).0.last
     });
     assert!(last > 0);
     page.row = last;
@@ -585,7 +589,7 @@ proptest! {
         page.trouble = trouble;
         let area = Rect::new(x, y, width, height);
         stays_inside(area, |area, buf| {
-            let laid = draw(&page, &theme, area, buf);
+            let (laid, _) = draw(&page, &theme, area, buf);
             assert!(laid.rows <= usize::from(height));
         });
     }

@@ -10,7 +10,7 @@ mod tables;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;
 
 use crate::api::banners::{BannerKind, banners};
@@ -144,27 +144,30 @@ impl<'a> Page<'a> {
     }
 }
 
-/// Draws the tab; how many rows its scrolled part has, and how far the focused panel can be scrolled.
-pub fn draw(page: &Page<'_>, theme: &Theme, area: Rect, buf: &mut Buffer) -> Laid {
+/// Draws the tab; how many rows its scrolled part has, how far the focused panel can be scrolled, and where
+/// the cursor stands while something is typed.
+pub fn draw(page: &Page<'_>, theme: &Theme, area: Rect, buf: &mut Buffer) -> (Laid, Option<Position>) {
     let mut pen = Pen::new(theme, area, buf);
     let (width, mut height) = (pen.width(), pen.height());
     if pen.is_empty() {
-        return Laid::default();
+        return (Laid::default(), None);
     }
+    let mut cursor = None;
     if page.analytics.prompt.is_some() {
         let rows = prompt::height(page, width).min(height);
         height -= rows;
-        prompt::draw(page, &mut pen.part(0, height, width, rows));
+        cursor = prompt::draw(page, &mut pen.part(0, height, width, rows));
     }
     let mut pen = pen.part(0, 0, width, height);
     let top = draw_banners(page, &mut pen);
     let mut pen = pen.part(0, top, width, height - top);
     let Some(results) = page.results else {
         without_results(page, &mut pen);
-        return Laid {
+        let laid = Laid {
             rows: usize::from(pen.height()),
             last: 0,
         };
+        return (laid, cursor);
     };
     let theme = if page.trouble.is_some() {
         theme.faded()
@@ -179,11 +182,12 @@ pub fn draw(page: &Page<'_>, theme: &Theme, area: Rect, buf: &mut Buffer) -> Lai
         theme: &theme,
     };
     let area = pen.area();
-    if page.analytics.zoomed {
+    let laid = if page.analytics.zoomed {
         layout::zoomed(&view, area, buf)
     } else {
         layout::dashboard(&view, area, buf)
-    }
+    };
+    (laid, cursor)
 }
 
 /// What the panels draw from.

@@ -5,6 +5,7 @@ use crate::api::results::{ArmResult, INCONCLUSIVE};
 use crate::cockpit::format;
 use crate::cockpit::state::analytics::Panel;
 use crate::domain::Metric;
+use crate::tui::tabs::metric_text;
 use crate::tui::widgets::Pen;
 use crate::tui::widgets::heading::Heading;
 use crate::tui::widgets::pen::{columns, fit, wrap};
@@ -259,22 +260,14 @@ pub fn title(view: &View<'_>, width: u16) -> String {
 /// The steps of the conversion.
 pub fn metrics(view: &View<'_>, metric: &Metric) -> String {
     match &view.results.secondary {
-        Some(first) => format!("{} {} {}", name(first), view.theme.glyphs.arrow(), name(metric)),
-        None => name(metric),
+        Some(first) => format!(
+            "{} {} {}",
+            metric_text(first),
+            view.theme.glyphs.arrow(),
+            metric_text(metric)
+        ),
+        None => metric_text(metric),
     }
-}
-
-/// An event, with its filters in words.
-pub fn name(metric: &Metric) -> String {
-    let mut text = metric.event.clone();
-    for filter in &metric.filters {
-        text.push_str(&format!(", {} {}", filter.field, filter.operator));
-        if filter.operator.takes_value() {
-            text.push(' ');
-            text.push_str(&filter.value);
-        }
-    }
-    text
 }
 
 fn winner(view: &View<'_>) -> Vec<Part> {

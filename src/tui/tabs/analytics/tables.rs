@@ -1,11 +1,11 @@
 //! The tables below the charts: segments, property breakdown, exposures, tracked events.
 
 use super::View;
-use super::results::name;
 use crate::api::results::Breakdown;
 use crate::cockpit::format;
 use crate::cockpit::state::analytics::Panel;
 use crate::domain::AssignmentMode;
+use crate::tui::tabs::metric_text;
 use crate::tui::widgets::heading::Heading;
 use crate::tui::widgets::pen::fit;
 use crate::tui::widgets::sparkline::sparkline;
@@ -173,7 +173,7 @@ pub fn tracked(view: &View<'_>) -> Table<'static> {
     for tracked in &results.tracked {
         rows.push(Row {
             mark: None,
-            label: Cell::styled(name(&tracked.metric), theme.heading),
+            label: Cell::styled(metric_text(&tracked.metric), theme.heading),
             cells: Vec::new(),
         });
         for (index, arm) in results.arms.iter().enumerate() {
