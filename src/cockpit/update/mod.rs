@@ -67,7 +67,11 @@ pub fn update(state: &mut State, action: Action, now: Timestamp) -> Vec<Effect> 
             effects.push(Effect::Repaint);
             state.touch(Dirty::Now);
         }
-        Action::Laid { rows, last } => experiment::laid(state, rows, last),
+        Action::Laid { rows, last } => {
+            // Told after each frame: nothing else may come of it.
+            experiment::laid(state, rows, last);
+            return effects;
+        }
         Action::Saved(outcome) => {
             analytics::saved(state, outcome, now);
             state.touch(Dirty::Now);
