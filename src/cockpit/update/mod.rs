@@ -59,7 +59,9 @@ pub fn update(state: &mut State, action: Action, now: Timestamp) -> Vec<Effect> 
             }
         }
         Action::Focus(focused) => {
-            // What became due while nobody looked is asked at once.
+            if focused && !state.focused {
+                live::catch_up(state, now);
+            }
             state.focused = focused;
         }
         Action::Tick => {}
