@@ -101,11 +101,13 @@ fn in_short(experiment: &Experiment, results: &Results) -> String {
                     signed(u.high)
                 )
             });
-            format!(
-                "{} is the best with probability {}{lift}.",
-                arm.variant,
+            // Rounded up to certainty it would claim too much.
+            let prob = if prob > 0.9995 && prob < 1.0 {
+                "over 99.9 %".to_owned()
+            } else {
                 percent(prob, 1)
-            )
+            };
+            format!("{} is the best with probability {prob}{lift}.", arm.variant)
         }
         None => "No winner: no arm is the best with a probability of 95 % or more.".to_owned(),
     }
@@ -153,10 +155,11 @@ fn traffic(experiment: &Experiment, results: &Results, now: Timestamp) -> String
         unit(results.assignment_mode)
     );
     if let Some(from) = experiment.activated_at {
-        let hours = now.duration_since(from).as_hours().max(0);
-        let since = match hours {
-            0..48 => format!("{hours} hours"),
-            _ => format!("{} days", hours / 24),
+        let minutes = now.duration_since(from).as_mins().max(0);
+        let since = match minutes {
+            0..120 => format!("{minutes} minutes"),
+            120..2_880 => format!("{} hours", minutes / 60),
+            _ => format!("{} days", minutes / 1_440),
         };
         text.push_str(&format!(", {since} after it was activated"));
     }

@@ -19,8 +19,10 @@ use crate::cockpit::Action;
 use crate::cockpit::effect::File;
 use crate::cockpit::ports::{Answer, Failure, FailureKind, Reply, Request, RunId, Service, Slot};
 
-/// How long a request of the cockpit may take before it counts as lost.
-const REQUEST_LIMIT: Duration = Duration::from_secs(20);
+/// How long the server may take before it counts as lost.
+const API_LIMIT: Duration = Duration::from_secs(10);
+/// How long ClickHouse may take: longer than the limit of its queries, whose own error says more.
+const WAREHOUSE_LIMIT: Duration = Duration::from_secs(35);
 
 /// What a task sends back.
 #[derive(Debug)]
@@ -52,7 +54,7 @@ impl Runner {
             &options.api,
             options.token.clone(),
             Options {
-                timeout: REQUEST_LIMIT,
+                timeout: API_LIMIT,
                 allow_plain_http: options.allow_plain_http,
             },
         )?;
@@ -73,9 +75,13 @@ impl Runner {
         let writes = request.writes();
         let client = self.client.clone();
         let reader = self.reader.clone();
+        let limit = match slot.service() {
+            Service::Api => API_LIMIT,
+            Service::Warehouse => WAREHOUSE_LIMIT,
+        };
         let work = tokio::spawn(async move {
             let begun = Instant::now();
-            let outcome = match tokio::time::timeout(REQUEST_LIMIT, ask(&client, &reader, request)).await {
+            let outcome = match tokio::time::timeout(limit, ask(&client, &reader, request)).await {
                 Ok(outcome) => outcome,
                 Err(_elapsed) => Err(Failure::new(
                     slot.service(),
@@ -83,7 +89,7 @@ impl Runner {
                     format!(
                         "no answer from {} within {} s",
                         slot.service().as_str(),
-                        REQUEST_LIMIT.as_secs()
+                        limit.as_secs()
                     ),
                 )),
             };

@@ -50,8 +50,8 @@ pub fn header(pen: &mut Pen<'_>, state: &State, now: Timestamp) {
     let used = width_of(&left).saturating_add(1);
     // The most important parts first; those that do not fit are left out.
     let mut parts: Vec<Vec<Span>> = vec![
-        link(Service::Api, &state.api, theme, now),
-        link(Service::Warehouse, &state.warehouse, theme, now),
+        link(Service::Api, state, theme, now),
+        link(Service::Warehouse, state, theme, now),
     ];
     if let Some(at) = newest_event(state) {
         parts.push(vec![(format!("events {} old", format::age(at, now)), theme.dim)]);
@@ -73,10 +73,17 @@ pub fn header(pen: &mut Pen<'_>, state: &State, now: Timestamp) {
     }
 }
 
-/// A service in the header: its latency, or since when it is lost and when it is tried again.
-fn link(service: Service, link: &Link, theme: &Theme, now: Timestamp) -> Vec<Span> {
+/// A service in the header: its latency, how long an answer is waited for, or since when it is lost and
+/// when it is tried again.
+fn link(service: Service, state: &State, theme: &Theme, now: Timestamp) -> Vec<Span> {
+    let link = state.link(service);
     let name = (format!("{} ", service.as_str()), theme.dim);
+    let oldest = state.requests.oldest(service);
+    let waiting = oldest.map_or(0, |since| now.duration_since(since).as_secs());
     match &link.health {
+        Health::Up | Health::Unknown if waiting >= SLOW_SECONDS => {
+            vec![name, (format!("waiting {waiting} s"), theme.warn)]
+        }
         Health::Unknown => vec![name, ("connecting".to_owned(), theme.dim)],
         Health::Up => {
             let took = link.latency.map(format::latency).unwrap_or_default();
@@ -85,6 +92,21 @@ fn link(service: Service, link: &Link, theme: &Theme, now: Timestamp) -> Vec<Spa
         Health::Lost { retry_at, .. } => vec![name, (stale_text(link, *retry_at, now), theme.warn)],
         Health::Stopped { .. } => vec![name, ("refused".to_owned(), theme.danger)],
     }
+}
+
+/// From when on a wait is worth a word.
+const SLOW_SECONDS: i64 = 2;
+
+/// What is wrong with a connection, for a line of its own; none while both are fine.
+#[must_use]
+pub fn alert(state: &State) -> Option<(String, bool)> {
+    [Service::Api, Service::Warehouse]
+        .into_iter()
+        .find_map(|service| match &state.link(service).health {
+            Health::Stopped { message } => Some((format!("{message} (ctrl-r tries again)"), true)),
+            Health::Lost { message, .. } => Some((message.clone(), false)),
+            Health::Up | Health::Unknown => None,
+        })
 }
 
 /// `stale 42 s, retry in 5 s`

@@ -64,7 +64,11 @@ impl<'t> Page<'t> {
         }
         self.lines.push(Line::Heading {
             title: title.to_owned(),
-            detail: detail.to_owned(),
+            detail: if detail.is_empty() {
+                String::new()
+            } else {
+                format!("{} {detail}", self.theme.glyphs.dot())
+            },
         });
     }
 
@@ -100,6 +104,13 @@ impl<'t> Page<'t> {
         } else {
             LABEL
         };
+        if columns(label) >= indent {
+            // Too long for its column: a line of its own.
+            self.line(vec![(label.to_owned(), self.theme.dim)]);
+            let blanks = " ".repeat(usize::from(indent));
+            self.hanging(&[(blanks, self.theme.dim)], value, style);
+            return;
+        }
         let label = format!("{label:<width$}", width = usize::from(indent));
         self.hanging(&[(label, self.theme.dim)], value, style);
     }
@@ -254,16 +265,16 @@ mod tests {
             lines,
             [
                 " Details ─────────────────────",
-                " hypothesisone two three four",
+                " hypothesis",
+                "           one two three four",
                 " links     none",
-                "",
                 "",
             ]
         );
         assert_eq!(laid, Laid { rows: 5, last: 0 });
         let (lines, laid) = drawn(&page, 30, 2, 9);
         assert_eq!(lines[1], " links     none");
-        assert_eq!(laid, Laid { rows: 2, last: 1 });
+        assert_eq!(laid, Laid { rows: 2, last: 2 });
         assert!(lines[0].ends_with('↑'), "{lines:?}");
     }
 }

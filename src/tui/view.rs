@@ -13,7 +13,8 @@ use crate::cockpit::state::{ExperimentDetail, Laid, Screen, State, Tab};
 pub fn view(frame: &mut Frame<'_>, state: &State, theme: &Theme, now: Timestamp) -> Laid {
     let area = frame.area();
     frame.buffer_mut().set_style(area, theme.base());
-    let parts = split(area);
+    let alert = chrome::alert(state);
+    let parts = split(area, alert.is_some());
     let faded = theme.faded();
     let data_theme = if chrome::is_stale(state) { &faded } else { theme };
     let mut cursor = None;
@@ -48,6 +49,11 @@ pub fn view(frame: &mut Frame<'_>, state: &State, theme: &Theme, now: Timestamp)
         state,
         &place,
     );
+    if let Some((text, stopped)) = alert {
+        let style = if stopped { theme.danger } else { theme.warn };
+        let mut pen = Pen::new(theme, parts.alert, frame.buffer_mut());
+        pen.text(1, 0, &theme.glyphs.text(&text), style);
+    }
     if !state.overlays.is_empty() {
         let within = Rect {
             y: parts.content.y,
@@ -91,16 +97,18 @@ fn tab(
 struct Parts {
     header: Rect,
     title: Rect,
+    /// What is wrong with a connection; blank otherwise.
+    alert: Rect,
     content: Rect,
     footer: Rect,
 }
 
-fn split(area: Rect) -> Parts {
+fn split(area: Rect, alert: bool) -> Parts {
     let title = u16::from(area.height >= 3);
     let footer = u16::from(area.height >= 5);
     let header = u16::from(area.height >= 6);
     // A blank line sets the content off where there is room for it.
-    let gap = u16::from(area.height >= 20);
+    let gap = u16::from(area.height >= if alert { 8 } else { 20 });
     let row = |y: u16, height: u16| Rect {
         y: area.y + y,
         height,
@@ -110,6 +118,7 @@ fn split(area: Rect) -> Parts {
     Parts {
         header: row(0, header),
         title: row(header, title),
+        alert: row(header + title, gap),
         content: row(top, area.height - top - footer),
         footer: row(area.height - footer, footer),
     }

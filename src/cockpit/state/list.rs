@@ -31,6 +31,8 @@ pub struct ListState {
     pub rows: Vec<Uuid>,
     /// The row under the cursor, by id, so that new data never moves it.
     pub selected: Option<Uuid>,
+    /// Whether a person put the cursor there. Until then it stays on the first row.
+    pub chosen: bool,
     /// What is typed into the filter.
     pub filter: TextField,
     /// Whether the filter takes the keys.
@@ -94,6 +96,7 @@ impl ListState {
         let last = self.rows.len().saturating_sub(1);
         let from = self.position().unwrap_or(0);
         self.selected = self.rows.get(from.saturating_add_signed(by).min(last)).copied();
+        self.chosen = true;
         self.frozen_until = Some(later(now, FREEZE));
     }
 
@@ -113,7 +116,7 @@ impl ListState {
             self.rows = wanted;
             self.frozen_until = None;
         }
-        if self.position().is_none() {
+        if !self.chosen || self.position().is_none() {
             self.selected = self.rows.first().copied();
         }
     }
@@ -121,6 +124,7 @@ impl ListState {
     /// The filter was changed: the best match comes first and under the cursor.
     pub fn filter_changed(&mut self, now: Timestamp) {
         self.frozen_until = None;
+        self.chosen &= self.filter.text().is_empty();
         let keep = self.filter.text().is_empty().then_some(self.selected).flatten();
         self.selected = keep;
         self.arrange(now);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::cockpit::ports::{RunId, Slot};
+use crate::cockpit::ports::{RunId, Service, Slot};
 
 /// A run that has not been answered.
 #[derive(Debug, Clone, Copy, Eq, PartialEq)]
@@ -69,6 +69,13 @@ impl Requests {
     #[must_use]
     pub fn pending(&self, slot: Slot) -> Option<Pending> {
         self.pending.get(&slot).copied()
+    }
+
+    /// Since when the oldest unfinished run of a service is on its way.
+    #[must_use]
+    pub fn oldest(&self, service: Service) -> Option<Timestamp> {
+        let of_service = self.pending.iter().filter(|(slot, _)| slot.service() == service);
+        of_service.map(|(_, pending)| pending.since).min()
     }
 
     /// How long the last run of a kind took.

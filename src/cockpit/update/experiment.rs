@@ -57,6 +57,7 @@ pub fn close(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
     if let Some(id) = state.open.as_deref().and_then(ExperimentDetail::id) {
         if state.list.rows.contains(&id) {
             state.list.selected = Some(id);
+            state.list.chosen = true;
         }
         state.list.frozen_until = None;
         state.list.arrange(now);

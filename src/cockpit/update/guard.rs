@@ -42,6 +42,9 @@ pub fn refusal(state: &State, now: Timestamp) -> Option<String> {
 /// # Errors
 /// What [`refusal`] says.
 pub fn write(state: &mut State, request: Request, now: Timestamp) -> Result<Effect, String> {
+    if state.requests.pending(request.slot()).is_some() {
+        return Err("The change before is still on its way: wait for its answer".to_owned());
+    }
     match refusal(state, now) {
         Some(why) => Err(why),
         None => {

@@ -37,6 +37,14 @@ pub fn reload(state: &mut State, now: Timestamp) {
     notify(state, Level::Info, "Asking for everything anew", now);
 }
 
+/// Somebody looks again: what was asked less often meanwhile is asked at once.
+pub fn catch_up(state: &mut State, now: Timestamp) {
+    for slot in [Slot::Experiments, Slot::Experiment, Slot::Overview, Slot::Probe] {
+        state.requests.plan(slot, now);
+    }
+    state.touch(Dirty::Data);
+}
+
 /// Brings along what depends on the time alone.
 pub fn pass_time(state: &mut State, now: Timestamp) {
     if state.notice.as_ref().is_some_and(|n| n.until <= now) {
@@ -62,6 +70,10 @@ pub fn next_clock(state: &State, clock: Timestamp) -> Timestamp {
     let down = [&state.api, &state.warehouse]
         .into_iter()
         .any(|link| matches!(link.health, Health::Lost { .. }));
+    let waiting = [Service::Api, Service::Warehouse]
+        .into_iter()
+        .any(|service| state.requests.oldest(service).is_some());
+    let down = down || waiting;
     let young = newest_event(state).is_some_and(|at| clock.duration_since(at).as_secs() < 60);
     let step = if (down || young) && state.focused {
         jiff::SignedDuration::from_secs(1)

@@ -59,7 +59,9 @@ pub fn update(state: &mut State, action: Action, now: Timestamp) -> Vec<Effect> 
             }
         }
         Action::Focus(focused) => {
-            // What became due while nobody looked is asked at once.
+            if focused && !state.focused {
+                live::catch_up(state, now);
+            }
             state.focused = focused;
         }
         Action::Tick => {}
@@ -68,7 +70,7 @@ pub fn update(state: &mut State, action: Action, now: Timestamp) -> Vec<Effect> 
             state.touch(Dirty::Now);
         }
         Action::Laid { rows, last } => {
-            // What a frame showed asks for nothing: what is due starts with the next action.
+            // Told after each frame: nothing else may come of it.
             experiment::laid(state, rows, last);
             return effects;
         }
