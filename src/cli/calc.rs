@@ -3,12 +3,11 @@
 //! Each calculator prints a table for people, or with `--json` one object at full precision. In the JSON a number that does not exist (the
 //! rate of an arm without subjects, an infinite mean) is `null`.
 
-use std::io::{self, Write};
-
 use clap::Subcommand;
 use serde::Serialize;
 
 use super::CliError;
+use super::output::{Align, Table, print, print_json};
 use crate::api::banners::{format_p, group};
 use crate::stats::posterior::{self, Arm, ArmPosterior, MAX_SUBJECTS, Prior};
 use crate::stats::srm::{self, Cohort, CohortTest, MIN_EXPECTED};
@@ -114,17 +113,10 @@ const NOT_A_STOPPING_RULE: &str = "P(best) is not a stopping rule. With no real 
 /// # Errors
 /// See [`CliError`].
 pub fn run(args: &Args) -> Result<(), CliError> {
-    let text = match &args.calculator {
-        Calculator::Bayes(args) => bayes(args)?,
-        Calculator::Srm(args) => srm(args)?,
-        Calculator::Power(args) => power(args)?,
-    };
-    match io::stdout().lock().write_all(text.as_bytes()) {
-        // Whoever reads has seen enough.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        result => {
-            result.map_err(|error| CliError::Failed(format!("cannot write to standard output: {error}")))
-        }
+    match &args.calculator {
+        Calculator::Bayes(args) => bayes(args),
+        Calculator::Srm(args) => srm(args),
+        Calculator::Power(args) => power(args),
     }
 }
 
@@ -175,28 +167,25 @@ impl From<&ArmPosterior> for ArmJson {
     }
 }
 
-fn bayes(args: &Bayes) -> Result<String, CliError> {
+fn bayes(args: &Bayes) -> Result<(), CliError> {
     let results = posterior::compare(&args.arm, args.prior).map_err(|error| usage("--arm", &error))?;
     if args.json {
-        return line(&BayesJson {
+        return print_json(&BayesJson {
             prior: args.prior,
             arms: results.iter().map(ArmJson::from).collect(),
         });
     }
-    let mut rows = vec![
-        [
-            "",
-            "converted",
-            "subjects",
-            "rate",
-            "95 % interval",
-            "P(best)",
-            "expected loss",
-            "uplift",
-            "95 % interval",
-        ]
-        .map(str::to_owned),
-    ];
+    let mut table = Table::new(&[
+        ("", Align::Left),
+        ("converted", Align::Right),
+        ("subjects", Align::Right),
+        ("rate", Align::Right),
+        ("95 % interval", Align::Right),
+        ("P(best)", Align::Right),
+        ("expected loss", Align::Right),
+        ("uplift", Align::Right),
+        ("95 % interval", Align::Right),
+    ]);
     for (i, result) in results.iter().enumerate() {
         let (uplift, uplift_range) = result.uplift.map_or_else(
             || ("—".to_owned(), "—".to_owned()),
@@ -207,7 +196,7 @@ fn bayes(args: &Bayes) -> Result<String, CliError> {
                 )
             },
         );
-        rows.push([
+        table.row([
             if i == 0 {
                 "control".to_owned()
             } else {
@@ -223,12 +212,12 @@ fn bayes(args: &Bayes) -> Result<String, CliError> {
             uplift_range,
         ]);
     }
-    Ok(format!(
+    print(&format!(
         "Prior Beta({}, {}). Uplift is the posterior median, relative to control; loss is the rate given away on average.\n\n\
          {}\n{NOT_A_STOPPING_RULE}\n",
         args.prior.a,
         args.prior.b,
-        table(&rows)
+        table.text()
     ))
 }
 
@@ -264,7 +253,7 @@ struct LeakJson {
     count: u64,
 }
 
-fn srm(args: &Srm) -> Result<String, CliError> {
+fn srm(args: &Srm) -> Result<(), CliError> {
     let arms = args.counts.len();
     if arms < 2 {
         return Err(CliError::Usage(format!(
@@ -290,7 +279,7 @@ fn srm(args: &Srm) -> Result<String, CliError> {
     };
     let why_not = why_not(cohort);
     if args.json {
-        return line(&SrmJson {
+        return print_json(&SrmJson {
             counts: args.counts.clone(),
             weights: cohort.shares.clone(),
             expected: cohort.expected.clone(),
@@ -313,14 +302,20 @@ fn srm(args: &Srm) -> Result<String, CliError> {
                 .collect(),
         });
     }
-    let mut rows = vec![["", "subjects", "observed", "configured", "expected"].map(str::to_owned)];
+    let mut table = Table::new(&[
+        ("", Align::Left),
+        ("subjects", Align::Right),
+        ("observed", Align::Right),
+        ("configured", Align::Right),
+        ("expected", Align::Right),
+    ]);
     for (i, count) in args.counts.iter().enumerate() {
         let observed = if cohort.shares[i] > 0.0 && cohort.n > 0 {
             percent(*count as f64 / cohort.n as f64)
         } else {
             "—".to_owned()
         };
-        rows.push([
+        table.row([
             format!("arm {}", i + 1),
             group(*count),
             observed,
@@ -328,7 +323,7 @@ fn srm(args: &Srm) -> Result<String, CliError> {
             format!("{:.1}", cohort.expected[i]),
         ]);
     }
-    let mut text = format!("{}\n", table(&rows));
+    let mut text = format!("{}\n", table.text());
     for leak in &test.leaks {
         text.push_str(&format!(
             "Leak: {} subjects in arm {}, which has weight 0; they take no part in the test.\n",
@@ -353,7 +348,7 @@ fn srm(args: &Srm) -> Result<String, CliError> {
         significant(e.value()),
         verdict(e.alarm(), "E ≥ 1,000")
     ));
-    Ok(text)
+    print(&text)
 }
 
 /// Why there is no chi-square.
@@ -403,7 +398,7 @@ struct PowerJson {
     weeks: Option<f64>,
 }
 
-fn power(args: &Power) -> Result<String, CliError> {
+fn power(args: &Power) -> Result<(), CliError> {
     let design = power::Design {
         power: args.power,
         alpha: args.alpha,
@@ -423,7 +418,7 @@ fn power(args: &Power) -> Result<String, CliError> {
         .map(|traffic| size.weeks(traffic).map_err(|error| usage("--traffic", &error)))
         .transpose()?;
     if args.json {
-        return line(&PowerJson {
+        return print_json(&PowerJson {
             baseline: args.baseline,
             lift: args.lift,
             power: args.power,
@@ -452,7 +447,7 @@ fn power(args: &Power) -> Result<String, CliError> {
         }
         _ => ".".to_owned(),
     };
-    Ok(format!(
+    print(&format!(
         "To detect {} → {} ({} relative) with {} power at alpha {}, two-sided:\n\n{sizes}{time}\n",
         percent(args.baseline),
         percent(lifted),
@@ -601,31 +596,4 @@ fn decimals(value: f64) -> String {
     } else {
         count(value.round())
     }
-}
-
-/// Columns padded to their widest cell: the first to the left, the others to the right.
-fn table<const N: usize>(rows: &[[String; N]]) -> String {
-    let width = |column: usize| {
-        rows.iter()
-            .map(|row| row[column].chars().count())
-            .max()
-            .unwrap_or_default()
-    };
-    let mut text = String::new();
-    for row in rows {
-        let mut printed = format!("{:<1$}", row[0], width(0));
-        for (column, cell) in row.iter().enumerate().skip(1) {
-            printed.push_str(&format!("  {cell:>0$}", width(column)));
-        }
-        text.push_str(printed.trim_end());
-        text.push('\n');
-    }
-    text
-}
-
-/// One JSON object on a line.
-fn line<T: Serialize>(value: &T) -> Result<String, CliError> {
-    let text = serde_json::to_string(value)
-        .map_err(|error| CliError::Failed(format!("cannot write the result as JSON: {error}")))?;
-    Ok(text + "\n")
 }

@@ -339,6 +339,11 @@ fn mass(beta: &Beta, low: f64, high: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    #![allow(
+        clippy::excessive_precision,
+        reason = "references are quoted as they were computed"
+    )]
+
     // Reference values: mpmath at 40 digits (the density from its log-gammas, the masses by quadrature or `betainc`), of the same
     // f64 arguments.
     use super::*;

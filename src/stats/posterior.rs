@@ -105,7 +105,7 @@ pub struct ArmPosterior {
 
 /// Posteriors of all arms; the first is control.
 ///
-/// Two arms take about a tenth of a millisecond. The result does not depend on the order of the arms but for which is control.
+/// Two arms take about a quarter of a millisecond, ten arms two; arms without subjects take longest, one millisecond for two. The result does not depend on the order of the arms but for which is control.
 ///
 /// # Errors
 /// [`StatsError`] when there are no arms, an arm has more conversions than subjects or more than [`MAX_SUBJECTS`], or the prior's
@@ -419,6 +419,11 @@ pub fn plot_range(arms: &[Arm], prior: Prior) -> Result<PlotRange, StatsError> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(
+        clippy::excessive_precision,
+        reason = "references are quoted as they were computed"
+    )]
+
     use proptest::prelude::*;
 
     use super::*;
@@ -776,6 +781,16 @@ mod tests {
                 [-0.33987597931185379, 4.2852135068025138, 156.49208812228604],
                 None,
             ),
+            (
+                [(1_000_000_000, 1_000_000_000), (999_999_997, 1_000_000_000)],
+                UNIFORM,
+                [
+                    -8.0015514655604405e-9,
+                    -2.7797006777092037e-9,
+                    9.1629072837765868e-10,
+                ],
+                Some(-2.999999996e-9),
+            ),
             //MORE
         ] {
             let uplift = compared(&counts, prior)[1].uplift.unwrap();
@@ -954,7 +969,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
+        #![proptest_config(ProptestConfig::with_cases(24))]
 
         #[test]
         fn whatever_is_valid_gives_numbers_that_make_sense(

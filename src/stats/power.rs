@@ -220,6 +220,11 @@ pub fn floor(counts: &[u64], weights: &[f64]) -> Result<Floor, StatsError> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(
+        clippy::excessive_precision,
+        reason = "references are quoted as they were computed"
+    )]
+
     use proptest::prelude::*;
 
     use super::*;

@@ -263,6 +263,11 @@ fn rate(index: usize, arm: Arm) -> Result<(f64, f64), StatsError> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(
+        clippy::excessive_precision,
+        reason = "references are quoted as they were computed"
+    )]
+
     use proptest::prelude::*;
 
     use super::*;

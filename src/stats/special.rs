@@ -112,6 +112,11 @@ pub(super) fn log_sum_exp(terms: &[f64]) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    #![allow(
+        clippy::excessive_precision,
+        reason = "references are quoted as they were computed"
+    )]
+
     // Reference values: mpmath at 50 digits, of the same f64 arguments.
     use super::*;
 

@@ -222,6 +222,11 @@ impl Split {
 
 #[cfg(test)]
 mod tests {
+    #![allow(
+        clippy::excessive_precision,
+        reason = "references are quoted as they were computed"
+    )]
+
     use proptest::prelude::*;
 
     use super::*;
