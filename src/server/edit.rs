@@ -10,6 +10,9 @@ use crate::decide::split;
 use crate::domain::experiment::DEFAULT_LAB;
 use crate::domain::{Experiment, FieldError, Key, Percent, Rule, Status, Variant};
 
+/// Keys that would stand for something else in a path: an endpoint, or this and the parent directory.
+const RESERVED_KEYS: [&str; 3] = ["assign", ".", ".."];
+
 /// A new draft.
 ///
 /// `taken` says whether a key is in use, for keys that are made from the name.
@@ -24,7 +27,7 @@ pub fn create(
 ) -> Result<Experiment, Vec<FieldError>> {
     let mut errors = Vec::new();
     let key = match &body.key {
-        Some(text) => Key::new(text.as_str()).map_err(|e| errors.push(e)).ok(),
+        Some(text) => usable_key(text).map_err(|e| errors.push(e)).ok(),
         // A blank name is refused by its own field.
         None if body.name.trim().is_empty() => None,
         None => free_slug(&body.name, taken).map_err(|e| errors.push(e)).ok(),
@@ -83,6 +86,20 @@ pub fn create(
     }
 }
 
+fn is_reserved(key: &Key) -> bool {
+    RESERVED_KEYS.contains(&key.folded().as_str())
+}
+
+/// A key that was asked for.
+fn usable_key(text: &str) -> Result<Key, FieldError> {
+    let key = Key::new(text)?;
+    if is_reserved(&key) {
+        let allowed = format!("any other key than {}", RESERVED_KEYS.join(", "));
+        return Err(FieldError::new("key", key, allowed));
+    }
+    Ok(key)
+}
+
 /// A key made from the name, with a number behind it where the plain one is taken.
 fn free_slug(name: &str, taken: impl Fn(&Key) -> bool) -> Result<Key, FieldError> {
     let slug = Key::slug(name).ok_or_else(|| {
@@ -92,6 +109,7 @@ fn free_slug(name: &str, taken: impl Fn(&Key) -> bool) -> Result<Key, FieldError
             "a key: the name has no letter or digit of a key",
         )
     })?;
+    let taken = |key: &Key| is_reserved(key) || taken(key);
     if !taken(&slug) {
         return Ok(slug);
     }

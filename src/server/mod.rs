@@ -30,6 +30,7 @@ pub mod snapshot;
 pub mod state;
 pub mod store;
 
+use std::fmt;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -52,7 +53,7 @@ use store::{Store, StoreError};
 const SPOOL_DIR: &str = "spool";
 
 /// How the server is run.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Options {
     /// Where the store, the spool and the token are kept. Created where it is missing.
     pub data_dir: PathBuf,
@@ -72,6 +73,17 @@ pub struct Options {
     pub drain_limit: Duration,
     /// Whether the traffic is simulated.
     pub demo: bool,
+}
+
+impl fmt::Debug for Options {
+    /// Without the token, so that it cannot reach a log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("data_dir", &self.data_dir)
+            .field("project", &self.project)
+            .field("token", &self.token.as_ref().map(|_| "…"))
+            .finish_non_exhaustive()
+    }
 }
 
 impl Options {

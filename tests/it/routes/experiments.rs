@@ -36,6 +36,11 @@ async fn a_name_is_enough() {
             json!(["treatment", false, 50.0, 1])
         ]
     );
+    let reserved = server
+        .post("/experiments", &json!({ "name": "Assign!" }))
+        .await
+        .expect(201);
+    assert_eq!(reserved["key"], "assign-2", "the plain one is an endpoint");
     // The same name again gets a key of its own; a key that is asked for never does.
     let second = server
         .post("/experiments", &json!({ "name": "Checkout CTA: green?" }))
@@ -119,6 +124,8 @@ async fn every_refusal_names_its_field_what_was_given_and_what_is_allowed() {
         ("key", json!({ "name": "x", "key": "two words" })),
         ("key", json!({ "name": "x", "key": "" })),
         ("key", json!({ "name": "—" })),
+        ("key", json!({ "name": "x", "key": "Assign" })),
+        ("key", json!({ "name": "x", "key": ".." })),
         (
             "assignmentMode",
             json!({ "name": "x", "assignmentMode": "device" }),
