@@ -20,8 +20,9 @@ use super::sandbox::{Allowed, confine};
 /// How long the engine of an earlier, killed supervisor is waited for.
 const LOCK_WAIT: Duration = Duration::from_secs(15);
 
-/// How long ClickHouse has to end after its input closed, before it is ended.
-const GRACE: Duration = Duration::from_secs(10);
+/// How long ClickHouse has to end after its input closed, before it is ended. Killing it loses nothing: what it
+/// acknowledged is on the disk, and a query that still runs has nobody left to answer to.
+const GRACE: Duration = Duration::from_secs(4);
 
 /// What the process becomes.
 #[derive(Debug, Clone, PartialEq, Eq)]

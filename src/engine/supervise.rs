@@ -24,7 +24,7 @@ const LOOK: Duration = Duration::from_millis(5);
 const HEALTHY: Duration = Duration::from_secs(60);
 
 /// How long a stopped engine may take to end by itself; its own grace time is shorter.
-const STOP: Duration = Duration::from_secs(15);
+const STOP: Duration = Duration::from_secs(8);
 
 /// What the supervisor's thread owns.
 pub(super) struct Supervisor {

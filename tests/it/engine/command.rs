@@ -145,7 +145,7 @@ async fn the_engine_ends_soon_after_its_parent_was_killed_and_its_data_are_there
     }
     let pid = first.engine_pid();
     kill(first.child.id());
-    let ended = tokio::time::timeout(Duration::from_secs(15), until("the engine ended", || !runs(pid))).await;
+    let ended = tokio::time::timeout(Duration::from_secs(8), until("the engine ended", || !runs(pid))).await;
     assert!(ended.is_ok(), "it still runs");
 
     let second = Foreground::start(dir.path());
