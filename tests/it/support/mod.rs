@@ -3,4 +3,5 @@
 pub mod engine;
 pub mod pty;
 pub mod server;
+pub mod tables;
 pub mod warehouse;
