@@ -1,6 +1,7 @@
 //! What several tests need.
 
 pub mod engine;
+pub mod load;
 pub mod pty;
 pub mod server;
 pub mod tables;
