@@ -91,6 +91,17 @@ impl Stack {
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), StackError> {
+        if let Some(mut state) = self.engine() {
+            let ingest = self.server.state().ingest().clone();
+            // Events that wait need not wait out a pause once a restarted engine answers.
+            tokio::spawn(async move {
+                while state.changed().await.is_ok() {
+                    if matches!(*state.borrow_and_update(), EngineState::Ready(_)) {
+                        ingest.poke();
+                    }
+                }
+            });
+        }
         let served = self.server.serve(listener, shutdown).await;
         if let Some(engine) = self.engine {
             engine.shutdown().await;

@@ -2,4 +2,5 @@
 
 mod calc;
 mod demo;
+mod ingest;
 mod server;

@@ -1,6 +1,8 @@
 //! What several tests need.
 
 pub mod engine;
+pub mod load;
 pub mod pty;
 pub mod server;
+pub mod tables;
 pub mod warehouse;

@@ -1,4 +1,5 @@
 //! The warehouse on the real engine.
 
+mod inserts;
 mod results;
-mod schema_and_inserts;
+mod schema;
