@@ -80,7 +80,8 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     if args.child {
         return demo_backend::run(&data_dir, &paths, args.rate, true);
     }
-    if !args.headless && !(std::io::stdout().is_terminal() && std::io::stdin().is_terminal()) {
+    let terminal = std::io::stdout().is_terminal() && std::io::stdin().is_terminal();
+    if !args.headless && !terminal {
         return Err(CliError::Usage(
             "the cockpit needs a terminal; `splitdeck demo --headless` does without".to_owned(),
         ));

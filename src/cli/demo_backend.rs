@@ -80,22 +80,20 @@ pub fn run(data_dir: &Path, paths: &Paths, rate: f64, while_stdin: bool) -> Resu
 }
 
 /// Ready when standard input is at its end; never, where that does not matter.
-fn stdin_closed(matters: bool) -> impl Future<Output = ()> + Send + 'static {
-    async move {
-        if !matters {
-            return std::future::pending().await;
-        }
-        let (sender, receiver) = oneshot::channel::<()>();
-        // A thread of its own: a pending read of tokio's standard input would hold up the end.
-        std::thread::spawn(move || {
-            let mut rest = Vec::new();
-            // An error is an end as well.
-            let _ = std::io::stdin().lock().read_to_end(&mut rest);
-            drop(sender);
-        });
-        // Dropped without a word, which is the word.
-        let _ = receiver.await;
+async fn stdin_closed(matters: bool) {
+    if !matters {
+        return std::future::pending().await;
     }
+    let (sender, receiver) = oneshot::channel::<()>();
+    // A thread of its own: a pending read of tokio's standard input would hold up the end.
+    std::thread::spawn(move || {
+        let mut rest = Vec::new();
+        // An error is an end as well.
+        let _ = std::io::stdin().lock().read_to_end(&mut rest);
+        drop(sender);
+    });
+    // Dropped without a word, which is the word.
+    let _ = receiver.await;
 }
 
 async fn backend(

@@ -144,7 +144,11 @@ fn lifecycle(page: &mut Page<'_>, experiment: &Experiment, overview: Option<&Ove
     if next.is_empty() {
         page.missing("next", "nothing: this is over");
     } else {
-        page.field_in("next", &next.join(&format!(" {} ", theme.glyphs.dot())), theme.key);
+        page.field_in(
+            "next",
+            &next.join(&format!(" {} ", theme.glyphs.dot())),
+            theme.key,
+        );
     }
     if let Some(overview) = overview {
         page.field("subjects", &format::count(overview.subjects));
