@@ -791,7 +791,6 @@ mod tests {
                 ],
                 Some(-2.999999996e-9),
             ),
-            //MORE
         ] {
             let uplift = compared(&counts, prior)[1].uplift.unwrap();
             println!("{counts:?} {uplift:?}");
