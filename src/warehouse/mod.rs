@@ -110,12 +110,16 @@ impl Warehouse {
         &self.database
     }
 
-    /// Asks ClickHouse whether it answers this user.
+    /// Asks ClickHouse whether it answers this user. The database need not be there.
     ///
     /// # Errors
     /// Why it does not.
     pub async fn ping(&self) -> Result<(), WarehouseError> {
-        let client = self.client.clone().with_compression(Compression::None);
+        let client = self
+            .client
+            .clone()
+            .with_database("")
+            .with_compression(Compression::None);
         let query = client.query_raw("SELECT 1").fetch_one::<u8>();
         let one = self
             .within(PING_TIMEOUT, "asking whether it answers", query)

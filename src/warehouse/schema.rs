@@ -1,6 +1,6 @@
 //! The two tables, and the step from what is there to what this program needs.
 
-use super::{Class, Warehouse, WarehouseError};
+use super::{Warehouse, WarehouseError};
 
 /// Every event, one row.
 pub const EVENTS: &str = "events";
@@ -167,9 +167,11 @@ impl Warehouse {
     }
 
     async fn database_exists(&self) -> Result<bool, WarehouseError> {
-        match self.ping().await {
-            Ok(()) => Ok(true),
-            Err(error) if error.class == Class::Configuration && error.code == Some(81) => Ok(false),
+        // Every query names the database as its current one.
+        let query = self.client.query_raw("SELECT 1").fetch_one::<u8>();
+        match self.timed("looking for the database", query).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.code == Some(81) => Ok(false),
             Err(error) => Err(error),
         }
     }
