@@ -1,0 +1,265 @@
+//! The cockpit as a process in a terminal of 120×40: time to its first frame, bytes while nothing changes
+//! and per frame, and the resident memory of cockpit, server and engine.
+//!
+//! `cargo bench --bench cockpit`
+//!
+//! It runs against `splitdeck demo --headless` in a temporary directory, first without simulated traffic,
+//! then with it.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a benchmark prints its figures and stops at the first fault"
+)]
+
+use std::io::{BufRead as _, BufReader, Read as _, Write};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use portable_pty::{CommandBuilder, MasterPty, PtySize, native_pty_system};
+use splitdeck::cli::demo::Ready;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_splitdeck");
+/// How long bytes are counted.
+const WINDOW: Duration = Duration::from_secs(10);
+/// What begins a frame: the terminal is told to wait until all of it is there.
+const FRAME: &[u8] = b"\x1b[?2026h";
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn main() {
+    let dir = tempfile::tempdir().expect("a directory");
+    {
+        let quiet = Demo::start(&dir.path().join("quiet"), "0");
+        let firsts: Vec<Duration> = (0..9).map(|_| first_frame(&quiet.ready)).collect();
+        let cockpit = Cockpit::start(&quiet.ready);
+        cockpit.wait("90,189");
+        settle();
+        let list = cockpit.window();
+        let mut cockpit = cockpit;
+        cockpit.open("cookie-cats");
+        settle();
+        let analytics = cockpit.window();
+        println!("nothing changes (no traffic):");
+        println!(
+            "  first frame after start, median of {}: {:.1} ms",
+            firsts.len(),
+            median(firsts)
+        );
+        println!("  list:      {}", list.line());
+        println!("  analytics: {}", analytics.line());
+        println!("  largest frame so far: {} B", cockpit.largest_frame());
+        println!("resident memory, quiet:");
+        memory(&quiet, &cockpit);
+    }
+    let busy = Demo::start(&dir.path().join("busy"), "50");
+    let mut cockpit = Cockpit::start(&busy.ready);
+    cockpit.wait("90,189");
+    settle();
+    let list = cockpit.window();
+    cockpit.open("checkout-cta");
+    settle();
+    let analytics = cockpit.window();
+    println!("50 visitors a second arrive:");
+    println!("  list:      {}", list.line());
+    println!("  analytics: {}", analytics.line());
+    println!("  largest frame so far: {} B", cockpit.largest_frame());
+    println!("resident memory, busy:");
+    memory(&busy, &cockpit);
+}
+
+/// Lets what was just asked for arrive.
+fn settle() {
+    std::thread::sleep(Duration::from_secs(3));
+}
+
+fn median(mut all: Vec<Duration>) -> f64 {
+    all.sort_unstable();
+    all[all.len() / 2].as_secs_f64() * 1e3
+}
+
+struct Demo {
+    child: Child,
+    ready: Ready,
+}
+
+impl Demo {
+    fn start(data: &Path, rate: &str) -> Self {
+        let mut child = Command::new(PROGRAM)
+            .args(["demo", "--headless", "--rate", rate, "--data-dir"])
+            .arg(data)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("starts");
+        let mut line = String::new();
+        let output = child.stdout.take().expect("piped");
+        BufReader::new(output).read_line(&mut line).expect("reads");
+        let ready = serde_json::from_str(&line).expect("a line of JSON");
+        Self { child, ready }
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Bytes and frames of a time.
+struct Window {
+    bytes: usize,
+    frames: usize,
+}
+
+impl Window {
+    fn line(&self) -> String {
+        let Self { bytes, frames } = self;
+        let seconds = WINDOW.as_secs_f64();
+        format!(
+            "{:.0} B/s, {frames} frames in {seconds} s",
+            *bytes as f64 / seconds
+        )
+    }
+}
+
+struct Cockpit {
+    output: Arc<Mutex<Vec<u8>>>,
+    keyboard: Box<dyn Write + Send>,
+    child: Box<dyn portable_pty::Child + Send + Sync>,
+    _master: Box<dyn MasterPty + Send>,
+}
+
+impl Cockpit {
+    fn start(ready: &Ready) -> Self {
+        let size = PtySize {
+            rows: 40,
+            cols: 120,
+            pixel_width: 0,
+            pixel_height: 0,
+        };
+        let pair = native_pty_system().openpty(size).expect("a terminal");
+        let mut command = CommandBuilder::new(PROGRAM);
+        command.env("SPLITDECK_API", &ready.api);
+        command.env("SPLITDECK_TOKEN", &ready.token);
+        command.env("TERM", "xterm-256color");
+        command.env("LANG", "C.UTF-8");
+        let child = pair.slave.spawn_command(command).expect("starts");
+        let output = Arc::new(Mutex::new(Vec::new()));
+        let mut reader = pair.master.try_clone_reader().expect("its output");
+        let written = Arc::clone(&output);
+        std::thread::spawn(move || {
+            let mut buffer = [0; 1 << 16];
+            while let Ok(n) = reader.read(&mut buffer) {
+                if n == 0 {
+                    return;
+                }
+                written.lock().expect("no panic").extend_from_slice(&buffer[..n]);
+            }
+        });
+        Self {
+            output,
+            keyboard: pair.master.take_writer().expect("its input"),
+            child,
+            _master: pair.master,
+        }
+    }
+
+    /// Waits until a text has been written.
+    fn wait(&self, text: &str) {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let written = self.output.lock().expect("no panic").clone();
+            if written.windows(text.len()).any(|w| w == text.as_bytes()) {
+                return;
+            }
+            assert!(Instant::now() < until, "{text} did not come");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Opens the Analytics tab of an experiment.
+    fn open(&mut self, key: &str) {
+        for keys in [format!("/{key}\r"), "\r".to_owned(), "5".to_owned()] {
+            self.keyboard.write_all(keys.as_bytes()).expect("takes keys");
+            self.keyboard.flush().expect("takes keys");
+            std::thread::sleep(Duration::from_millis(300));
+        }
+        self.wait("posterior");
+    }
+
+    fn window(&self) -> Window {
+        let from = self.output.lock().expect("no panic").len();
+        std::thread::sleep(WINDOW);
+        let written = self.output.lock().expect("no panic");
+        let new = &written[from..];
+        let frames = new.windows(FRAME.len()).filter(|w| *w == FRAME).count();
+        Window {
+            bytes: new.len(),
+            frames,
+        }
+    }
+
+    fn largest_frame(&self) -> usize {
+        let written = self.output.lock().expect("no panic");
+        let starts: Vec<usize> = written
+            .windows(FRAME.len())
+            .enumerate()
+            .filter(|(_, w)| *w == FRAME)
+            .map(|(at, _)| at)
+            .collect();
+        let ends = starts.iter().skip(1).copied().chain([written.len()]);
+        starts
+            .iter()
+            .zip(ends)
+            .map(|(start, end)| end - start)
+            .max()
+            .unwrap_or(0)
+    }
+}
+
+impl Drop for Cockpit {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// From the start of the process until the first frame is written.
+fn first_frame(ready: &Ready) -> Duration {
+    let began = Instant::now();
+    let cockpit = Cockpit::start(ready);
+    cockpit.wait("Experiments");
+    began.elapsed()
+}
+
+fn memory(demo: &Demo, cockpit: &Cockpit) {
+    let cockpit = cockpit.child.process_id().expect("runs");
+    let server = demo.child.id();
+    let engine = child_of(server).expect("the engine runs");
+    for (name, pid) in [("cockpit", cockpit), ("server", server), ("engine", engine)] {
+        let of = |field: &str| field_of(pid, field).map_or(f64::NAN, |kib| kib as f64 / 1024.0);
+        println!(
+            "  {name:<8} {:>7.1} MiB resident, of which {:.1} MiB are its own (the rest are files)",
+            of("VmRSS:"),
+            of("RssAnon:")
+        );
+    }
+}
+
+/// A number of `/proc/<pid>/status`, KiB.
+fn field_of(pid: u32, field: &str) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find(|line| line.starts_with(field))?;
+    line.split_whitespace().nth(1)?.parse().ok()
+}
+
+fn child_of(parent: u32) -> Option<u32> {
+    let processes = std::fs::read_dir("/proc").ok()?;
+    let mut pids = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    pids.find(|pid| field_of(*pid, "PPid:") == Some(u64::from(parent)))
+}
