@@ -6,6 +6,7 @@
 pub mod assign;
 pub mod banners;
 pub mod experiments;
+pub mod jobs;
 pub mod overrides;
 pub mod problem;
 pub mod results;

@@ -9,6 +9,7 @@ mod demo_backend;
 pub mod engine;
 pub mod experiments;
 pub mod explain;
+pub mod jobs;
 pub mod output;
 pub mod overrides;
 pub mod progress;
@@ -52,6 +53,8 @@ pub enum Command {
     Experiments(experiments::Args),
     /// Which variant a user gets, and why.
     Explain(explain::Args),
+    /// Run what a server otherwise does by itself.
+    Jobs(jobs::Args),
     /// Who is forced into a variant.
     Overrides(overrides::Args),
     /// What an experiment shows so far: rates, posteriors, the split, time series, segments.
@@ -95,6 +98,7 @@ pub fn run(cli: Cli) -> Result<(), CliError> {
         Some(Command::Engine(args)) => engine::run(args),
         Some(Command::Experiments(args)) => experiments::run(args),
         Some(Command::Explain(args)) => explain::run(args),
+        Some(Command::Jobs(args)) => jobs::run(&args),
         Some(Command::Overrides(args)) => overrides::run(args),
         Some(Command::Results(args)) => results::run(args),
         Some(Command::Serve(args)) => serve::run(&args),

@@ -17,6 +17,7 @@ use crate::api::experiments::{
     ChangeStatus, CreateExperiment, ExperimentList, History, HistoryQuery, ListExperiments, SetRules,
     UpdateExperiment,
 };
+use crate::api::jobs::SrmGuardRun;
 use crate::api::overrides::{DeleteOverride, ListOverrides, OverridePage, OverridesSet, SetOverrides};
 use crate::api::problem::Problem;
 use crate::api::results::{Results, ResultsQuery};
@@ -30,6 +31,8 @@ pub use error::ClientError;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a whole request may take.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a job may take.
+const JOB_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// A client of one server with one token. Cheap to clone: clones share their connections.
 #[derive(Clone)]
@@ -367,6 +370,15 @@ impl Client {
     /// See [`ClientError`].
     pub async fn explain(&self, id_or_key: &str, user: &User) -> Result<Explanation, ClientError> {
         self.post(&["experiments", id_or_key, "explain"], user).await
+    }
+
+    /// `POST /jobs/srm-guard`: tests every active experiment now, and waits for the end of it.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn run_srm_guard(&self) -> Result<SrmGuardRun, ClientError> {
+        let request = self.request(Method::POST, &["jobs", "srm-guard"]);
+        self.send(request.timeout(JOB_TIMEOUT)).await
     }
 
     /// `GET /experiments/{idOrKey}/results`

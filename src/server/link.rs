@@ -160,8 +160,6 @@ impl Link {
         loop {
             let attempt = async {
                 let warehouse = Warehouse::new(login)?;
-                // Quick to say that nobody answers.
-                warehouse.ping().await?;
                 warehouse.migrate().await?;
                 Ok::<_, crate::warehouse::WarehouseError>(warehouse)
             };

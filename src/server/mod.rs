@@ -10,6 +10,7 @@
 //! | `edit`, `lifecycle`, `diff` | what a change makes of an experiment, and what changed: pure |
 //! | `snapshot` | configuration in memory, what assignments are decided from |
 //! | `store/` | configuration on disk |
+//! | `jobs/` | what the server does by itself, or when an administrator says so |
 //! | `link` | the way to ClickHouse |
 //! | `ingest/` | events: the durable spool, and its drain into ClickHouse |
 //! | `setup` | the first start: project and token |
@@ -20,6 +21,7 @@ pub mod error;
 pub mod extract;
 pub mod handlers;
 pub mod ingest;
+pub mod jobs;
 pub mod lifecycle;
 pub mod link;
 pub mod middleware;

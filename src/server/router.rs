@@ -11,7 +11,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::api::system::Role;
 
 use super::handlers::{
-    assign, experiments, explain, history, overrides, results, rules, status, system, track,
+    assign, experiments, explain, history, jobs, overrides, results, rules, status, system, track,
 };
 use super::middleware::{auth, panicked, respond, time_out};
 use super::state::AppState;
@@ -23,10 +23,17 @@ const MAX_OVERRIDES_BODY: usize = 16 << 20;
 /// The largest body of events: 10,000 of some 1.5 KiB.
 const MAX_TRACK_BODY: usize = 16 << 20;
 
-/// The whole API. `time_limit` is how long a request may take.
+/// How long a job may take while its caller waits; it goes on afterwards.
+const JOB_TIME_LIMIT: Duration = Duration::from_secs(600);
+
+/// The whole API. `time_limit` is how long a request may take, but for jobs.
 pub fn router(state: AppState, time_limit: Duration) -> Router {
     let viewer = |route: MethodRouter<AppState>| guard(&state, Role::Viewer, route);
     let editor = |route: MethodRouter<AppState>| guard(&state, Role::Editor, route);
+    let admin = |route: MethodRouter<AppState>| guard(&state, Role::Admin, route);
+    let jobs = Router::new()
+        .route("/jobs/srm-guard", admin(post(jobs::srm_guard)))
+        .layer(from_fn_with_state(JOB_TIME_LIMIT, time_out));
     let api = Router::new()
         .route("/healthz", get(system::health))
         .route("/readyz", get(system::readiness))
@@ -56,8 +63,9 @@ pub fn router(state: AppState, time_limit: Duration) -> Router {
             "/track",
             editor(post(track::track)).layer(DefaultBodyLimit::max(MAX_TRACK_BODY)),
         )
-        .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(from_fn_with_state(time_limit, time_out))
+        .merge(jobs)
+        .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(CatchPanicLayer::custom(panicked))
         .with_state(state);
     // In a router around it: what axum adds to an answer by itself, such as `Allow`, is there by then.

@@ -1,17 +1,26 @@
 //! `POST /experiments/{idOrKey}/status`.
 
+use std::time::Duration;
+
 use axum::extract::State;
+use serde_json::{Value, json};
 
 use crate::api::experiments::ChangeStatus;
-use crate::domain::AuditAction;
+use crate::api::problem::{Code, Problem};
+use crate::api::results::ResultsQuery;
+use crate::domain::{AuditAction, Experiment, FieldError, Status};
 use crate::server::error::ApiError;
 use crate::server::extract::{IdOrKey, VersionedBody};
+use crate::server::jobs::srm_guard::evidence;
 use crate::server::lifecycle;
 use crate::server::middleware::auth::Caller;
-use crate::server::registry::{Motive, Plan};
+use crate::server::registry::{Motive, Plan, now};
 use crate::server::state::AppState;
 
 use super::{Versioned, versioned};
+
+/// How long ClickHouse may take to say whether the sample ratio test still fails.
+const SRM_TIME_LIMIT: Duration = Duration::from_secs(10);
 
 /// A step of the lifecycle.
 pub async fn change(
@@ -21,6 +30,15 @@ pub async fn change(
     VersionedBody(body): VersionedBody<ChangeStatus>,
 ) -> Result<Versioned, ApiError> {
     let version = body.resource_version;
+    let live = state.registry().find(&caller, &id)?;
+    // Before the change, which waits for nobody: its version says whether this is still the case by then.
+    let resumes = body.to == Status::Active && live.experiment.is_auto_paused();
+    let evidence = if resumes && live.experiment.resource_version == version {
+        lifecycle::change(&live.experiment, &body, state.registry().max_variants(), now())?;
+        test_again(&state, &live.experiment, &body).await?
+    } else {
+        Value::Null
+    };
     let experiment = state
         .registry()
         .change(caller, &id, version, move |live, max_variants, now| {
@@ -31,10 +49,54 @@ pub async fn change(
                 actions: vec![AuditAction::StatusChanged],
                 motive: Motive {
                     comment: comment.filter(|text| !text.is_empty()),
-                    ..Motive::default()
+                    evidence,
                 },
             })
         })
         .await?;
     Ok(versioned(experiment))
+}
+
+/// Refuses to resume, without a word that one knows it, what still fails the test it was paused for.
+///
+/// Answers with the evidence for the audit log. Where ClickHouse cannot say, that is the evidence: an
+/// operator must be able to resume without it.
+async fn test_again(
+    state: &AppState,
+    experiment: &Experiment,
+    body: &ChangeStatus,
+) -> Result<Value, ApiError> {
+    let query = ResultsQuery::default();
+    let asked = async {
+        let warehouse = state.link().warehouse()?;
+        let results = warehouse.results(experiment, &query, now()).await?;
+        Ok::<_, ApiError>(results)
+    };
+    let untested = match tokio::time::timeout(SRM_TIME_LIMIT, asked).await {
+        Ok(Ok(results)) => {
+            let p = results.srm.test.map_or(f64::NAN, |test| test.p);
+            if results.srm.alarm && !body.override_failing_srm {
+                return Err(still_fails(experiment, p));
+            }
+            return Ok(evidence(&results));
+        }
+        Ok(Err(error)) => error.into_problem().detail,
+        Err(_) => format!("ClickHouse did not answer within {} s", SRM_TIME_LIMIT.as_secs()),
+    };
+    tracing::warn!(key = %experiment.key, why = untested, "resumed without the sample ratio test");
+    Ok(json!({ "srmUntested": untested }))
+}
+
+fn still_fails(experiment: &Experiment, p: f64) -> ApiError {
+    let mut problem = Problem::new(
+        Code::BadTransition,
+        format!(
+            "{} still fails the sample ratio test it was paused for (p={p:.3e}); find the cause first, or \
+             resume with overrideFailingSrm",
+            experiment.key
+        ),
+    );
+    let allowed = format!("true, knowing that the test still fails (p={p:.3e})");
+    problem.errors = vec![FieldError::new("overrideFailingSrm", false, allowed).into()];
+    problem.into()
 }

@@ -2,6 +2,7 @@
 
 mod experiments;
 mod explain;
+mod jobs;
 mod overrides;
 mod remote;
 mod results;

@@ -6,6 +6,7 @@ mod experiments;
 mod explain;
 mod fuzz;
 mod history;
+mod jobs;
 mod me;
 mod overrides;
 mod results;
