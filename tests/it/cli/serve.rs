@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use splitdeck::api::assign::AssignRequest;
-use splitdeck::api::experiments::{ChangeStatus, CreateExperiment};
+use splitdeck::api::experiments::{ChangeStatus, CreateExperiment, HistoryQuery, UpdateExperiment};
 use splitdeck::api::system::Readiness;
 use splitdeck::client::{Client, ClientError};
 use splitdeck::domain::{Status, User};
@@ -164,6 +164,67 @@ async fn it_serves_without_clickhouse_and_ends_in_order() {
         .expect("a list");
     assert_eq!(all.experiments.len(), 3);
     assert!(all.experiments.iter().all(|e| e.status == Status::Active));
+}
+
+#[tokio::test]
+async fn killed_in_the_middle_of_changes_it_comes_back_whole() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut acknowledged = 0;
+    for round in 0..4_u64 {
+        let mut command = serve(dir.path(), "127.0.0.1:0");
+        command.env("SPLITDECK_TOKEN", "a-token-of-my-own");
+        let serving = start(command).await;
+        let client = client(&serving.base, "a-token-of-my-own");
+        if round == 0 {
+            let body = CreateExperiment {
+                name: "x".to_owned(),
+                ..CreateExperiment::default()
+            };
+            client.create_experiment(&body).await.expect("created");
+            acknowledged = 1;
+        }
+        let live = client.experiment("x").await.expect("there");
+        let history = client
+            .history("x", &HistoryQuery::default())
+            .await
+            .expect("a history");
+        let newest = &history.entries[0];
+        assert!(
+            live.resource_version >= acknowledged,
+            "an acknowledged change is never lost"
+        );
+        assert_eq!(
+            newest.resource_version, live.resource_version,
+            "the log agrees with the state"
+        );
+        assert!(live.resource_version == 1 || live.description == format!("after {}", live.resource_version));
+        if round == 3 {
+            break;
+        }
+        // Changes without a pause, until the server is shot in the middle of them.
+        let changing = async {
+            let mut version = live.resource_version;
+            loop {
+                let body = UpdateExperiment {
+                    resource_version: version,
+                    description: Some(format!("after {}", version + 1)),
+                    ..UpdateExperiment::default()
+                };
+                match client.update_experiment("x", &body).await {
+                    Ok(changed) => version = changed.resource_version,
+                    Err(_) => return version,
+                }
+            }
+        };
+        let shooting = async {
+            tokio::time::sleep(Duration::from_millis(150 + 37 * round)).await;
+            serving.signal(Signal::KILL);
+        };
+        (acknowledged, ()) = tokio::join!(changing, shooting);
+        assert!(acknowledged > live.resource_version, "something was changed");
+        let (code, _, _) = serving.ended().await;
+        assert_eq!(code, None);
+    }
 }
 
 #[tokio::test]
