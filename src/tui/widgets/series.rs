@@ -127,10 +127,9 @@ impl Series {
         }
         let quiet = self.quiet_from(plot);
         for (index, cell) in dots.iter().enumerate() {
-            let (Some(number), Ok(index)) = (cell.owner(), u16::try_from(index)) else {
-                continue;
-            };
+            let Ok(index) = u16::try_from(index) else { break };
             let (x, y) = (index % plot, index / plot);
+            let Some(number) = cell.owner(x) else { continue };
             let Some(line) = self.lines.get(number) else {
                 continue;
             };
@@ -145,8 +144,10 @@ impl Series {
         if !self.partial || last == 0 {
             return plot;
         }
+        // After the cell in which the last whole bucket is drawn.
         let share = (last - 1) as f64 / last as f64;
-        to_column(share * f64::from(plot)).min(plot.saturating_sub(1)) + 1
+        let whole = share * f64::from(plot.saturating_sub(1));
+        to_column(whole.floor()).saturating_add(1)
     }
 
     /// For each column of dots the row of its dot, from the top; none without a value.
@@ -280,10 +281,12 @@ impl Dots {
         self.counts[line % 10] += 1;
     }
 
-    /// The line with the most dots here; of equals the first.
-    fn owner(&self) -> Option<usize> {
+    /// The line with the most dots here. Lines that lie on each other take turns from column to column, so
+    /// that each is seen.
+    fn owner(&self, column: u16) -> Option<usize> {
         let most = self.counts.iter().copied().max().filter(|most| *most > 0)?;
-        self.counts.iter().position(|count| *count == most)
+        let tied = || (0..self.counts.len()).filter(|line| self.counts[*line] == most);
+        tied().nth(usize::from(column) % tied().count().max(1))
     }
 
     fn glyph(&self) -> char {
@@ -345,6 +348,19 @@ mod tests {
         let colour = |y| buf.cell((10, y)).expect("inside").fg;
         assert_eq!(Some(colour(0)), theme.arm_1.fg);
         assert_eq!(Some(colour(3)), theme.arm_2.fg);
+    }
+
+    #[test]
+    fn lines_on_each_other_take_turns() {
+        let theme = Theme::built_in("dark").expect("built in");
+        let area = Rect::new(0, 0, 26, 1);
+        let mut buf = Buffer::empty(area);
+        let mut both = series(&[&[10, 10], &[10, 10]]);
+        both.lines[0].mark.1 = theme.arm_1;
+        both.lines[1].mark.1 = theme.arm_2;
+        both.draw(&mut Pen::new(&theme, area, &mut buf));
+        let colour = |x| Some(buf.cell((x, 0)).expect("inside").fg);
+        assert_eq!((colour(10), colour(11)), (theme.arm_1.fg, theme.arm_2.fg));
     }
 
     #[test]

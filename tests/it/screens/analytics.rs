@@ -1,4 +1,5 @@
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::canvas::{screen, stays_inside, text};
 use super::results_fixture::{self as fixture, now};
@@ -14,6 +15,8 @@ use splitdeck::api::results::{
 use splitdeck::cockpit::keymap::Keymap;
 use splitdeck::cockpit::state::analytics::{AnalyticsState, Panel, Prompt, PromptKind};
 use splitdeck::cockpit::state::text::TextField;
+use splitdeck::cockpit::state::{ExperimentDetail, Screen, Settings, State, Tab};
+use splitdeck::cockpit::{Action, Effect, update};
 use splitdeck::domain::Metric;
 use splitdeck::tui::glyphs::Glyphs;
 use splitdeck::tui::tabs::analytics::{Keys, Page, draw};
@@ -593,4 +596,52 @@ proptest! {
             assert!(laid.rows <= usize::from(height));
         });
     }
+}
+
+#[test]
+fn the_results_are_exported_with_all_their_digits() {
+    let mut state = State::new(Settings::default(), (120, 40));
+    let mut detail = ExperimentDetail::unknown("cookie-cats".into());
+    detail.tab = Tab::Analytics;
+    let results = fixture::cookie_cats();
+    detail.results.set(Arc::new(results.clone()), now());
+    state.open = Some(Box::new(detail));
+    state.screen = Screen::Experiment;
+    let effects = update(&mut state, Action::Key("e".parse().expect("a key")), now());
+    let [csv, json] = effects
+        .into_iter()
+        .find_map(|effect| match effect {
+            Effect::Save(files) => Some(files),
+            _ => None,
+        })
+        .expect("files to be saved");
+    assert_eq!(csv.name, "cookie-cats-results-20261118T020009Z.csv");
+    assert_eq!(json.name, "cookie-cats-results-20261118T020009Z.json");
+    let read: Results = serde_json::from_str(&json.content).expect("results");
+    assert_eq!((read.key, read.series), (results.key, results.series));
+    let best = |results: &[ArmResult]| results[1].posterior.expect("inferred").prob_best;
+    assert!((best(&read.arms) - best(&results.arms)).abs() < 1e-15);
+
+    let mut reader = csv::Reader::from_reader(csv.content.as_bytes());
+    let titles = reader.headers().expect("titles").clone();
+    let rows: Vec<csv::StringRecord> = reader.records().collect::<Result<_, _>>().expect("rows");
+    let value = |row: usize, title: &str| {
+        let at = titles.iter().position(|t| t == title).expect("a column");
+        rows[row][at].to_owned()
+    };
+    assert_eq!(rows.len(), 2);
+    assert_eq!(
+        (value(0, "subjects"), value(0, "conversions")),
+        ("44700".into(), "8502".into())
+    );
+    assert_eq!(
+        (value(1, "subjects"), value(1, "conversions")),
+        ("45489".into(), "8279".into())
+    );
+    let best: f64 = value(1, "probBest").parse().expect("a number");
+    assert!((best - 0.000_777_338_664_576_2).abs() < 1e-9, "{best}");
+    assert_eq!(
+        (value(0, "upliftMedian"), value(0, "starters")),
+        (String::new(), String::new())
+    );
 }
