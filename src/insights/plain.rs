@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::api::banners::{format_p, group};
-use crate::api::results::{ArmResult, INCONCLUSIVE, Results};
+use crate::api::results::{ArmResult, INCONCLUSIVE, MultiVariant, Results};
 use crate::domain::{AssignmentMode, Experiment, Status};
 
 /// One paragraph of the summary.
@@ -207,15 +207,12 @@ fn split(results: &Results) -> String {
             )
         });
         format!(
-            "The test of the split fails (p = {}, always valid p = {}).{short}",
-            format_p(test.p),
-            format_p(test.always_valid_p)
+            "The test of the split fails ({}, always valid {}).{short}",
+            p_text(test.p),
+            p_text(test.always_valid_p)
         )
     } else {
-        format!(
-            "The observed split fits the configured one (p = {}).",
-            format_p(test.p)
-        )
+        format!("The observed split fits the configured one ({}).", p_text(test.p))
     }
 }
 
@@ -263,9 +260,13 @@ fn cautions(results: &Results) -> String {
     let mut sentences = Vec::new();
     if results.multi_variant_subjects > 0 {
         sentences.push(format!(
-            "{} {} saw more than one variant and are left out or counted for the first, as chosen.",
+            "{} {} saw more than one variant and are {}.",
             group(results.multi_variant_subjects),
-            unit(results.assignment_mode)
+            unit(results.assignment_mode),
+            match results.query.multi_variant {
+                MultiVariant::Exclude => "left out",
+                MultiVariant::FirstSeen => "counted for the first",
+            }
         ));
     }
     if results.forced_subjects > 0 {
@@ -333,10 +334,21 @@ fn next(experiment: &Experiment, results: &Results) -> String {
     text.to_owned()
 }
 
+/// `p = 0.0086`, `p < 1e-300`
+fn p_text(p: f64) -> String {
+    match format_p(p).strip_prefix('<') {
+        Some(bound) => format!("p < {bound}"),
+        None => format!("p = {}", format_p(p)),
+    }
+}
+
 fn percent(share: f64, decimals: usize) -> String {
     format!("{:.decimals$} %", share * 100.0)
 }
 
 fn signed(relative: f64) -> String {
-    format!("{:+.1} %", relative * 100.0)
+    let percent = relative * 100.0;
+    // Rounded to nothing it has no sign.
+    let percent = if percent.abs() < 0.05 { 0.0 } else { percent };
+    format!("{percent:+.1} %").replace("+0.0", "0.0")
 }

@@ -192,15 +192,13 @@ async fn ask(client: &Client, reader: &Reader, request: Request) -> Result<Answe
 
 /// What a failure of the server means to the cockpit.
 pub fn api_failure(error: &ClientError) -> Failure {
+    // Whatever it answers, a server that answers is there.
     let kind = match (error, error.code()) {
         (ClientError::Unreachable { .. } | ClientError::BadAnswer { .. }, _) => FailureKind::Lost,
         (ClientError::BadAddress { .. } | ClientError::BadToken | ClientError::Setup(_), _) => {
             FailureKind::Configuration
         }
         (_, Some(Code::Unauthorized)) => FailureKind::Configuration,
-        (_, Some(Code::Internal | Code::Timeout | Code::SpoolFull | Code::WarehouseUnavailable)) => {
-            FailureKind::Lost
-        }
         _ => FailureKind::Refused,
     };
     let message = match error.code() {

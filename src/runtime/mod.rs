@@ -132,6 +132,8 @@ struct Cockpit {
     theme: Theme,
     clock: Clock,
     terminal: Terminal,
+    /// Whether we stopped ourselves: the signal that we were continued is no news then.
+    stopped: bool,
     /// When the last frame for data was drawn.
     last_frame: Option<Timestamp>,
 }
@@ -163,6 +165,7 @@ impl Cockpit {
             theme,
             clock,
             terminal,
+            stopped: false,
             last_frame: None,
         };
         // The first frame comes before anything is asked of anybody.
@@ -245,7 +248,10 @@ impl Cockpit {
                 Ok(None)
             }
             Signal::Continue => {
-                self.reenter(runner)?;
+                // Taking the terminal twice would throw away what was typed in between.
+                if !std::mem::take(&mut self.stopped) {
+                    self.reenter(runner)?;
+                }
                 Ok(None)
             }
         }
@@ -254,6 +260,7 @@ impl Cockpit {
     /// Gives the terminal back and stops, until the shell says to go on.
     fn suspend(&mut self, runner: &mut Runner) -> Result<(), CockpitError> {
         self.terminal.leave();
+        self.stopped = true;
         // Returns once somebody continues the process.
         signals::stop_self().map_err(CockpitError::Setup)?;
         self.reenter(runner)

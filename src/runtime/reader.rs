@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use tokio::sync::Mutex;
 
 use super::effects::api_failure;
+use crate::api::problem::Code;
 use crate::api::results::{Overview, Results, ResultsQuery};
 use crate::client::Client;
 use crate::cockpit::ports::{Failure, FailureKind, Service};
@@ -75,7 +76,17 @@ impl Reader {
         if let Some(warehouse) = &*open {
             return Ok(warehouse.clone());
         }
-        let login = self.client.warehouse().await.map_err(|e| api_failure(&e))?;
+        let login = self
+            .client
+            .warehouse()
+            .await
+            .map_err(|error| match error.code() {
+                // The server is there; what it leads to is not.
+                Some(Code::WarehouseUnavailable) => {
+                    Failure::new(Service::Warehouse, FailureKind::Lost, error.to_string())
+                }
+                _ => api_failure(&error),
+            })?;
         let mut login = Login::from(&login);
         login.allow_plain_http = self.allow_plain_http;
         let warehouse = Warehouse::new(&login).map_err(|e| warehouse_failure(&e))?;

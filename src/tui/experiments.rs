@@ -176,12 +176,8 @@ fn nothing(pen: &mut Pen<'_>, state: &State) {
             "Tried again by itself; ctrl-r tries at once.",
         );
     } else {
-        inside.text(
-            0,
-            0,
-            &format!("Asking {} …", state.settings.api),
-            inside.theme.dim,
-        );
+        let text = inside.glyphs().text(&format!("Asking {} …", state.settings.api));
+        inside.text(0, 0, &text, inside.theme.dim);
     }
 }
 

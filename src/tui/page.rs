@@ -161,7 +161,7 @@ impl<'t> Page<'t> {
                         detail,
                         ..Heading::default()
                     };
-                    heading.draw(&mut pen.part(0, y, width, 1));
+                    heading.draw(&mut pen.part(0, y, width.min(self.width), 1));
                 }
                 Line::Spans(spans) => draw_spans(pen, 1, y, spans),
             }

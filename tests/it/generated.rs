@@ -21,3 +21,8 @@ fn is_current(path: &str, text: &str) {
 fn config_example() {
     is_current("config.example.toml", &splitdeck::config::file::example());
 }
+
+#[test]
+fn keys() {
+    is_current("docs/keys.md", &splitdeck::cockpit::keymap::render_docs());
+}

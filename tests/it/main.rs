@@ -11,6 +11,7 @@
 
 mod cli;
 mod client;
+mod cockpit;
 mod engine;
 mod flows;
 mod generated;

@@ -124,7 +124,8 @@ impl ListState {
     /// The filter was changed: the best match comes first and under the cursor.
     pub fn filter_changed(&mut self, now: Timestamp) {
         self.frozen_until = None;
-        self.chosen &= self.filter.text().is_empty();
+        // Without a filter the cursor stays where it is, with one it goes to the best match.
+        self.chosen = self.filter.text().is_empty() && self.selected.is_some();
         let keep = self.filter.text().is_empty().then_some(self.selected).flatten();
         self.selected = keep;
         self.arrange(now);

@@ -80,8 +80,9 @@ pub fn update(state: &mut State, action: Action, now: Timestamp) -> Vec<Effect> 
         }
         Action::Reply(reply) => replies::take(state, *reply, now, &mut effects),
     }
-    live::pass_time(state, now);
     refresh::start_due(state, now, &mut effects);
+    // Last: what is on its way now decides how often relative times are brought up to date.
+    live::pass_time(state, now);
     effects
 }
 

@@ -144,8 +144,8 @@ fn wanted(state: &State, slot: Slot) -> Option<Request> {
         }
         Slot::Probe => {
             let detail = results_watched(state)?;
-            // The first results come with the first mark; a probe before them would only delay them.
-            detail.results_asked.as_ref()?;
+            // Before the first results there is nothing that could be outdated.
+            detail.results.value.as_ref()?;
             let experiment = Arc::clone(detail.config()?);
             Some(Request::Probe { experiment })
         }

@@ -1,6 +1,7 @@
 //! Answers and failures from outside. Those of a run that was replaced are dropped.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -38,13 +39,17 @@ pub fn take(state: &mut State, reply: Reply, now: Timestamp, _effects: &mut Vec<
                 FailureKind::Configuration => link.stop(failure.message.clone()),
                 FailureKind::Refused | FailureKind::Limit => link.up(took, now),
             }
-            // The same again would be refused the same way: it rests longer.
-            let rest = match failure.kind {
-                FailureKind::Lost => std::time::Duration::ZERO,
-                FailureKind::Limit => took.max(std::time::Duration::from_secs(3)),
-                FailureKind::Refused | FailureKind::Configuration => std::time::Duration::from_secs(1),
-            };
-            refresh::plan_next(state, slot, rest, now);
+            match failure.kind {
+                // Due at once; when it is tried is up to the connection.
+                FailureKind::Lost => state.requests.plan(slot, now),
+                // The same again would fail the same way: it rests longer.
+                FailureKind::Limit => {
+                    refresh::plan_next(state, slot, took.max(Duration::from_secs(3)), now);
+                }
+                FailureKind::Refused | FailureKind::Configuration => {
+                    refresh::plan_next(state, slot, Duration::from_secs(1), now);
+                }
+            }
             failed(state, slot, failure, now);
         }
     }

@@ -143,6 +143,7 @@ fn named(what: &str, entry: &AuditEntry) -> String {
     let mut fields: Vec<&str> = entry.changes.iter().map(|c| c.field.as_str()).collect();
     fields.dedup();
     match fields.len() {
+        1 if what.ends_with(fields[0]) => what.to_owned(),
         0 => what.to_owned(),
         1..=3 => format!("{what}: {}", fields.join(", ")),
         n => format!("{what}: {} and {} more", fields[..2].join(", "), n - 2),

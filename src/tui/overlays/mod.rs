@@ -93,9 +93,10 @@ impl Canvas<'_, '_> {
             // No room for a border, and none to waste on a title.
             return draw(&mut pen);
         }
+        let glyphs = self.theme.glyphs;
         let border = Border {
-            title,
-            right,
+            title: &glyphs.text(title),
+            right: &glyphs.text(right),
             focused: true,
         };
         let mut inside = border.draw(&mut pen);

@@ -17,8 +17,9 @@ use crate::tui::widgets::pen::columns;
 
 /// Columns of the labels.
 const LABEL: usize = 11;
-/// Columns of a full bar.
-const BAR: usize = 18;
+/// Columns of a full bar, at most and at least.
+const LONGEST_BAR: usize = 20;
+const SHORTEST_BAR: usize = 6;
 /// How many changes before the mismatch are shown.
 const CHANGES: usize = 3;
 
@@ -72,21 +73,32 @@ fn split(page: &mut Page<'_>, dialog: &StepDialog, results: &Results) {
         .max()
         .unwrap_or(0)
         .clamp(8, 14);
+    // Both bars, their words and numbers beside the name; a bar of a few cells says nothing.
+    let fixed = usize::from(key) + LABEL + 41;
+    let bars = (usize::from(page.width()).saturating_sub(fixed) / 2).min(LONGEST_BAR);
+    let bars = if bars < SHORTEST_BAR { 0 } else { bars };
+    let narrow = usize::from(page.width()) < fixed;
     for (at, (arm, (configured, observed))) in results.arms.iter().zip(shares(results)).enumerate() {
         let label = if at == 0 { "Split" } else { "" };
         let slot = slots.get(at).copied().unwrap_or(at);
         let blanks = usize::from(key.saturating_sub(columns(&arm.variant)));
         let name = format!("{} {}{}  ", glyphs.arm(slot), arm.variant, " ".repeat(blanks));
         let mut spans: Vec<Span> = vec![(format!("{label:<LABEL$}"), theme.dim), (name, theme.arm(slot))];
-        let mut add = |what: &str, share: f64, style| {
-            spans.push((format!("{what} "), theme.dim));
-            if page.width() >= 84 {
-                spans.push((bar(glyphs, share), style));
-            }
-            spans.push((format!(" {:>5}  ", format::share(share * 100.0)), theme.text));
-        };
-        add("configured", configured, theme.configured);
-        add("observed", observed, theme.observed);
+        let (configured_text, observed_text) =
+            (format::share(configured * 100.0), format::share(observed * 100.0));
+        if narrow {
+            spans.push((configured_text, theme.configured));
+            spans.push((format!(" {} ", glyphs.arrow()), theme.dim));
+            spans.push((format!("{observed_text} %"), theme.observed));
+        } else {
+            let mut add = |word: &str, share: f64, text: &str, style| {
+                spans.push((format!("{word} "), theme.dim));
+                spans.push((bar(glyphs, share, bars), style));
+                spans.push((format!(" {text:>5}"), theme.text));
+            };
+            add("configured", configured, &configured_text, theme.configured);
+            add("   observed", observed, &observed_text, theme.observed);
+        }
         page.line(spans);
     }
 }
@@ -96,9 +108,9 @@ fn test_line(page: &mut Page<'_>, results: &Results, crossed: Option<Timestamp>)
     let text = match &results.srm.test {
         Some(test) => {
             let mut text = format!(
-                "chi-square p = {} · always valid p = {}",
-                format::p_value(test.p),
-                format::p_value(test.always_valid_p)
+                "chi-square {} · always valid {}",
+                p_text(test.p),
+                p_text(test.always_valid_p)
             );
             if let Some(at) = crossed {
                 text.push_str(&format!(" · first crossed {} (by exposures)", moment(at)));
@@ -160,14 +172,22 @@ fn line(page: &mut Page<'_>, label: &str, text: &str, style: ratatui::style::Sty
     page.hanging(&[label], text, style);
 }
 
-fn bar(glyphs: Glyphs, share: f64) -> String {
+/// `p = 0.0086`, `p < 1e-300`
+fn p_text(p: f64) -> String {
+    match format::p_value(p).strip_prefix('<') {
+        Some(bound) => format!("p < {bound}"),
+        None => format!("p = {}", format::p_value(p)),
+    }
+}
+
+fn bar(glyphs: Glyphs, share: f64, columns: usize) -> String {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "a share of a bar of a few columns"
     )]
-    let eighths = (share.clamp(0.0, 1.0) * BAR as f64 * 8.0).round() as usize;
-    (0..BAR)
+    let eighths = (share.clamp(0.0, 1.0) * columns as f64 * 8.0).round() as usize;
+    (0..columns)
         .map(|column| glyphs.across(eighths.saturating_sub(column * 8).min(8)))
         .collect()
 }

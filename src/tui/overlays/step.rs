@@ -53,8 +53,10 @@ pub fn draw(
     };
     let height = rows(page.len() + form.rows.len());
     canvas.boxed(&title, &right, (width, height), |pen| {
-        // The form comes first when there is no room for both: what is decided must be seen.
-        let below = rows(form.rows.len()).min(pen.height());
+        // The form comes first when there is no room for both, but not alone: what is decided upon must
+        // be seen too.
+        let least = rows(page.len()).min(pen.height() / 3);
+        let below = rows(form.rows.len()).min(pen.height() - least);
         let above = pen.height() - below;
         let laid = page.draw(&mut pen.part(0, 0, pen.width(), above), dialog.scroll);
         let cursor = form.draw(&mut pen.part(0, above, pen.width(), below));

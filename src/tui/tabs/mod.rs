@@ -50,7 +50,7 @@ pub fn unknown(pen: &mut Pen<'_>, detail: &ExperimentDetail) -> Laid {
             );
         }
         None => {
-            let text = format!("Asking for {} …", detail.name);
+            let text = inside.glyphs().text(&format!("Asking for {} …", detail.name));
             let dim = inside.theme.dim;
             inside.text(0, 0, &text, dim);
         }

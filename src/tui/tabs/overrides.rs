@@ -25,7 +25,8 @@ pub fn draw(
     let theme = pen.theme;
     let counts = overrides.page.value.as_ref().map_or_else(String::new, |page| {
         format!(
-            "{} fixed, {} manual",
+            "{} {} fixed, {} manual",
+            theme.glyphs.dot(),
             format::count(page.fixed),
             format::count(page.manual)
         )

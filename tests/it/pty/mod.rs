@@ -1,3 +1,6 @@
-//! The program in a real terminal.
+//! The real binary on a real pseudo-terminal: whatever ends it, the terminal is as it was.
 
 mod demo;
+mod life;
+mod server;
+mod terminal;

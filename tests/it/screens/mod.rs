@@ -2,5 +2,9 @@
 
 mod analytics;
 mod canvas;
+mod colours;
 mod results_fixture;
+mod sizes;
+mod snapshots;
 mod widgets;
+mod worlds;

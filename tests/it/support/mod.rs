@@ -1,5 +1,6 @@
 //! What several tests need.
 
+pub mod cockpit;
 pub mod engine;
 pub mod load;
 pub mod pty;

@@ -1,0 +1,290 @@
+//! Live data: when what is asked, stale runs, held updates, lost services.
+
+use std::time::Duration;
+
+use splitdeck::api::system::Role;
+use splitdeck::cockpit::ports::{Answer, Failure, FailureKind, Request, Service, Slot};
+use splitdeck::cockpit::state::{Dirty, Health, Settings};
+use splitdeck::cockpit::{Action, Effect};
+
+use crate::support::cockpit::{CHECKOUT, World, at, experiments, id, overviews, results, settings};
+
+fn asked(world: &World, slot: Slot) -> usize {
+    let of_slot =
+        |effect: &&Effect| matches!(effect, Effect::Fetch { request, .. } if request.slot() == slot);
+    world.effects.iter().filter(of_slot).count()
+}
+
+#[test]
+fn the_start_asks_who_and_what_and_nothing_else() {
+    let world = World::start(settings(), (80, 24));
+    let slots: Vec<Slot> = world.waiting.iter().map(|(_, request)| request.slot()).collect();
+    assert_eq!(slots, [Slot::Me, Slot::Experiments]);
+}
+
+#[test]
+fn an_experiment_is_opened_by_its_key_at_the_start() {
+    let settings = Settings {
+        experiment: Some("checkout-cta".into()),
+        ..settings()
+    };
+    let mut world = World::start(settings, (80, 24));
+    let wanted = Request::Experiment {
+        id_or_key: "checkout-cta".into(),
+    };
+    assert_eq!(world.waiting_for(Slot::Experiment), Some(&wanted));
+    assert!(world.screen(80, 24).contains("Asking for checkout-cta"));
+    world.answer_all(Role::Viewer, false);
+    assert_eq!(world.state.detail().expect("open").id(), Some(id(CHECKOUT)));
+}
+
+#[test]
+fn an_experiment_that_does_not_exist_says_so() {
+    let settings = Settings {
+        experiment: Some("nope".into()),
+        ..settings()
+    };
+    let mut world = World::start(settings, (80, 24));
+    world.answer_all(Role::Viewer, false);
+    let screen = world.screen(80, 24);
+    assert!(screen.contains("Cannot load nope: Not found"), "{screen}");
+    assert!(screen.contains("Esc shows all experiments"), "{screen}");
+}
+
+#[test]
+fn the_list_is_asked_every_two_seconds_and_a_slow_query_rests_ten_times_as_long() {
+    let mut world = World::list();
+    let before = asked(&world, Slot::Overview);
+    world.wait(Duration::from_millis(1_900));
+    assert_eq!(asked(&world, Slot::Overview), before);
+    world.wait(Duration::from_millis(200));
+    assert_eq!(asked(&world, Slot::Overview), before + 1);
+    // Never twice at once, however long it takes.
+    world.wait(Duration::from_secs(30));
+    assert_eq!(asked(&world, Slot::Overview), before + 1);
+    let (run, _) = world
+        .waiting
+        .iter()
+        .find(|(_, r)| r.slot() == Slot::Overview)
+        .cloned()
+        .expect("asked");
+    world.act(Action::Reply(Box::new(splitdeck::cockpit::ports::Reply {
+        run,
+        slot: Slot::Overview,
+        took: Duration::from_secs(3),
+        outcome: Ok(Answer::Overview(overviews())),
+    })));
+    world.waiting.retain(|(_, r)| r.slot() != Slot::Overview);
+    world.wait(Duration::from_secs(29));
+    assert_eq!(asked(&world, Slot::Overview), before + 1);
+    world.wait(Duration::from_secs(2));
+    assert_eq!(asked(&world, Slot::Overview), before + 2);
+}
+
+#[test]
+fn without_the_focus_everything_is_asked_five_times_less_often() {
+    let mut world = World::list();
+    world.act(Action::Focus(false));
+    world.wait(Duration::from_secs(2)).answer_all(Role::Editor, false);
+    let before = asked(&world, Slot::Overview);
+    world.wait(Duration::from_secs(9));
+    assert_eq!(asked(&world, Slot::Overview), before);
+    world.act(Action::Focus(true));
+    assert_eq!(
+        asked(&world, Slot::Overview),
+        before + 1,
+        "at once when somebody looks again"
+    );
+}
+
+#[test]
+fn results_are_computed_again_only_when_something_arrived() {
+    let mut world = World::experiment("checkout-cta");
+    world.keys(&["5"]).answer_all(Role::Editor, false);
+    world.wait(Duration::from_secs(1)).answer_all(Role::Editor, false);
+    let settled = asked(&world, Slot::Results);
+    let probes = asked(&world, Slot::Probe);
+    for _ in 0..5 {
+        world.wait(Duration::from_secs(1)).answer_all(Role::Editor, false);
+    }
+    assert!(asked(&world, Slot::Probe) >= probes + 4);
+    assert_eq!(asked(&world, Slot::Results), settled);
+    world.wait(Duration::from_secs(1));
+    world.reply(Slot::Probe, Ok(Answer::Mark(2)));
+    assert_eq!(asked(&world, Slot::Results), settled + 1);
+    // Another question is asked at once, though the one before is not answered.
+    world.keys(&["i"]);
+    assert_eq!(asked(&world, Slot::Results), settled + 2);
+    // On a tab that shows no results nothing is computed.
+    world.answer_all(Role::Editor, false);
+    world.keys(&["1"]).wait(Duration::from_secs(20));
+    assert_eq!(asked(&world, Slot::Results), settled + 2);
+}
+
+#[test]
+fn a_reply_of_a_run_that_was_replaced_is_dropped() {
+    let mut world = World::experiment("checkout-cta");
+    world.keys(&["5"]);
+    let (old, _) = world
+        .waiting
+        .iter()
+        .find(|(_, r)| r.slot() == Slot::Results)
+        .cloned()
+        .expect("asked");
+    world.keys(&["i"]);
+    let mut late = results(&experiments()[1], &[(1, 1), (1, 1)]);
+    late.winner = "late".into();
+    world.reply_to(old, Slot::Results, Ok(Answer::Results(Box::new(late.clone()))));
+    assert!(world.state.detail().expect("open").results.value.is_none());
+    // So is one that comes after the experiment was left.
+    let (run, _) = world
+        .waiting
+        .iter()
+        .find(|(_, r)| r.slot() == Slot::Results)
+        .cloned()
+        .expect("asked");
+    let effects = world.act(Action::Key("esc".parse().expect("a key")));
+    assert!(effects.contains(&Effect::Cancel(Slot::Results)), "{effects:?}");
+    world.keys(&["enter"]);
+    world.reply_to(run, Slot::Results, Ok(Answer::Results(Box::new(late))));
+    assert!(world.state.detail().expect("open").results.value.is_none());
+}
+
+#[test]
+fn space_holds_live_updates_and_counts_what_waits() {
+    let mut world = World::list();
+    world.keys(&["space"]);
+    for _ in 0..3 {
+        world.wait(Duration::from_secs(2));
+        let mut newer = overviews();
+        newer[1].subjects = 100_000;
+        world.reply(Slot::Overview, Ok(Answer::Overview(newer)));
+        world.answer_all(Role::Editor, false);
+    }
+    let subjects = |world: &World| world.state.list.overview(id(CHECKOUT)).expect("known").subjects;
+    assert_eq!(subjects(&world), 90_189);
+    assert_eq!(world.state.hold.waiting, 3);
+    let screen = world.screen(100, 28);
+    assert!(screen.contains("held, 3 updates wait"), "{screen}");
+    world.keys(&["space"]);
+    assert_eq!(subjects(&world), 100_000);
+    assert!(!world.state.hold.on);
+}
+
+#[test]
+fn a_lost_server_is_retried_with_growing_pauses_and_comes_back() {
+    let mut world = World::list();
+    world.wait(Duration::from_secs(2));
+    world.lose(Slot::Experiments);
+    assert!(matches!(world.state.api.health, Health::Lost { .. }));
+    let mut pauses = Vec::new();
+    for _ in 0..9 {
+        let Health::Lost { retry_at, .. } = world.state.api.health else {
+            panic!("lost");
+        };
+        let pause = retry_at.duration_since(world.now);
+        pauses.push(pause.as_millis());
+        world.wait(pause.try_into().expect("ahead"));
+        let tries: Vec<Slot> = world
+            .waiting
+            .iter()
+            .map(|(_, r)| r.slot())
+            .filter(|s| s.service() == Service::Api)
+            .collect();
+        assert_eq!(tries.len(), 1, "one try at a time: {tries:?}");
+        world.lose(tries[0]);
+    }
+    assert!(
+        pauses[0] <= 400 && pauses[8] > 15_000 && pauses[8] <= 30_000,
+        "{pauses:?}"
+    );
+    // The data stays, faded, and keys are answered.
+    let screen = world.screen(120, 30);
+    assert!(
+        screen.contains("stale") && screen.contains("retry in"),
+        "{screen}"
+    );
+    assert!(screen.contains("checkout-cta"), "{screen}");
+    world.keys(&["j"]);
+    world.wait(Duration::from_secs(31));
+    world.answer_all(Role::Editor, false);
+    assert_eq!(world.state.api.health, Health::Up);
+    assert!(!world.screen(120, 30).contains("stale"));
+}
+
+#[test]
+fn a_lost_clickhouse_does_not_touch_the_server() {
+    let mut world = World::list();
+    world.wait(Duration::from_secs(2));
+    world.lose(Slot::Overview);
+    world.answer_all(Role::Editor, false);
+    assert_eq!(world.state.api.health, Health::Up);
+    assert!(matches!(world.state.warehouse.health, Health::Lost { .. }));
+    world.keys(&["j", "p"]);
+    assert_eq!(world.state.overlays.len(), 1, "the life goes on");
+}
+
+#[test]
+fn a_wrong_token_is_not_tried_again_until_somebody_asks() {
+    let mut world = World::start(settings(), (80, 24));
+    for slot in [Slot::Me, Slot::Experiments] {
+        world.reply(
+            slot,
+            Err(Failure::new(
+                Service::Api,
+                FailureKind::Configuration,
+                "the server does not know this token",
+            )),
+        );
+    }
+    world.wait(Duration::from_secs(600));
+    assert_eq!(world.waiting.len(), 0);
+    let screen = world.screen(80, 24);
+    assert!(screen.contains("the server does not know this token"), "{screen}");
+    world.keys(&["ctrl-r"]);
+    assert_eq!(world.waiting.len(), 2);
+}
+
+#[test]
+fn a_query_that_was_refused_is_shown_and_the_connection_is_fine() {
+    let mut world = World::experiment("checkout-cta");
+    world.keys(&["6"]);
+    world.reply(
+        Slot::Results,
+        Err(Failure::new(
+            Service::Warehouse,
+            FailureKind::Limit,
+            "memory limit; choose a narrower window",
+        )),
+    );
+    assert_eq!(world.state.warehouse.health, Health::Up);
+    assert!(world.screen(80, 24).contains("choose a narrower window"));
+    let before = asked(&world, Slot::Results);
+    world.wait(Duration::from_secs(25));
+    assert_eq!(asked(&world, Slot::Results), before, "no blind retry");
+    world.wait(Duration::from_secs(10));
+    assert_eq!(asked(&world, Slot::Results), before + 1);
+}
+
+#[test]
+fn only_what_changed_asks_for_a_frame() {
+    let mut world = World::list();
+    world.state.dirty = Dirty::No;
+    // Nothing is pressed, nothing arrives: an old number changes its text once a minute.
+    let mut quiet = overviews();
+    for overview in &mut quiet {
+        overview.last_event_at = Some(at("2026-11-20T01:00:00Z"));
+    }
+    world.wait(Duration::from_secs(2));
+    world.reply(Slot::Overview, Ok(Answer::Overview(quiet)));
+    world.state.dirty = Dirty::No;
+    world.act(Action::Tick);
+    assert_eq!(world.state.dirty, Dirty::No);
+    world.act(Action::Resize {
+        width: 120,
+        height: 40,
+    });
+    assert_eq!(world.state.dirty, Dirty::No, "the same size is no news");
+    world.keys(&["j"]);
+    assert_eq!(world.state.dirty, Dirty::Now);
+}

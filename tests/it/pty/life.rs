@@ -1,0 +1,233 @@
+//! Start, resize, leave, stop, crash, hang-up.
+
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use super::terminal::{DEADLINE, Pty, Seen};
+
+fn started() -> Pty {
+    let pty = Pty::start(&[], &[], (80, 24));
+    pty.wait_for_text("Experiments");
+    pty
+}
+
+#[test]
+fn the_first_frame_comes_before_any_answer() {
+    // A server that takes connections and never answers.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let api = format!("http://{}", silent.local_addr().expect("an address"));
+    let mut pty = Pty::start(&[], &[("SPLITDECK_API", &api)], (80, 24));
+    pty.wait_for_text("connecting");
+    pty.look(|seen| {
+        assert!(seen.terminal.screen().alternate_screen());
+        assert!(seen.terminal.screen().hide_cursor());
+    });
+    assert_ne!(pty.modes(), pty.modes_before(), "raw mode");
+    // Keys are answered while nobody else does.
+    pty.send("?");
+    pty.wait_for_text("Keys that work here");
+    pty.send("\x1b");
+    pty.wait_for("closed help", |seen| {
+        (!seen.text().contains("Keys that work here")).then_some(())
+    });
+    pty.send("q");
+    assert!(pty.ended().success());
+    pty.is_restored();
+}
+
+#[test]
+fn it_leaves_by_key_in_every_state() {
+    for keys in ["q", "\x03", "/abc\x03", ":\x03", "?\x03", "?q"] {
+        let mut pty = started();
+        pty.send(keys);
+        assert!(pty.ended().success(), "{keys:?}");
+        pty.is_restored();
+    }
+}
+
+#[test]
+fn it_follows_the_size_of_the_terminal() {
+    let mut pty = started();
+    for (width, height) in [(40, 10), (200, 50), (1, 1), (3, 2), (80, 24)] {
+        pty.resize(width, height);
+        pty.wait_for("a frame of that size", |seen| {
+            let text = seen.text();
+            // The narrowest say nothing that could be waited for: the next wider one tells.
+            (width < 20 || text.contains("Experiments") && text.contains("quit") == (width > 60))
+                .then_some(())
+        });
+    }
+    pty.send("q");
+    assert!(pty.ended().success());
+    pty.is_restored();
+}
+
+#[test]
+fn a_panic_gives_the_terminal_back_before_it_speaks() {
+    let mut pty = Pty::start(
+        &["--panic-after-first-frame"],
+        &[("RUST_BACKTRACE", "0")],
+        (80, 24),
+    );
+    let status = pty.ended();
+    assert_eq!(status.exit_code(), 101);
+    pty.is_restored();
+    // On the main screen, after everything was put back.
+    pty.wait_for_text("asked to panic after the first frame");
+    pty.look(|seen| {
+        let bytes = String::from_utf8_lossy(&seen.bytes).into_owned();
+        assert!(bytes.rfind("asked to panic") > bytes.rfind("\x1b[?1049l"));
+    });
+}
+
+#[test]
+fn signals_that_end_it_leave_the_terminal_as_it_was() {
+    for signal in [Signal::HUP, Signal::TERM, Signal::INT, Signal::QUIT] {
+        let mut pty = started();
+        pty.signal(signal);
+        pty.ended();
+        pty.is_restored();
+    }
+}
+
+#[test]
+fn a_lost_line_ends_it() {
+    // Nobody else may hold the line, so this one is read right here.
+    let (mut child, line) = Pty::bare();
+    let mut reader = line.try_clone_reader().expect("a reader");
+    let mut seen = String::new();
+    let mut buffer = [0; 4096];
+    while !seen.contains("Experiments") {
+        let n = std::io::Read::read(&mut reader, &mut buffer).expect("reads");
+        seen.push_str(&String::from_utf8_lossy(&buffer[..n]));
+    }
+    drop(reader);
+    drop(line);
+    let until = Instant::now() + DEADLINE;
+    while child.try_wait().expect("waits").is_none() {
+        if Instant::now() >= until {
+            child.kill().expect("ends");
+            panic!("it does not end");
+        }
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
+}
+
+/// The state of a process, as Linux tells it: `T` is stopped.
+#[cfg(target_os = "linux")]
+fn is_stopped(pty: &Pty) -> bool {
+    let stat =
+        std::fs::read_to_string(format!("/proc/{}/stat", pty.pid().as_raw_nonzero())).unwrap_or_default();
+    stat.rsplit_once(')')
+        .is_some_and(|(_, rest)| rest.trim_start().starts_with('T'))
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn ctrl_z_gives_the_terminal_back_and_fg_takes_it_again() {
+    for stop in ["key", "signal"] {
+        let mut pty = started();
+        if stop == "key" {
+            pty.send("\x1a");
+        } else {
+            pty.signal(Signal::TSTP);
+        }
+        let until = Instant::now() + DEADLINE;
+        while !is_stopped(&pty) {
+            assert!(Instant::now() < until, "it does not stop");
+            std::thread::park_timeout(Duration::from_millis(5));
+        }
+        pty.is_restored();
+        pty.signal(Signal::CONT);
+        pty.wait_for("the cockpit again", |seen: &Seen| {
+            (seen.terminal.screen().alternate_screen() && seen.text().contains("Experiments")).then_some(())
+        });
+        assert_ne!(pty.modes(), pty.modes_before(), "raw mode");
+        pty.send("?");
+        pty.wait_for_text("Keys that work here");
+        pty.send("\x03");
+        assert!(pty.ended().success());
+        pty.is_restored();
+    }
+}
+
+#[test]
+fn frames_are_whole_and_nothing_else_is_written() {
+    let mut pty = Pty::start(&["--ascii"], &[], (80, 24));
+    pty.wait_for_text("not reached");
+    pty.send("?");
+    pty.wait_for_text("Keys that work here");
+    pty.wait_for("whole frames", |seen| {
+        let bytes = String::from_utf8_lossy(&seen.bytes);
+        let begins = bytes.matches("\x1b[?2026h").count();
+        let ends = bytes.matches("\x1b[?2026l").count();
+        (begins >= 2 && begins == ends).then_some(())
+    });
+    pty.look(|seen| {
+        let bytes = String::from_utf8_lossy(&seen.bytes).into_owned();
+        // Between two frames there is nothing.
+        for gap in bytes.split("\x1b[?2026l").skip(1).filter(|gap| !gap.is_empty()) {
+            assert!(gap.starts_with("\x1b[?2026h"), "{gap:?}");
+        }
+        assert!(
+            !bytes.contains("\x1b[?1000h") && !bytes.contains("\x1b[?1006h"),
+            "the mouse is left alone"
+        );
+        assert!(!bytes.contains("\x1b]11;?"), "the background is not asked for");
+        assert!(
+            !bytes.contains("\x1b]0;") && !bytes.contains("\x1b]2;"),
+            "no title is set"
+        );
+    });
+    pty.send("\x03");
+    pty.ended();
+}
+
+#[test]
+fn a_paste_without_its_end_does_not_hang_it() {
+    let mut pty = started();
+    pty.send("/\x1b[200~check");
+    pty.wait_for_text("/ check");
+    pty.send("\x03");
+    assert!(pty.ended().success());
+    pty.is_restored();
+}
+
+#[test]
+fn a_large_paste_is_taken_in_one_go() {
+    let mut pty = started();
+    pty.send("/");
+    let begun = Instant::now();
+    pty.send(&format!("\x1b[200~{}\x1b[201~", "x".repeat(200_000)));
+    pty.wait_for_text("xxxxxxxx");
+    assert!(begun.elapsed() < Duration::from_secs(20));
+    pty.send("\x03");
+    assert!(pty.ended().success());
+}
+
+#[test]
+fn without_a_terminal_it_says_so() {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_splitdeck"))
+        .env("SPLITDECK_API", "http://127.0.0.1:9")
+        .env("SPLITDECK_TOKEN", "a-token")
+        .output()
+        .expect("runs");
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.stdout, b"");
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(error.contains("needs a terminal"), "{error}");
+}
+
+#[test]
+fn without_a_server_or_a_token_it_says_what_to_set() {
+    for (unset, says) in [
+        ("SPLITDECK_API", "SPLITDECK_API"),
+        ("SPLITDECK_TOKEN", "SPLITDECK_TOKEN"),
+    ] {
+        let mut pty = Pty::start(&[], &[(unset, "")], (80, 24));
+        assert_eq!(pty.ended().exit_code(), 2);
+        pty.wait_for_text(says);
+        pty.look(|seen| assert!(!seen.terminal.screen().alternate_screen()));
+    }
+}

@@ -1,0 +1,104 @@
+//! The cockpit with a real server: list, tabs, a step of a life, a server that goes away.
+
+use serde_json::json;
+
+use super::terminal::Pty;
+use crate::support::server::{ADMIN, EDITOR, TestServer, VIEWER};
+
+async fn with_experiments() -> TestServer {
+    let server = TestServer::start().await;
+    for name in ["Checkout button", "Pricing page"] {
+        server
+            .post("/experiments", &json!({ "name": name }))
+            .await
+            .expect(201);
+    }
+    server
+}
+
+fn open(server: &TestServer, token: &str, args: &[&str]) -> Pty {
+    Pty::start(
+        args,
+        &[("SPLITDECK_API", &server.base), ("SPLITDECK_TOKEN", token)],
+        (100, 28),
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_experiment_is_activated_by_keyboard() {
+    let server = with_experiments().await;
+    let mut pty = open(&server, EDITOR, &[]);
+    let pty = tokio::task::spawn_blocking(move || {
+        pty.wait_for_text("pricing-page");
+        pty.send("\r");
+        pty.wait_for_text("hypothesis");
+        for (key, text) in [("2", "unallocated"), ("3", "No rules"), ("4", "No overrides")] {
+            pty.send(key);
+            if key == "2" {
+                pty.wait_for_text("traffic 100.00 %");
+            } else {
+                pty.wait_for_text(text);
+            }
+        }
+        pty.send("a");
+        pty.wait_for_text("Keep as draft");
+        // The dialog is deaf at first.
+        pty.press_until("\x1b[C", "‹ Activate ›");
+        pty.send("\r");
+        pty.wait_for_text("is active");
+        pty.send("\x03");
+        assert!(pty.ended().success());
+        pty.is_restored();
+        pty
+    })
+    .await
+    .expect("no panic");
+    drop(pty);
+    let live = server
+        .client()
+        .experiment("checkout-button")
+        .await
+        .expect("there");
+    assert_eq!(live.status, splitdeck::domain::Status::Active);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_viewer_is_refused_before_any_dialog() {
+    let server = with_experiments().await;
+    let mut pty = open(&server, VIEWER, &["--experiment", "checkout-button"]);
+    tokio::task::spawn_blocking(move || {
+        pty.wait_for_text("hypothesis");
+        pty.wait_for_text("viewer");
+        pty.send("a");
+        pty.wait_for_text("nothing can be changed");
+        pty.send("\x03");
+        pty.ended();
+    })
+    .await
+    .expect("no panic");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_goes_away_leaves_its_data_and_refuses_changes() {
+    let server = with_experiments().await;
+    let pty = open(&server, ADMIN, &[]);
+    let pty = tokio::task::spawn_blocking(move || {
+        pty.wait_for_text("checkout-button");
+        pty
+    })
+    .await
+    .expect("no panic");
+    server.stop().await;
+    let mut pty = pty;
+    tokio::task::spawn_blocking(move || {
+        pty.wait_for_text("stale");
+        pty.wait_for_text("checkout-button");
+        pty.send("a");
+        pty.wait_for_text("The server is lost");
+        pty.send("\x03");
+        assert!(pty.ended().success());
+        pty.is_restored();
+    })
+    .await
+    .expect("no panic");
+}

@@ -1,0 +1,274 @@
+//! A pseudo-terminal with the cockpit in it.
+
+use std::io::{Read as _, Write};
+use std::num::NonZero;
+use std::os::fd::BorrowedFd;
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, SlavePty, native_pty_system};
+use rustix::process::{Pid, Signal, kill_process};
+use rustix::termios::{Termios, tcgetattr};
+
+/// How long anything may take; far longer than it does.
+pub const DEADLINE: Duration = Duration::from_secs(30);
+
+/// What the terminal shows and everything that was written to it.
+pub struct Seen {
+    pub terminal: vt100::Parser,
+    pub bytes: Vec<u8>,
+    /// Whether the other side closed it.
+    pub closed: bool,
+}
+
+impl Seen {
+    pub fn text(&self) -> String {
+        self.terminal.screen().contents()
+    }
+}
+
+/// A program on a terminal.
+pub struct Pty {
+    pub child: Box<dyn Child + Send + Sync>,
+    master: Box<dyn MasterPty + Send>,
+    /// Kept open, so that the line's modes can be read after the program has ended.
+    _slave: Box<dyn SlavePty + Send>,
+    writer: Box<dyn Write + Send>,
+    seen: Arc<(Mutex<Seen>, Condvar)>,
+    before: String,
+}
+
+impl Pty {
+    /// Starts the cockpit with these arguments and variables.
+    pub fn start(args: &[&str], env: &[(&str, &str)], (width, height): (u16, u16)) -> Self {
+        let pair = native_pty_system()
+            .openpty(size(width, height))
+            .expect("a pseudo-terminal");
+        let command = command(args, env);
+        let before = modes(pair.master.as_ref());
+        let child = pair.slave.spawn_command(command).expect("starts");
+        let mut reader = pair.master.try_clone_reader().expect("a reader");
+        let writer = pair.master.take_writer().expect("a writer");
+        let seen = Arc::new((
+            Mutex::new(Seen {
+                terminal: vt100::Parser::new(at_least_one(height), at_least_one(width), 0),
+                bytes: Vec::new(),
+                closed: false,
+            }),
+            Condvar::new(),
+        ));
+        let shared = Arc::clone(&seen);
+        std::thread::spawn(move || {
+            let (lock, changed) = &*shared;
+            let mut buffer = [0; 65_536];
+            loop {
+                let read = reader.read(&mut buffer);
+                let mut seen = lock.lock().expect("not poisoned");
+                match read {
+                    Ok(n) if n > 0 => {
+                        seen.terminal.process(&buffer[..n]);
+                        seen.bytes.extend_from_slice(&buffer[..n]);
+                    }
+                    _ => {
+                        seen.closed = true;
+                        changed.notify_all();
+                        return;
+                    }
+                }
+                changed.notify_all();
+            }
+        });
+        Self {
+            child,
+            master: pair.master,
+            _slave: pair.slave,
+            writer,
+            seen,
+            before,
+        }
+    }
+
+    /// Starts the cockpit on a line of which only the given end is held.
+    pub fn bare() -> (Box<dyn Child + Send + Sync>, Box<dyn MasterPty + Send>) {
+        let pair = native_pty_system()
+            .openpty(size(80, 24))
+            .expect("a pseudo-terminal");
+        let child = pair.slave.spawn_command(command(&[], &[])).expect("starts");
+        (child, pair.master)
+    }
+
+    /// Types.
+    pub fn send(&mut self, keys: &str) {
+        self.writer.write_all(keys.as_bytes()).expect("types");
+        self.writer.flush().expect("types");
+    }
+
+    /// Waits until what was seen is as it should be; what `found` gives.
+    #[track_caller]
+    pub fn wait_for<T>(&self, what: &str, mut found: impl FnMut(&Seen) -> Option<T>) -> T {
+        let (lock, changed) = &*self.seen;
+        let until = Instant::now() + DEADLINE;
+        let mut seen = lock.lock().expect("not poisoned");
+        loop {
+            if let Some(found) = found(&seen) {
+                return found;
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "no {what} in:\n{}", seen.text());
+            seen = changed
+                .wait_timeout(seen, left.min(Duration::from_millis(100)))
+                .expect("not poisoned")
+                .0;
+        }
+    }
+
+    /// Waits for a text on the screen.
+    #[track_caller]
+    pub fn wait_for_text(&self, text: &str) {
+        self.wait_for(text, |seen| seen.text().contains(text).then_some(()));
+    }
+
+    /// Presses keys again and again until the text is on the screen: for what takes keys only after a
+    /// while.
+    #[track_caller]
+    pub fn press_until(&mut self, keys: &str, text: &str) {
+        let until = Instant::now() + DEADLINE;
+        loop {
+            self.send(keys);
+            let heard = Instant::now() + Duration::from_millis(500);
+            while Instant::now() < heard {
+                if self.look(|seen| seen.text().contains(text)) {
+                    return;
+                }
+                std::thread::park_timeout(Duration::from_millis(5));
+            }
+            assert!(Instant::now() < until, "no {text} in:\n{}", self.look(Seen::text));
+        }
+    }
+
+    /// What is seen now.
+    pub fn look<T>(&self, look: impl FnOnce(&Seen) -> T) -> T {
+        look(&self.seen.0.lock().expect("not poisoned"))
+    }
+
+    pub fn resize(&self, width: u16, height: u16) {
+        {
+            let mut seen = self.seen.0.lock().expect("not poisoned");
+            seen.terminal
+                .screen_mut()
+                .set_size(at_least_one(height), at_least_one(width));
+        }
+        self.master.resize(size(width, height)).expect("resizes");
+    }
+
+    pub fn pid(&self) -> Pid {
+        let pid = self.child.process_id().expect("it runs");
+        Pid::from_raw(i32::try_from(pid).expect("a pid")).expect("a pid")
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).expect("signals");
+    }
+
+    /// Waits until the program has ended.
+    #[track_caller]
+    pub fn ended(&mut self) -> ExitStatus {
+        let until = Instant::now() + DEADLINE;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("waits") {
+                return status;
+            }
+            let screen = self.look(Seen::text);
+            assert!(Instant::now() < until, "it does not end:\n{screen}");
+            std::thread::park_timeout(Duration::from_millis(5));
+        }
+    }
+
+    /// Everything that was set in the terminal is as it was before.
+    #[track_caller]
+    pub fn is_restored(&self) {
+        self.wait_for("main screen", |seen| {
+            (!seen.terminal.screen().alternate_screen()).then_some(())
+        });
+        self.wait_for("end of the modes", |seen| {
+            let text = String::from_utf8_lossy(&seen.bytes).into_owned();
+            let last = |on: &str, off: &str| text.rfind(off) > text.rfind(on);
+            (last("\x1b[?1004h", "\x1b[?1004l")
+                && last("\x1b[?2004h", "\x1b[?2004l")
+                && last("\x1b[?25l", "\x1b[?25h")
+                && last("\x1b[?2026h", "\x1b[?2026l"))
+            .then_some(())
+        });
+        self.look(|seen| {
+            let screen = seen.terminal.screen();
+            assert!(!screen.hide_cursor(), "the cursor is hidden");
+            assert!(!screen.bracketed_paste(), "pastes are bracketed");
+        });
+        assert_eq!(self.modes(), self.before, "raw mode is left on");
+    }
+
+    /// The modes of the line.
+    pub fn modes(&self) -> String {
+        modes(self.master.as_ref())
+    }
+
+    pub fn modes_before(&self) -> &str {
+        &self.before
+    }
+}
+
+impl Drop for Pty {
+    fn drop(&mut self) {
+        // Only what is still there, and only our own child.
+        if matches!(self.child.try_wait(), Ok(None)) {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
+
+fn command(args: &[&str], env: &[(&str, &str)]) -> CommandBuilder {
+    let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_splitdeck"));
+    command.args(args);
+    command.cwd(std::env::temp_dir());
+    command.env_clear();
+    let home = std::env::temp_dir().join("splitdeck-no-such-home");
+    for (name, value) in [
+        ("TERM", "xterm-256color"),
+        ("LANG", "C.UTF-8"),
+        ("HOME", home.to_str().expect("a path")),
+        // Nobody listens there.
+        ("SPLITDECK_API", "http://127.0.0.1:9"),
+        ("SPLITDECK_TOKEN", "a-token"),
+    ]
+    .iter()
+    .chain(env)
+    {
+        command.env(name, value);
+    }
+    command
+}
+
+fn at_least_one(n: u16) -> NonZero<u16> {
+    NonZero::new(n).expect("a terminal has some size")
+}
+
+fn size(width: u16, height: u16) -> PtySize {
+    PtySize {
+        rows: height,
+        cols: width,
+        pixel_width: 0,
+        pixel_height: 0,
+    }
+}
+
+fn modes(master: &dyn MasterPty) -> String {
+    let fd = master.as_raw_fd().expect("a descriptor");
+    // SAFETY: the master is borrowed for the whole call, and its descriptor is open.
+    let fd = unsafe { BorrowedFd::borrow_raw(fd) };
+    let modes: Termios = tcgetattr(fd).expect("modes");
+    format!(
+        "{:?} {:?} {:?} {:?}",
+        modes.input_modes, modes.output_modes, modes.control_modes, modes.local_modes
+    )
+}

@@ -1,0 +1,96 @@
+//! Any size: nothing panics, nothing is drawn outside, and what matters most stays.
+
+use splitdeck::tui::glyphs::Glyphs;
+
+use super::worlds::worlds;
+use crate::support::cockpit::{text_of, theme};
+
+#[test]
+fn every_screen_draws_at_every_small_size() {
+    // One of each kind at every size; their likes at some.
+    let every = [
+        "list",
+        "overrides",
+        "insights",
+        "history",
+        "resume_auto_paused",
+        "palette",
+    ];
+    for (name, mut world) in worlds() {
+        let step = if every.contains(&name) { 1 } else { 7 };
+        for width in (1..=50).step_by(step) {
+            for height in 1..=20 {
+                let buffer = world.buffer(width, height, &theme());
+                assert_eq!((buffer.area.width, buffer.area.height), (width, height), "{name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_huge_screen_draws_too() {
+    for (_, mut world) in worlds() {
+        world.screen(500, 200);
+    }
+}
+
+#[test]
+fn ascii_terminals_get_ascii() {
+    let theme = theme().with_glyphs(Glyphs::Ascii);
+    for (name, mut world) in worlds() {
+        for (width, height) in [(120, 40), (80, 24), (40, 10)] {
+            let text = text_of(&world.buffer(width, height, &theme));
+            let wrong: String = text.chars().filter(|c| !c.is_ascii()).collect();
+            assert_eq!(wrong, "", "{name} at {width}x{height}:\n{text}");
+        }
+    }
+}
+
+#[test]
+fn at_80_by_24_the_essentials_are_there() {
+    for (name, mut world) in worlds() {
+        let screen = world.screen(80, 24);
+        for (screens, essential) in [
+            (&["list", "list_lost"][..], "search-ranking"),
+            (&["list"], "SRM 2.4e-149"),
+            (&["list_lost"], "stale"),
+            (&["pause", "pause_protected"], "Keep running"),
+            (&["resume_auto_paused"], "I know that the test still fails"),
+            (&["resume_auto_paused"], "Keep paused"),
+            (&["resume_auto_paused"], "chi-square p < 1e-300"),
+            (&["complete"], "Winner"),
+            (&["setup"], "checkout-cta"),
+        ] {
+            if screens.contains(&name) {
+                assert!(
+                    screen.contains(essential),
+                    "{name}: no {essential:?} in\n{screen}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn on_a_small_screen_the_focused_field_of_a_dialog_stays_in_view() {
+    let mut worlds = worlds();
+    let (_, world) = worlds
+        .iter_mut()
+        .find(|(name, _)| *name == "resume_auto_paused")
+        .expect("there");
+    for (keys, essential) in [
+        (&[][..], "Reason"),
+        (&["tab"], "I know"),
+        (&["tab"], "Keep paused"),
+        (&["tab"], "Resume"),
+    ] {
+        world.keys(keys);
+        for (width, height) in [(40, 10), (30, 6), (34, 4)] {
+            let screen = world.screen(width, height);
+            assert!(
+                screen.contains(essential),
+                "{essential} at {width}x{height}:\n{screen}"
+            );
+        }
+    }
+}

@@ -1,0 +1,627 @@
+//! A cockpit without terminal and network: keys and answers in, state, effects and screens out.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::buffer::Buffer;
+use serde_json::json;
+use splitdeck::api::experiments::{ExperimentList, History};
+use splitdeck::api::overrides::OverridePage;
+use splitdeck::api::results::{
+    ArmPosterior, ArmResult, Breakdown, BreakdownRow, Exposures, Interval, Leader, Overview, PowerFloor,
+    Results, ResultsQuery, Series, SeriesPoint, Srm, SrmTest, TrackedResult, Uplift,
+};
+use splitdeck::api::system::{Me, Role};
+use splitdeck::cockpit::ports::{Answer, Failure, FailureKind, Reply, Request, RunId, Service, Slot};
+use splitdeck::cockpit::state::{Settings, State};
+use splitdeck::cockpit::{Action, Effect, Key, update};
+use splitdeck::domain::{Experiment, Metric, Override, Status};
+use splitdeck::stats;
+use splitdeck::tui::theme::Theme;
+use splitdeck::tui::view;
+use uuid::Uuid;
+
+/// The moment at which every world begins.
+pub const NOW: &str = "2026-11-20T05:03:00Z";
+
+pub fn at(text: &str) -> Timestamp {
+    text.parse().expect("a timestamp")
+}
+
+pub fn id(n: u128) -> Uuid {
+    Uuid::from_u128(n)
+}
+
+pub const SEARCH: u128 = 1;
+pub const CHECKOUT: u128 = 2;
+pub const ONBOARDING: u128 = 3;
+pub const PRICING: u128 = 4;
+
+fn experiment(n: u128, key: &str, name: &str, patch: serde_json::Value) -> Experiment {
+    let mut value = json!({
+        "id": id(n), "key": key, "name": name, "assignmentMode": "profile", "status": "active",
+        "variants": [
+            {"key": "control", "isControl": true, "trafficPct": 50},
+            {"key": "treatment", "trafficPct": 50, "orderIndex": 1},
+        ],
+        "defaultVariantId": "control", "salt": key, "resourceVersion": 17,
+        "primaryMetric": {"event": "purchase"},
+        "createdAt": "2026-11-10T08:00:00Z", "updatedAt": "2026-11-14T01:00:00Z",
+        "activatedAt": "2026-11-14T01:00:00Z", "statusChangedAt": "2026-11-14T01:00:00Z",
+    });
+    let fields = value.as_object_mut().expect("an object");
+    for (field, patched) in patch.as_object().expect("an object") {
+        fields.insert(field.clone(), patched.clone());
+    }
+    serde_json::from_value(value).expect("an experiment")
+}
+
+/// The four experiments of the design's sketch.
+pub fn experiments() -> Vec<Experiment> {
+    vec![
+        experiment(
+            SEARCH,
+            "search-ranking",
+            "Search ranking v2",
+            json!({
+                "status": "paused", "pausedBy": "srm_guard", "primaryMetric": {"event": "click"},
+                "statusChangedAt": "2026-11-18T02:00:00Z", "activatedAt": "2026-11-18T01:00:00Z",
+            }),
+        ),
+        experiment(
+            CHECKOUT,
+            "checkout-cta",
+            "Checkout button",
+            json!({
+                "description": "A button twice as tall",
+                "hypothesis": "A larger button makes more people buy, because many overlook the old one.",
+                "links": {"ticket": "https://example.com/SHOP-12"},
+                "holdoutPct": 2,
+                "variants": [
+                    {"key": "control", "isControl": true, "trafficPct": 50},
+                    {"key": "treatment", "name": "Tall button", "trafficPct": 40, "orderIndex": 1,
+                     "payload": {"height": 64, "label": "Buy now"}},
+                ],
+                "trackedEvents": [
+                    {"event": "add_to_cart"},
+                    {"event": "support_chat", "filters": [{"field": "plan", "operator": "is", "value": "pro"}]},
+                ],
+                "rules": [
+                    {"id": id(90), "variant": "control", "priority": 5, "conditions": [
+                        {"scope": "profile", "field": "bot", "operator": "isNotNull"}]},
+                    {"id": id(91), "variant": "treatment", "priority": 10, "conditions": [
+                        {"scope": "profile", "field": "profile.country", "operator": "is", "value": "TH"},
+                        {"scope": "event", "field": "properties.plan", "operator": "contains", "value": "pro plus"}]},
+                ],
+                "cohorts": [{"index": 1, "createdAt": "2026-11-14T01:00:00Z", "variants": [
+                    {"variant": "control", "split": 0.5, "slots": [{"start": 0, "end": 21474837}]},
+                    {"variant": "treatment", "split": 0.4, "slots": [{"start": 21474837, "end": 38654706}]}]}],
+            }),
+        ),
+        experiment(
+            ONBOARDING,
+            "onboarding-copy",
+            "Onboarding copy",
+            json!({"activatedAt": "2026-11-20T01:00:00Z", "statusChangedAt": "2026-11-20T01:00:00Z"}),
+        ),
+        experiment(
+            PRICING,
+            "pricing-page-v3",
+            "Pricing page v3",
+            json!({"status": "draft", "resourceVersion": 1, "activatedAt": null, "statusChangedAt": null,
+                   "primaryMetric": null}),
+        ),
+    ]
+}
+
+pub fn overviews() -> Vec<Overview> {
+    let overview =
+        |n, subjects, per_minute: &[u64], leader: Option<(&str, f64)>, srm_p, gathering, ago| Overview {
+            experiment_id: id(n),
+            subjects,
+            per_minute: per_minute.to_vec(),
+            last_event_at: Some(at(NOW) - SignedDuration::from_secs(ago)),
+            leader: leader.map(|(variant, prob_best)| Leader {
+                variant: variant.to_owned(),
+                prob_best,
+            }),
+            srm_p: Some(srm_p),
+            gathering,
+        };
+    let ramp: Vec<u64> = (0..30).map(|n| 200 + n * 4 - (n % 3) * 20).collect();
+    vec![
+        overview(SEARCH, 88_102, &[0; 30], None, 2.4e-149, false, 183_600),
+        overview(CHECKOUT, 90_189, &ramp, Some(("treatment", 0.972)), 0.4, false, 2),
+        overview(ONBOARDING, 211, &[9; 30], None, 0.8, true, 30),
+    ]
+}
+
+pub fn me(role: Role, protected: bool) -> Me {
+    serde_json::from_value(json!({
+        "actor": "ana", "role": role, "version": "0.1.0",
+        "project": {"id": id(9), "key": "shop-prod", "name": "Shop", "environment": "production",
+                    "protected": protected},
+    }))
+    .expect("a me")
+}
+
+/// Results with the counts of each arm: subjects and conversions.
+pub fn results(experiment: &Experiment, counts: &[(u64, u64)]) -> Results {
+    let arms: Vec<stats::posterior::Arm> = counts
+        .iter()
+        .map(|(n, conversions)| stats::posterior::Arm {
+            n: *n,
+            conversions: *conversions,
+        })
+        .collect();
+    let posteriors = stats::posterior::compare(&arms, experiment.prior).expect("a comparison");
+    let total: u64 = counts.iter().map(|(n, _)| n).sum();
+    let weight: f64 = experiment.variants.iter().map(|v| v.traffic_pct.fraction()).sum();
+    let weights: Vec<f64> = experiment
+        .variants
+        .iter()
+        .map(|v| v.traffic_pct.fraction() / weight)
+        .collect();
+    let test = stats::srm::test(&[stats::srm::Cohort {
+        counts: counts.iter().map(|(n, _)| *n).collect(),
+        weights: weights.clone(),
+    }])
+    .expect("a test");
+    let points = 72_u64;
+    let begin = at("2026-11-17T02:00:00Z");
+    let series = Series {
+        interval: Interval::Hour,
+        points: (0..points)
+            .map(|n| SeriesPoint {
+                at: begin + SignedDuration::from_hours(i64::try_from(n).expect("small")),
+                counts: counts.iter().map(|(c, _)| c / points + n % 5).collect(),
+            })
+            .collect(),
+    };
+    let winner = posteriors
+        .iter()
+        .position(|p| p.prob_best >= 0.95)
+        .map_or("inconclusive".to_owned(), |at| {
+            experiment.variants[at].key.to_string()
+        });
+    Results {
+        experiment_id: experiment.id,
+        key: experiment.key.to_string(),
+        status: experiment.status,
+        assignment_mode: experiment.assignment_mode,
+        auto_paused: experiment.is_auto_paused(),
+        computed_at: at(NOW) - SignedDuration::from_secs(1),
+        data_as_of: (total > 0).then(|| at(NOW) - SignedDuration::from_secs(2)),
+        query: ResultsQuery::default(),
+        metric: experiment.primary_metric.clone(),
+        secondary: None,
+        prior: experiment.prior,
+        arms: experiment
+            .variants
+            .iter()
+            .zip(counts.iter().zip(&posteriors))
+            .map(|(v, ((n, conversions), p))| ArmResult {
+                variant: v.key.to_string(),
+                name: v.name.clone(),
+                is_control: v.is_control,
+                subjects: *n,
+                starters: None,
+                conversions: *conversions,
+                n: *n,
+                rate: (*n > 0).then(|| *conversions as f64 / *n as f64),
+                posterior: Some(ArmPosterior {
+                    alpha: p.alpha,
+                    beta: p.beta,
+                    ci_low: p.ci_low,
+                    ci_high: p.ci_high,
+                    prob_best: p.prob_best,
+                    expected_loss: p.expected_loss,
+                    uplift: p.uplift.map(|u| Uplift {
+                        mean: u.mean,
+                        median: u.median,
+                        low: u.low,
+                        high: u.high,
+                    }),
+                    always_valid: None,
+                }),
+                exposures: Exposures {
+                    events: n * 3,
+                    profiles: *n,
+                    sessions: n * 2,
+                    devices: *n,
+                },
+                configured_pct: v.traffic_pct.percent(),
+                observed_pct: (total > 0).then(|| *n as f64 * 100.0 / total as f64),
+            })
+            .collect(),
+        winner,
+        multi_variant_subjects: 12,
+        forced_subjects: 3,
+        outside_subjects: 0,
+        unknown_variants: Vec::new(),
+        srm: Srm {
+            test: test.p.map(|p| SrmTest {
+                chi_square: test.chi_square,
+                df: test.df,
+                p,
+                e_value: 1.0 / p.max(1e-300),
+                always_valid_p: p.min(1.0),
+            }),
+            why_not: test.p.is_none().then(|| "too few subjects".to_owned()),
+            observed: counts.iter().map(|(n, _)| *n).collect(),
+            expected: weights.iter().map(|w| w * total as f64).collect(),
+            leaks: Vec::new(),
+            alarm: test.alarm,
+        },
+        power: PowerFloor {
+            events: total,
+            gathering: total < 300,
+            needed: 16_316_u64.saturating_sub(total),
+        },
+        series: series.clone(),
+        tracked: vec![TrackedResult {
+            metric: Metric::event("add_to_cart"),
+            events: counts.iter().map(|(n, _)| n / 3).collect(),
+            subjects: counts.iter().map(|(n, _)| n / 4).collect(),
+            series,
+        }],
+        segments: Breakdown {
+            key: "country".to_owned(),
+            rows: ["DE", "TH", "US"]
+                .iter()
+                .map(|value| BreakdownRow {
+                    value: Some((*value).to_owned()),
+                    events: counts.iter().map(|(n, _)| n / 3).collect(),
+                    subjects: counts.iter().map(|(n, _)| n / 3).collect(),
+                })
+                .collect(),
+            more: 2,
+        },
+        properties: Breakdown {
+            key: "category".to_owned(),
+            ..Breakdown::default()
+        },
+    }
+}
+
+pub fn history() -> History {
+    serde_json::from_value(json!({
+        "entries": [
+            {"id": 12, "at": "2026-11-18T02:00:00Z", "actor": "srm-guard", "action": "experiment.auto_paused_srm",
+             "objectId": id(SEARCH), "objectKey": "search-ranking", "resourceVersion": 17,
+             "changes": [{"field": "status", "from": "active", "to": "paused"}], "evidence": {"p": 2.4e-149}},
+            {"id": 11, "at": "2026-11-17T01:42:00Z", "actor": "deploy-bot", "action": "experiment.rules_changed",
+             "objectId": id(SEARCH), "objectKey": "search-ranking", "resourceVersion": 16,
+             "changes": [{"field": "rules", "from": [], "to": [{"variant": "control"}]}]},
+            {"id": 10, "at": "2026-11-10T08:00:00Z", "actor": "ana", "action": "experiment.created",
+             "objectId": id(SEARCH), "objectKey": "search-ranking", "resourceVersion": 1, "comment": "first try"},
+        ],
+        "nextBefore": null,
+    }))
+    .expect("a history")
+}
+
+pub fn override_page(from: usize, rows: usize, next: bool) -> OverridePage {
+    let overrides: Vec<Override> = (from..from + rows)
+        .map(|n| {
+            serde_json::from_value(json!({
+                "subjectType": if n % 7 == 0 { "device" } else { "user" },
+                "subjectId": format!("u-{n:06}"), "variant": if n % 2 == 0 { "control" } else { "treatment" },
+                "source": "manual", "updatedAt": "2026-11-19T05:03:00Z",
+            }))
+            .expect("an override")
+        })
+        .collect();
+    OverridePage {
+        next_after: next.then(|| format!("user:u-{:06}", from + rows - 1)),
+        overrides,
+        fixed: 12,
+        manual: 40_000,
+    }
+}
+
+/// A cockpit, the time, and what it asked for.
+pub struct World {
+    pub state: State,
+    pub now: Timestamp,
+    /// Every effect so far.
+    pub effects: Vec<Effect>,
+    /// Runs that wait for an answer.
+    pub waiting: Vec<(RunId, Request)>,
+}
+
+impl World {
+    /// A cockpit that has just started and asked its first questions.
+    pub fn start(settings: Settings, size: (u16, u16)) -> Self {
+        let mut world = Self {
+            state: State::new(settings, size),
+            now: at(NOW),
+            effects: Vec::new(),
+            waiting: Vec::new(),
+        };
+        world.act(Action::Start);
+        world
+    }
+
+    /// A cockpit of an editor that shows the list.
+    pub fn list() -> Self {
+        Self::list_of(Role::Editor, false)
+    }
+
+    pub fn list_of(role: Role, protected: bool) -> Self {
+        let mut world = Self::start(settings(), (120, 40));
+        world.answer_all(role, protected);
+        world
+    }
+
+    /// A cockpit that shows one experiment.
+    pub fn experiment(key: &str) -> Self {
+        let mut world = Self::list();
+        let at = world.state.list.all().iter().position(|e| e.key.as_str() == key);
+        let wanted = world.state.list.all()[at.expect("such an experiment")].id;
+        let row = world
+            .state
+            .list
+            .rows
+            .iter()
+            .position(|id| *id == wanted)
+            .expect("a row");
+        world.keys(&["home"]);
+        for _ in 0..row {
+            world.keys(&["j"]);
+        }
+        world.keys(&["enter"]);
+        world.answer_all(Role::Editor, false);
+        world
+    }
+
+    pub fn act(&mut self, action: Action) -> Vec<Effect> {
+        let effects = update(&mut self.state, action, self.now);
+        for effect in &effects {
+            match effect {
+                Effect::Fetch { run, request } => {
+                    self.waiting.retain(|(_, other)| other.slot() != request.slot());
+                    self.waiting.push((*run, request.clone()));
+                }
+                Effect::Cancel(slot) => self.waiting.retain(|(_, other)| other.slot() != *slot),
+                _ => {}
+            }
+        }
+        self.effects.extend(effects.clone());
+        effects
+    }
+
+    /// Presses keys, named as bindings write them. A dialog that opens is waited for.
+    pub fn keys(&mut self, keys: &[&str]) -> &mut Self {
+        for key in keys {
+            let key: Key = key.parse().expect("a key");
+            self.act(Action::Key(key));
+        }
+        self
+    }
+
+    /// Types a text.
+    pub fn text(&mut self, text: &str) -> &mut Self {
+        for c in text.chars() {
+            self.act(Action::Key(Key::char(c)));
+        }
+        self
+    }
+
+    /// Lets time pass, with the wake-ups that the cockpit asks for.
+    pub fn wait(&mut self, span: Duration) -> &mut Self {
+        let until = self.now + span;
+        while let Some(deadline) = update::next_deadline(&self.state, self.now) {
+            if deadline > until {
+                break;
+            }
+            self.now = deadline.max(self.now);
+            let before = self.waiting.len();
+            self.act(Action::Tick);
+            let next = update::next_deadline(&self.state, self.now);
+            assert!(
+                next.is_none_or(|next| next > self.now) || self.waiting.len() > before,
+                "it would spin at {}",
+                self.now
+            );
+        }
+        self.now = until;
+        self.act(Action::Tick);
+        self
+    }
+
+    /// The waiting request of a kind.
+    pub fn waiting_for(&self, slot: Slot) -> Option<&Request> {
+        self.waiting
+            .iter()
+            .find(|(_, request)| request.slot() == slot)
+            .map(|(_, request)| request)
+    }
+
+    pub fn reply(&mut self, slot: Slot, outcome: Result<Answer, Failure>) -> &mut Self {
+        let at = self
+            .waiting
+            .iter()
+            .position(|(_, request)| request.slot() == slot);
+        let at = at.unwrap_or_else(|| panic!("nobody waits for {slot:?}: {:?}", self.waiting));
+        let (run, _) = self.waiting.remove(at);
+        self.reply_to(run, slot, outcome)
+    }
+
+    pub fn reply_to(&mut self, run: RunId, slot: Slot, outcome: Result<Answer, Failure>) -> &mut Self {
+        let took = match slot.service() {
+            Service::Api => Duration::from_millis(12),
+            Service::Warehouse => Duration::from_millis(31),
+        };
+        self.act(Action::Reply(Box::new(Reply {
+            run,
+            slot,
+            took,
+            outcome,
+        })));
+        self
+    }
+
+    pub fn lose(&mut self, slot: Slot) -> &mut Self {
+        self.reply(
+            slot,
+            Err(Failure::new(
+                slot.service(),
+                FailureKind::Lost,
+                "connection refused",
+            )),
+        )
+    }
+
+    /// Answers everything that is asked, until nothing is.
+    pub fn answer_all(&mut self, role: Role, protected: bool) -> &mut Self {
+        while let Some((_, request)) = self.waiting.first().cloned() {
+            let slot = request.slot();
+            let outcome = answer(&request, role, protected);
+            self.reply(slot, outcome);
+        }
+        self
+    }
+
+    /// The screen as lines of text.
+    pub fn screen(&mut self, width: u16, height: u16) -> String {
+        text_of(&self.buffer(width, height, &theme()))
+    }
+
+    /// The screen with its styles. The cockpit hears what could be shown, as from the real loop.
+    pub fn buffer(&mut self, width: u16, height: u16, theme: &Theme) -> Buffer {
+        self.act(Action::Resize { width, height });
+        let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("a terminal");
+        let mut laid = None;
+        terminal
+            .draw(|frame| laid = Some(view::view(frame, &self.state, theme, self.now)))
+            .expect("draws");
+        let laid = laid.expect("drawn");
+        let effects = self.act(Action::Laid {
+            rows: laid.rows,
+            last: laid.last,
+        });
+        assert_eq!(effects, [], "laying out asks for nothing");
+        terminal.backend().buffer().clone()
+    }
+}
+
+/// What a server with the four experiments answers.
+pub fn answer(request: &Request, role: Role, protected: bool) -> Result<Answer, Failure> {
+    let refused = |message: &str| Failure::new(Service::Api, FailureKind::Refused, message);
+    Ok(match request {
+        Request::Me => Answer::Me(me(role, protected)),
+        Request::Experiments => Answer::Experiments(ExperimentList {
+            experiments: experiments(),
+        }),
+        Request::Experiment { id_or_key } => {
+            let found = experiments()
+                .into_iter()
+                .find(|e| e.id.to_string() == *id_or_key || e.key.as_str() == id_or_key);
+            Answer::Experiment(Box::new(
+                found.ok_or_else(|| refused("Not found: there is no such experiment"))?,
+            ))
+        }
+        Request::Overview { experiments } => Answer::Overview(
+            overviews()
+                .into_iter()
+                .filter(|o| experiments.iter().any(|e| e.id == o.experiment_id))
+                .collect(),
+        ),
+        Request::Probe { .. } => Answer::Mark(1),
+        Request::Results { experiment, query } => {
+            let counts: &[(u64, u64)] = match experiment.id.as_u128() {
+                SEARCH => &[(58_735, 17_000), (29_367, 8_650)],
+                CHECKOUT => &[(50_105, 9_530), (40_084, 7_910)],
+                ONBOARDING => &[(110, 11), (101, 12)],
+                _ => &[(0, 0), (0, 0)],
+            };
+            let mut results = results(experiment, counts);
+            results.query = (**query).clone();
+            Answer::Results(Box::new(results))
+        }
+        Request::History { .. } => Answer::History(history()),
+        Request::Overrides { query, .. } => {
+            let from = if query.after.is_some() { 200 } else { 0 };
+            Answer::Overrides(override_page(from, 200, from == 0))
+        }
+        Request::Explain { .. } => Answer::Explain(Box::new(
+            serde_json::from_value(explanation()).expect("an explanation"),
+        )),
+        Request::Status { id, change } => {
+            let mut experiment = experiments()
+                .into_iter()
+                .find(|e| e.id == *id)
+                .ok_or_else(|| refused("Not found"))?;
+            experiment.status = change.to;
+            experiment.paused_by = None;
+            experiment.resource_version += 1;
+            experiment.winning_variant = change.winning_variant.clone();
+            Answer::Experiment(Box::new(experiment))
+        }
+    })
+}
+
+fn explanation() -> serde_json::Value {
+    json!({
+        "assignment": {
+            "experimentId": id(CHECKOUT), "variantId": "treatment", "variantName": "Tall button", "payload": null,
+            "reason": "allocation", "ruleId": null, "cohort": 1,
+            "attribution": {"__experimentId": id(CHECKOUT), "__variantId": "treatment",
+                "__experimentName": "Checkout button", "__variantName": "Tall button",
+                "__assignmentReason": "allocation", "__cohort": 1},
+        },
+        "steps": [
+            {"step": "status", "status": "active", "decides": true},
+            {"step": "override", "subject": "user:u-1", "variant": null, "unknown": false},
+            {"step": "holdout", "hashed": "checkout-cta:holdout/u-1", "bucket": 4816, "threshold": 200, "heldOut": false},
+            {"step": "rule", "ruleId": id(91), "variant": "treatment", "priority": 10, "matched": false,
+             "conditions": [{"condition": "profile.country is TH", "found": "DE", "passed": false},
+                            {"condition": "event.properties.plan contains pro plus", "found": null, "passed": false}]},
+            {"step": "sticky", "enabled": false, "variant": null, "unknown": false},
+            {"step": "allocation", "missing": null, "hashed": "checkout-cta/u-1", "hash": 3320655491_u32, "slot": 33206554,
+             "cohort": 1, "variant": "treatment"},
+        ],
+    })
+}
+
+pub fn settings() -> Settings {
+    Settings {
+        api: "http://127.0.0.1:8620".to_owned(),
+        seed: 7,
+        ..Settings::default()
+    }
+}
+
+pub fn theme() -> Theme {
+    Theme::built_in("default").expect("built in")
+}
+
+/// The lines of a buffer without blanks at their ends.
+pub fn text_of(buffer: &Buffer) -> String {
+    let area = buffer.area;
+    let mut text = String::new();
+    for y in 0..area.height {
+        let mut line = String::new();
+        let mut skip = 0_usize;
+        for x in 0..area.width {
+            let symbol = buffer[(x, y)].symbol();
+            if skip == 0 {
+                line.push_str(symbol);
+            }
+            skip = skip
+                .max(unicode_width::UnicodeWidthStr::width(symbol))
+                .saturating_sub(1);
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// The status of an experiment as the cockpit knows it.
+pub fn status(world: &World, n: u128) -> Status {
+    world.state.list.experiment(id(n)).expect("known").status
+}
