@@ -14,8 +14,6 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 /// What the program has written, as a terminal shows it.
 struct Screen {
     parser: vt100::Parser,
-    /// Everything that was written, for what a screen does not tell.
-    raw: Vec<u8>,
     /// Whether the program's side of the terminal is closed.
     closed: bool,
 }
@@ -81,7 +79,6 @@ impl Terminal {
         let shared = Arc::new(Shared {
             screen: Mutex::new(Screen {
                 parser: vt100::Parser::new(cells(rows), cells(columns), 0),
-                raw: Vec::new(),
                 closed: false,
             }),
             changed: Condvar::new(),
@@ -95,7 +92,6 @@ impl Terminal {
                 let n = output.read(&mut buffer).unwrap_or(0);
                 let mut screen = reading.lock();
                 screen.parser.process(&buffer[..n]);
-                screen.raw.extend_from_slice(&buffer[..n]);
                 screen.closed = n == 0;
                 reading.changed.notify_all();
                 if n == 0 {
@@ -127,16 +123,6 @@ impl Terminal {
             .screen_mut()
             .set_size(cells(rows), cells(columns));
         self.master.resize(size(columns, rows)).expect("resizes");
-    }
-
-    /// What the terminal shows, one line a row.
-    pub fn text(&self) -> String {
-        self.shared.lock().parser.screen().contents()
-    }
-
-    /// Everything that was written.
-    pub fn raw(&self) -> Vec<u8> {
-        self.shared.lock().raw.clone()
     }
 
     /// Waits until the screen's text fulfils a condition, and returns that text.
@@ -221,11 +207,6 @@ impl Terminal {
         }
         drop(screen);
         self.child.wait().expect("its status")
-    }
-
-    /// The program's process id.
-    pub fn pid(&self) -> u32 {
-        self.child.process_id().expect("it was started")
     }
 }
 
