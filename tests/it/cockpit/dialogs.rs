@@ -170,7 +170,7 @@ fn resuming() -> World {
 #[test]
 fn resuming_after_an_automatic_pause_needs_a_reason_and_the_override() {
     let mut world = resuming();
-    assert!(matches!(world.state.detail(), None), "the list stays below");
+    assert!(world.state.detail().is_none(), "the list stays below");
     world.keys(&["right", "enter"]);
     assert_eq!(error(&world), "a reason is required");
     world.keys(&["tab"]).text("fixed the Safari bundle");

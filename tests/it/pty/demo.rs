@@ -1,25 +1,49 @@
 //! `splitdeck demo` as a person meets it.
 
-use crate::support::pty::{Terminal, splitdeck};
+use super::terminal::Pty;
 
 /// The experiment that is opened: real data, so that its numbers are known.
 const KEY: &str = "cookie-cats";
+
+/// Waits until all of these texts are on the screen.
+#[track_caller]
+fn shows(terminal: &Pty, texts: &[&str]) {
+    terminal.wait_for(&format!("{texts:?}"), |seen| {
+        let text = seen.text();
+        texts.iter().all(|t| text.contains(t)).then_some(())
+    });
+}
 
 #[test]
 fn every_tab_at_every_size_and_the_terminal_is_given_back() {
     let dir = tempfile::tempdir().expect("a directory");
     let data = dir.path().join("data");
     let data = data.to_str().expect("text");
-    let mut terminal = Terminal::start(splitdeck(&["demo", "--data-dir", data, "--rate", "20"]), 120, 40);
+    // The engine is where the person has it.
+    let env: Vec<(String, String)> = std::env::vars()
+        .filter(|(name, _)| {
+            !["NO_COLOR", "SPLITDECK_THEME", "SPLITDECK_LOG", "TERM", "LANG"].contains(&name.as_str())
+        })
+        .collect();
+    let env: Vec<(&str, &str)> = env
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    let args = ["demo", "--data-dir", data, "--rate", "20"];
+    let mut terminal = Pty::start(&args, &env, (120, 40));
 
-    terminal.wait_text(&["Experiments", KEY, "checkout-cta", "search-ranking", "simulated"]);
+    shows(
+        &terminal,
+        &["Experiments", KEY, "checkout-cta", "search-ranking", "simulated"],
+    );
     // The replay is complete when the list shows all players.
-    terminal.wait_text(&["90,189"]);
-    terminal.keys("/cookie\r");
-    terminal.wait_until("the filtered list", |text| {
-        text.contains(KEY) && !text.contains("checkout-cta")
+    shows(&terminal, &["90,189"]);
+    terminal.send("/cookie\r");
+    terminal.wait_for("filtered list", |seen| {
+        let text = seen.text();
+        (text.contains(KEY) && !text.contains("checkout-cta")).then_some(())
     });
-    terminal.keys("\r");
+    terminal.send("\r");
     for (key, shown) in [
         ("1", &["retained_day_7", "made-up timestamps"][..]),
         ("2", &["gate_30", "gate_40", "50.00 %"]),
@@ -33,19 +57,21 @@ fn every_tab_at_every_size_and_the_terminal_is_given_back() {
             ],
         ),
     ] {
-        terminal.keys(key);
-        terminal.wait_text(shown);
+        terminal.send(key);
+        shows(&terminal, shown);
     }
     // Analytics stays in use at each size, and says what it is about as long as there is room.
     for (columns, rows) in [(80, 24), (40, 10), (200, 50), (120, 40)] {
         terminal.resize(columns, rows);
-        terminal.wait_until(&format!("{columns}×{rows}"), |text| {
-            text.contains(KEY) && (columns < 80 || text.contains("44,700"))
+        terminal.wait_for(&format!("{columns}×{rows}"), |seen| {
+            let text = seen.text();
+            (text.contains(KEY) && (columns < 80 || text.contains("44,700"))).then_some(())
         });
     }
-    terminal.keys("q");
-    let status = terminal.wait_end_restored();
+    terminal.send("q");
+    let status = terminal.ended();
     assert!(status.success(), "{status:?}");
+    terminal.is_restored();
     // Nothing is left running: the data directory is free at once.
     let lock = std::fs::File::open(format!("{data}/server.lock")).expect("the lock file");
     lock.try_lock().expect("the server has ended");

@@ -10,8 +10,8 @@ use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, SlaveP
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::termios::{Termios, tcgetattr};
 
-/// How long anything may take; far longer than it does.
-pub const DEADLINE: Duration = Duration::from_secs(30);
+/// How long anything may take; far longer than it does, for the machine may be busy.
+pub const DEADLINE: Duration = Duration::from_secs(120);
 
 /// What the terminal shows and everything that was written to it.
 pub struct Seen {

@@ -3,7 +3,6 @@
 pub mod cockpit;
 pub mod engine;
 pub mod load;
-pub mod pty;
 pub mod server;
 pub mod tables;
 pub mod warehouse;
