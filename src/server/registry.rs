@@ -5,6 +5,7 @@
 //! disk, in the log and in force. It runs in a task of its own: a caller who hangs up, or a request that
 //! takes too long, cannot leave it half done.
 
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
@@ -17,7 +18,7 @@ use uuid::Uuid;
 use crate::api::experiments::{CreateExperiment, UpdateExperiment};
 use crate::api::overrides::{OverridesSet, SetOverrides};
 use crate::api::problem::{Code, Problem};
-use crate::domain::{AuditAction, AuditEntry, Change, Experiment, FieldError, OverrideSubject};
+use crate::domain::{AuditAction, AuditEntry, Change, Experiment, FieldError, Key, OverrideSubject};
 
 use super::error::ApiError;
 use super::middleware::auth::Caller;
@@ -90,13 +91,13 @@ impl Registry {
             let entry = Entry::new(project, experiment, Arc::default());
             snapshot.put(entry.map_err(|error| StoreError::corrupt(what, error))?);
         }
-        let tables: std::collections::HashMap<Uuid, Arc<OverrideTable>> = snapshot
+        let tables: HashMap<Uuid, Arc<OverrideTable>> = snapshot
             .all()
             .map(|e| (e.experiment.id, Arc::clone(&e.overrides)))
             .collect();
         let mut unreadable = None;
         store::overrides::each(&store, |row| {
-            let variant = crate::domain::Key::new(row.variant);
+            let variant = Key::new(row.variant);
             match (tables.get(&row.experiment_id), variant) {
                 (Some(table), Ok(variant)) => {
                     table.put(row.subject_type, &variant, row.source, [row.subject_id.as_str()]);
@@ -159,7 +160,7 @@ impl Registry {
         carried_through(async move {
             let _writing = this.writing.lock().await;
             let project = caller.project.id;
-            let taken = |key: &crate::domain::Key| this.snapshot().find(project, key.as_str()).is_some();
+            let taken = |key: &Key| this.snapshot().find(project, key.as_str()).is_some();
             let now = now();
             let experiment = edit::create(body, this.max_variants, taken, now)?;
             if taken(&experiment.key) {
@@ -249,7 +250,7 @@ impl Registry {
     ) -> Result<Arc<Experiment>, ApiError> {
         let version = body.resource_version;
         self.change(caller, id_or_key, version, |live, max_variants, now| {
-            let overrides_of = |key: &crate::domain::Key| live.overrides.count_of(key);
+            let overrides_of = |key: &Key| live.overrides.count_of(key);
             let next = edit::update(&live.experiment, body, max_variants, overrides_of, now)?;
             Ok(Plan::edit(next))
         })
@@ -385,18 +386,18 @@ struct Import<'a> {
     set: OverridesSet,
     changes: Vec<Change>,
     /// Former variant → how many are taken from it.
-    changed_from: std::collections::BTreeMap<String, u64>,
+    changed_from: BTreeMap<String, u64>,
 }
 
 impl<'a> Import<'a> {
-    fn plan(table: &OverrideTable, body: &'a SetOverrides, variant: &crate::domain::Key) -> Self {
+    fn plan(table: &OverrideTable, body: &'a SetOverrides, variant: &Key) -> Self {
         let mut import = Self {
             ids: Vec::new(),
             set: OverridesSet::default(),
             changes: Vec::new(),
-            changed_from: std::collections::BTreeMap::new(),
+            changed_from: BTreeMap::new(),
         };
-        let mut seen = std::collections::HashSet::with_capacity(body.subject_ids.len());
+        let mut seen = HashSet::with_capacity(body.subject_ids.len());
         for id in &body.subject_ids {
             let before = table.get(body.subject_type, id);
             if !seen.insert(id.as_str()) || before.as_ref() == Some(variant) {

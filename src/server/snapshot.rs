@@ -243,12 +243,10 @@ impl OverrideTable {
     #[must_use]
     pub fn count_of(&self, variant: &Key) -> u64 {
         let table = self.read();
-        let is_it = |forced: &&Forced| {
-            table
-                .variant(**forced)
-                .is_some_and(|v| v.folded() == variant.folded())
-        };
+        let folded = variant.folded();
+        let same: Vec<bool> = table.variants.iter().map(|v| v.folded() == folded).collect();
         let all = table.users.values().chain(table.devices.values());
+        let is_it = |forced: &&Forced| same.get(usize::from(forced.variant)) == Some(&true);
         u64::try_from(all.filter(is_it).count()).unwrap_or(u64::MAX)
     }
 
@@ -271,5 +269,130 @@ impl Lookups for OverrideLookups<'_> {
 
     fn random(&self) -> u32 {
         fastrand::u32(..)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::experiments::CreateExperiment;
+    use crate::server::edit;
+    use jiff::Timestamp;
+    use proptest::prelude::*;
+
+    fn entry(project: Uuid, key: &str) -> Entry {
+        let body = CreateExperiment {
+            name: key.to_owned(),
+            key: Some(key.to_owned()),
+            ..CreateExperiment::default()
+        };
+        let experiment = edit::create(body, 4, |_| false, Timestamp::UNIX_EPOCH).expect("a draft");
+        Entry::new(project, experiment, Arc::default()).expect("compiles")
+    }
+
+    #[test]
+    fn an_experiment_is_found_by_id_and_by_key_in_its_project_only() {
+        let (ours, theirs) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let mut snapshot = Snapshot::default();
+        let one = entry(ours, "Checkout");
+        let id = one.experiment.id;
+        snapshot.put(one);
+        snapshot.put(entry(theirs, "checkout"));
+        for name in [
+            "Checkout",
+            "CHECKOUT",
+            "checkout",
+            &id.to_string(),
+            &id.simple().to_string(),
+        ] {
+            let found = snapshot.find(ours, name).expect("found");
+            assert_eq!(found.experiment.id, id, "{name}");
+        }
+        assert_ne!(
+            snapshot.find(theirs, "checkout").expect("found").experiment.id,
+            id
+        );
+        assert!(snapshot.find(theirs, &id.to_string()).is_none());
+        assert!(snapshot.find(ours, "checkouts").is_none());
+        assert_eq!(
+            (snapshot.of_project(ours).count(), snapshot.all().count()),
+            (1, 2)
+        );
+    }
+
+    #[test]
+    fn a_snapshot_that_was_taken_stays_as_it_was() {
+        let project = Uuid::from_u128(1);
+        let before = Snapshot::default().with(entry(project, "a"));
+        let mut changed = Experiment::clone(&before.find(project, "a").expect("found").experiment);
+        changed.name = "another".to_owned();
+        let after = before.with(Entry::new(project, changed, Arc::default()).expect("compiles"));
+        let name = |snapshot: &Snapshot| {
+            snapshot
+                .find(project, "a")
+                .expect("found")
+                .experiment
+                .name
+                .clone()
+        };
+        assert_eq!((name(&before).as_str(), name(&after).as_str()), ("a", "another"));
+        assert_eq!(after.all().count(), 1);
+    }
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        Put(OverrideSubject, &'static str, OverrideSource, Vec<u8>),
+        Remove(OverrideSubject, u8),
+    }
+
+    fn steps() -> impl Strategy<Value = Step> {
+        let subject = || prop_oneof![Just(OverrideSubject::User), Just(OverrideSubject::Device)];
+        let source = prop_oneof![Just(OverrideSource::Fixed), Just(OverrideSource::Manual)];
+        let variant = prop::sample::select(vec!["a", "b", "B"]);
+        let ids = prop::collection::vec(0..8_u8, 0..5);
+        prop_oneof![
+            (subject(), variant, source, ids).prop_map(|(s, v, o, ids)| Step::Put(s, v, o, ids)),
+            (subject(), 0..8_u8).prop_map(|(s, id)| Step::Remove(s, id)),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn overrides_are_what_a_plain_map_says(steps in prop::collection::vec(steps(), 0..30)) {
+            let table = OverrideTable::default();
+            let mut model: HashMap<(OverrideSubject, u8), (&str, OverrideSource)> = HashMap::new();
+            for step in steps {
+                match step {
+                    Step::Put(subject, variant, source, ids) => {
+                        let texts: Vec<String> = ids.iter().map(u8::to_string).collect();
+                        let key = Key::new(variant).expect("a key");
+                        table.put(subject, &key, source, texts.iter().map(String::as_str));
+                        model.extend(ids.iter().map(|id| ((subject, *id), (variant, source))));
+                    }
+                    Step::Remove(subject, id) => {
+                        table.remove(subject, &id.to_string());
+                        model.remove(&(subject, id));
+                    }
+                }
+            }
+            for subject in [OverrideSubject::User, OverrideSubject::Device] {
+                for id in 0..8_u8 {
+                    let expected = model.get(&(subject, id)).map(|(variant, _)| *variant);
+                    let text = id.to_string();
+                    let found = table.get(subject, &text);
+                    prop_assert_eq!(found.as_ref().map(Key::as_str), expected);
+                    let lookups = table.lookups();
+                    prop_assert_eq!(lookups.forced(subject, &text), expected);
+                }
+            }
+            let count = |is: &dyn Fn(&(&str, OverrideSource)) -> bool| model.values().filter(|v| is(v)).count() as u64;
+            let counts = OverrideCounts {
+                fixed: count(&|(_, source)| *source == OverrideSource::Fixed),
+                manual: count(&|(_, source)| *source == OverrideSource::Manual),
+            };
+            prop_assert_eq!(table.counts(), counts);
+            let either_b = Key::new("b").expect("a key");
+            prop_assert_eq!(table.count_of(&either_b), count(&|(variant, _)| variant.eq_ignore_ascii_case("b")));
+        }
     }
 }

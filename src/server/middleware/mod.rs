@@ -1,6 +1,6 @@
 //! What happens around every request.
 //!
-//! From the outside in: [`respond`] gives the request its id, logs it and writes problems out; a panic is
+//! From the outside in: [`respond()`] gives the request its id, logs it and writes problems out; a panic is
 //! caught; [`time_out`] bounds the time; [`auth`] checks the token and the role of the route.
 
 pub mod auth;
