@@ -50,9 +50,17 @@ pub struct Readiness {
     pub spooled_events: u64,
     /// Bytes of the spool in use.
     pub spool_bytes: u64,
+    /// Files in the spool's quarantine that may hold acknowledged events which are not in ClickHouse; the log
+    /// says of each why.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub quarantined: u64,
     /// The last thing that went wrong with ClickHouse: it does not answer, or takes no events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warehouse_error: Option<String>,
+}
+
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 /// Answer of `GET /me`: who is asking, and where.

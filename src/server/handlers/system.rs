@@ -29,6 +29,7 @@ pub async fn readiness(State(state): State<AppState>) -> (StatusCode, Json<Readi
         warehouse: unreachable.is_none(),
         spooled_events: spool.spooled_events,
         spool_bytes: spool.spool_bytes,
+        quarantined: spool.quarantined,
         // It may answer and yet refuse events.
         warehouse_error: unreachable.or(spool.last_error),
     };

@@ -230,9 +230,10 @@ pub struct Stats {
     pub repaired_rows: u64,
     /// Segments that ended in the middle of a write.
     pub torn_tails: u64,
-    /// Pieces set aside because they were damaged, unreadable or refused.
+    /// Files in quarantine that hold what was damaged, unreadable or refused (a level, with those of earlier
+    /// runs).
     pub quarantined: u64,
-    /// Events in them, where that is known.
+    /// Events that went there, where that is known.
     pub quarantined_events: u64,
     /// Attributions to unknown experiments or variants, or without a subject.
     pub unattributed: u64,

@@ -10,7 +10,7 @@
 //! | `<id>.seg` | a segment that ClickHouse refused for its content |
 //!
 //! A refused segment is sent again when it is moved back to the spool's directory while the server is
-//! stopped.
+//! stopped. Torn ends may be deleted at any time.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -73,13 +73,20 @@ pub(super) fn move_segment(spool: &Path, id: Uuid, path: &Path) -> io::Result<Pa
     Ok(to)
 }
 
-/// How many things lie in quarantine.
-pub(super) fn count(spool: &Path) -> io::Result<usize> {
-    match std::fs::read_dir(spool.join(DIR)) {
-        Ok(entries) => Ok(entries.count()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
-        Err(error) => Err(error),
+/// How many files lie in quarantine that may hold acknowledged events.
+pub(super) fn count(spool: &Path) -> io::Result<u64> {
+    let entries = match std::fs::read_dir(spool.join(DIR)) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        Err(error) => return Err(error),
+    };
+    let mut count = 0;
+    for entry in entries {
+        let path = entry?.path();
+        let torn = path.extension().is_some_and(|e| e == Why::Torn.extension());
+        count += u64::from(!torn);
     }
+    Ok(count)
 }
 
 fn make_dir(spool: &Path) -> io::Result<PathBuf> {

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 
 use uuid::Uuid;
 
@@ -23,11 +24,13 @@ pub(super) fn recover(shared: &Shared) -> Result<(), OpenError> {
             continue;
         };
         let used = &shared.used_bytes;
-        used.fetch_add(sealed.len, std::sync::atomic::Ordering::AcqRel);
+        used.fetch_add(sealed.len, Ordering::AcqRel);
         Counters::add(&shared.counters.spooled_events, sealed.events);
         shared.push(sealed);
     }
     let aside = quarantine::count(dir).map_err(|e| OpenError::io(dir, "list the quarantine of", &e))?;
+    // Those of this start are among them.
+    shared.counters.quarantined.store(aside, Ordering::Relaxed);
     if aside > 0 {
         tracing::warn!(
             dir = %dir.join(quarantine::DIR).display(),

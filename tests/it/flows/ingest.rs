@@ -25,6 +25,7 @@ use crate::support::engine::{fresh_database, options, query, shared};
 use crate::support::load::{Load, Record};
 use crate::support::server::TestServer;
 use crate::support::tables::{EXPERIMENT, PROJECT, TS, ask, fresh};
+use crate::support::warehouse::server_with_clickhouse;
 
 const TOKEN: &str = "sd_token-of-the-ingest-tests";
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -345,6 +346,37 @@ async fn a_full_spool_turns_clients_away_until_there_is_room_and_loses_nothing()
         "0"
     );
     server.stop().await;
+}
+
+// --- an orderly end ------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn a_server_that_is_stopped_sends_what_it_has_if_clickhouse_is_there() {
+    let server = server_with_clickhouse().await;
+    let engine = shared();
+    let login = server.client().warehouse().await.expect("a login");
+    let project = server.client().me().await.expect("a project").project.id;
+    let events: Vec<_> = (0..500)
+        .map(|n| json!({"name": format!("event {n}"), "profileId": "p"}))
+        .collect();
+    server.post("/track", &json!(events)).await.expect(200);
+    let dir = server.stop().await;
+    let sql = format!(
+        "SELECT count(), uniqExact(name), any(project_id) FROM {}.events",
+        login.database
+    );
+    let stored = query(&engine.http_url, &engine.server, &sql)
+        .await
+        .expect("a count");
+    assert_eq!(stored, format!("500\t500\t{project}"));
+    let spool = std::fs::read_dir(dir.path().join("spool"))
+        .expect("a spool")
+        .flatten();
+    let left: Vec<_> = spool
+        .map(|e| e.file_name())
+        .filter(|name| name != "lock")
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
 }
 
 // --- ClickHouse takes a batch for stored that it does not have -----------------------------------
