@@ -217,10 +217,15 @@ fn field_error(path: &str, message: &str, value: &Value) -> Option<FieldError> {
         } else {
             join(&name)
         };
-        let allowed = message.split_once("expected ").map_or_else(
-            || "no such field".to_owned(),
-            |(_, names)| format!("no other field than {}", names.replace('`', "")),
-        );
+        let allowed = not_here(&name, message).unwrap_or_else(|| {
+            message.split_once("expected ").map_or_else(
+                || "no such field".to_owned(),
+                |(_, names)| {
+                    let names = names.trim_start_matches("one of ").replace('`', "");
+                    format!("no other field than {names}")
+                },
+            )
+        });
         return Some(FieldError::new(field, given(value, path), allowed));
     }
     if path.is_empty() {
@@ -235,11 +240,39 @@ fn field_error(path: &str, message: &str, value: &Value) -> Option<FieldError> {
     let allowed = message
         .rsplit_once("expected ")
         .map_or(message, |(_, expected)| expected);
-    Some(FieldError::new(
-        path,
-        given(value, path),
-        allowed.replace('`', ""),
-    ))
+    Some(FieldError::new(path, given(value, path), in_words(allowed)))
+}
+
+/// What may stand somewhere, in the words of JSON instead of those of the program.
+fn in_words(expected: &str) -> String {
+    let words = match expected {
+        "f64" | "f32" => "a number",
+        "u64" | "u32" | "u16" | "u8" | "usize" => "a whole number, 0 or more",
+        "i64" | "i32" => "a whole number",
+        "a sequence" => "a list",
+        "a map" => "an object",
+        "a boolean" | "a boolean value" => "true or false",
+        "a string" | "a borrowed string" => "a text",
+        structure if structure.starts_with("struct ") => "an object",
+        other => return other.replace('`', ""),
+    };
+    words.to_owned()
+}
+
+/// What to do with a field of an experiment that is not part of the request on purpose.
+fn not_here(name: &str, message: &str) -> Option<String> {
+    let of_experiment = message.contains("`hypothesis`");
+    let allowed = match name {
+        "status" | "winningVariant" | "endedReason" => {
+            "nothing here: it is changed by POST /experiments/{idOrKey}/status"
+        }
+        "key" | "salt" | "id" => "nothing here: it is fixed at creation",
+        "cohorts" | "createdAt" | "updatedAt" | "activatedAt" | "statusChangedAt" | "pausedBy" => {
+            "nothing here: the server sets it"
+        }
+        _ => return None,
+    };
+    of_experiment.then(|| allowed.to_owned())
 }
 
 /// What stands at `path`, as JSON.
@@ -320,5 +353,104 @@ impl<S: Send + Sync> FromRequestParts<S> for IdOrKey {
         };
         let found = params.iter().find(|(name, _)| *name == "id_or_key");
         found.map(|(_, text)| Self(text.to_owned())).ok_or_else(wrong)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::experiments::{ChangeStatus, UpdateExperiment};
+    use crate::api::overrides::SetOverrides;
+
+    /// Field and what is allowed there, of a body that must be refused by its fields.
+    fn refusals<T: DeserializeOwned>(body: &str) -> Vec<(String, String)> {
+        let Err(ApiError::Problem(problem)) = read_json::<T>(body.as_bytes()) else {
+            panic!("{body} is taken")
+        };
+        assert_eq!(problem.code, Code::Invalid, "{problem}");
+        let told = problem.errors.into_iter().map(|e| (e.field, e.allowed));
+        told.collect()
+    }
+
+    #[test]
+    fn what_is_allowed_is_said_in_the_words_of_json() {
+        for (body, field, allowed) in [
+            (
+                r#"{"resourceVersion":"1"}"#,
+                "resourceVersion",
+                "a whole number, 0 or more",
+            ),
+            (
+                r#"{"resourceVersion":-1}"#,
+                "resourceVersion",
+                "a whole number, 0 or more",
+            ),
+            (r#"{"resourceVersion":1,"name":[]}"#, "name", "a text"),
+            (r#"{"resourceVersion":1,"sticky":0}"#, "sticky", "true or false"),
+            (
+                r#"{"resourceVersion":1,"holdoutPct":"5"}"#,
+                "holdoutPct",
+                "a number",
+            ),
+            (r#"{"resourceVersion":1,"rules":{}}"#, "rules", "a list"),
+            (r#"{"resourceVersion":1,"links":7}"#, "links", "an object"),
+            (r#"{"resourceVersion":1,"prior":7}"#, "prior", "an object"),
+            (
+                r#"{"resourceVersion":1,"assignmentMode":"x"}"#,
+                "assignmentMode",
+                "one of profile, session, event",
+            ),
+            (
+                r#"{"resourceVersion":1,"key":"k"}"#,
+                "key",
+                "nothing here: it is fixed at creation",
+            ),
+            (
+                r#"{"resourceVersion":1,"cohorts":[]}"#,
+                "cohorts",
+                "nothing here: the server sets it",
+            ),
+            (r#"{"name":"x"}"#, "resourceVersion", "a value: it is required"),
+        ] {
+            let expected = vec![(field.to_owned(), allowed.to_owned())];
+            assert_eq!(refusals::<UpdateExperiment>(body), expected, "{body}");
+        }
+        let told = refusals::<UpdateExperiment>(r#"{"resourceVersion":1,"status":"active"}"#);
+        assert!(
+            told[0].1.ends_with("POST /experiments/{idOrKey}/status"),
+            "{told:?}"
+        );
+        let told =
+            refusals::<SetOverrides>(r#"{"variant":"a","subjectType":"user","subjectIds":[],"key":1}"#);
+        assert_eq!(
+            told[0].1,
+            "no other field than variant, subjectType, subjectIds, source"
+        );
+    }
+
+    #[test]
+    fn every_faulty_field_is_named_once() {
+        let body = r#"{"to":"gone","resourceVersion":[],"comment":1,"x":1,"y":2}"#;
+        let fields: Vec<String> = refusals::<ChangeStatus>(body)
+            .into_iter()
+            .map(|(f, _)| f)
+            .collect();
+        let mut sorted = fields.clone();
+        sorted.sort();
+        assert_eq!(sorted, ["comment", "resourceVersion", "to", "x", "y"]);
+    }
+
+    #[test]
+    fn what_was_given_is_shown_short() {
+        let value = serde_json::json!({ "a": [{ "b": "text" }, [1, 2]], "c": null });
+        for (path, shown) in [
+            ("a[0].b", "text"),
+            ("a[1]", "a list of 2"),
+            ("a[0]", "an object"),
+            ("c", "null"),
+            ("a[7].b", "nothing"),
+        ] {
+            assert_eq!(given(&value, path), shown);
+        }
     }
 }
