@@ -65,7 +65,8 @@ fn enter(out: &impl AsFd) -> io::Result<()> {
     let modes = tcgetattr(out)?;
     let mut raw = modes.clone();
     raw.make_raw();
-    tcsetattr(out, OptionalActions::Flush, &raw)?;
+    // What was typed ahead is kept.
+    tcsetattr(out, OptionalActions::Now, &raw)?;
     *taken = Some(Taken {
         out: out.as_fd().try_clone_to_owned()?,
         modes,

@@ -185,6 +185,29 @@ fn frames_are_whole_and_nothing_else_is_written() {
 }
 
 #[test]
+fn no_color_leaves_colours_out_and_the_selection_in() {
+    let mut pty = Pty::start(&[], &[("NO_COLOR", "1")], (80, 24));
+    // Typed ahead, before the terminal was taken over: not lost.
+    pty.send(":");
+    pty.wait_for_text("Commands");
+    pty.wait_for("reversed row without colours", |seen| {
+        let screen = seen.terminal.screen();
+        let cells = (0..24).flat_map(|row| (0..80).map(move |column| (row, column)));
+        let cells: Vec<_> = cells
+            .filter_map(|(row, column)| screen.cell(row, column))
+            .collect();
+        let coloured = cells
+            .iter()
+            .any(|c| c.fgcolor() != vt100::Color::Default || c.bgcolor() != vt100::Color::Default);
+        let reversed = cells.iter().any(|c| c.inverse());
+        (!coloured && reversed).then_some(())
+    });
+    pty.send("\x03");
+    pty.ended();
+    pty.is_restored();
+}
+
+#[test]
 fn a_paste_without_its_end_does_not_hang_it() {
     let mut pty = started();
     pty.send("/\x1b[200~check");
