@@ -341,3 +341,148 @@ fn why_not(experiment: &Experiment, tested: &srm::SrmTest) -> String {
         None => "no arm has a share of the traffic".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn experiment(change: Value) -> Experiment {
+        let mut json = json!({
+            "id": uuid::Uuid::nil(), "key": "exp", "name": "Exp", "assignmentMode": "profile", "status": "active",
+            "variants": [
+                {"key": "a", "trafficPct": 50},
+                {"key": "b", "trafficPct": 50, "orderIndex": 1, "isControl": true},
+            ],
+            "primaryMetric": {"event": "buy"},
+            "defaultVariantId": "b", "salt": "exp", "resourceVersion": 1,
+            "createdAt": "2026-01-01T00:00:00Z", "updatedAt": "2026-01-01T00:00:00Z",
+        });
+        let (Value::Object(json), Value::Object(change)) = (&mut json, change) else {
+            panic!("objects");
+        };
+        json.extend(change);
+        serde_json::from_value(Value::Object(std::mem::take(json))).expect("an experiment")
+    }
+
+    fn analysed(experiment: &Experiment, subjects: &[SubjectRow]) -> Analysis {
+        analyse(experiment, MultiVariant::Exclude, &[], subjects).expect("an analysis")
+    }
+
+    /// The case of the design: 500 of 10,000 and 600 of 10,000.
+    fn case() -> [SubjectRow; 2] {
+        [
+            SubjectRow::drawn(0, 1, 10_000, 600),
+            SubjectRow::drawn(1, 1, 10_000, 500),
+        ]
+    }
+
+    #[test]
+    fn arms_keep_their_order_and_are_compared_with_the_control_wherever_it_stands() {
+        let analysis = analysed(&experiment(json!({})), &case());
+        let [a, b] = &analysis.arms[..] else {
+            panic!("two arms");
+        };
+        let (treatment, control) = (a.posterior.expect("known"), b.posterior.expect("known"));
+        assert!((treatment.prob_best - 0.999_039_196_739_942).abs() < 1e-9);
+        assert!((control.prob_best + treatment.prob_best - 1.0).abs() < 1e-9);
+        let uplift = treatment.uplift.expect("an uplift");
+        assert!((uplift.median - 0.199_730).abs() < 1e-6);
+        assert!((uplift.mean.expect("a mean") - 0.201_880).abs() < 1e-6);
+        assert_eq!((control.uplift, control.always_valid), (None, None));
+        let difference = treatment.always_valid.expect("an interval");
+        assert!((difference.difference - 0.01).abs() < 1e-12);
+        assert!(difference.low < 0.01 && difference.high > 0.01);
+        assert_eq!((a.observed_pct, b.observed_pct), (Some(50.0), Some(50.0)));
+        assert_eq!(analysis.winner, "a");
+    }
+
+    #[test]
+    fn below_the_floor_nobody_wins() {
+        let experiment = experiment(json!({}));
+        let few = [SubjectRow::drawn(0, 1, 99, 99), SubjectRow::drawn(1, 1, 400, 0)];
+        let analysis = analysed(&experiment, &few);
+        assert!(analysis.power.gathering);
+        assert_eq!(analysis.winner, INCONCLUSIVE);
+        assert_eq!(analysis.power.events, 499);
+        assert_eq!(analysis.power.needed, 2 * 8_158 - 499);
+        let enough = [SubjectRow::drawn(0, 1, 100, 100), SubjectRow::drawn(1, 1, 400, 0)];
+        let analysis = analysed(&experiment, &enough);
+        assert!(!analysis.power.gathering);
+        assert_eq!(analysis.winner, "a");
+    }
+
+    #[test]
+    fn an_arm_without_a_share_and_without_data_is_no_rival() {
+        let variants = json!([
+            {"key": "control", "trafficPct": 50, "isControl": true},
+            {"key": "treatment", "trafficPct": 50, "orderIndex": 1},
+            {"key": "idle", "trafficPct": 0, "orderIndex": 2},
+        ]);
+        let experiment = experiment(json!({"variants": variants}));
+        let mut subjects = vec![
+            SubjectRow::drawn(0, 1, 10_000, 500),
+            SubjectRow::drawn(1, 1, 10_000, 600),
+        ];
+        let analysis = analysed(&experiment, &subjects);
+        assert_eq!(analysis.arms[2].posterior, None);
+        assert_eq!(analysis.winner, "treatment");
+        assert!(!analysis.power.gathering);
+        // Somebody was put there all the same: a leak, and an arm with a rate of its own.
+        subjects.push(SubjectRow::drawn(2, 1, 2, 1));
+        let analysis = analysed(&experiment, &subjects);
+        assert!(analysis.arms[2].posterior.is_some());
+        assert_eq!(analysis.srm.leaks.len(), 1);
+        assert_eq!(analysis.srm.observed, [10_000, 10_000, 0]);
+    }
+
+    #[test]
+    fn why_there_is_no_test_is_said() {
+        let why = |change: Value, subjects: &[SubjectRow]| {
+            let srm = analysed(&experiment(change), subjects).srm;
+            assert_eq!(srm.test, None);
+            srm.why_not.expect("a reason")
+        };
+        assert_eq!(why(json!({}), &[]), "no subject was assigned at random yet");
+        assert_eq!(
+            why(json!({}), &[SubjectRow::drawn(0, 1, 9, 0)]),
+            "each arm must expect at least 5 subjects, a expects 4.5 of 9"
+        );
+        let one_arm = json!({"variants": [
+            {"key": "a", "trafficPct": 100}, {"key": "b", "trafficPct": 0, "orderIndex": 1, "isControl": true},
+        ]});
+        assert_eq!(
+            why(one_arm, &[SubjectRow::drawn(0, 1, 9, 0)]),
+            "only one arm has a share of the traffic"
+        );
+    }
+
+    #[test]
+    fn the_evidence_of_cohorts_is_multiplied() {
+        let cohorts = json!([
+            {"index": 1, "createdAt": "2026-01-01T00:00:00Z",
+             "variants": [{"variant": "A", "split": 0.5}, {"variant": "b", "split": 0.5}]},
+            {"index": 2, "createdAt": "2026-02-01T00:00:00Z",
+             "variants": [{"variant": "a", "split": 0.8}, {"variant": "b", "split": 0.2}]},
+        ]);
+        let experiment = experiment(json!({"cohorts": cohorts}));
+        let subjects = [
+            SubjectRow::drawn(0, 1, 1_000, 0),
+            SubjectRow::drawn(1, 1, 1_200, 0),
+            SubjectRow::drawn(0, 2, 4_072, 0),
+            SubjectRow::drawn(1, 2, 2_035, 0),
+        ];
+        let srm = analysed(&experiment, &subjects).srm;
+        let test = srm.test.expect("a test");
+        let alone = [
+            sequential::e_value(&[1_000, 1_200], &[0.5, 0.5]).expect("E"),
+            sequential::e_value(&[4_072, 2_035], &[0.8, 0.2]).expect("E"),
+        ];
+        let product = alone[0].log + alone[1].log;
+        assert!((test.e_value.ln() / product - 1.0).abs() < 1e-12);
+        assert_eq!(test.df, 2);
+        assert_eq!(srm.observed, [5_072, 3_235]);
+        assert!((srm.expected[0] - (1_100.0 + 0.8 * 6_107.0)).abs() < 1e-9);
+        assert!(srm.alarm);
+    }
+}

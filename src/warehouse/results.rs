@@ -4,8 +4,8 @@ use jiff::Timestamp;
 
 use super::analysis::analyse;
 use super::query::{
-    Bucketed, Buckets, Scope, TrackedRow, Window, breakdown, choose_interval, exposures, latest_tracked,
-    series, subjects, tracked, unknown,
+    Bucketed, Buckets, EventCount, Scope, TrackedRow, Window, breakdown, choose_interval, exposures,
+    latest_tracked, series, subjects, tracked, unknown,
 };
 use super::{Warehouse, WarehouseError};
 use crate::api::results::{Breakdown, Results, ResultsQuery, Series, TrackedResult};
@@ -77,6 +77,7 @@ impl Warehouse {
                 .unwrap_or(last)
                 .max(last);
             interval = choose_interval(query.interval, first, last);
+            let count = EventCount::of(&exposures);
             (
                 found.subjects,
                 found.series,
@@ -85,10 +86,10 @@ impl Warehouse {
                 found.properties,
             ) = tokio::try_join!(
                 subjects(self, &scope, project),
-                series(self, &scope, interval),
+                series(self, &scope, interval, count),
                 tracked(self, &scope, project, interval),
-                breakdown(self, &scope, &query.segment_key),
-                breakdown(self, &scope, &query.property_key),
+                breakdown(self, &scope, &query.segment_key, count),
+                breakdown(self, &scope, &query.property_key, count),
             )?;
         } else {
             interval = query.interval.unwrap_or_default();

@@ -3,7 +3,7 @@
 use clickhouse::Row;
 use serde::Deserialize;
 
-use super::{Scope, inside};
+use super::{EventCount, Scope, inside};
 use crate::api::results::{Breakdown, BreakdownRow};
 use crate::warehouse::sql::{self, Args};
 use crate::warehouse::{Warehouse, WarehouseError};
@@ -27,15 +27,16 @@ pub(in crate::warehouse) async fn breakdown(
     warehouse: &Warehouse,
     scope: &Scope<'_>,
     key: &str,
+    count: EventCount,
 ) -> Result<Breakdown, WarehouseError> {
     let mut args = Args::default();
     let by = sql::breakdown(key, &mut args);
     let (code, inside, rows) = (scope.code(&mut args), inside(), scope.rows(&mut args));
-    let arms = scope.arms();
+    let (arms, events) = (scope.arms(), count.sql());
     let sql = format!(
         "SELECT by AS value, groupArray((code, events, subjects)) AS counts, count() OVER () AS values
         FROM (
-            SELECT {by} AS by, {code} AS code, uniqExact(event_id) AS events,
+            SELECT {by} AS by, {code} AS code, {events} AS events,
                 uniqExact(subject_hash) AS subjects
             {rows} AND {inside} AND code < {arms}
             GROUP BY by, code

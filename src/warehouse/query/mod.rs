@@ -43,7 +43,7 @@ use crate::domain::{Experiment, FieldError, Reason};
 pub use activity::DataVersion;
 pub(super) use activity::per_minute;
 pub(super) use breakdown::breakdown;
-pub(super) use exposures::{ExposureRow, exposures};
+pub(super) use exposures::{EventCount, ExposureRow, exposures};
 pub(super) use series::{Bucketed, Buckets, choose_interval, series};
 pub(super) use subjects::{Assigned, SubjectRow, subjects};
 pub(super) use tracked::{TrackedRow, latest_tracked, tracked};

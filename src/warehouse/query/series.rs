@@ -12,7 +12,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 
-use super::{Scope, Window, inside};
+use super::{EventCount, Scope, Window, inside};
 use crate::api::results::{Interval, Series, SeriesPoint};
 use crate::warehouse::sql::Args;
 use crate::warehouse::{Warehouse, WarehouseError};
@@ -75,13 +75,14 @@ pub(in crate::warehouse) async fn series(
     warehouse: &Warehouse,
     scope: &Scope<'_>,
     interval: Interval,
+    count: EventCount,
 ) -> Result<Vec<Bucketed>, WarehouseError> {
     let mut args = Args::default();
     let bucket = bucket(interval, &scope.window, &mut args);
     let (code, inside, rows) = (scope.code(&mut args), inside(), scope.rows(&mut args));
-    let arms = scope.arms();
+    let (arms, events) = (scope.arms(), count.sql());
     let sql = format!(
-        "SELECT {code} AS variant, {bucket} AS bucket, uniqExact(event_id) AS events
+        "SELECT {code} AS variant, {bucket} AS bucket, {events} AS events
         {rows} AND {inside} AND variant < {arms}
         GROUP BY variant, bucket"
     );

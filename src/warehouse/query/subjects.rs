@@ -76,6 +76,21 @@ pub(in crate::warehouse) struct SubjectRow {
 }
 
 impl SubjectRow {
+    /// Subjects of one variant who were drawn in one cohort.
+    #[cfg(test)]
+    pub(in crate::warehouse) fn drawn(variant: u8, cohort: u64, subjects: u64, conversions: u64) -> Self {
+        Self {
+            variant,
+            assigned: 0,
+            cohort,
+            multi: false,
+            inside: true,
+            subjects,
+            starters: 0,
+            conversions,
+        }
+    }
+
     /// How they came to their variant.
     pub(in crate::warehouse) fn assigned(&self) -> Assigned {
         Assigned::of_code(self.assigned)

@@ -32,26 +32,24 @@ pub async fn server_with_clickhouse() -> TestServer {
             password: shared.cockpit.password.clone(),
         }),
     })));
-    until("ClickHouse is connected", async || {
-        server.get("/readyz").await.expect(200)["warehouse"] == true
-    })
-    .await;
+    readiness(&server, "warehouse", json!(true)).await;
     server
 }
 
 /// Waits until every accepted event is in ClickHouse.
 pub async fn drained(server: &TestServer) {
-    until("the spool is empty", async || {
-        server.get("/readyz").await.expect(200)["spooledEvents"] == 0
-    })
-    .await;
+    readiness(server, "spooledEvents", json!(0)).await;
 }
 
-/// Waits for the condition, with a deadline.
-pub async fn until(what: &str, condition: impl AsyncFn() -> bool) {
+/// Waits until the server says this of itself, with a deadline.
+async fn readiness(server: &TestServer, field: &str, value: Value) {
     let deadline = Instant::now() + PATIENCE;
-    while !condition().await {
-        assert!(Instant::now() < deadline, "waited in vain until {what}");
+    loop {
+        let readiness = server.get("/readyz").await.expect(200);
+        if readiness[field] == value {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{field} is not {value}: {readiness}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
