@@ -54,6 +54,15 @@ async fn readiness(server: &TestServer, field: &str, value: Value) {
     }
 }
 
+/// Waits for the condition, with a deadline.
+pub async fn until(what: &str, condition: impl AsyncFn() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition().await {
+        assert!(Instant::now() < deadline, "waited in vain until {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 /// An event of a person who was drawn into a variant.
 pub fn exposure(experiment: &Value, profile: &str, variant: &str, at: &str) -> Value {
     json!({
