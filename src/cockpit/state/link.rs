@@ -35,8 +35,11 @@ pub enum Health {
 pub struct Link {
     /// Whether it answers.
     pub health: Health,
-    /// How long the last answer took.
+    /// How long answers take, as it is shown: it stays until they take clearly longer or shorter, so that
+    /// a number that says nothing new does not flicker.
     pub latency: Option<Duration>,
+    /// How long answers take, smoothed.
+    smoothed: Option<Duration>,
     /// When it last answered.
     pub last_ok: Option<Timestamp>,
 }
@@ -50,7 +53,15 @@ impl Link {
     /// It answered.
     pub fn up(&mut self, took: Duration, now: Timestamp) {
         self.health = Health::Up;
-        self.latency = Some(took);
+        let smoothed = self.smoothed.map_or(took, |before| (before * 7 + took * 3) / 10);
+        self.smoothed = Some(smoothed);
+        let steady = self.latency.is_some_and(|shown| {
+            let off = shown.abs_diff(smoothed);
+            off <= shown / 2 || off <= Duration::from_millis(5)
+        });
+        if !steady {
+            self.latency = Some(smoothed);
+        }
         self.last_ok = Some(now);
     }
 
@@ -153,6 +164,21 @@ mod tests {
         let once = link.clone();
         link.lost("b".into(), 1.0, at(10));
         assert_eq!(link, once);
+    }
+
+    #[test]
+    fn the_latency_that_is_shown_does_not_flicker() {
+        let mut link = Link::default();
+        let shown = |link: &mut Link, ms: u64| {
+            link.up(Duration::from_millis(ms), at(0));
+            link.latency.map(|latency| latency.as_millis())
+        };
+        assert_eq!(shown(&mut link, 12), Some(12));
+        for ms in [11, 14, 9, 12, 30, 13] {
+            assert_eq!(shown(&mut link, ms), Some(12), "{ms}");
+        }
+        let slow: Vec<_> = (0..30).filter_map(|_| shown(&mut link, 400)).collect();
+        assert!(*slow.last().expect("some") > 300, "{slow:?}");
     }
 
     #[test]
