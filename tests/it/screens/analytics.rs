@@ -13,9 +13,10 @@ use splitdeck::api::results::{
     Series, SeriesPoint, SrmTest, TrackedResult, Uplift,
 };
 use splitdeck::cockpit::keymap::Keymap;
+use splitdeck::cockpit::ports::{Failure, FailureKind, Service};
 use splitdeck::cockpit::state::analytics::{AnalyticsState, Panel, Prompt, PromptKind};
 use splitdeck::cockpit::state::text::TextField;
-use splitdeck::cockpit::state::{ExperimentDetail, Screen, Settings, State, Tab};
+use splitdeck::cockpit::state::{ExperimentDetail, Health, Screen, Settings, State, Tab};
 use splitdeck::cockpit::{Action, Effect, update};
 use splitdeck::domain::Metric;
 use splitdeck::tui::glyphs::Glyphs;
@@ -111,10 +112,44 @@ fn stale_held_and_filtered() {
     let mut analytics = AnalyticsState::default();
     analytics.query.start = Some(jiff::civil::date(2026, 11, 1));
     let mut page = page(Some(&results), &analytics);
-    page.trouble = Some("ClickHouse does not answer at 127.0.0.1:8123; retry in 5 s".to_owned());
+    page.trouble = Some("ClickHouse is lost, retry in 5 s".to_owned());
     page.received = Some(now() - SignedDuration::from_secs(42));
     page.held = Some(3);
     snapshot("stale", &page);
+}
+
+#[test]
+fn what_is_lost_is_said_once_with_its_age_and_the_next_try() {
+    let mut state = State::new(Settings::default(), (120, 40));
+    let mut detail = ExperimentDetail::unknown("cookie-cats".into());
+    detail.tab = Tab::Analytics;
+    let trouble = |state: &State, after: i64| {
+        let page = Page::of(state, now() + SignedDuration::from_secs(after)).expect("open");
+        page.trouble
+    };
+    state.open = Some(Box::new(detail));
+    assert_eq!(trouble(&state, 0), None);
+    state
+        .warehouse
+        .lost("no answer within 30 s".to_owned(), 1.0, now());
+    assert_eq!(trouble(&state, 0).expect("lost"), "no answer within 30 s");
+    let results = Arc::new(fixture::cookie_cats());
+    state.open.as_mut().expect("open").results.set(results, now());
+    state.warehouse.health = Health::Lost {
+        since: now(),
+        attempt: 3,
+        retry_at: now() + SignedDuration::from_secs(5),
+        message: "no answer within 30 s".to_owned(),
+    };
+    assert_eq!(
+        trouble(&state, 0).expect("lost"),
+        "ClickHouse is lost, retry in 5 s"
+    );
+    assert_eq!(trouble(&state, 6).expect("lost"), "ClickHouse is lost, retrying");
+    state.warehouse.health = Health::Up;
+    let failure = Failure::new(Service::Warehouse, FailureKind::Limit, "out of memory");
+    state.open.as_mut().expect("open").results.fail(failure);
+    assert_eq!(trouble(&state, 0).expect("failed"), "out of memory");
 }
 
 #[test]

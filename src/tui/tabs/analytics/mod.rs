@@ -108,14 +108,16 @@ impl<'a> Page<'a> {
             .failure
             .as_ref()
             .map(|failure| failure.message.clone());
+        let shown = detail.results.value.is_some();
+        // What ClickHouse said is in a line of its own above the tab; it is not said twice.
         let trouble = match &state.warehouse.health {
-            Health::Lost {
-                retry_at, message, ..
-            } => {
+            Health::Lost { retry_at, .. } if shown && *retry_at > now => {
                 let wait = format::span(retry_at.duration_since(now));
-                Some(format!("{message}; retry in {wait}"))
+                Some(format!("ClickHouse is lost, retry in {wait}"))
             }
-            Health::Stopped { message } => Some(message.clone()),
+            Health::Lost { .. } if shown => Some("ClickHouse is lost, retrying".to_owned()),
+            Health::Stopped { .. } if shown => Some("ClickHouse refuses".to_owned()),
+            Health::Lost { message, .. } | Health::Stopped { message } => Some(message.clone()),
             Health::Unknown | Health::Up => failure,
         };
         Some(Self {
