@@ -139,12 +139,15 @@ fn changes(
     // To the end of the bucket in which it went wrong: a change within it may be the cause.
     let bucket_end = crossed.and_then(|at| {
         let results = state.open.as_deref()?.results.value.as_deref()?;
-        let next = results.series.points.iter().map(|point| point.at).find(|next| *next > at);
+        let next = results
+            .series
+            .points
+            .iter()
+            .map(|point| point.at)
+            .find(|next| *next > at);
         Some(next.unwrap_or(now))
     });
-    let until = bucket_end
-        .or(dialog.experiment.status_changed_at)
-        .unwrap_or(now);
+    let until = bucket_end.or(dialog.experiment.status_changed_at).unwrap_or(now);
     let Some(entries) = history.and_then(|h| h.value.as_ref()) else {
         match history.and_then(|h| h.failure.as_ref()) {
             Some(failure) => line(page, "Before it", &failure.message, theme.warn),
