@@ -22,7 +22,9 @@ pub struct Reader {
     allow_plain_http: bool,
     open: Arc<Mutex<Option<Warehouse>>>,
     /// What the list was counted from, so that it is counted again only where something changed.
-    memo: Arc<Mutex<OverviewMemo>>,
+    list: Arc<Mutex<OverviewMemo>>,
+    /// The same for one experiment by itself, so that looking at it does not forget the list.
+    one: Arc<Mutex<OverviewMemo>>,
 }
 
 impl Reader {
@@ -32,7 +34,8 @@ impl Reader {
             client,
             allow_plain_http,
             open: Arc::default(),
-            memo: Arc::default(),
+            list: Arc::default(),
+            one: Arc::default(),
         }
     }
 
@@ -44,7 +47,12 @@ impl Reader {
     ) -> Result<Vec<Overview>, Failure> {
         let warehouse = self.warehouse().await?;
         let experiments: Vec<Experiment> = experiments.iter().map(|e| (**e).clone()).collect();
-        let mut memo = self.memo.lock().await;
+        let memo = if experiments.len() == 1 {
+            &self.one
+        } else {
+            &self.list
+        };
+        let mut memo = memo.lock().await;
         let answer = warehouse.overview_since(&mut memo, &experiments, now).await;
         self.checked(answer).await
     }

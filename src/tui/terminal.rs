@@ -13,6 +13,7 @@ use ratatui::buffer::Cell as ScreenCell;
 use ratatui::crossterm::style::force_color_output;
 use ratatui::layout::{Position, Size};
 use ratatui::{Frame, Terminal as Screen};
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 
 /// Alternate screen, hidden cursor, bracketed paste, focus events; the mouse stays the terminal's own.
@@ -113,6 +114,14 @@ fn write_all(out: &impl AsFd, mut bytes: &[u8]) -> io::Result<()> {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(n) => bytes = &bytes[n..],
             Err(rustix::io::Errno::INTR) => {}
+            // Whoever started us left the line non-blocking: wait until it takes more.
+            Err(rustix::io::Errno::AGAIN) => {
+                let mut line = [PollFd::new(out, PollFlags::OUT)];
+                match poll(&mut line, None) {
+                    Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
             Err(error) => return Err(error.into()),
         }
     }

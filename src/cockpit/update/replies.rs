@@ -40,8 +40,12 @@ pub fn take(state: &mut State, reply: Reply, now: Timestamp, _effects: &mut Vec<
                 FailureKind::Refused | FailureKind::Limit => link.up(took, now),
             }
             match failure.kind {
-                // Due at once; when it is tried is up to the connection.
-                FailureKind::Lost => state.requests.plan(slot, now),
+                // Due at once; when it is tried is up to the connection that failed.
+                FailureKind::Lost if failure.service == slot.service() => {
+                    state.requests.plan(slot, now);
+                }
+                // The way to ClickHouse leads through the server: nothing else would slow this one down.
+                FailureKind::Lost => refresh::plan_next(state, slot, Duration::from_secs(1), now),
                 // The same again would fail the same way: it rests longer.
                 FailureKind::Limit => {
                     refresh::plan_next(state, slot, took.max(Duration::from_secs(3)), now);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use proptest::prelude::*;
 use splitdeck::api::system::Role;
-use splitdeck::cockpit::ports::{Failure, FailureKind};
+use splitdeck::cockpit::ports::{Failure, FailureKind, Service};
 use splitdeck::cockpit::state::Overlay;
 use splitdeck::cockpit::state::overlay::Field;
 use splitdeck::cockpit::update::next_deadline;
@@ -22,7 +22,7 @@ enum Step {
     Resize(u16, u16),
     Wait(u64),
     Answer(usize),
-    Fail(usize, FailureKind),
+    Fail(usize, FailureKind, Option<Service>),
     Focus(bool),
     Draw,
 }
@@ -91,7 +91,8 @@ fn step() -> impl Strategy<Value = Step> {
         8 => (0_usize..8).prop_map(Step::Answer),
         2 => (0_usize..8, proptest::sample::select(vec![
             FailureKind::Lost, FailureKind::Refused, FailureKind::Limit, FailureKind::Configuration,
-        ])).prop_map(|(n, kind)| Step::Fail(n, kind)),
+        ]), proptest::sample::select(vec![None, Some(Service::Api)]))
+            .prop_map(|(n, kind, service)| Step::Fail(n, kind, service)),
         1 => any::<bool>().prop_map(Step::Focus),
         2 => Just(Step::Draw),
     ]
@@ -147,10 +148,17 @@ fn run(steps: Vec<Step>, role: Role, protected: bool) {
                 let outcome = answer(&request, role, protected);
                 world.reply_to(run, request.slot(), outcome);
             }
-            Step::Fail(n, kind) if !world.waiting.is_empty() => {
+            Step::Fail(n, kind, service) if !world.waiting.is_empty() => {
                 let (run, request) = world.waiting.remove(n % world.waiting.len());
-                let failure = Failure::new(request.slot().service(), kind, "made to fail");
-                world.reply_to(run, request.slot(), Err(failure));
+                let slot = request.slot();
+                let before = world.effects.len();
+                // The way to ClickHouse leads through the server, so that either can be the one to fail.
+                let failure = Failure::new(service.unwrap_or(slot.service()), kind, "made to fail");
+                world.reply_to(run, slot, Err(failure));
+                let again = world.effects[before..]
+                    .iter()
+                    .any(|e| matches!(e, Effect::Fetch { request, .. } if request.slot() == slot));
+                assert!(!again, "{slot:?} is asked again at once after {kind:?}");
             }
             Step::Focus(focused) => act(&mut world, Action::Focus(focused)),
             Step::Draw => {
