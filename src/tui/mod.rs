@@ -7,6 +7,7 @@ pub mod glyphs;
 pub mod input;
 pub mod overlays;
 pub mod page;
+pub mod sgr;
 pub mod tabs;
 pub mod terminal;
 pub mod theme;

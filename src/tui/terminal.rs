@@ -16,6 +16,8 @@ use ratatui::{Frame, Terminal as Screen};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 
+use super::sgr;
+
 /// Alternate screen, hidden cursor, bracketed paste, focus events; the mouse stays the terminal's own.
 const ENTER: &str = "\x1b[?1049h\x1b[?25l\x1b[?2004h\x1b[?1004h\x1b[0m\x1b[2J";
 /// All of it undone, whatever a broken-off frame left behind.
@@ -334,12 +336,11 @@ impl Backend for FrameBackend {
     where
         I: Iterator<Item = (u16, u16, &'a ScreenCell)>,
     {
-        // The terminal library resets colours even after nothing was drawn.
-        let mut content = content.peekable();
-        if content.peek().is_none() {
-            return Ok(());
-        }
-        self.inner.draw(content)
+        self.sink
+            .0
+            .borrow_mut()
+            .extend_from_slice(sgr::bytes(content).as_bytes());
+        Ok(())
     }
 
     fn hide_cursor(&mut self) -> io::Result<()> {

@@ -20,6 +20,7 @@ use splitdeck::cockpit::state::{ExperimentDetail, Health, Screen, Settings, Stat
 use splitdeck::cockpit::{Action, Effect, update};
 use splitdeck::domain::Metric;
 use splitdeck::tui::glyphs::Glyphs;
+use splitdeck::tui::sgr;
 use splitdeck::tui::tabs::analytics::{Keys, Page, draw};
 use splitdeck::tui::theme::Theme;
 use termprofile::TermProfile;
@@ -679,4 +680,20 @@ fn the_results_are_exported_with_all_their_digits() {
         (value(0, "upliftMedian"), value(0, "starters")),
         (String::new(), String::new())
     );
+}
+
+#[test]
+fn a_frame_of_charts_is_small() {
+    let analytics = AnalyticsState::default();
+    for name in Theme::names() {
+        for results in [fixture::two_steps(), fixture::four_arms(), fixture::auto_paused()] {
+            let theme = Theme::built_in(name).expect("built in");
+            let buf = render(&page(Some(&results), &analytics), &theme, (120, 40));
+            let empty = Buffer::empty(buf.area);
+            let bytes = sgr::bytes(empty.diff(&buf).into_iter()).len();
+            // Colours in full cost more, and so does a ground of one's own.
+            let most = if name == "default" { 9_000 } else { 12_500 };
+            assert!(bytes <= most, "{bytes} bytes in {name}");
+        }
+    }
 }
