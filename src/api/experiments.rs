@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize};
+use uuid::Uuid;
 
 use crate::domain::{
     AssignmentMode, AuditAction, AuditEntry, EndedReason, Experiment, Key, Metric, Percent, Prior, Rule,
@@ -57,9 +58,13 @@ pub struct CreateExperiment {
     /// Who gets which variant by their properties.
     #[serde(default)]
     pub rules: Vec<Rule>,
-    /// Key of the flag that code asks for.
+    /// Key of the flag that code asks for; one is created, with the experiment's key or a slug of its name,
+    /// where it is missing or does not exist.
     #[serde(default)]
     pub linked_flag: Option<Key>,
+    /// The deployments that see it; the project's default one where they are missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployments: Option<Vec<Uuid>>,
     /// The lab it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent_id: Option<String>,
@@ -134,6 +139,9 @@ pub struct UpdateExperiment {
         skip_serializing_if = "Option::is_none"
     )]
     pub linked_flag: Option<Option<Key>>,
+    /// New deployments, all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployments: Option<Vec<Uuid>>,
     /// New lab.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent_id: Option<String>,
@@ -143,7 +151,7 @@ pub struct UpdateExperiment {
 }
 
 /// Tells `null` (clear it) from a missing field (leave it).
-fn present<'de, T, D>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+pub(super) fn present<'de, T, D>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
 where
     T: Deserialize<'de>,
     D: Deserializer<'de>,
@@ -227,4 +235,45 @@ pub struct History {
     /// To be sent as `before` for the next page; none on the last one.
     #[serde(default)]
     pub next_before: Option<i64>,
+}
+
+/// Body of `POST /experiments/{idOrKey}/apply-winner`. Which variant wins is computed by the server from the
+/// data of that moment; `winner` only has to agree.
+#[derive(Debug, Clone, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ApplyWinner {
+    /// The version the decision was made from.
+    pub resource_version: u64,
+    /// Key of the variant that the caller saw win.
+    pub winner: Key,
+    /// Why, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+}
+
+/// Answer to [`ApplyWinner`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WinnerApplied {
+    /// The experiment, completed.
+    pub experiment: Experiment,
+    /// Its flag, which serves the winner to everybody.
+    pub flag: crate::domain::Flag,
+    /// The probability that the winner is the best, as it was recomputed.
+    pub p_best: f64,
+}
+
+/// Body of `POST /experiments/{idOrKey}/copy` and `POST /flags/{key}/copy`. The caller needs the role editor
+/// in both projects.
+#[derive(Debug, Clone, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CopyTo {
+    /// Key of the project it is copied to; may be its own, with another `key`.
+    pub project: Key,
+    /// Key of the copy; the same as the original where it is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Key>,
+    /// Whether its overrides are copied too.
+    #[serde(default)]
+    pub overrides: bool,
 }

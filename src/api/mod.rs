@@ -4,11 +4,17 @@
 //! what is only said in a request or an answer.
 
 pub mod assign;
+pub mod audit;
 pub mod banners;
+pub mod deployments;
 pub mod experiments;
+pub mod flags;
+pub mod imports;
+pub mod insights;
 pub mod jobs;
 pub mod overrides;
 pub mod problem;
+pub mod projects;
 pub mod results;
 pub mod system;
 pub mod track;

@@ -191,7 +191,10 @@ pub struct Experiment {
     /// Key of the flag that code asks for.
     #[serde(default)]
     pub linked_flag: Option<Key>,
-    /// The lab it belongs to.
+    /// The deployments that see it; tokens see it always.
+    #[serde(default)]
+    pub deployments: Vec<Uuid>,
+    /// The lab it belongs to: its key, or [`DEFAULT_LAB`].
     #[serde(default = "default_lab")]
     pub parent_id: String,
     /// Key of the variant that won, once one has been declared.

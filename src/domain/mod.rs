@@ -6,9 +6,12 @@
 
 pub mod audit;
 pub mod decision;
+pub mod deployment;
 pub mod experiment;
 pub mod filter;
+pub mod flag;
 pub mod key;
+pub mod lab;
 pub mod metric;
 pub mod percent;
 pub mod project;
@@ -21,9 +24,12 @@ pub mod variant;
 
 pub use audit::{AuditAction, AuditEntry, Change};
 pub use decision::{Assignment, Attribution, ExplainCondition, ExplainStep, Explanation, Reason};
+pub use deployment::{Deployment, DeploymentKind};
 pub use experiment::{AssignmentMode, EndedReason, Experiment, PauseCause, Prior, SubjectType};
 pub use filter::{Filter, Operator};
+pub use flag::{EvaluationMode, Flag};
 pub use key::Key;
+pub use lab::Lab;
 pub use metric::{Metric, SecondaryEvent};
 pub use percent::Percent;
 pub use project::{Environment, Project};

@@ -67,6 +67,7 @@ pub fn create(
         tracked_events: body.tracked_events,
         rules: body.rules,
         linked_flag: body.linked_flag,
+        deployments: body.deployments.unwrap_or_default(),
         parent_id: body.parent_id.unwrap_or_else(|| DEFAULT_LAB.to_owned()),
         winning_variant: None,
         ended_reason: None,
@@ -206,6 +207,7 @@ pub fn update(
         tracked_events,
         rules,
         linked_flag,
+        deployments,
         parent_id,
         prior,
     } = body;
@@ -222,6 +224,7 @@ pub fn update(
     set(&mut next.tracked_events, tracked_events);
     set(&mut next.rules, rules);
     set(&mut next.linked_flag, linked_flag);
+    set(&mut next.deployments, deployments);
     set(&mut next.parent_id, parent_id);
     set(&mut next.prior, prior);
     if let Some(text) = default_variant_id {
