@@ -35,6 +35,8 @@ pub enum Code {
     SpoolFull,
     /// ClickHouse cannot be reached or refused the query.
     WarehouseUnavailable,
+    /// The configuration store cannot be reached; try again after `Retry-After`.
+    StoreUnavailable,
     /// The server is shutting down; try again after `Retry-After`.
     ShuttingDown,
     /// The request took too long.
@@ -56,7 +58,7 @@ impl Code {
             Self::KeyTaken | Self::VersionConflict | Self::BadTransition => 409,
             Self::TooLarge => 413,
             Self::Internal => 500,
-            Self::SpoolFull | Self::WarehouseUnavailable | Self::ShuttingDown => 503,
+            Self::SpoolFull | Self::WarehouseUnavailable | Self::StoreUnavailable | Self::ShuttingDown => 503,
             Self::Timeout => 504,
         }
     }
@@ -77,6 +79,7 @@ impl Code {
             Self::TooLarge => "Too large",
             Self::SpoolFull => "Event spool is full",
             Self::WarehouseUnavailable => "ClickHouse is not available",
+            Self::StoreUnavailable => "Configuration store is not available",
             Self::ShuttingDown => "Shutting down",
             Self::Timeout => "Took too long",
             Self::Internal => "Internal error",

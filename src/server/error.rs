@@ -4,13 +4,16 @@
 //! [`super::middleware::respond`] writes it out with the request's id. The same place turns any other
 //! error answer (of a route that does not exist, of an extractor) into a problem.
 
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::api::problem::{Code, Problem};
 use crate::domain::FieldError;
 
 use super::store::StoreError;
+
+/// Seconds after which a change may be tried again while the store is away.
+const STORE_RETRY_AFTER: &str = "2";
 
 /// Why a request could not be answered.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +55,14 @@ impl ApiError {
     pub fn into_problem(self) -> Problem {
         match self {
             Self::Problem(problem) => *problem,
+            Self::Store(error) if error.is_unavailable() => {
+                tracing::warn!(error = %error, "the configuration store is not available");
+                Problem::new(
+                    Code::StoreUnavailable,
+                    "the configuration store cannot be reached; assignments go on, changes have to wait. Read \
+                     the object again before you repeat a change: it may have been made",
+                )
+            }
             Self::Store(error) => {
                 tracing::error!(error = %error, "the configuration store failed");
                 Problem::new(
@@ -109,6 +120,10 @@ impl IntoResponse for ApiError {
 pub fn problem_response(problem: Problem) -> Response {
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = status.into_response();
+    if problem.code == Code::StoreUnavailable {
+        let headers = response.headers_mut();
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static(STORE_RETRY_AFTER));
+    }
     response.extensions_mut().insert(Box::new(problem));
     response
 }

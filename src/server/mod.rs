@@ -8,8 +8,9 @@
 //! | `extract`, `error` | bodies, queries and errors that name the field |
 //! | `registry` | the one way in which configuration changes |
 //! | `edit`, `lifecycle`, `diff` | what a change makes of an experiment, and what changed: pure |
+//! | `follow` | the transaction that changes go through, and following what other servers change |
 //! | `snapshot` | configuration in memory, what assignments are decided from |
-//! | `store/` | configuration on disk |
+//! | `store/` | configuration on disk or in Postgres |
 //! | `jobs/` | what the server does by itself, or when an administrator says so |
 //! | `link` | the way to ClickHouse |
 //! | `ingest/` | events: the durable spool, and its drain into ClickHouse |
@@ -19,6 +20,7 @@ pub mod diff;
 pub mod edit;
 pub mod error;
 pub mod extract;
+pub mod follow;
 pub mod handlers;
 pub mod ingest;
 pub mod jobs;
@@ -49,7 +51,7 @@ use link::{Link, WhereaboutsWatch};
 use registry::Registry;
 use setup::ProjectSeed;
 use state::AppState;
-use store::{Store, StoreError};
+use store::{Store, StoreError, StoreUrl};
 
 /// Where events wait, in the data directory.
 const SPOOL_DIR: &str = "spool";
@@ -57,8 +59,11 @@ const SPOOL_DIR: &str = "spool";
 /// How the server is run.
 #[derive(Clone)]
 pub struct Options {
-    /// Where the store, the spool and the token are kept. Created where it is missing.
+    /// Where the spool, the token and, without an address of its own, the store are kept. Created where it is
+    /// missing.
     pub data_dir: PathBuf,
+    /// Where the configuration is; SQLite in the data directory where nothing is said.
+    pub store: Option<StoreUrl>,
     /// The project of the first start.
     pub project: ProjectSeed,
     /// The admin token; made at the first start where it is missing.
@@ -94,6 +99,7 @@ impl Options {
     pub fn new(data_dir: impl Into<PathBuf>, warehouse: WhereaboutsWatch) -> Self {
         Self {
             data_dir: data_dir.into(),
+            store: None,
             project: ProjectSeed::default(),
             token: None,
             warehouse,
@@ -157,9 +163,11 @@ impl Server {
     /// See [`ServerError`].
     pub async fn open(options: Options) -> Result<Self, ServerError> {
         let lock = lock(&options.data_dir)?;
-        let store = Store::open(&options.data_dir).await?;
-        let setup::Setup { tokens, admin } =
-            setup::run(&store, &options.data_dir, &options.project, options.token).await?;
+        let place = options
+            .store
+            .unwrap_or_else(|| StoreUrl::in_dir(&options.data_dir));
+        let store = Store::open(&place).await?;
+        let admin = setup::run(&store, &options.data_dir, &options.project, options.token).await?;
         let registry = Registry::load(store, options.max_variants).await?;
         let link = Link::new(options.warehouse);
         let ingest = Ingest::open(&ingest::Options {
@@ -168,8 +176,11 @@ impl Server {
         })?;
         let mut tasks = JoinSet::new();
         tasks.spawn(Arc::clone(&link).keep());
+        if registry.store().is_shared() {
+            tasks.spawn(Arc::clone(&registry).follow());
+        }
         Ok(Self {
-            state: AppState::new(registry, link, ingest, tokens, options.demo),
+            state: AppState::new(registry, link, ingest, options.demo),
             time_limit: options.time_limit,
             drain_limit: options.drain_limit,
             token: admin,

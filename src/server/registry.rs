@@ -7,13 +7,13 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 
 use arc_swap::{ArcSwap, Guard};
 use jiff::{Timestamp, Unit};
 use serde_json::Value;
 use tokio::sync::Mutex;
 use tracing::Instrument as _;
-use uuid::Uuid;
 
 use crate::api::experiments::{CreateExperiment, UpdateExperiment};
 use crate::api::overrides::{OverridesSet, SetOverrides};
@@ -21,8 +21,10 @@ use crate::api::problem::{Code, Problem};
 use crate::domain::{AuditAction, AuditEntry, Change, Experiment, FieldError, Key, OverrideSubject};
 
 use super::error::ApiError;
-use super::middleware::auth::Caller;
+use super::follow::{Loaded, Write};
+use super::middleware::auth::{Caller, Tokens};
 use super::snapshot::{Entry, OverrideTable, Snapshot};
+use super::store::feed::{Forced, Kind, OverrideChange, OverrideGroup};
 use super::store::overrides::Decree;
 use super::store::{self, Store, StoreError};
 use super::{diff, edit};
@@ -65,10 +67,13 @@ impl Plan {
 /// Configuration: in the store, and in memory.
 #[derive(Debug)]
 pub struct Registry {
-    store: Store,
-    snapshot: ArcSwap<Snapshot>,
+    pub(super) store: Store,
+    pub(super) snapshot: ArcSwap<Snapshot>,
+    pub(super) tokens: ArcSwap<Tokens>,
     /// Held from the reading of the current state until the snapshot has the next one.
-    writing: Mutex<()>,
+    pub(super) writing: Mutex<()>,
+    /// Place of the feed up to which memory is what the store holds.
+    pub(super) applied: AtomicI64,
     max_variants: usize,
 }
 
@@ -85,36 +90,20 @@ impl Registry {
     /// # Errors
     /// See [`StoreError`].
     pub async fn load(store: Store, max_variants: usize) -> Result<Arc<Self>, StoreError> {
-        let mut snapshot = Snapshot::default();
-        for (project, experiment) in store::experiments::all(&store).await? {
-            let what = format!("experiment {}", experiment.key);
-            let entry = Entry::new(project, experiment, Arc::default());
-            snapshot.put(entry.map_err(|error| StoreError::corrupt(what, error))?);
-        }
-        let tables: HashMap<Uuid, Arc<OverrideTable>> = snapshot
-            .all()
-            .map(|e| (e.experiment.id, Arc::clone(&e.overrides)))
-            .collect();
-        let mut unreadable = None;
-        store::overrides::each(&store, |row| {
-            let variant = Key::new(row.variant);
-            match (tables.get(&row.experiment_id), variant) {
-                (Some(table), Ok(variant)) => {
-                    table.put(row.subject_type, &variant, row.source, [row.subject_id.as_str()]);
-                }
-                (_, Err(error)) => unreadable = Some(error),
-                // The foreign key holds: there is no override without its experiment.
-                (None, _) => {}
-            }
-        })
-        .await?;
-        if let Some(error) = unreadable {
-            return Err(StoreError::corrupt("override", error));
-        }
+        let failed = || StoreError::query("read the configuration");
+        let mut connection = store.readers().acquire().await.map_err(failed())?;
+        let Loaded {
+            snapshot,
+            tokens,
+            applied,
+        } = Loaded::read(&mut connection).await?;
+        drop(connection);
         Ok(Arc::new(Self {
             store,
             snapshot: ArcSwap::from_pointee(snapshot),
+            tokens: ArcSwap::from_pointee(tokens),
             writing: Mutex::new(()),
+            applied: AtomicI64::new(applied),
             max_variants,
         }))
     }
@@ -123,6 +112,12 @@ impl Registry {
     #[must_use]
     pub fn snapshot(&self) -> Guard<Arc<Snapshot>> {
         self.snapshot.load()
+    }
+
+    /// The tokens that were issued.
+    #[must_use]
+    pub fn tokens(&self) -> Guard<Arc<Tokens>> {
+        self.tokens.load()
     }
 
     /// The store, for what is only read.
@@ -158,10 +153,10 @@ impl Registry {
     ) -> Result<Arc<Experiment>, ApiError> {
         let this = Arc::clone(self);
         carried_through(async move {
-            let _writing = this.writing.lock().await;
+            let mut write = this.begin().await?;
             let project = caller.project.id;
             let taken = |key: &Key| this.snapshot().find(project, key.as_str()).is_some();
-            let now = now();
+            let now = write.now();
             let experiment = edit::create(body, this.max_variants, taken, now)?;
             if taken(&experiment.key) {
                 return Err(key_taken(&experiment));
@@ -175,11 +170,12 @@ impl Registry {
                 ..entry(&caller, &experiment, AuditAction::Created, now)
             };
             let compiled = Entry::new(project, experiment.clone(), Arc::default()).map_err(internal)?;
-            let mut tx = this.store.begin().await?;
-            store::experiments::insert(&mut tx, project, &experiment).await?;
-            store::audit::insert(&mut tx, project, &entry).await?;
-            store::commit(tx).await?;
-            this.publish(compiled);
+            store::experiments::insert(write.tx(), project, &experiment).await?;
+            store::audit::insert(write.tx(), project, &entry).await?;
+            write
+                .touched(Kind::Experiment, Some(project), &experiment.id.to_string())
+                .await?;
+            write.commit(|registry| registry.publish(compiled)).await?;
             Ok(Arc::new(experiment))
         })
         .await
@@ -200,13 +196,13 @@ impl Registry {
         let this = Arc::clone(self);
         let id = this.find(&caller, id_or_key)?.experiment.id.to_string();
         carried_through(async move {
-            let _writing = this.writing.lock().await;
+            let mut write = this.begin().await?;
             let live = this.find(&caller, &id)?;
             let current = &live.experiment;
             if current.resource_version != version {
-                return Err(this.conflict(current, version).await?);
+                return Err(conflict(&mut write, current, version).await?);
             }
-            let now = now();
+            let now = write.now();
             let Plan {
                 mut next,
                 actions,
@@ -221,18 +217,19 @@ impl Registry {
             let entries = entries(&caller, &next, actions, changes, &motive, now);
             let compiled =
                 Entry::new(live.project, next.clone(), Arc::clone(&live.overrides)).map_err(internal)?;
-            let mut tx = this.store.begin().await?;
-            if !store::experiments::update(&mut tx, &next, version).await? {
+            if !store::experiments::update(write.tx(), &next, version).await? {
                 return Err(ApiError::Internal(format!(
                     "the store does not hold version {version} of experiment {}, memory does",
                     next.id
                 )));
             }
             for entry in &entries {
-                store::audit::insert(&mut tx, live.project, entry).await?;
+                store::audit::insert(write.tx(), live.project, entry).await?;
             }
-            store::commit(tx).await?;
-            this.publish(compiled);
+            write
+                .touched(Kind::Experiment, Some(live.project), &next.id.to_string())
+                .await?;
+            write.commit(|registry| registry.publish(compiled)).await?;
             Ok(Arc::new(next))
         })
         .await
@@ -270,18 +267,28 @@ impl Registry {
         let this = Arc::clone(self);
         let id = this.find(&caller, id_or_key)?.experiment.id.to_string();
         carried_through(async move {
-            let _writing = this.writing.lock().await;
+            let mut write = this.begin().await?;
             let live = this.find(&caller, &id)?;
             let Some(variant) = live.experiment.variant(body.variant.as_str()) else {
                 let keys: Vec<&str> = live.experiment.variants.iter().map(|v| v.key.as_str()).collect();
                 let allowed = format!("the key of a variant ({})", keys.join(", "));
                 return Err(FieldError::new("variant", &body.variant, allowed).into());
             };
-            let now = now();
-            let import = Import::plan(&live.overrides, &body, &variant.key);
+            let now = write.now();
+            let to = Forced {
+                variant: variant.key.clone(),
+                source: body.source,
+            };
+            let import = Import::plan(&live.overrides, &body, &to);
             if import.ids.is_empty() {
                 return Ok(import.set);
             }
+            let change = OverrideChange {
+                experiment: live.experiment.id,
+                subject_type: body.subject_type,
+                import: None,
+                groups: import.groups(&live.overrides, &to),
+            };
             let entry = AuditEntry {
                 changes: import.changes,
                 evidence: serde_json::json!({
@@ -298,12 +305,10 @@ impl Registry {
                 source: body.source,
                 now,
             };
-            let mut tx = this.store.begin().await?;
-            store::overrides::put(&mut tx, decree, &import.ids).await?;
-            store::audit::insert(&mut tx, live.project, &entry).await?;
-            store::commit(tx).await?;
-            live.overrides
-                .put(body.subject_type, &variant.key, body.source, import.ids);
+            store::overrides::put(write.tx(), decree, &import.ids).await?;
+            store::audit::insert(write.tx(), live.project, &entry).await?;
+            write.touched_overrides(live.project, &change).await?;
+            write.commit(|_| live.overrides.apply(&change)).await?;
             Ok(import.set)
         })
         .await
@@ -323,26 +328,40 @@ impl Registry {
         let this = Arc::clone(self);
         let id = this.find(&caller, id_or_key)?.experiment.id.to_string();
         carried_through(async move {
-            let _writing = this.writing.lock().await;
+            let mut write = this.begin().await?;
             let live = this.find(&caller, &id)?;
-            let Some(variant) = live.overrides.get(subject_type, &subject_id) else {
+            let Some(from) = live.overrides.get(subject_type, &subject_id) else {
                 let what = format!("override of the {}", subject_type.as_str());
                 return Err(ApiError::not_found(&what, &subject_id));
             };
             let entry = AuditEntry {
                 changes: vec![Change {
                     field: override_field(subject_type, &subject_id),
-                    from: variant.as_str().into(),
+                    from: from.variant.as_str().into(),
                     to: Value::Null,
                 }],
                 evidence: serde_json::json!({ "subjectType": subject_type, "removed": 1 }),
-                ..entry(&caller, &live.experiment, AuditAction::OverridesImported, now())
+                ..entry(
+                    &caller,
+                    &live.experiment,
+                    AuditAction::OverridesImported,
+                    write.now(),
+                )
             };
-            let mut tx = this.store.begin().await?;
-            store::overrides::delete(&mut tx, live.experiment.id, subject_type, &subject_id).await?;
-            store::audit::insert(&mut tx, live.project, &entry).await?;
-            store::commit(tx).await?;
-            live.overrides.remove(subject_type, &subject_id);
+            store::overrides::delete(write.tx(), live.experiment.id, subject_type, &subject_id).await?;
+            store::audit::insert(write.tx(), live.project, &entry).await?;
+            let change = OverrideChange {
+                experiment: live.experiment.id,
+                subject_type,
+                import: None,
+                groups: vec![OverrideGroup {
+                    from: Some(from),
+                    to: None,
+                    ids: vec![subject_id],
+                }],
+            };
+            write.touched_overrides(live.project, &change).await?;
+            write.commit(|_| live.overrides.apply(&change)).await?;
             Ok(())
         })
         .await
@@ -357,30 +376,31 @@ impl Registry {
     fn publish(&self, entry: Entry) {
         self.snapshot.store(Arc::new(self.snapshot.load().with(entry)));
     }
+}
 
-    /// The answer to a change that was made from another version than the live one.
-    async fn conflict(&self, live: &Experiment, version: u64) -> Result<ApiError, ApiError> {
-        let (id, live_version) = (live.id, live.resource_version);
-        let last = store::audit::last_change(&self.store, id, live_version).await?;
-        let by = last
-            .as_ref()
-            .map_or_else(String::new, |(actor, at)| format!(" by {actor} at {at}"));
-        let mut problem = Problem::new(
-            Code::VersionConflict,
-            format!(
-                "{} is at version {live_version}{by}; your change was made from version {version}. \
-                 Read it again and repeat your change",
-                live.key
-            ),
-        );
-        problem.current = Some(serde_json::to_value(live).map_err(json)?);
-        (problem.changed_by, problem.changed_at) = last.unzip();
-        Ok(problem.into())
-    }
+/// The answer to a change that was made from another version than the live one.
+async fn conflict(write: &mut Write<'_>, live: &Experiment, version: u64) -> Result<ApiError, ApiError> {
+    let (id, live_version) = (live.id, live.resource_version);
+    let last = store::audit::last_change(&mut **write.tx(), id, live_version).await?;
+    let by = last
+        .as_ref()
+        .map_or_else(String::new, |(actor, at)| format!(" by {actor} at {at}"));
+    let mut problem = Problem::new(
+        Code::VersionConflict,
+        format!(
+            "{} is at version {live_version}{by}; your change was made from version {version}. \
+             Read it again and repeat your change",
+            live.key
+        ),
+    );
+    problem.current = Some(serde_json::to_value(live).map_err(json)?);
+    (problem.changed_by, problem.changed_at) = last.unzip();
+    Ok(problem.into())
 }
 
 /// What a request for overrides comes down to.
 struct Import<'a> {
+    subject_type: OverrideSubject,
     /// The ids that are new or change, each once.
     ids: Vec<&'a str>,
     set: OverridesSet,
@@ -390,8 +410,9 @@ struct Import<'a> {
 }
 
 impl<'a> Import<'a> {
-    fn plan(table: &OverrideTable, body: &'a SetOverrides, variant: &Key) -> Self {
+    fn plan(table: &OverrideTable, body: &'a SetOverrides, to: &Forced) -> Self {
         let mut import = Self {
+            subject_type: body.subject_type,
             ids: Vec::new(),
             set: OverridesSet::default(),
             changes: Vec::new(),
@@ -400,7 +421,8 @@ impl<'a> Import<'a> {
         let mut seen = HashSet::with_capacity(body.subject_ids.len());
         for id in &body.subject_ids {
             let before = table.get(body.subject_type, id);
-            if !seen.insert(id.as_str()) || before.as_ref() == Some(variant) {
+            let before = before.map(|forced| forced.variant);
+            if !seen.insert(id.as_str()) || before.as_ref() == Some(&to.variant) {
                 import.set.unchanged += 1;
                 continue;
             }
@@ -416,12 +438,27 @@ impl<'a> Import<'a> {
                 import.changes.push(Change {
                     field: override_field(body.subject_type, id),
                     from: before.map_or(Value::Null, |v| v.as_str().into()),
-                    to: variant.as_str().into(),
+                    to: to.variant.as_str().into(),
                 });
             }
             import.ids.push(id);
         }
         import
+    }
+
+    /// The ids by what they had.
+    fn groups(&self, table: &OverrideTable, to: &Forced) -> Vec<OverrideGroup> {
+        let mut by_former: HashMap<Option<Forced>, Vec<String>> = HashMap::new();
+        for id in &self.ids {
+            let former = table.get(self.subject_type, id);
+            by_former.entry(former).or_default().push((*id).to_owned());
+        }
+        let group = |(from, ids)| OverrideGroup {
+            from,
+            to: Some(to.clone()),
+            ids,
+        };
+        by_former.into_iter().map(group).collect()
     }
 }
 

@@ -1,11 +1,9 @@
 //! The first start: a project, and the token of its administrator.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use uuid::Uuid;
 
@@ -13,8 +11,9 @@ use crate::api::system::Role;
 use crate::domain::{Environment, Key, Project};
 
 use super::ServerError;
-use super::middleware::auth::{Caller, Tokens, hash};
+use super::middleware::auth::hash;
 use super::registry::now;
+use super::store::feed::{self, Kind};
 use super::store::tokens::StoredToken;
 use super::store::{self, Store, StoreError};
 
@@ -59,16 +58,7 @@ pub enum AdminToken {
     Elsewhere,
 }
 
-/// What the server needs to know of projects and tokens.
-#[derive(Debug)]
-pub struct Setup {
-    /// Who may come in.
-    pub tokens: Tokens,
-    /// Where the admin token is.
-    pub admin: AdminToken,
-}
-
-/// Seeds an empty store, and loads the tokens.
+/// Seeds an empty store, and says where the token of its administrator is.
 ///
 /// # Errors
 /// [`ServerError::Token`] when `token` is too short to be safe, [`ServerError::DataDir`] when the token
@@ -78,13 +68,16 @@ pub async fn run(
     dir: &Path,
     seed: &ProjectSeed,
     token: Option<String>,
-) -> Result<Setup, ServerError> {
-    let mut projects = store::projects::all(store).await?;
-    let known = store::tokens::all(store).await?;
+) -> Result<AdminToken, ServerError> {
     let mut tx = store.begin().await?;
+    // In the transaction: another server may make its first start on the same store.
+    let mut projects = store::projects::all(&mut *tx).await?;
+    let known = store::tokens::all(&mut *tx).await?;
     if projects.is_empty() {
         let project = project(seed)?;
         store::projects::insert(&mut tx, &project, now()).await?;
+        let id = project.id.to_string();
+        feed::record(&mut tx, Kind::Project, Some(project.id), &id, now()).await?;
         projects.push(project);
     }
     let Some(home) = projects.first() else {
@@ -113,23 +106,13 @@ pub async fn run(
             name: ADMIN.to_owned(),
             role: Role::Admin,
         };
-        store::tokens::put(&mut tx, &stored, now()).await?;
+        if !known.contains(&stored) {
+            store::tokens::put(&mut tx, &stored, now()).await?;
+            feed::record(&mut tx, Kind::Token, Some(home.id), ADMIN, now()).await?;
+        }
     }
     store::commit(tx).await?;
-    let projects: HashMap<Uuid, Arc<Project>> = projects.into_iter().map(|p| (p.id, Arc::new(p))).collect();
-    let tokens = store::tokens::all(store).await?;
-    let tokens = tokens.into_iter().filter_map(|token| {
-        let caller = Caller {
-            actor: token.name.into(),
-            role: token.role,
-            project: Arc::clone(projects.get(&token.project_id)?),
-        };
-        Some((token.hash, caller))
-    });
-    Ok(Setup {
-        tokens: Tokens::new(tokens),
-        admin,
-    })
+    Ok(admin)
 }
 
 fn project(seed: &ProjectSeed) -> Result<Project, StoreError> {

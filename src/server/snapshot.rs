@@ -14,6 +14,7 @@ use crate::decide::{Lookups, PrepareError, Prepared};
 use crate::domain::{Experiment, Key, OverrideSource, OverrideSubject, Status};
 
 use super::ingest::ExperimentIndex;
+use super::store::feed::{Forced as Decreed, OverrideChange};
 
 /// An experiment, ready to be decided.
 #[derive(Debug, Clone)]
@@ -66,6 +67,12 @@ impl Snapshot {
         by_id.or_else(|| self.by_key.get(&project)?.get(folded(id_or_key).as_ref()))
     }
 
+    /// The experiment with this id, of whatever project.
+    #[must_use]
+    pub fn by_id(&self, id: Uuid) -> Option<&Arc<Entry>> {
+        self.by_id.get(&id)
+    }
+
     /// The experiments of a project, in no order.
     pub fn of_project(&self, project: Uuid) -> impl Iterator<Item = &Arc<Entry>> {
         self.by_key.get(&project).into_iter().flat_map(HashMap::values)
@@ -84,8 +91,19 @@ impl Snapshot {
         next
     }
 
+    /// Takes an experiment out.
+    pub fn remove(&mut self, id: Uuid) {
+        if let Some(entry) = self.by_id.remove(&id)
+            && let Some(keys) = self.by_key.get_mut(&entry.project)
+        {
+            keys.remove(&entry.experiment.key.folded());
+        }
+    }
+
     /// Puts `entry` in the place of its former state.
     pub fn put(&mut self, entry: Entry) {
+        // Its key may be another one now.
+        self.remove(entry.experiment.id);
         let entry = Arc::new(entry);
         let keys = self.by_key.entry(entry.project).or_default();
         keys.insert(entry.experiment.key.folded(), Arc::clone(&entry));
@@ -217,12 +235,27 @@ impl OverrideTable {
         table.ids_mut(subject).remove(id);
     }
 
-    /// The variant that an id is forced into.
+    /// Does what a transaction did to the store.
+    pub fn apply(&self, change: &OverrideChange) {
+        for group in &change.groups {
+            let ids = group.ids.iter().map(String::as_str);
+            match &group.to {
+                Some(to) => self.put(change.subject_type, &to.variant, to.source, ids),
+                None => ids.for_each(|id| self.remove(change.subject_type, id)),
+            }
+        }
+    }
+
+    /// What an id is forced into.
     #[must_use]
-    pub fn get(&self, subject: OverrideSubject, id: &str) -> Option<Key> {
+    pub fn get(&self, subject: OverrideSubject, id: &str) -> Option<Decreed> {
         let table = self.read();
         let forced = *table.ids(subject).get(id)?;
-        table.variant(forced).cloned()
+        let variant = table.variant(forced)?.clone();
+        Some(Decreed {
+            variant,
+            source: forced.source,
+        })
     }
 
     /// How many there are, by source.
@@ -380,7 +413,7 @@ mod tests {
                     let expected = model.get(&(subject, id)).map(|(variant, _)| *variant);
                     let text = id.to_string();
                     let found = table.get(subject, &text);
-                    prop_assert_eq!(found.as_ref().map(Key::as_str), expected);
+                    prop_assert_eq!(found.as_ref().map(|f| f.variant.as_str()), expected);
                     let lookups = table.lookups();
                     prop_assert_eq!(lookups.forced(subject, &text), expected);
                 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arc_swap::{ArcSwap, Guard};
+use arc_swap::Guard;
 
 use super::ingest::Ingest;
 use super::link::Link;
@@ -18,19 +18,17 @@ struct Inner {
     registry: Arc<Registry>,
     link: Arc<Link>,
     ingest: Ingest,
-    tokens: ArcSwap<Tokens>,
     demo: bool,
 }
 
 impl AppState {
     /// Puts the parts together. `demo` says that the traffic is simulated.
     #[must_use]
-    pub fn new(registry: Arc<Registry>, link: Arc<Link>, ingest: Ingest, tokens: Tokens, demo: bool) -> Self {
+    pub fn new(registry: Arc<Registry>, link: Arc<Link>, ingest: Ingest, demo: bool) -> Self {
         Self(Arc::new(Inner {
             registry,
             link,
             ingest,
-            tokens: ArcSwap::from_pointee(tokens),
             demo,
         }))
     }
@@ -56,7 +54,7 @@ impl AppState {
     /// The tokens that were issued.
     #[must_use]
     pub fn tokens(&self) -> Guard<Arc<Tokens>> {
-        self.0.tokens.load()
+        self.0.registry.tokens()
     }
 
     /// Whether the traffic is simulated.

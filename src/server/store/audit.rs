@@ -1,12 +1,12 @@
 //! The audit log in the store.
 
 use jiff::Timestamp;
-use sqlx::{QueryBuilder, Row as _, Sqlite};
+use sqlx::Row as _;
 use uuid::Uuid;
 
 use crate::domain::{AuditAction, AuditEntry};
 
-use super::{Store, StoreError, Tx, from_word, millis, timestamp, word};
+use super::{Reader, Statement, Store, StoreError, Tx, from_word, millis, timestamp, word};
 
 /// Adds an entry; its `id` is given by the store.
 ///
@@ -23,7 +23,7 @@ pub async fn insert(tx: &mut Tx, project: Uuid, entry: &AuditEntry) -> Result<()
     };
     let version = i64::try_from(entry.resource_version).map_err(|e| StoreError::corrupt("version", e))?;
     let sql = "INSERT INTO audit (project_id, at, actor, action, object_id, object_key, resource_version, \
-               changes, comment, evidence) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+               changes, comment, evidence) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
     sqlx::query(sql)
         .bind(project.to_string())
         .bind(millis(entry.at))
@@ -62,21 +62,25 @@ pub async fn of_object(
     wanted: &Wanted,
     limit: u32,
 ) -> Result<Vec<AuditEntry>, StoreError> {
-    let mut sql = QueryBuilder::<Sqlite>::new(
+    // Postgres takes no such text, and no actor has one.
+    if wanted.actor.as_ref().is_some_and(|actor| actor.contains('\0')) {
+        return Ok(Vec::new());
+    }
+    let mut sql = Statement::new(
         "SELECT id, at, actor, action, object_id, object_key, resource_version, changes, comment, evidence \
          FROM audit WHERE object_id = ",
     );
-    sql.push_bind(object.to_string());
+    sql.bind_text(object.to_string());
     if let Some(before) = wanted.before {
-        sql.push(" AND id < ").push_bind(before);
+        sql.push(" AND id < ").bind_int(before);
     }
     if let Some(action) = wanted.action {
-        sql.push(" AND action = ").push_bind(word(action)?);
+        sql.push(" AND action = ").bind_text(word(action)?);
     }
     if let Some(actor) = &wanted.actor {
-        sql.push(" AND actor = ").push_bind(actor);
+        sql.push(" AND actor = ").bind_text(actor);
     }
-    sql.push(" ORDER BY id DESC LIMIT ").push_bind(limit);
+    sql.push(" ORDER BY id DESC LIMIT ").bind_int(limit.into());
     let rows = sql
         .build()
         .fetch_all(store.readers())
@@ -113,18 +117,18 @@ pub async fn of_object(
 /// # Errors
 /// See [`StoreError`].
 pub async fn last_change(
-    store: &Store,
+    from: impl Reader<'_>,
     object: Uuid,
     version: u64,
 ) -> Result<Option<(String, Timestamp)>, StoreError> {
-    let sql = "SELECT actor, at FROM audit WHERE object_id = ? AND resource_version = ? AND action <> ? \
+    let sql = "SELECT actor, at FROM audit WHERE object_id = $1 AND resource_version = $2 AND action <> $3 \
                ORDER BY id DESC LIMIT 1";
     let row = sqlx::query(sql)
         .bind(object.to_string())
         .bind(i64::try_from(version).map_err(|e| StoreError::corrupt("version", e))?)
         // Overrides are no part of the version.
         .bind(word(AuditAction::OverridesImported)?)
-        .fetch_optional(store.readers())
+        .fetch_optional(from)
         .await
         .map_err(StoreError::query("read the audit log"))?;
     row.map(|row| Ok((row.get("actor"), timestamp(row.get("at"))?)))

@@ -1,25 +1,38 @@
-//! The configuration store: SQLite in WAL mode.
+//! The configuration store: SQLite in the data directory, or Postgres.
 //!
-//! One connection writes, several read. Every change and its audit entries are one transaction, and an
-//! acknowledged change is on disk: `synchronous = FULL` costs one fsync a change, and changes are made by
-//! people. A store of another kind takes the place of this module behind the same functions.
+//! One code for both, over sqlx's `Any` driver: `$1` as the placeholder, integers as `i64` (also for yes and
+//! no), ids and JSON as text, hashes as bytes; where the two differ, [`Dialect`] says how. The migrations are
+//! two folders that are kept parallel.
+//!
+//! **One transaction writes at a time**, on Postgres over all servers: SQLite takes its write lock at the
+//! begin, Postgres a lock of the database that ends with the transaction. So what a change was planned from is
+//! still true when it is written, and the [`feed`] has no row that appears late. Changes are made by people:
+//! an acknowledged change is on disk, at the cost of one fsync.
 
 pub mod audit;
 pub mod experiments;
+pub mod feed;
 pub mod overrides;
+mod place;
 pub mod projects;
+mod statement;
 pub mod tokens;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use sqlx::any::{Any, AnyConnectOptions, AnyPoolOptions};
 use sqlx::migrate::Migrator;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Sqlite, SqlitePool, Transaction};
+use sqlx::{AnyConnection, AnyPool, Executor as _, Transaction};
+
+pub use place::{PlaceError, PostgresUrl, StoreUrl};
+pub use statement::Statement;
 
 /// The changes of the schema, built into the binary.
-static MIGRATIONS: Migrator = sqlx::migrate!("src/server/store/migrations");
+static SQLITE: Migrator = sqlx::migrate!("src/server/store/migrations/sqlite");
+/// The same for Postgres.
+static POSTGRES: Migrator = sqlx::migrate!("src/server/store/migrations/postgres");
 
 /// Name of the database in the data directory.
 pub const FILE_NAME: &str = "splitdeck.sqlite";
@@ -27,30 +40,88 @@ pub const FILE_NAME: &str = "splitdeck.sqlite";
 /// How many connections read at the same time.
 const READERS: u32 = 4;
 
-/// How long a statement waits for a lock that another process holds.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a connection may take to come.
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+
+/// What each connection of SQLite is told.
+const SQLITE_SESSION: &str = "PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; \
+                              PRAGMA synchronous = FULL";
+
+/// What each connection of Postgres is told. A server that falls silent in a transaction loses it, and with it
+/// the lock that the others wait for.
+const POSTGRES_SESSION: &str = "SET lock_timeout = '10s'; SET statement_timeout = '120s'; \
+                                SET idle_in_transaction_session_timeout = '30s'";
+
+/// The number of the lock that a transaction that writes holds: `splitdec` in ASCII.
+const WRITE_LOCK: &str = "SELECT pg_advisory_xact_lock(8318828026117874019)";
 
 /// A transaction that writes.
-pub type Tx = Transaction<'static, Sqlite>;
+pub type Tx = Transaction<'static, Any>;
+
+/// Where something is read: a pool, a connection or a transaction.
+pub trait Reader<'c>: sqlx::Executor<'c, Database = Any> {}
+
+impl<'c, T: sqlx::Executor<'c, Database = Any>> Reader<'c> for T {}
+
+/// Which of the two databases it is, where that makes a difference.
+#[derive(Debug, Clone, Copy, Eq, PartialEq)]
+pub enum Dialect {
+    /// SQLite.
+    Sqlite,
+    /// Postgres.
+    Postgres,
+}
+
+impl Dialect {
+    /// The one of a connection.
+    #[must_use]
+    pub fn of(connection: &AnyConnection) -> Self {
+        if connection.backend_name() == "SQLite" {
+            Self::Sqlite
+        } else {
+            Self::Postgres
+        }
+    }
+
+    /// A table with one text column `value`: the elements of the JSON list of texts bound as `placeholder`.
+    #[must_use]
+    pub fn each_text(self, placeholder: &str) -> String {
+        match self {
+            Self::Sqlite => format!("json_each({placeholder})"),
+            Self::Postgres => format!("jsonb_array_elements_text({placeholder}::jsonb) AS listed(value)"),
+        }
+    }
+
+    /// The function that says where its second argument begins in its first one; 0 where it is not in it.
+    #[must_use]
+    pub fn position(self) -> &'static str {
+        match self {
+            Self::Sqlite => "instr",
+            Self::Postgres => "strpos",
+        }
+    }
+}
 
 /// What can go wrong with the store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database cannot be opened or created.
-    #[error("cannot open the configuration store {path}: {source}; check the directory and its rights")]
+    #[error("cannot open the configuration store {place}: {source}; {hint}")]
     Open {
-        /// The file.
-        path: PathBuf,
+        /// The file, or the address without its password.
+        place: String,
         /// Why.
         source: sqlx::Error,
+        /// What to do.
+        hint: &'static str,
     },
     /// The schema cannot be brought up to date.
     #[error(
-        "cannot bring the configuration store {path} up to date: {source}; was it written by a newer splitdeck?"
+        "cannot bring the configuration store {place} up to date: {source}; was it written by a newer splitdeck?"
     )]
     Migrate {
-        /// The file.
-        path: PathBuf,
+        /// The file, or the address without its password.
+        place: String,
         /// Why.
         source: sqlx::migrate::MigrateError,
     },
@@ -93,75 +164,176 @@ impl StoreError {
             why: why.to_string(),
         }
     }
+
+    /// Whether the database is away, full or too busy: it may be there again later, and nothing is wrong with
+    /// what was asked.
+    #[must_use]
+    pub fn is_unavailable(&self) -> bool {
+        let Self::Query { source, .. } = self else {
+            return false;
+        };
+        match source {
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed => true,
+            sqlx::Error::Database(error) => error.code().is_some_and(|code| is_passing(&code)),
+            _ => false,
+        }
+    }
+}
+
+/// Length of the codes of Postgres; those of SQLite are shorter.
+const SQLSTATE_LENGTH: usize = 5;
+
+/// Whether a code of Postgres (SQLSTATE) or SQLite stands for something that passes.
+fn is_passing(code: &str) -> bool {
+    // SQLite: busy, locked, full and input/output error, each with its extended codes.
+    if code.len() < SQLSTATE_LENGTH {
+        let code: Option<u32> = code.parse().ok();
+        return code.is_some_and(|code| matches!(code & 0xff, 5 | 6 | 10 | 13));
+    }
+    // Postgres: connection, no room, stopped by an operator, no lock in time, read-only stand-by.
+    ["08", "53", "57P", "57014", "55P03", "25006", "25P03"]
+        .iter()
+        .any(|class| code.starts_with(class))
 }
 
 /// The open store.
 #[derive(Debug, Clone)]
 pub struct Store {
-    writer: SqlitePool,
-    readers: SqlitePool,
+    writer: AnyPool,
+    readers: AnyPool,
+    dialect: Dialect,
 }
 
 impl Store {
-    /// Opens the database in `dir`, creates it at the first start, and brings its schema up to date.
+    /// Opens the database, creates the file of SQLite at the first start, and brings the schema up to date.
     ///
     /// # Errors
     /// [`StoreError::Open`] and [`StoreError::Migrate`].
-    pub async fn open(dir: &Path) -> Result<Self, StoreError> {
-        let path = dir.join(FILE_NAME);
-        let options = SqliteConnectOptions::new()
-            .filename(&path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            .busy_timeout(BUSY_TIMEOUT);
+    pub async fn open(url: &StoreUrl) -> Result<Self, StoreError> {
+        // Does nothing the second time.
+        sqlx::any::install_default_drivers();
         let cannot_open = |source| StoreError::Open {
-            path: path.clone(),
+            place: url.to_string(),
             source,
+            hint: match url {
+                StoreUrl::Sqlite(_) => "check the directory and its rights",
+                StoreUrl::Postgres(_) => "check that it runs, its address, user, password and rights",
+            },
         };
-        owners_only(&path).map_err(|error| cannot_open(sqlx::Error::Io(error)))?;
-        let writer = SqlitePoolOptions::new()
+        if let StoreUrl::Sqlite(path) = url {
+            owners_only(path).map_err(|error| cannot_open(sqlx::Error::Io(error)))?;
+        }
+        let options = url.connect_options().map_err(cannot_open)?;
+        let (dialect, migrations, session, read_only) = match url {
+            StoreUrl::Sqlite(_) => (Dialect::Sqlite, &SQLITE, SQLITE_SESSION, "PRAGMA query_only = ON"),
+            StoreUrl::Postgres(_) => (
+                Dialect::Postgres,
+                &POSTGRES,
+                POSTGRES_SESSION,
+                "SET default_transaction_read_only = on",
+            ),
+        };
+        let mut writer = AnyPoolOptions::new()
             .max_connections(1)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .connect_with(options.clone())
+            .acquire_timeout(CONNECT_LIMIT);
+        if dialect == Dialect::Sqlite {
+            writer = writer.idle_timeout(None).max_lifetime(None);
+        }
+        let writer = connect(writer, options.clone(), session, None)
             .await
             .map_err(cannot_open)?;
-        let migrated = MIGRATIONS.run(&writer).await;
+        let migrated = migrations.run(&writer).await;
         migrated.map_err(|source| StoreError::Migrate {
-            path: path.clone(),
+            place: url.to_string(),
             source,
         })?;
-        let readers = SqlitePoolOptions::new()
+        let readers = AnyPoolOptions::new()
             .max_connections(READERS)
-            .connect_with(options.pragma("query_only", "ON"))
+            .acquire_timeout(CONNECT_LIMIT);
+        let readers = connect(readers, options, session, Some(read_only))
             .await
             .map_err(cannot_open)?;
-        Ok(Self { writer, readers })
+        Ok(Self {
+            writer,
+            readers,
+            dialect,
+        })
     }
 
-    /// Begins a transaction that writes. It is rolled back when it is dropped.
+    /// Which database it is.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// Whether other servers may write to it.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.dialect == Dialect::Postgres
+    }
+
+    /// Begins a transaction that writes, once no other one does. It is rolled back when it is dropped.
+    ///
+    /// What others hold in memory follows only what is recorded in the [`feed`]: changes of configuration
+    /// begin at the registry.
     ///
     /// # Errors
     /// [`StoreError::Query`].
     pub async fn begin(&self) -> Result<Tx, StoreError> {
-        // IMMEDIATE takes the write lock now, so that what is read in the transaction stays true.
-        let begun = self.writer.begin_with("BEGIN IMMEDIATE").await;
-        begun.map_err(StoreError::query("begin a change"))
+        let failed = || StoreError::query("begin a change");
+        match self.dialect {
+            // IMMEDIATE takes the write lock now, so that what is read in the transaction stays true.
+            Dialect::Sqlite => self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed()),
+            Dialect::Postgres => {
+                let mut tx = self.writer.begin().await.map_err(failed())?;
+                tx.execute(WRITE_LOCK).await.map_err(failed())?;
+                Ok(tx)
+            }
+        }
     }
 
     /// The connections that read.
     #[must_use]
-    pub fn readers(&self) -> &SqlitePool {
+    pub fn readers(&self) -> &AnyPool {
         &self.readers
     }
 
-    /// Waits for what is under way and closes the files.
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// [`StoreError::Query`] when it does not.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        let asked = sqlx::query("SELECT 1").execute(&self.readers).await;
+        asked.map(|_| ()).map_err(StoreError::query("read"))
+    }
+
+    /// Waits for what is under way and closes the files or connections.
     pub async fn close(&self) {
         self.writer.close().await;
         self.readers.close().await;
     }
+}
+
+async fn connect(
+    pool: AnyPoolOptions,
+    options: AnyConnectOptions,
+    session: &'static str,
+    read_only: Option<&'static str>,
+) -> Result<AnyPool, sqlx::Error> {
+    let pool = pool.after_connect(move |connection, _| {
+        Box::pin(async move {
+            connection.execute(session).await?;
+            if let Some(read_only) = read_only {
+                connection.execute(read_only).await?;
+            }
+            Ok(())
+        })
+    });
+    pool.connect_with(options).await
 }
 
 /// Creates the file, where it is missing, for its owner only; the files beside it follow its rights.

@@ -1,12 +1,12 @@
 //! Overrides in the store.
 
 use jiff::Timestamp;
-use sqlx::{QueryBuilder, Row as _, Sqlite};
+use sqlx::{AssertSqlSafe, Row as _};
 use uuid::Uuid;
 
 use crate::domain::{Key, Override, OverrideSource, OverrideSubject};
 
-use super::{Store, StoreError, Tx, from_word, millis, timestamp};
+use super::{Dialect, Reader, Statement, Store, StoreError, Tx, from_word, millis, timestamp};
 
 /// How many ids one statement takes.
 const CHUNK: usize = 5_000;
@@ -30,11 +30,11 @@ pub struct StoredOverride {
 ///
 /// # Errors
 /// See [`StoreError`].
-pub async fn each(store: &Store, mut take: impl FnMut(StoredOverride)) -> Result<(), StoreError> {
+pub async fn each(from: impl Reader<'_>, mut take: impl FnMut(StoredOverride)) -> Result<(), StoreError> {
     use futures_util::TryStreamExt as _;
     let failed = || StoreError::query("read the overrides");
     let sql = "SELECT experiment_id, subject_type, subject_id, variant, source FROM overrides";
-    let mut rows = sqlx::query(sql).fetch(store.readers());
+    let mut rows = sqlx::query(sql).fetch(from);
     while let Some(row) = rows.try_next().await.map_err(failed())? {
         let experiment: String = row.get("experiment_id");
         take(StoredOverride {
@@ -69,16 +69,19 @@ pub struct Decree<'a> {
 /// See [`StoreError`].
 pub async fn put(tx: &mut Tx, decree: Decree<'_>, ids: &[&str]) -> Result<(), StoreError> {
     // The ids are one bound JSON list, so that the statement is the same for any number of them.
-    let sql = "INSERT INTO overrides (experiment_id, subject_type, subject_id, variant, source, updated_at) \
-               SELECT ?, ?, value, ?, ?, ? FROM json_each(?) WHERE true \
-               ON CONFLICT (experiment_id, subject_type, subject_id) DO UPDATE SET \
-               variant = excluded.variant, source = excluded.source, updated_at = excluded.updated_at";
+    let sql = format!(
+        "INSERT INTO overrides (experiment_id, subject_type, subject_id, variant, source, updated_at) \
+         SELECT $1, $2, value, $3, $4, $5 FROM {} WHERE true \
+         ON CONFLICT (experiment_id, subject_type, subject_id) DO UPDATE SET \
+         variant = excluded.variant, source = excluded.source, updated_at = excluded.updated_at",
+        Dialect::of(tx).each_text("$6"),
+    );
     for chunk in ids.chunks(CHUNK) {
         let list = serde_json::to_string(chunk).map_err(|source| StoreError::Json {
             what: "list of ids",
             source,
         })?;
-        sqlx::query(sql)
+        sqlx::query(AssertSqlSafe(sql.as_str()))
             .bind(decree.experiment.to_string())
             .bind(decree.subject_type.as_str())
             .bind(decree.variant.as_str())
@@ -102,7 +105,7 @@ pub async fn delete(
     subject_type: OverrideSubject,
     subject_id: &str,
 ) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM overrides WHERE experiment_id = ? AND subject_type = ? AND subject_id = ?")
+    sqlx::query("DELETE FROM overrides WHERE experiment_id = $1 AND subject_type = $2 AND subject_id = $3")
         .bind(experiment.to_string())
         .bind(subject_type.as_str())
         .bind(subject_id)
@@ -124,25 +127,31 @@ pub async fn page(
     after: Option<(OverrideSubject, &str)>,
     limit: u32,
 ) -> Result<Vec<Override>, StoreError> {
-    let mut sql = QueryBuilder::<Sqlite>::new(
+    // Postgres takes no such text, and no id has one.
+    if search.is_some_and(|text| text.contains('\0')) || after.is_some_and(|(_, id)| id.contains('\0')) {
+        return Ok(Vec::new());
+    }
+    let mut sql = Statement::new(
         "SELECT subject_type, subject_id, variant, source, updated_at FROM overrides WHERE experiment_id = ",
     );
-    sql.push_bind(experiment.to_string());
+    sql.bind_text(experiment.to_string());
     if let Some((subject_type, id)) = after {
         sql.push(" AND (subject_type, subject_id) > (")
-            .push_bind(subject_type.as_str())
+            .bind_text(subject_type.as_str())
             .push(", ")
-            .push_bind(id.to_owned())
+            .bind_text(id)
             .push(")");
     }
     if let Some(search) = search.filter(|s| !s.is_empty()) {
         // A position, not LIKE: `%` and `_` of an id mean themselves.
-        sql.push(" AND instr(subject_id, ")
-            .push_bind(search.to_owned())
+        sql.push(" AND ")
+            .push(store.dialect().position())
+            .push("(subject_id, ")
+            .bind_text(search)
             .push(") > 0");
     }
     sql.push(" ORDER BY subject_type, subject_id LIMIT ")
-        .push_bind(limit);
+        .bind_int(limit.into());
     let rows = sql
         .build()
         .fetch_all(store.readers())

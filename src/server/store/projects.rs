@@ -6,16 +6,16 @@ use uuid::Uuid;
 
 use crate::domain::{Key, Project};
 
-use super::{Store, StoreError, Tx, from_word, millis, word};
+use super::{Reader, StoreError, Tx, from_word, millis, word};
 
 /// All projects, the oldest first.
 ///
 /// # Errors
 /// See [`StoreError`].
-pub async fn all(store: &Store) -> Result<Vec<Project>, StoreError> {
+pub async fn all(from: impl Reader<'_>) -> Result<Vec<Project>, StoreError> {
     let sql = "SELECT id, key, name, environment, protected FROM projects ORDER BY created_at, id";
     let rows = sqlx::query(sql)
-        .fetch_all(store.readers())
+        .fetch_all(from)
         .await
         .map_err(StoreError::query("read the projects"))?;
     rows.iter()
@@ -26,7 +26,7 @@ pub async fn all(store: &Store) -> Result<Vec<Project>, StoreError> {
                 key: Key::new(key).map_err(|e| StoreError::corrupt(format!("project {id}"), e))?,
                 name: row.get("name"),
                 environment: from_word(row.get("environment"))?,
-                protected: row.get("protected"),
+                protected: row.get::<i64, _>("protected") != 0,
             })
         })
         .collect()
@@ -38,14 +38,14 @@ pub async fn all(store: &Store) -> Result<Vec<Project>, StoreError> {
 /// See [`StoreError`].
 pub async fn insert(tx: &mut Tx, project: &Project, now: Timestamp) -> Result<(), StoreError> {
     let sql = "INSERT INTO projects (id, key, key_folded, name, environment, protected, created_at) \
-               VALUES (?, ?, ?, ?, ?, ?, ?)";
+               VALUES ($1, $2, $3, $4, $5, $6, $7)";
     sqlx::query(sql)
         .bind(project.id.to_string())
         .bind(project.key.as_str())
         .bind(project.key.folded())
         .bind(&project.name)
         .bind(word(project.environment)?)
-        .bind(project.protected)
+        .bind(i64::from(project.protected))
         .bind(millis(now))
         .execute(&mut **tx)
         .await

@@ -6,13 +6,13 @@ use uuid::Uuid;
 
 use crate::api::system::Role;
 
-use super::{Store, StoreError, Tx, from_word, millis, word};
+use super::{Reader, StoreError, Tx, from_word, millis, word};
 
 /// Length of a SHA-256 in bytes.
 pub const HASH_LENGTH: usize = 32;
 
 /// A token as the store knows it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Eq, PartialEq)]
 pub struct StoredToken {
     /// SHA-256 of the token.
     pub hash: [u8; HASH_LENGTH],
@@ -28,9 +28,9 @@ pub struct StoredToken {
 ///
 /// # Errors
 /// See [`StoreError`].
-pub async fn all(store: &Store) -> Result<Vec<StoredToken>, StoreError> {
+pub async fn all(from: impl Reader<'_>) -> Result<Vec<StoredToken>, StoreError> {
     let rows = sqlx::query("SELECT hash, project_id, name, role FROM tokens")
-        .fetch_all(store.readers())
+        .fetch_all(from)
         .await
         .map_err(StoreError::query("read the tokens"))?;
     rows.iter()
@@ -57,14 +57,14 @@ pub async fn all(store: &Store) -> Result<Vec<StoredToken>, StoreError> {
 /// See [`StoreError`].
 pub async fn put(tx: &mut Tx, token: &StoredToken, now: Timestamp) -> Result<(), StoreError> {
     let failed = || StoreError::query("store a token");
-    sqlx::query("DELETE FROM tokens WHERE (project_id = ? AND name = ?) OR hash = ?")
+    sqlx::query("DELETE FROM tokens WHERE (project_id = $1 AND name = $2) OR hash = $3")
         .bind(token.project_id.to_string())
         .bind(&token.name)
         .bind(token.hash.as_slice())
         .execute(&mut **tx)
         .await
         .map_err(failed())?;
-    sqlx::query("INSERT INTO tokens (hash, project_id, name, role, created_at) VALUES (?, ?, ?, ?, ?)")
+    sqlx::query("INSERT INTO tokens (hash, project_id, name, role, created_at) VALUES ($1, $2, $3, $4, $5)")
         .bind(token.hash.as_slice())
         .bind(token.project_id.to_string())
         .bind(&token.name)

@@ -12,6 +12,7 @@ use splitdeck::domain::{
 };
 
 use crate::support::server::{TestServer, VIEWER};
+use crate::support::store::each_store;
 
 fn to(status: Status, experiment: &Experiment) -> ChangeStatus {
     ChangeStatus {
@@ -35,7 +36,7 @@ fn create(name: &str) -> CreateExperiment {
     }
 }
 
-#[tokio::test]
+each_store!(the_server_about_itself);
 async fn the_server_about_itself() {
     let server = TestServer::start().await;
     let client = server.client();
@@ -47,7 +48,7 @@ async fn the_server_about_itself() {
     assert_eq!(error.code(), Some(Code::WarehouseUnavailable));
 }
 
-#[tokio::test]
+each_store!(a_wrong_token_and_a_role_that_may_not);
 async fn a_wrong_token_and_a_role_that_may_not() {
     let server = TestServer::start().await;
     let wrong = Client::new(&server.base, "wrong", Options::default()).expect("a client");
@@ -64,7 +65,7 @@ async fn a_wrong_token_and_a_role_that_may_not() {
     assert_eq!(viewer.experiments(false).await.expect("a list").experiments, []);
 }
 
-#[tokio::test]
+each_store!(an_experiment_s_life);
 async fn an_experiment_s_life() {
     let server = TestServer::start().await;
     let client = server.client();
@@ -171,7 +172,7 @@ async fn an_experiment_s_life() {
     assert_eq!(statuses.entries.len(), 3);
 }
 
-#[tokio::test]
+each_store!(overrides_are_set_listed_and_taken_back);
 async fn overrides_are_set_listed_and_taken_back() {
     let server = TestServer::start().await;
     let client = server.client();

@@ -13,6 +13,7 @@ use splitdeck::server::{Options, Server, ServerError};
 use tokio::net::TcpListener;
 
 use crate::support::server::{ADMIN, EDITOR, TestServer, send};
+use crate::support::store::{each_store, place, run_sql};
 
 fn options(dir: &std::path::Path) -> Options {
     Options::new(dir, nowhere("ClickHouse is not part of this test"))
@@ -42,7 +43,7 @@ async fn everything(server: &TestServer) -> Value {
     json!(all)
 }
 
-#[tokio::test]
+each_store!(all_configuration_survives_a_restart);
 async fn all_configuration_survives_a_restart() {
     let server = TestServer::start().await;
     let live = server.active("One").await;
@@ -64,19 +65,12 @@ async fn all_configuration_survives_a_restart() {
     server.patch("/experiments/one", &change).await.expect(200);
 }
 
-#[tokio::test]
+each_store!(a_change_whose_audit_entry_cannot_be_written_does_not_happen);
 async fn a_change_whose_audit_entry_cannot_be_written_does_not_happen() {
     let server = TestServer::start().await;
     server.active("x").await;
     let before = everything(&server).await;
-    let path = server.dir.path().join(FILE_NAME);
-    let pool = sqlx::SqlitePool::connect(&format!("sqlite://{}", path.display()))
-        .await
-        .expect("opens");
-    let sql = |sql: &'static str| sqlx::query(sql).execute(&pool);
-    sql("ALTER TABLE audit RENAME TO elsewhere")
-        .await
-        .expect("renamed");
+    run_sql(server.dir.path(), "ALTER TABLE audit RENAME TO elsewhere").await;
     let change = json!({ "resourceVersion": 2, "name": "y" });
     let problem = server
         .patch("/experiments/x", &change)
@@ -96,10 +90,7 @@ async fn a_change_whose_audit_entry_cannot_be_written_does_not_happen() {
         .post("/experiments", &create)
         .await
         .problem(500, "internal");
-    sql("ALTER TABLE elsewhere RENAME TO audit")
-        .await
-        .expect("renamed back");
-    pool.close().await;
+    run_sql(server.dir.path(), "ALTER TABLE elsewhere RENAME TO audit").await;
     assert_eq!(everything(&server).await, before);
     let dir = server.stop().await;
     let server = TestServer::start_in(dir, |_| {}).await;
@@ -107,7 +98,7 @@ async fn a_change_whose_audit_entry_cannot_be_written_does_not_happen() {
     server.patch("/experiments/x", &change).await.expect(200);
 }
 
-#[tokio::test]
+each_store!(callers_who_hang_up_leave_no_half_change);
 async fn callers_who_hang_up_leave_no_half_change() {
     let server = TestServer::start().await;
     server.draft("x").await;
@@ -221,7 +212,7 @@ async fn a_weak_token_is_refused() {
     }
 }
 
-#[tokio::test]
+each_store!(the_project_is_the_one_of_the_first_start);
 async fn the_project_is_the_one_of_the_first_start() {
     let dir = std::sync::Arc::new(tempfile::tempdir().expect("a directory"));
     let server = TestServer::start_in(dir, |options| {
@@ -281,23 +272,20 @@ async fn a_directory_that_cannot_be_used_is_named() {
     assert!(error.to_string().contains(FILE_NAME), "{error}");
 }
 
-#[tokio::test]
+each_store!(a_store_of_a_newer_version_is_left_alone);
 async fn a_store_of_a_newer_version_is_left_alone() {
     let dir = tempfile::tempdir().expect("a directory");
-    end(Server::open(options(dir.path())).await.expect("opens")).await;
-    let path = dir.path().join(FILE_NAME);
-    let pool = sqlx::SqlitePool::connect(&format!("sqlite://{}", path.display()))
-        .await
-        .expect("opens");
-    let sql = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
-               VALUES (9999, 'from the future', 1, x'00', 0)";
-    sqlx::query(sql).execute(&pool).await.expect("inserted");
-    pool.close().await;
-    let error = Server::open(options(dir.path())).await.expect_err("newer");
+    let mut options = options(dir.path());
+    options.store = Some(place(dir.path()));
+    end(Server::open(options.clone()).await.expect("opens")).await;
+    let from_the_future = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+         SELECT 9999, 'from the future', success, checksum, 0 FROM _sqlx_migrations WHERE version = 1";
+    run_sql(dir.path(), from_the_future).await;
+    let error = Server::open(options).await.expect_err("newer");
     assert!(error.to_string().contains("newer splitdeck"), "{error}");
 }
 
-#[tokio::test]
+each_store!(stopping_answers_what_is_under_way);
 async fn stopping_answers_what_is_under_way() {
     let server = TestServer::start().await;
     let address = server.base.trim_start_matches("http://").to_owned();
@@ -326,7 +314,7 @@ async fn stopping_answers_what_is_under_way() {
     server.get("/experiments/late").await.expect(200);
 }
 
-#[tokio::test]
+each_store!(stopping_does_not_wait_for_ever);
 async fn stopping_does_not_wait_for_ever() {
     let server = TestServer::start_with(|options| options.drain_limit = Duration::from_millis(300)).await;
     use tokio::io::AsyncWriteExt as _;

@@ -4,8 +4,9 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::server::{ADMIN, TestServer, VIEWER, fields, send};
+use crate::support::store::each_store;
 
-#[tokio::test]
+each_store!(one_answer_is_complete);
 async fn one_answer_is_complete() {
     let server = TestServer::start().await;
     let variants = json!([{ "key": "control", "name": "Blue", "payload": { "color": "blue" }, "isControl": true, "trafficPct": 100 },
@@ -36,7 +37,7 @@ async fn one_answer_is_complete() {
     }
 }
 
-#[tokio::test]
+each_store!(a_subject_keeps_its_variant_and_the_split_holds);
 async fn a_subject_keeps_its_variant_and_the_split_holds() {
     let server = TestServer::start().await;
     server.active("x").await;
@@ -61,7 +62,7 @@ async fn a_subject_keeps_its_variant_and_the_split_holds() {
     }
 }
 
-#[tokio::test]
+each_store!(a_list_is_answered_in_its_order_with_problems_in_their_place);
 async fn a_list_is_answered_in_its_order_with_problems_in_their_place() {
     let server = TestServer::start().await;
     server.active("x").await;
@@ -109,7 +110,7 @@ async fn a_list_is_answered_in_its_order_with_problems_in_their_place() {
     assert!(typed[0].is_ok() && typed[1].is_err());
 }
 
-#[tokio::test]
+each_store!(one_request_alone_is_refused_by_its_field);
 async fn one_request_alone_is_refused_by_its_field() {
     let server = TestServer::start().await;
     server.active("x").await;
@@ -133,7 +134,7 @@ async fn one_request_alone_is_refused_by_its_field() {
     }
 }
 
-#[tokio::test]
+each_store!(a_list_is_limited);
 async fn a_list_is_limited() {
     let server = TestServer::start().await;
     let asks = vec![json!({ "experimentId": "x", "user_id": "u" }); 1001];
@@ -147,7 +148,7 @@ async fn a_list_is_limited() {
     );
 }
 
-#[tokio::test]
+each_store!(holdouts_groups_events_and_odd_ids_are_served);
 async fn holdouts_groups_events_and_odd_ids_are_served() {
     let server = TestServer::start().await;
     let held = json!({ "name": "held", "holdoutPct": 25 });
@@ -203,7 +204,7 @@ async fn holdouts_groups_events_and_odd_ids_are_served() {
     }
 }
 
-#[tokio::test]
+each_store!(assigning_goes_on_while_configuration_changes);
 async fn assigning_goes_on_while_configuration_changes() {
     let server = TestServer::start().await;
     let mut live = server.active("x").await;

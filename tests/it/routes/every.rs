@@ -4,6 +4,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use crate::support::server::{ADMIN, EDITOR, TestServer, VIEWER, send};
+use crate::support::store::each_store;
 
 /// Every route that asks for a token, with the least role that it takes.
 fn routes() -> Vec<(Method, &'static str, &'static str)> {
@@ -46,7 +47,7 @@ fn no_route_is_left_out_of_these_tests() {
     }
 }
 
-#[tokio::test]
+each_store!(no_route_answers_without_a_good_token);
 async fn no_route_answers_without_a_good_token() {
     let server = TestServer::start().await;
     for (method, path, _) in routes() {
@@ -71,7 +72,7 @@ async fn no_route_answers_without_a_good_token() {
     }
 }
 
-#[tokio::test]
+each_store!(a_role_may_what_its_route_says_and_no_more);
 async fn a_role_may_what_its_route_says_and_no_more() {
     let server = TestServer::start().await;
     let roles = ["viewer", "editor", "admin"];
@@ -90,7 +91,7 @@ async fn a_role_may_what_its_route_says_and_no_more() {
     }
 }
 
-#[tokio::test]
+each_store!(the_scheme_may_be_written_in_any_case);
 async fn the_scheme_may_be_written_in_any_case() {
     let server = TestServer::start().await;
     for scheme in ["bearer", "BEARER"] {
@@ -101,7 +102,7 @@ async fn the_scheme_may_be_written_in_any_case() {
     }
 }
 
-#[tokio::test]
+each_store!(an_unknown_path_and_a_wrong_method_are_problems);
 async fn an_unknown_path_and_a_wrong_method_are_problems() {
     let server = TestServer::start().await;
     for path in [
@@ -136,7 +137,7 @@ async fn an_unknown_path_and_a_wrong_method_are_problems() {
     }
 }
 
-#[tokio::test]
+each_store!(a_request_id_is_kept_or_made);
 async fn a_request_id_is_kept_or_made() {
     let server = TestServer::start().await;
     let sent = send(
@@ -163,7 +164,7 @@ async fn a_request_id_is_kept_or_made() {
     assert!(!send(odd).await.header("x-request-id").contains('<'));
 }
 
-#[tokio::test]
+each_store!(a_body_that_is_no_json_says_where);
 async fn a_body_that_is_no_json_says_where() {
     let server = TestServer::start().await;
     server.draft("x").await;
@@ -200,7 +201,7 @@ async fn a_body_that_is_no_json_says_where() {
     );
 }
 
-#[tokio::test]
+each_store!(a_huge_body_is_refused);
 async fn a_huge_body_is_refused() {
     let server = TestServer::start().await;
     server.draft("x").await;
@@ -228,7 +229,7 @@ async fn a_huge_body_is_refused() {
     assert!(answer.contains("\"too_large\""), "{answer}");
 }
 
-#[tokio::test]
+each_store!(a_path_that_is_no_text_is_refused);
 async fn a_path_that_is_no_text_is_refused() {
     let server = TestServer::start().await;
     let answer = send(server.request(Method::GET, "/experiments/%FF", ADMIN)).await;
@@ -238,7 +239,7 @@ async fn a_path_that_is_no_text_is_refused() {
     assert!(problem["detail"].as_str().expect("text").contains("no such/key"));
 }
 
-#[tokio::test]
+each_store!(an_unknown_experiment_is_not_found_everywhere);
 async fn an_unknown_experiment_is_not_found_everywhere() {
     let server = TestServer::start().await;
     let body = json!({ "resourceVersion": 1, "rules": [], "to": "active", "variant": "a", "subjectType": "user",
@@ -293,7 +294,7 @@ async fn an_unknown_experiment_is_not_found_everywhere() {
     }
 }
 
-#[tokio::test]
+each_store!(a_slow_request_times_out_as_a_problem);
 async fn a_slow_request_times_out_as_a_problem() {
     let limit = std::time::Duration::from_millis(200);
     let server = TestServer::start_with(|options| options.time_limit = limit).await;

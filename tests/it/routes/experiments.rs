@@ -4,8 +4,9 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::server::{EDITOR, TestServer, fields, send};
+use crate::support::store::each_store;
 
-#[tokio::test]
+each_store!(a_name_is_enough);
 async fn a_name_is_enough() {
     let server = TestServer::start().await;
     let answer = server
@@ -49,7 +50,7 @@ async fn a_name_is_enough() {
     assert_eq!(second["key"], "checkout-cta-green-2");
 }
 
-#[tokio::test]
+each_store!(everything_that_is_sent_is_kept);
 async fn everything_that_is_sent_is_kept() {
     let server = TestServer::start().await;
     let body = json!({
@@ -98,7 +99,7 @@ async fn everything_that_is_sent_is_kept() {
     }
 }
 
-#[tokio::test]
+each_store!(a_key_is_taken_whatever_its_case);
 async fn a_key_is_taken_whatever_its_case() {
     let server = TestServer::start().await;
     server.draft("Checkout").await;
@@ -107,7 +108,7 @@ async fn a_key_is_taken_whatever_its_case() {
     assert_eq!(answer.refused(409, "key_taken"), ["key"]);
 }
 
-#[tokio::test]
+each_store!(every_refusal_names_its_field_what_was_given_and_what_is_allowed);
 async fn every_refusal_names_its_field_what_was_given_and_what_is_allowed() {
     let server = TestServer::start().await;
     let variants = |second: Value| {
@@ -224,7 +225,7 @@ async fn every_refusal_names_its_field_what_was_given_and_what_is_allowed() {
     );
 }
 
-#[tokio::test]
+each_store!(all_refusals_come_at_once);
 async fn all_refusals_come_at_once() {
     let server = TestServer::start().await;
     let mistyped = json!({ "name": 7, "sticky": "yes", "assignmentMode": "device", "colour": 1 });
@@ -250,7 +251,7 @@ async fn all_refusals_come_at_once() {
     assert_eq!(found, expected);
 }
 
-#[tokio::test]
+each_store!(the_number_of_variants_is_configured);
 async fn the_number_of_variants_is_configured() {
     let server = TestServer::start_with(|options| options.max_variants = 5).await;
     let variants = |n: u32| -> Vec<Value> {
@@ -270,7 +271,7 @@ async fn the_number_of_variants_is_configured() {
     assert_eq!(answer.refused(400, "invalid"), ["variants"]);
 }
 
-#[tokio::test]
+each_store!(the_list_is_sorted_and_hides_what_is_archived);
 async fn the_list_is_sorted_and_hides_what_is_archived() {
     let server = TestServer::start().await;
     for key in ["zebra", "Alpha", "middle"] {
@@ -298,7 +299,7 @@ async fn the_list_is_sorted_and_hides_what_is_archived() {
     assert_eq!(unknown.refused(400, "invalid"), ["colour"]);
 }
 
-#[tokio::test]
+each_store!(an_editor_creates_in_its_own_name);
 async fn an_editor_creates_in_its_own_name() {
     let server = TestServer::start().await;
     let request = server

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::server::TestServer;
+use crate::support::store::each_store;
 
 fn steps(explanation: &Value) -> Vec<&str> {
     let steps = explanation["steps"].as_array().expect("steps");
@@ -12,7 +13,7 @@ fn steps(explanation: &Value) -> Vec<&str> {
         .collect()
 }
 
-#[tokio::test]
+each_store!(each_step_is_told_and_the_decision_is_that_of_assign);
 async fn each_step_is_told_and_the_decision_is_that_of_assign() {
     let server = TestServer::start().await;
     server.active("x").await;
@@ -60,7 +61,7 @@ async fn each_step_is_told_and_the_decision_is_that_of_assign() {
     assert_eq!(slot.expect("a step")["hashed"], "x/u");
 }
 
-#[tokio::test]
+each_store!(a_user_without_an_id_is_refused_and_nothing_is_recorded);
 async fn a_user_without_an_id_is_refused_and_nothing_is_recorded() {
     let server = TestServer::start().await;
     server.draft("x").await;

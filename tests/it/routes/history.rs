@@ -4,6 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::server::{EDITOR, TestServer, send};
+use crate::support::store::each_store;
 
 async fn entries(server: &TestServer, query: &str) -> Vec<Value> {
     let history = server
@@ -13,7 +14,7 @@ async fn entries(server: &TestServer, query: &str) -> Vec<Value> {
     history["entries"].as_array().expect("entries").clone()
 }
 
-#[tokio::test]
+each_store!(every_change_is_told_field_by_field);
 async fn every_change_is_told_field_by_field() {
     let server = TestServer::start().await;
     let made = server.draft("x").await;
@@ -105,7 +106,7 @@ async fn every_change_is_told_field_by_field() {
     );
 }
 
-#[tokio::test]
+each_store!(pages_of_fifty_and_filters);
 async fn pages_of_fifty_and_filters() {
     let server = TestServer::start().await;
     server.draft("x").await;
@@ -151,7 +152,7 @@ async fn pages_of_fifty_and_filters() {
     }
 }
 
-#[tokio::test]
+each_store!(what_is_refused_leaves_no_trace);
 async fn what_is_refused_leaves_no_trace() {
     let server = TestServer::start().await;
     server.active("x").await;

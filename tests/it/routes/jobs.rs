@@ -4,6 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::server::{EDITOR, TestServer, VIEWER, fields, send};
+use crate::support::store::each_store;
 use crate::support::warehouse::{drained, exposure, server_with_clickhouse};
 
 /// Events of `counts` people in control and treatment.
@@ -34,7 +35,7 @@ fn named(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
         .collect()
 }
 
-#[tokio::test]
+each_store!(only_an_administrator_runs_it);
 async fn only_an_administrator_runs_it() {
     let server = TestServer::start().await;
     for token in [VIEWER, EDITOR] {
@@ -52,7 +53,7 @@ async fn only_an_administrator_runs_it() {
         .problem(405, "method_not_allowed");
 }
 
-#[tokio::test]
+each_store!(without_clickhouse_it_pauses_nothing_and_says_so);
 async fn without_clickhouse_it_pauses_nothing_and_says_so() {
     let server = TestServer::start().await;
     let live = server.active("x").await;
@@ -63,7 +64,7 @@ async fn without_clickhouse_it_pauses_nothing_and_says_so() {
     assert_eq!(server.get("/experiments/x").await.expect(200), live);
 }
 
-#[tokio::test]
+each_store!(what_fails_is_paused_with_evidence_and_the_rest_is_left_alone);
 async fn what_fails_is_paused_with_evidence_and_the_rest_is_left_alone() {
     let server = server_with_clickhouse().await;
     let broken = server.active("broken").await;
@@ -137,7 +138,7 @@ async fn what_fails_is_paused_with_evidence_and_the_rest_is_left_alone() {
     assert_eq!(server.get("/experiments/broken").await.expect(200), paused);
 }
 
-#[tokio::test]
+each_store!(resuming_what_still_fails_takes_a_reason_and_a_word);
 async fn resuming_what_still_fails_takes_a_reason_and_a_word() {
     let server = server_with_clickhouse().await;
     let live = server.active("x").await;
@@ -191,7 +192,7 @@ async fn resuming_what_still_fails_takes_a_reason_and_a_word() {
     server.post(path, &done).await.expect(200);
 }
 
-#[tokio::test]
+each_store!(resuming_what_passes_again_or_cannot_be_tested_takes_a_reason_only);
 async fn resuming_what_passes_again_or_cannot_be_tested_takes_a_reason_only() {
     let server = server_with_clickhouse().await;
     let live = server.active("x").await;

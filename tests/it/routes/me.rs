@@ -3,8 +3,9 @@
 use reqwest::Method;
 
 use crate::support::server::{EDITOR, TestServer, VIEWER, send};
+use crate::support::store::each_store;
 
-#[tokio::test]
+each_store!(says_who_is_asking_and_where);
 async fn says_who_is_asking_and_where() {
     let server = TestServer::start().await;
     let me = server.get("/me").await.expect(200);

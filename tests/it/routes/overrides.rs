@@ -6,6 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::server::{ADMIN, EDITOR, TestServer, send};
+use crate::support::store::each_store;
 
 const PATH: &str = "/experiments/x/overrides";
 
@@ -25,7 +26,7 @@ async fn served(server: &TestServer, user: Value) -> (String, String) {
     (text("variantId"), text("reason"))
 }
 
-#[tokio::test]
+each_store!(an_override_is_in_force_when_it_is_answered);
 async fn an_override_is_in_force_when_it_is_answered() {
     let server = TestServer::start().await;
     server.active("x").await;
@@ -74,7 +75,7 @@ async fn an_override_is_in_force_when_it_is_answered() {
     );
 }
 
-#[tokio::test]
+each_store!(each_import_is_one_audit_entry_with_from_and_to);
 async fn each_import_is_one_audit_entry_with_from_and_to() {
     let server = TestServer::start().await;
     server.draft("x").await;
@@ -115,7 +116,7 @@ async fn each_import_is_one_audit_entry_with_from_and_to() {
     assert_eq!(evidence["changedFrom"], json!({ "control": 1 }));
 }
 
-#[tokio::test]
+each_store!(the_list_is_paged_searched_and_counted);
 async fn the_list_is_paged_searched_and_counted() {
     let server = TestServer::start().await;
     server.draft("x").await;
@@ -181,7 +182,7 @@ async fn the_list_is_paged_searched_and_counted() {
     }
 }
 
-#[tokio::test]
+each_store!(the_most_of_one_request_goes_through);
 async fn the_most_of_one_request_goes_through() {
     let server = TestServer::start().await;
     server.active("x").await;
@@ -207,7 +208,7 @@ async fn the_most_of_one_request_goes_through() {
     );
 }
 
-#[tokio::test]
+each_store!(every_refusal_names_its_field);
 async fn every_refusal_names_its_field() {
     let server = TestServer::start().await;
     server.draft("x").await;

@@ -4,9 +4,10 @@ use serde_json::{Value, json};
 use splitdeck::api::results::{Results, ResultsQuery};
 
 use crate::support::server::{TestServer, fields};
+use crate::support::store::each_store;
 use crate::support::warehouse::{drained, exposure, server_with_clickhouse};
 
-#[tokio::test]
+each_store!(what_was_tracked_comes_back_as_results);
 async fn what_was_tracked_comes_back_as_results() {
     let server = server_with_clickhouse().await;
     let experiment = server.active("exp").await;
@@ -66,7 +67,7 @@ async fn what_was_tracked_comes_back_as_results() {
     assert_eq!(later.segments.key, "properties.a b&c=d");
 }
 
-#[tokio::test]
+each_store!(refusals_name_the_field);
 async fn refusals_name_the_field() {
     let server = server_with_clickhouse().await;
     server.active("exp").await;
@@ -91,7 +92,7 @@ async fn refusals_name_the_field() {
         .problem(404, "not_found");
 }
 
-#[tokio::test]
+each_store!(without_clickhouse_there_are_none_and_the_answer_says_why);
 async fn without_clickhouse_there_are_none_and_the_answer_says_why() {
     let server = TestServer::start().await;
     server.active("exp").await;

@@ -3,13 +3,14 @@
 use serde_json::{Value, json};
 
 use crate::support::server::TestServer;
+use crate::support::store::each_store;
 
 fn rule(variant: &str, priority: i32, country: &str) -> Value {
     json!({ "variant": variant, "priority": priority, "conditions": [
         { "scope": "profile", "field": "country", "operator": "is", "value": country }] })
 }
 
-#[tokio::test]
+each_store!(rules_are_replaced_and_decide_at_once);
 async fn rules_are_replaced_and_decide_at_once() {
     let server = TestServer::start().await;
     server.active("x").await;
@@ -50,7 +51,7 @@ async fn rules_are_replaced_and_decide_at_once() {
     assert_eq!(history["entries"].as_array().map(Vec::len), Some(2));
 }
 
-#[tokio::test]
+each_store!(every_faulty_rule_is_named);
 async fn every_faulty_rule_is_named() {
     let server = TestServer::start().await;
     server.draft("x").await;

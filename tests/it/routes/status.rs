@@ -6,6 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::server::{EDITOR, TestServer, fields, send};
+use crate::support::store::each_store;
 
 /// The lifecycle as product.md draws it.
 const STEPS: [(&str, &[&str]); 6] = [
@@ -53,7 +54,7 @@ fn path(experiment: &Value) -> String {
     )
 }
 
-#[tokio::test]
+each_store!(exactly_the_steps_of_the_lifecycle_are_possible);
 async fn exactly_the_steps_of_the_lifecycle_are_possible() {
     let server = TestServer::start().await;
     for (from, next) in STEPS {
@@ -78,7 +79,7 @@ async fn exactly_the_steps_of_the_lifecycle_are_possible() {
     }
 }
 
-#[tokio::test]
+each_store!(activation_lays_the_first_cohort_and_serves_at_once);
 async fn activation_lays_the_first_cohort_and_serves_at_once() {
     let server = TestServer::start().await;
     let draft = server.draft("x").await;
@@ -122,7 +123,7 @@ async fn activation_lays_the_first_cohort_and_serves_at_once() {
     );
 }
 
-#[tokio::test]
+each_store!(nothing_is_activated_that_gives_traffic_to_nobody);
 async fn nothing_is_activated_that_gives_traffic_to_nobody() {
     let server = TestServer::start().await;
     let variants = json!([{ "key": "a", "isControl": true }, { "key": "b", "orderIndex": 1 }]);
@@ -143,7 +144,7 @@ async fn nothing_is_activated_that_gives_traffic_to_nobody() {
     );
 }
 
-#[tokio::test]
+each_store!(a_winner_is_served_to_everybody_until_the_end);
 async fn a_winner_is_served_to_everybody_until_the_end() {
     let server = TestServer::start().await;
     let live = server.active("x").await;
@@ -194,7 +195,7 @@ async fn a_winner_is_served_to_everybody_until_the_end() {
     );
 }
 
-#[tokio::test]
+each_store!(fields_of_another_step_are_refused);
 async fn fields_of_another_step_are_refused() {
     let server = TestServer::start().await;
     let live = server.active("x").await;
@@ -221,7 +222,7 @@ async fn fields_of_another_step_are_refused() {
     assert_eq!(odd.refused(400, "invalid"), ["endedReason"]);
 }
 
-#[tokio::test]
+each_store!(the_version_is_checked_and_one_of_many_wins);
 async fn the_version_is_checked_and_one_of_many_wins() {
     let server = TestServer::start().await;
     let live = server.active("x").await;

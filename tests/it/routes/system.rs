@@ -6,8 +6,9 @@ use splitdeck::server::link::{Access, Whereabouts};
 use splitdeck::warehouse::Login;
 
 use crate::support::server::{TestServer, VIEWER, send};
+use crate::support::store::each_store;
 
-#[tokio::test]
+each_store!(health_needs_no_token);
 async fn health_needs_no_token() {
     let server = TestServer::start().await;
     let health = send(server.anonymous(Method::GET, "/healthz")).await.expect(200);
@@ -15,7 +16,7 @@ async fn health_needs_no_token() {
     assert_eq!(health["version"], env!("CARGO_PKG_VERSION"));
 }
 
-#[tokio::test]
+each_store!(without_clickhouse_the_server_is_ready_and_says_what_is_missing);
 async fn without_clickhouse_the_server_is_ready_and_says_what_is_missing() {
     let server = TestServer::start().await;
     let ready = send(server.anonymous(Method::GET, "/readyz")).await.expect(200);
@@ -36,7 +37,7 @@ async fn without_clickhouse_the_server_is_ready_and_says_what_is_missing() {
     server.active("x").await;
 }
 
-#[tokio::test]
+each_store!(the_cockpits_login_follows_clickhouse);
 async fn the_cockpits_login_follows_clickhouse() {
     let server = TestServer::start().await;
     let cockpit = |port: u16| WarehouseLogin {

@@ -7,13 +7,14 @@ use serde_json::{Value, json};
 use splitdeck::api::track::MAX_EVENTS_PER_REQUEST;
 
 use crate::support::server::{ADMIN, TestServer, send};
+use crate::support::store::each_store;
 
 async fn spooled(server: &TestServer) -> u64 {
     let ready = send(server.anonymous(Method::GET, "/readyz")).await.expect(200);
     ready["spooledEvents"].as_u64().expect("a count")
 }
 
-#[tokio::test]
+each_store!(one_event_a_list_and_envelopes_are_taken);
 async fn one_event_a_list_and_envelopes_are_taken() {
     let server = TestServer::start().await;
     let event = json!({"name": "view", "profileId": "p", "deviceId": "d", "sessionId": "s"});
@@ -27,7 +28,7 @@ async fn one_event_a_list_and_envelopes_are_taken() {
     assert_eq!(spooled(&server).await, 4);
 }
 
-#[tokio::test]
+each_store!(an_anonymous_client_gets_ids_to_send_from_now_on);
 async fn an_anonymous_client_gets_ids_to_send_from_now_on() {
     let server = TestServer::start().await;
     let answer = server.post("/track", &json!({"name": "view"})).await.expect(200);
@@ -41,7 +42,7 @@ async fn an_anonymous_client_gets_ids_to_send_from_now_on() {
     assert_eq!((&again["deviceId"], &again["sessionId"]), (device, session));
 }
 
-#[tokio::test]
+each_store!(a_refusal_names_the_event_and_takes_none);
 async fn a_refusal_names_the_event_and_takes_none() {
     let server = TestServer::start().await;
     let good = json!({"name": "view"});
@@ -83,7 +84,7 @@ async fn a_refusal_names_the_event_and_takes_none() {
     );
 }
 
-#[tokio::test]
+each_store!(attributions_that_count_for_none_are_told);
 async fn attributions_that_count_for_none_are_told() {
     let server = TestServer::start().await;
     let experiment = server.active("checkout").await;
@@ -104,7 +105,7 @@ async fn attributions_that_count_for_none_are_told() {
     assert_eq!(answer, json!({"accepted": 2, "unattributed": left_out}));
 }
 
-#[tokio::test]
+each_store!(a_full_spool_is_503_with_retry_after_and_drops_nothing);
 async fn a_full_spool_is_503_with_retry_after_and_drops_nothing() {
     let server = TestServer::start_with(|options| options.max_spool_bytes = 20_000).await;
     let events = json!(vec![json!({"name": "view", "profileId": "p"}); 20]);
@@ -131,7 +132,7 @@ async fn a_full_spool_is_503_with_retry_after_and_drops_nothing() {
     server.post("/track", &json!({"name": "view"})).await.expect(200);
 }
 
-#[tokio::test]
+each_store!(what_was_taken_is_there_after_a_restart);
 async fn what_was_taken_is_there_after_a_restart() {
     let server = TestServer::start().await;
     server

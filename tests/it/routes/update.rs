@@ -4,6 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::server::{ADMIN, EDITOR, TestServer, fields, send};
+use crate::support::store::each_store;
 
 fn version(experiment: &Value) -> u64 {
     experiment["resourceVersion"].as_u64().expect("a version")
@@ -25,7 +26,7 @@ fn arms(shares: &[(&str, f64)]) -> Value {
     shares.iter().enumerate().map(arm).collect()
 }
 
-#[tokio::test]
+each_store!(what_is_there_changes_and_what_is_missing_stays);
 async fn what_is_there_changes_and_what_is_missing_stays() {
     let server = TestServer::start().await;
     let body = json!({ "name": "x", "hypothesis": "stays", "linkedFlag": "flag",
@@ -74,7 +75,7 @@ async fn what_is_there_changes_and_what_is_missing_stays() {
     assert_eq!(server.get("/experiments/x").await.expect(200), changed);
 }
 
-#[tokio::test]
+each_store!(a_change_of_nothing_makes_no_version);
 async fn a_change_of_nothing_makes_no_version() {
     let server = TestServer::start().await;
     let made = server.draft("x").await;
@@ -94,7 +95,7 @@ async fn a_change_of_nothing_makes_no_version() {
     assert_eq!(history["entries"].as_array().map(Vec::len), Some(1));
 }
 
-#[tokio::test]
+each_store!(the_version_is_asked_for_and_checked);
 async fn the_version_is_asked_for_and_checked() {
     let server = TestServer::start().await;
     server.draft("x").await;
@@ -117,7 +118,7 @@ async fn the_version_is_asked_for_and_checked() {
     assert_eq!(server.get("/experiments/x").await.expect(200)["name"], "y");
 }
 
-#[tokio::test]
+each_store!(if_match_stands_for_the_version);
 async fn if_match_stands_for_the_version() {
     let server = TestServer::start().await;
     server.draft("x").await;
@@ -143,7 +144,7 @@ async fn if_match_stands_for_the_version() {
     assert_eq!(odd_version.refused(400, "invalid"), ["resourceVersion"]);
 }
 
-#[tokio::test]
+each_store!(of_many_changes_at_once_exactly_one_wins);
 async fn of_many_changes_at_once_exactly_one_wins() {
     let server = TestServer::start().await;
     server.draft("x").await;
@@ -171,7 +172,7 @@ async fn of_many_changes_at_once_exactly_one_wins() {
     assert_eq!(history["entries"].as_array().map(Vec::len), Some(6));
 }
 
-#[tokio::test]
+each_store!(what_is_fixed_is_refused_by_name);
 async fn what_is_fixed_is_refused_by_name() {
     let server = TestServer::start().await;
     server.draft("x").await;
@@ -214,7 +215,7 @@ async fn what_is_fixed_is_refused_by_name() {
     assert_eq!(found, ["assignmentMode", "defaultVariantId", "name"]);
 }
 
-#[tokio::test]
+each_store!(a_started_experiment_keeps_its_subject_and_its_control);
 async fn a_started_experiment_keeps_its_subject_and_its_control() {
     let server = TestServer::start().await;
     let live = server.active("x").await;
@@ -252,7 +253,7 @@ async fn a_started_experiment_keeps_its_subject_and_its_control() {
     server.patch("/experiments/y", &body).await.expect(200);
 }
 
-#[tokio::test]
+each_store!(a_new_split_while_active_appends_a_cohort_that_moves_few);
 async fn a_new_split_while_active_appends_a_cohort_that_moves_few() {
     let server = TestServer::start().await;
     let live = server.active("x").await;
@@ -316,7 +317,7 @@ async fn a_new_split_while_active_appends_a_cohort_that_moves_few() {
     );
 }
 
-#[tokio::test]
+each_store!(a_new_split_while_paused_is_laid_out_on_resuming);
 async fn a_new_split_while_paused_is_laid_out_on_resuming() {
     let server = TestServer::start().await;
     let live = server.active("x").await;
@@ -343,7 +344,7 @@ async fn a_new_split_while_paused_is_laid_out_on_resuming() {
     assert_eq!(live["cohorts"].as_array().map(Vec::len), Some(2));
 }
 
-#[tokio::test]
+each_store!(a_finished_experiment_keeps_its_arms);
 async fn a_finished_experiment_keeps_its_arms() {
     let server = TestServer::start().await;
     let live = server.active("x").await;
@@ -367,7 +368,7 @@ async fn a_finished_experiment_keeps_its_arms() {
     server.patch("/experiments/x", &body).await.expect(200);
 }
 
-#[tokio::test]
+each_store!(a_variant_that_something_points_at_cannot_go);
 async fn a_variant_that_something_points_at_cannot_go() {
     let server = TestServer::start().await;
     let draft = server.draft("x").await;
@@ -394,7 +395,7 @@ async fn a_variant_that_something_points_at_cannot_go() {
     assert_ne!(draft["resourceVersion"], draft_with_rule["resourceVersion"]);
 }
 
-#[tokio::test]
+each_store!(the_holdout_of_a_started_experiment_is_not_redrawn_by_another_flag);
 async fn the_holdout_of_a_started_experiment_is_not_redrawn_by_another_flag() {
     let server = TestServer::start().await;
     let body = json!({ "name": "x", "holdoutPct": 10, "linkedFlag": "one" });

@@ -3,6 +3,8 @@
 pub mod cockpit;
 pub mod engine;
 pub mod load;
+pub mod postgres;
 pub mod server;
+pub mod store;
 pub mod tables;
 pub mod warehouse;

@@ -1,6 +1,5 @@
 //! A server of a test's own: on a free port, in a temporary directory, spoken to over real HTTP.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use reqwest::{Method, StatusCode};
@@ -16,6 +15,8 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
+
+use super::store::place;
 
 /// Its tokens, by role.
 pub const ADMIN: &str = "sd_test-token-of-the-admin";
@@ -102,6 +103,7 @@ impl TestServer {
             watch::channel(Whereabouts::Nowhere("ClickHouse is not part of this test".into()));
         let mut options = Options::new(dir.path(), whereabouts);
         options.token = Some(ADMIN.to_owned());
+        options.store = Some(place(dir.path()));
         adjust(&mut options);
         seed(&options).await;
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -238,13 +240,14 @@ async fn seed(options: &Options) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let first = Server::open(options.clone()).await.expect("opens");
     first.serve(listener, std::future::ready(())).await.expect("ends");
-    add_token(&options.data_dir, "editor", Role::Editor, EDITOR).await;
-    add_token(&options.data_dir, "viewer", Role::Viewer, VIEWER).await;
+    add_token(options, "editor", Role::Editor, EDITOR).await;
+    add_token(options, "viewer", Role::Viewer, VIEWER).await;
 }
 
-async fn add_token(dir: &Path, name: &str, role: Role, token: &str) {
-    let store = Store::open(dir).await.expect("a store");
-    let project = store::projects::all(&store).await.expect("projects")[0].id;
+async fn add_token(options: &Options, name: &str, role: Role, token: &str) {
+    let place = options.store.as_ref().expect("a store");
+    let store = Store::open(place).await.expect("a store");
+    let project = store::projects::all(store.readers()).await.expect("projects")[0].id;
     let mut tx = store.begin().await.expect("begins");
     let stored = StoredToken {
         hash: hash(token),

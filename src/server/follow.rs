@@ -1,0 +1,320 @@
+//! Writing, and following what other servers write.
+//!
+//! A [`Write`] is the seam through which all configuration changes: it waits for its turn, brings memory up to
+//! date with what others have written, and only then lets the change be planned; each object that it touches
+//! is recorded in the feed; memory is changed after the commit and before the next writer.
+//!
+//! [`Registry::follow`] does the same without a change of its own, for what other servers write to a shared
+//! store. **A new kind of object** gets a variant of [`Kind`], an arm in [`Registry::apply`] that reads the
+//! object and puts it into the next snapshot, and a line in [`Loaded::read`] for the start.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use sqlx::AnyConnection;
+use tokio::sync::MutexGuard;
+use uuid::Uuid;
+
+use crate::domain::{Key, Project};
+
+use super::middleware::auth::{Caller, Tokens};
+use super::registry::{Registry, now};
+use super::snapshot::{Entry, OverrideTable, Snapshot};
+use super::store::feed::{self, Changed, Kind, OverrideChange, Since};
+use super::store::{self, StoreError, Tx};
+
+/// How often the feed of a shared store is looked at. A change is in force on every server within two seconds.
+const POLL: Duration = Duration::from_millis(400);
+
+/// How long looking may take before the store counts as away.
+const POLL_LIMIT: Duration = Duration::from_secs(5);
+
+/// The longest pause between attempts while the store is away.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// A change under way: nobody else writes, and memory is what the store holds.
+#[derive(Debug)]
+pub struct Write<'a> {
+    registry: &'a Registry,
+    tx: Tx,
+    /// When it is made.
+    now: Timestamp,
+    /// Place of the last row that it added to the feed.
+    last: Option<i64>,
+    /// Declared last: let go after the transaction.
+    _writing: MutexGuard<'a, ()>,
+}
+
+impl Write<'_> {
+    /// The transaction, for the functions of [`store`].
+    pub fn tx(&mut self) -> &mut Tx {
+        &mut self.tx
+    }
+
+    /// When the change is made.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// Says that an object was written, so that every server reads it again.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn touched(
+        &mut self,
+        kind: Kind,
+        project: Option<Uuid>,
+        object: &str,
+    ) -> Result<(), StoreError> {
+        self.last = Some(feed::record(&mut self.tx, kind, project, object, self.now).await?);
+        Ok(())
+    }
+
+    /// Says what was written to overrides, so that every server does the same.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn touched_overrides(
+        &mut self,
+        project: Uuid,
+        change: &OverrideChange,
+    ) -> Result<(), StoreError> {
+        let object = change.experiment.to_string();
+        let seq = feed::record(&mut self.tx, Kind::Overrides, Some(project), &object, self.now).await?;
+        feed::put_overrides(&mut self.tx, seq, change, self.now).await?;
+        self.last = Some(seq);
+        Ok(())
+    }
+
+    /// Ends the transaction, and lets `publish` put the new state into memory.
+    ///
+    /// # Errors
+    /// See [`StoreError`]. Memory is as it was. When the connection broke at the wrong moment the change may
+    /// have been made all the same; then it is followed like one of another server.
+    pub async fn commit(mut self, publish: impl FnOnce(&Registry)) -> Result<(), StoreError> {
+        if self.last.is_some() {
+            feed::prune(&mut self.tx, self.now).await?;
+        }
+        store::commit(self.tx).await?;
+        publish(self.registry);
+        if let Some(last) = self.last {
+            self.registry.applied.store(last, Ordering::Release);
+        }
+        Ok(())
+    }
+}
+
+/// Everything that is held in memory, as it was read.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    pub(super) snapshot: Snapshot,
+    pub(super) tokens: Tokens,
+    /// Place of the feed from which on changes are yet to be applied.
+    pub(super) applied: i64,
+}
+
+impl Loaded {
+    /// Reads everything.
+    pub(super) async fn read(connection: &mut AnyConnection) -> Result<Self, StoreError> {
+        // First: what changes while the rest is read is applied again, which does no harm.
+        let applied = feed::head(connection).await?;
+        let mut snapshot = Snapshot::default();
+        for (project, experiment) in store::experiments::all(&mut *connection).await? {
+            let what = format!("experiment {}", experiment.key);
+            let entry = Entry::new(project, experiment, Arc::default());
+            snapshot.put(entry.map_err(|error| StoreError::corrupt(what, error))?);
+        }
+        load_overrides(&snapshot, connection).await?;
+        Ok(Self {
+            snapshot,
+            tokens: load_tokens(connection).await?,
+            applied,
+        })
+    }
+}
+
+async fn load_overrides(snapshot: &Snapshot, connection: &mut AnyConnection) -> Result<(), StoreError> {
+    let tables: HashMap<Uuid, Arc<OverrideTable>> = snapshot
+        .all()
+        .map(|e| (e.experiment.id, Arc::clone(&e.overrides)))
+        .collect();
+    let mut unreadable = None;
+    store::overrides::each(connection, |row| {
+        let variant = Key::new(row.variant);
+        match (tables.get(&row.experiment_id), variant) {
+            (Some(table), Ok(variant)) => {
+                table.put(row.subject_type, &variant, row.source, [row.subject_id.as_str()]);
+            }
+            (_, Err(error)) => unreadable = Some(error),
+            // Its experiment was created while this was read; the feed tells of both.
+            (None, _) => {}
+        }
+    })
+    .await?;
+    match unreadable {
+        Some(error) => Err(StoreError::corrupt("override", error)),
+        None => Ok(()),
+    }
+}
+
+async fn load_tokens(connection: &mut AnyConnection) -> Result<Tokens, StoreError> {
+    let projects = store::projects::all(&mut *connection).await?;
+    let projects: HashMap<Uuid, Arc<Project>> = projects.into_iter().map(|p| (p.id, Arc::new(p))).collect();
+    let tokens = store::tokens::all(connection).await?;
+    Ok(Tokens::new(tokens.into_iter().filter_map(|token| {
+        let caller = Caller {
+            actor: token.name.into(),
+            role: token.role,
+            project: Arc::clone(projects.get(&token.project_id)?),
+        };
+        Some((token.hash, caller))
+    })))
+}
+
+impl Registry {
+    /// Waits until no other change is under way, on any server, and brings memory up to date. From here on
+    /// until the end of the [`Write`] memory is what the store holds.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn begin(&self) -> Result<Write<'_>, StoreError> {
+        let writing = self.writing.lock().await;
+        let mut tx = self.store.begin().await?;
+        self.catch_up(&mut tx).await?;
+        Ok(Write {
+            registry: self,
+            tx,
+            now: now(),
+            last: None,
+            _writing: writing,
+        })
+    }
+
+    /// Follows what other servers write to a shared store, for as long as it runs.
+    pub async fn follow(self: Arc<Self>) {
+        let mut pause = POLL;
+        let mut away = false;
+        loop {
+            tokio::time::sleep(pause).await;
+            let looked = tokio::time::timeout(POLL_LIMIT, self.look()).await;
+            let error = match looked {
+                Ok(Ok(())) => None,
+                Ok(Err(error)) => Some(error.to_string()),
+                Err(_) => Some(format!("it did not answer within {} s", POLL_LIMIT.as_secs())),
+            };
+            match error {
+                None => {
+                    if away {
+                        tracing::info!("the configuration store answers again; nothing was missed");
+                    }
+                    (pause, away) = (POLL, false);
+                }
+                Some(error) => {
+                    if !away {
+                        tracing::warn!(
+                            error,
+                            "the configuration store is away: decisions go on from memory, changes are refused"
+                        );
+                    }
+                    away = true;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+            }
+        }
+    }
+
+    /// Applies what is new in the feed.
+    async fn look(&self) -> Result<(), StoreError> {
+        let failed = || StoreError::query("read the feed of changes");
+        let mut connection = self.store.readers().acquire().await.map_err(failed())?;
+        if feed::head(&mut connection).await? <= self.applied.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let _writing = self.writing.lock().await;
+        self.catch_up(&mut connection).await
+    }
+
+    /// Applies what is new in the feed. To be called by who holds `writing`.
+    async fn catch_up(&self, connection: &mut AnyConnection) -> Result<(), StoreError> {
+        let seen = self.applied.load(Ordering::Acquire);
+        match feed::since(connection, seen).await? {
+            Since::Changes(changes) => {
+                let Some(last) = changes.last().map(|change| change.seq) else {
+                    return Ok(());
+                };
+                self.apply(connection, &changes).await?;
+                self.applied.store(last, Ordering::Release);
+            }
+            Since::Pruned => {
+                tracing::warn!("this server missed too many changes: all configuration is loaded again");
+                let loaded = Loaded::read(connection).await?;
+                self.snapshot.store(Arc::new(loaded.snapshot));
+                self.tokens.store(Arc::new(loaded.tokens));
+                self.applied.store(loaded.applied, Ordering::Release);
+            }
+        }
+        Ok(())
+    }
+
+    /// Brings memory to the state of the store for what these rows name.
+    async fn apply(&self, connection: &mut AnyConnection, changes: &[Changed]) -> Result<(), StoreError> {
+        let named = |kind: Kind| -> BTreeSet<&str> {
+            let of_kind = changes.iter().filter(|change| change.kind == Some(kind));
+            of_kind.map(|change| change.object.as_str()).collect()
+        };
+        let mut next = Snapshot::clone(&self.snapshot.load());
+        for id in named(Kind::Experiment) {
+            readable(reload_experiment(&mut next, connection, id).await)?;
+        }
+        // After the experiments: an override may be one of a new experiment.
+        for change in changes
+            .iter()
+            .filter(|change| change.kind == Some(Kind::Overrides))
+        {
+            let change = readable(feed::overrides_at(connection, change.seq).await)?.flatten();
+            let entry = change.and_then(|c| Some((Arc::clone(next.by_id(c.experiment)?), c)));
+            if let Some((entry, change)) = entry {
+                entry.overrides.apply(&change);
+            }
+        }
+        if !(named(Kind::Project).is_empty() && named(Kind::Token).is_empty()) {
+            self.tokens.store(Arc::new(load_tokens(connection).await?));
+        }
+        self.snapshot.store(Arc::new(next));
+        Ok(())
+    }
+}
+
+async fn reload_experiment(
+    next: &mut Snapshot,
+    connection: &mut AnyConnection,
+    id: &str,
+) -> Result<(), StoreError> {
+    let corrupt = |why: String| StoreError::corrupt(format!("experiment {id}"), why);
+    let id = Uuid::parse_str(id).map_err(|error| corrupt(error.to_string()))?;
+    match store::experiments::one(connection, id).await? {
+        Some((project, experiment)) => {
+            let overrides = next.by_id(id).map(|entry| Arc::clone(&entry.overrides));
+            let entry = Entry::new(project, experiment, overrides.unwrap_or_default());
+            next.put(entry.map_err(|error| corrupt(error.to_string()))?);
+        }
+        None => next.remove(id),
+    }
+    Ok(())
+}
+
+/// Lets what one object's row holds fail for that object only: the others are followed all the same.
+fn readable<T>(read: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
+    match read {
+        Ok(read) => Ok(Some(read)),
+        Err(error @ StoreError::Corrupt { .. }) => {
+            tracing::error!(%error, "a change by another server cannot be followed; memory keeps the former state");
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
