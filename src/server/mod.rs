@@ -10,6 +10,7 @@
 //! | `edit`, `lifecycle`, `diff` | what a change makes of an experiment, and what changed: pure |
 //! | `follow` | the transaction that changes go through, and following what other servers change |
 //! | `snapshot` | configuration in memory, what assignments are decided from |
+//! | `override_table` | the overrides of one experiment in memory |
 //! | `store/` | configuration on disk or in Postgres |
 //! | `jobs/` | what the server does by itself, or when an administrator says so |
 //! | `link` | the way to ClickHouse |
@@ -22,11 +23,13 @@ pub mod error;
 pub mod extract;
 pub mod follow;
 pub mod handlers;
+pub mod imports;
 pub mod ingest;
 pub mod jobs;
 pub mod lifecycle;
 pub mod link;
 pub mod middleware;
+pub mod override_table;
 pub mod registry;
 pub mod router;
 pub mod setup;

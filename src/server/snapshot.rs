@@ -2,19 +2,20 @@
 //!
 //! A [`Snapshot`] is never changed. After each write the registry puts a new one in its place, before the
 //! write is answered, so that a caller sees its own change at once and a decision never waits for a
-//! writer. Overrides may be a million: each experiment's are one table that is changed in place.
+//! writer. Overrides may be a million: each experiment's are one [`OverrideTable`] that is changed in place.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::decide::{Lookups, PrepareError, Prepared};
-use crate::domain::{Experiment, Key, OverrideSource, OverrideSubject, Status};
+use crate::decide::{PrepareError, Prepared};
+use crate::domain::{Experiment, Status};
 
 use super::ingest::ExperimentIndex;
-use super::store::feed::{Forced as Decreed, OverrideChange};
+
+pub use super::override_table::{OverrideCounts, OverrideLookups, OverrideTable};
 
 /// An experiment, ready to be decided.
 #[derive(Debug, Clone)]
@@ -149,169 +150,12 @@ impl ExperimentIndex for ProjectExperiments<'_> {
     }
 }
 
-/// What an override says, in four bytes: a million of them have to fit.
-#[derive(Debug, Clone, Copy)]
-struct Forced {
-    /// Index in [`Table::variants`].
-    variant: u16,
-    source: OverrideSource,
-}
-
-#[derive(Debug, Default)]
-struct Table {
-    /// The variants that occur, each once.
-    variants: Vec<Key>,
-    users: HashMap<Box<str>, Forced>,
-    devices: HashMap<Box<str>, Forced>,
-}
-
-impl Table {
-    fn ids(&self, subject: OverrideSubject) -> &HashMap<Box<str>, Forced> {
-        match subject {
-            OverrideSubject::User => &self.users,
-            OverrideSubject::Device => &self.devices,
-        }
-    }
-
-    fn ids_mut(&mut self, subject: OverrideSubject) -> &mut HashMap<Box<str>, Forced> {
-        match subject {
-            OverrideSubject::User => &mut self.users,
-            OverrideSubject::Device => &mut self.devices,
-        }
-    }
-
-    fn variant(&self, forced: Forced) -> Option<&Key> {
-        self.variants.get(usize::from(forced.variant))
-    }
-}
-
-/// How many overrides there are.
-#[derive(Debug, Clone, Copy, Default, Eq, PartialEq)]
-pub struct OverrideCounts {
-    /// Entered one by one.
-    pub fixed: u64,
-    /// Imported in bulk.
-    pub manual: u64,
-}
-
-/// The overrides of one experiment. Only the registry writes, and only what is already in the store.
-#[derive(Debug, Default)]
-pub struct OverrideTable(RwLock<Table>);
-
-impl OverrideTable {
-    fn read(&self) -> RwLockReadGuard<'_, Table> {
-        // Nothing panics between two changes of a table, so a poisoned one is whole as well.
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Forces all `ids` into `variant`.
-    pub fn put<'a>(
-        &self,
-        subject: OverrideSubject,
-        variant: &Key,
-        source: OverrideSource,
-        ids: impl IntoIterator<Item = &'a str>,
-    ) {
-        let mut table = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let known = table.variants.iter().position(|v| v == variant);
-        let at = known.unwrap_or_else(|| {
-            table.variants.push(variant.clone());
-            table.variants.len() - 1
-        });
-        // Variants are a handful; 65,536 different ones would take as many changes of their keys.
-        let forced = Forced {
-            variant: u16::try_from(at).unwrap_or(u16::MAX),
-            source,
-        };
-        let table = table.ids_mut(subject);
-        for id in ids {
-            table.insert(id.into(), forced);
-        }
-    }
-
-    /// Takes an override out.
-    pub fn remove(&self, subject: OverrideSubject, id: &str) {
-        let mut table = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        table.ids_mut(subject).remove(id);
-    }
-
-    /// Does what a transaction did to the store.
-    pub fn apply(&self, change: &OverrideChange) {
-        for group in &change.groups {
-            let ids = group.ids.iter().map(String::as_str);
-            match &group.to {
-                Some(to) => self.put(change.subject_type, &to.variant, to.source, ids),
-                None => ids.for_each(|id| self.remove(change.subject_type, id)),
-            }
-        }
-    }
-
-    /// What an id is forced into.
-    #[must_use]
-    pub fn get(&self, subject: OverrideSubject, id: &str) -> Option<Decreed> {
-        let table = self.read();
-        let forced = *table.ids(subject).get(id)?;
-        let variant = table.variant(forced)?.clone();
-        Some(Decreed {
-            variant,
-            source: forced.source,
-        })
-    }
-
-    /// How many there are, by source.
-    #[must_use]
-    pub fn counts(&self) -> OverrideCounts {
-        let table = self.read();
-        let all = table.users.values().chain(table.devices.values());
-        all.fold(OverrideCounts::default(), |mut counts, forced| {
-            match forced.source {
-                OverrideSource::Fixed => counts.fixed += 1,
-                OverrideSource::Manual => counts.manual += 1,
-            }
-            counts
-        })
-    }
-
-    /// How many force a subject into `variant`, whatever its case.
-    #[must_use]
-    pub fn count_of(&self, variant: &Key) -> u64 {
-        let table = self.read();
-        let folded = variant.folded();
-        let same: Vec<bool> = table.variants.iter().map(|v| v.folded() == folded).collect();
-        let all = table.users.values().chain(table.devices.values());
-        let is_it = |forced: &&Forced| same.get(usize::from(forced.variant)) == Some(&true);
-        u64::try_from(all.filter(is_it).count()).unwrap_or(u64::MAX)
-    }
-
-    /// What one decision needs to know. Held no longer than the decision takes.
-    #[must_use]
-    pub fn lookups(&self) -> OverrideLookups<'_> {
-        OverrideLookups(self.read())
-    }
-}
-
-/// The overrides of one experiment, held still for one decision.
-#[derive(Debug)]
-pub struct OverrideLookups<'a>(RwLockReadGuard<'a, Table>);
-
-impl Lookups for OverrideLookups<'_> {
-    fn forced(&self, subject: OverrideSubject, id: &str) -> Option<&str> {
-        let forced = *self.0.ids(subject).get(id)?;
-        self.0.variant(forced).map(Key::as_str)
-    }
-
-    fn random(&self) -> u32 {
-        fastrand::u32(..)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::api::experiments::CreateExperiment;
     use crate::server::edit;
     use jiff::Timestamp;
-    use proptest::prelude::*;
 
     fn entry(project: Uuid, key: &str) -> Entry {
         let body = CreateExperiment {
@@ -370,62 +214,5 @@ mod tests {
         };
         assert_eq!((name(&before).as_str(), name(&after).as_str()), ("a", "another"));
         assert_eq!(after.all().count(), 1);
-    }
-
-    #[derive(Debug, Clone)]
-    enum Step {
-        Put(OverrideSubject, &'static str, OverrideSource, Vec<u8>),
-        Remove(OverrideSubject, u8),
-    }
-
-    fn steps() -> impl Strategy<Value = Step> {
-        let subject = || prop_oneof![Just(OverrideSubject::User), Just(OverrideSubject::Device)];
-        let source = prop_oneof![Just(OverrideSource::Fixed), Just(OverrideSource::Manual)];
-        let variant = prop::sample::select(vec!["a", "b", "B"]);
-        let ids = prop::collection::vec(0..8_u8, 0..5);
-        prop_oneof![
-            (subject(), variant, source, ids).prop_map(|(s, v, o, ids)| Step::Put(s, v, o, ids)),
-            (subject(), 0..8_u8).prop_map(|(s, id)| Step::Remove(s, id)),
-        ]
-    }
-
-    proptest! {
-        #[test]
-        fn overrides_are_what_a_plain_map_says(steps in prop::collection::vec(steps(), 0..30)) {
-            let table = OverrideTable::default();
-            let mut model: HashMap<(OverrideSubject, u8), (&str, OverrideSource)> = HashMap::new();
-            for step in steps {
-                match step {
-                    Step::Put(subject, variant, source, ids) => {
-                        let texts: Vec<String> = ids.iter().map(u8::to_string).collect();
-                        let key = Key::new(variant).expect("a key");
-                        table.put(subject, &key, source, texts.iter().map(String::as_str));
-                        model.extend(ids.iter().map(|id| ((subject, *id), (variant, source))));
-                    }
-                    Step::Remove(subject, id) => {
-                        table.remove(subject, &id.to_string());
-                        model.remove(&(subject, id));
-                    }
-                }
-            }
-            for subject in [OverrideSubject::User, OverrideSubject::Device] {
-                for id in 0..8_u8 {
-                    let expected = model.get(&(subject, id)).map(|(variant, _)| *variant);
-                    let text = id.to_string();
-                    let found = table.get(subject, &text);
-                    prop_assert_eq!(found.as_ref().map(|f| f.variant.as_str()), expected);
-                    let lookups = table.lookups();
-                    prop_assert_eq!(lookups.forced(subject, &text), expected);
-                }
-            }
-            let count = |is: &dyn Fn(&(&str, OverrideSource)) -> bool| model.values().filter(|v| is(v)).count() as u64;
-            let counts = OverrideCounts {
-                fixed: count(&|(_, source)| *source == OverrideSource::Fixed),
-                manual: count(&|(_, source)| *source == OverrideSource::Manual),
-            };
-            prop_assert_eq!(table.counts(), counts);
-            let either_b = Key::new("b").expect("a key");
-            prop_assert_eq!(table.count_of(&either_b), count(&|(variant, _)| variant.eq_ignore_ascii_case("b")));
-        }
     }
 }

@@ -1,0 +1,4 @@
+//! Bulk imports of overrides.
+
+pub mod ids;
+pub mod parse;
