@@ -44,6 +44,12 @@ pub struct Health {
 pub struct Readiness {
     /// Whether requests can be served: configuration is loaded and the spool takes events.
     pub ready: bool,
+    /// Whether the configuration store answers. Without it assignments go on from memory and changes are refused.
+    #[serde(default = "yes")]
+    pub store: bool,
+    /// What is wrong with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store_error: Option<String>,
     /// Whether ClickHouse answers. Events are taken without it, results are not.
     pub warehouse: bool,
     /// Events that are acknowledged and not yet in ClickHouse.
@@ -57,6 +63,10 @@ pub struct Readiness {
     /// The last thing that went wrong with ClickHouse: it does not answer, or takes no events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warehouse_error: Option<String>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn is_zero(n: &u64) -> bool {

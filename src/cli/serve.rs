@@ -14,6 +14,7 @@ use crate::domain::{Environment, Key};
 use crate::engine::{self, binary};
 use crate::server::link::{Access, nowhere};
 use crate::server::setup::{AdminToken, ProjectSeed};
+use crate::server::store::{PostgresUrl, StoreUrl};
 use crate::server::{self, Server, ServerError};
 use crate::telemetry::{self, LOG_VARIABLE, Target};
 use crate::warehouse::Login;
@@ -23,6 +24,8 @@ use super::stack::{ClickHouse, Stack, StackError};
 
 /// Environment variable with the admin token.
 const TOKEN_VARIABLE: &str = "SPLITDECK_TOKEN";
+/// The store in the data directory.
+const SQLITE: &str = "sqlite";
 /// Name of the configuration file.
 const CONFIG_FILE: &str = "config.toml";
 
@@ -30,7 +33,8 @@ const CONFIG_FILE: &str = "config.toml";
 ///
 /// Secrets come from the environment or from files, as an argument could be read by every user of the
 /// machine: `SPLITDECK_TOKEN`, `SPLITDECK_CLICKHOUSE_PASSWORD`, `SPLITDECK_CLICKHOUSE_PASSWORD_FILE`, and
-/// the same with `READ_` for the user that only reads.
+/// the same with `READ_` for the user that only reads; `SPLITDECK_STORE_PASSWORD` or
+/// `SPLITDECK_STORE_PASSWORD_FILE` for Postgres.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct Args {
     /// Address and port to listen on; beyond loopback put a TLS proxy in front
@@ -39,6 +43,9 @@ pub struct Args {
     /// Where the store, the spool, the token and the embedded engine's tables are kept
     #[arg(long, value_name = "DIR", env = "SPLITDECK_DATA_DIR")]
     data_dir: Option<PathBuf>,
+    /// Where the configuration is kept: `sqlite` in the data directory, or `postgres://user@host/database`
+    #[arg(long, value_name = "URL", env = "SPLITDECK_STORE", hide_env_values = true)]
+    store: Option<String>,
     /// A ClickHouse of your own instead of the embedded one
     #[arg(long, value_name = "URL", env = "SPLITDECK_CLICKHOUSE")]
     clickhouse: Option<String>,
@@ -113,6 +120,7 @@ impl Plan {
         if let Some(token) = &options.token {
             telemetry::keep_secret(token);
         }
+        options.store = store(args.store.as_ref().unwrap_or(&file.store), file, &variable)?;
         let url = args.clickhouse.as_ref().or(config.clickhouse.url.as_ref());
         let clickhouse = match url {
             Some(url) => ClickHouse::Own(Box::new(access(url, &config.clickhouse, variable)?)),
@@ -150,6 +158,31 @@ fn seed(args: &Args, file: &ServerConfig) -> Result<ProjectSeed, CliError> {
         environment,
         protected: args.protected || file.protected,
     })
+}
+
+/// The store, where it is not SQLite in the data directory.
+fn store(
+    address: &str,
+    file: &ServerConfig,
+    variable: impl Fn(&str) -> Option<String>,
+) -> Result<Option<StoreUrl>, CliError> {
+    if address == SQLITE {
+        return Ok(None);
+    }
+    let password = match variable("SPLITDECK_STORE_PASSWORD") {
+        Some(password) => Some(password),
+        None => {
+            let named = variable("SPLITDECK_STORE_PASSWORD_FILE").map(PathBuf::from);
+            let path = named.as_ref().or(file.store_password_file.as_ref());
+            path.map(|path| read_secret(path)).transpose()?
+        }
+    };
+    if let Some(password) = &password {
+        telemetry::keep_secret(password);
+    }
+    let url = PostgresUrl::new(address, password.as_deref());
+    let url = url.map_err(|error| usage(format!("--store: {error}")))?;
+    Ok(Some(StoreUrl::Postgres(url)))
 }
 
 /// The operator's own ClickHouse.
@@ -362,6 +395,59 @@ mod tests {
             ("u", "p")
         );
         assert_eq!(access.cockpit.expect("a reader").password, "r");
+    }
+
+    #[test]
+    fn the_password_of_postgres_is_no_argument() {
+        let with = |store: &str, config: &str, set: &[(&str, &str)]| {
+            let args = Args {
+                store: (!store.is_empty()).then(|| store.to_owned()),
+                ..Args::default()
+            };
+            plan(&args, config, set).map(|plan| plan.server.store)
+        };
+        assert_eq!(with("", "", &[]).expect("a plan"), None);
+        assert_eq!(
+            with("sqlite", "[server]\nstore = \"postgres:///x\"\n", &[]).expect("a plan"),
+            None
+        );
+        let dir = tempfile::tempdir().expect("a directory");
+        let file = dir.path().join("password");
+        std::fs::write(&file, "from-a-file\n").expect("written");
+        let config = format!(
+            "[server]\nstore = \"postgres://me@db/x\"\nstore_password_file = \"{}\"\n",
+            file.display()
+        );
+        let store = |password| PostgresUrl::new("postgres://me@db/x", Some(password)).map(StoreUrl::Postgres);
+        assert_eq!(with("", &config, &[]).expect("a plan"), store("from-a-file").ok());
+        let set = [("SPLITDECK_STORE_PASSWORD", "from-the-environment")];
+        assert_eq!(
+            with("", &config, &set).expect("a plan"),
+            store("from-the-environment").ok()
+        );
+        for (address, named) in [
+            ("postgres://me:secret@db/x", "SPLITDECK_STORE_PASSWORD"),
+            ("mysql://db/x", "postgres://user@host/database"),
+            ("/a/file", "postgres://user@host/database"),
+        ] {
+            let message = with(address, "", &[]).expect_err("refused").to_string();
+            assert!(
+                message.contains("--store") && message.contains(named),
+                "{message}"
+            );
+            assert!(!message.contains("secret"), "{message}");
+        }
+        let missing = with(
+            "postgres://me@db/x",
+            "",
+            &[("SPLITDECK_STORE_PASSWORD_FILE", "/no/such/file")],
+        );
+        assert!(
+            missing
+                .expect_err("refused")
+                .to_string()
+                .contains("/no/such/file")
+        );
     }
 
     #[test]

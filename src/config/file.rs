@@ -25,9 +25,14 @@ pub struct Config {
 pub struct ServerConfig {
     /// Address and port to listen on. Anything but loopback needs a TLS proxy in front.
     pub listen: String,
-    /// Where the store, the spool and the embedded engine keep their files; the user's data directory
+    /// Where the store (if it is SQLite), the spool and the embedded engine keep their files; the user's data directory
     /// where it is missing.
     pub data_dir: Option<PathBuf>,
+    /// Where the configuration is kept: `sqlite` in the data directory, or the address of a Postgres without a
+    /// password.
+    pub store: String,
+    /// File that holds the password of Postgres.
+    pub store_password_file: Option<PathBuf>,
     /// Key of the project that is created at the first start.
     pub project: String,
     /// Its environment: `development`, `staging` or `production`.
@@ -45,6 +50,8 @@ impl Default for ServerConfig {
         Self {
             listen: "127.0.0.1:8620".to_owned(),
             data_dir: None,
+            store: "sqlite".to_owned(),
+            store_password_file: None,
             project: "default".to_owned(),
             environment: "development".to_owned(),
             protected: false,
@@ -199,6 +206,16 @@ const SECTIONS: &[(&str, &str, &[Setting])] = &[
                 "Store, spool and embedded engine; without it the user's data directory.",
             ),
             setting(
+                "store",
+                "\"sqlite\"",
+                "Configuration: sqlite in the data directory, or postgres://user@host/database?sslmode=verify-full.",
+            ),
+            setting(
+                "store_password_file",
+                "\"/run/secrets/postgres\"",
+                "Password of Postgres; SPLITDECK_STORE_PASSWORD goes first.",
+            ),
+            setting(
                 "project",
                 "\"default\"",
                 "Key of the project that is created at the first start.",
@@ -287,6 +304,7 @@ const SECTIONS: &[(&str, &str, &[Setting])] = &[
 #[cfg(test)]
 const WITHOUT_DEFAULT: &[&str] = &[
     "data_dir",
+    "store_password_file",
     "url",
     "password_file",
     "read_user",

@@ -1,5 +1,7 @@
 //! `GET /healthz`, `/readyz`, `/me`, `/warehouse`.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -12,6 +14,9 @@ use crate::server::state::AppState;
 /// Version of this program.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
+/// How long the store may take to answer before it counts as away.
+const STORE_TIME_LIMIT: Duration = Duration::from_secs(2);
+
 /// The process runs.
 pub async fn health() -> Json<Health> {
     Json(Health {
@@ -22,10 +27,13 @@ pub async fn health() -> Json<Health> {
 
 /// Whether requests can be served.
 pub async fn readiness(State(state): State<AppState>) -> (StatusCode, Json<Readiness>) {
-    let unreachable = state.link().ping().await.err();
+    let (store, warehouse) = tokio::join!(ask_store(&state), state.link().ping());
+    let (store_error, unreachable) = (store.err(), warehouse.err());
     let spool = state.ingest().stats();
     let readiness = Readiness {
         ready: spool.writable,
+        store: store_error.is_none(),
+        store_error,
         warehouse: unreachable.is_none(),
         spooled_events: spool.spooled_events,
         spool_bytes: spool.spool_bytes,
@@ -39,6 +47,17 @@ pub async fn readiness(State(state): State<AppState>) -> (StatusCode, Json<Readi
         StatusCode::SERVICE_UNAVAILABLE
     };
     (status, Json(readiness))
+}
+
+async fn ask_store(state: &AppState) -> Result<(), String> {
+    let asked = tokio::time::timeout(STORE_TIME_LIMIT, state.registry().store().ping()).await;
+    match asked {
+        Ok(answered) => answered.map_err(|error| error.to_string()),
+        Err(_) => Err(format!(
+            "it did not answer within {} s",
+            STORE_TIME_LIMIT.as_secs()
+        )),
+    }
 }
 
 /// Who is asking.

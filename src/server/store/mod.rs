@@ -24,7 +24,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use sqlx::any::{Any, AnyConnectOptions, AnyPoolOptions};
 use sqlx::migrate::Migrator;
-use sqlx::{AnyConnection, AnyPool, Executor as _, Transaction};
+use sqlx::{AnyConnection, AnyPool, ConnectOptions as _, Connection as _, Executor as _, Transaction};
 
 pub use place::{PlaceError, PostgresUrl, StoreUrl};
 pub use statement::Statement;
@@ -228,6 +228,14 @@ impl Store {
             owners_only(path).map_err(|error| cannot_open(sqlx::Error::Io(error)))?;
         }
         let options = url.connect_options().map_err(cannot_open)?;
+        if let StoreUrl::Postgres(_) = url {
+            // The pool tries for a while, and then has no word for why it did not succeed.
+            let first = tokio::time::timeout(CONNECT_LIMIT, options.connect()).await;
+            let first = first
+                .map_err(|_| cannot_open(sqlx::Error::PoolTimedOut))?
+                .map_err(cannot_open)?;
+            first.close().await.map_err(cannot_open)?;
+        }
         let (dialect, migrations, session, read_only) = match url {
             StoreUrl::Sqlite(_) => (Dialect::Sqlite, &SQLITE, SQLITE_SESSION, "PRAGMA query_only = ON"),
             StoreUrl::Postgres(_) => (
