@@ -4,3 +4,4 @@ mod calc;
 mod demo;
 mod ingest;
 mod server;
+mod several_servers;

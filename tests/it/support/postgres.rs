@@ -69,7 +69,12 @@ impl Cluster {
     /// machine has no Postgres.
     pub fn shared() -> Option<&'static Self> {
         static SHARED: OnceLock<Option<Cluster>> = OnceLock::new();
-        let cluster = SHARED.get_or_init(Self::start).as_ref();
+        SHARED.get_or_init(Self::own).as_ref()
+    }
+
+    /// One of a test's own; nothing, said in so many words, where the machine has no Postgres.
+    pub fn own() -> Option<Self> {
+        let cluster = Self::start();
         if cluster.is_none() {
             let why =
                 "no initdb on this machine; install the package postgresql to run this test on Postgres";
@@ -82,8 +87,7 @@ impl Cluster {
         cluster
     }
 
-    /// Starts another one; nothing where the machine has no Postgres.
-    pub fn start() -> Option<Self> {
+    fn start() -> Option<Self> {
         let programs = postgres_programs()?;
         let dir = tempfile::Builder::new()
             .prefix("sd-pg-")

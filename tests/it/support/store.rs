@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use splitdeck::server::store::{self, PostgresUrl, Store, StoreUrl};
 
+use sqlx::{Connection as _, Executor as _, PgConnection};
+
 use super::postgres::{Cluster, Database};
 
 tokio::task_local! {
@@ -39,7 +41,20 @@ pub async fn on_postgres(test: impl Future<Output = ()>) {
     let Some(cluster) = Cluster::shared() else {
         return;
     };
+    on_cluster(cluster, test).await;
+}
+
+/// Runs a test on a new database of this Postgres.
+pub async fn on_cluster(cluster: &Cluster, test: impl Future<Output = ()>) {
     DATABASE.scope(cluster.database().await, test).await;
+}
+
+/// Runs statements on the test's Postgres as one transaction, past every server.
+pub async fn run_postgres(sql: &'static str) {
+    let url = address().expect("a test on Postgres");
+    let mut connection = PgConnection::connect(&url).await.expect("connects");
+    connection.execute(sql).await.expect("runs");
+    connection.close().await.expect("ends");
 }
 
 /// Where the store of a server in `dir` is, in the test that is running.

@@ -16,10 +16,16 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A server whose events go to a database of its own.
 pub async fn server_with_clickhouse() -> TestServer {
     let server = TestServer::start().await;
-    let (shared, database) = (engine::shared(), engine::fresh_database());
+    connect(&server, &engine::fresh_database()).await;
+    server
+}
+
+/// Lets a server's events go to this database of the shared engine.
+pub async fn connect(server: &TestServer, database: &str) {
+    let shared = engine::shared();
     let login = Login::new(
         &shared.http_url,
-        &database,
+        database,
         &shared.server.user,
         &shared.server.password,
     );
@@ -27,13 +33,12 @@ pub async fn server_with_clickhouse() -> TestServer {
         server: login,
         cockpit: Some(WarehouseLogin {
             url: shared.http_url.clone(),
-            database,
+            database: database.to_owned(),
             user: shared.cockpit.user.clone(),
             password: shared.cockpit.password.clone(),
         }),
     })));
-    readiness(&server, "warehouse", json!(true)).await;
-    server
+    readiness(server, "warehouse", json!(true)).await;
 }
 
 /// Waits until every accepted event is in ClickHouse.

@@ -1,0 +1,312 @@
+//! Several servers on one Postgres: each follows what the others change, also after a lost connection.
+
+use std::time::{Duration, Instant};
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use splitdeck::api::system::Role;
+use splitdeck::server::middleware::auth::hash;
+use splitdeck::server::registry::now;
+use splitdeck::server::store::feed::{self, Kind};
+use splitdeck::server::store::tokens::StoredToken;
+use splitdeck::server::store::{self, Store};
+
+use crate::support::engine::fresh_database;
+use crate::support::postgres::Cluster;
+use crate::support::server::{TestServer, send};
+use crate::support::store::{on_cluster, on_postgres, place, run_postgres};
+use crate::support::warehouse::{connect, drained, exposure, until};
+
+/// Within what time a change is in force on every server.
+const IN_FORCE: Duration = Duration::from_secs(2);
+
+/// What a server decides about a user in `x`.
+async fn decided(server: &TestServer, user: &str) -> (String, String) {
+    let ask = json!({ "experimentId": "x", "user_id": user });
+    let answer = server.post("/experiments/assign", &ask).await;
+    let text = |name: &str| answer.body[name].as_str().unwrap_or_default().to_owned();
+    (text("variantId"), text("reason"))
+}
+
+fn pair(variant: &str, reason: &str) -> (String, String) {
+    (variant.to_owned(), reason.to_owned())
+}
+
+/// Waits until it holds; it has to within the time in which changes are in force.
+async fn in_force(what: &str, condition: impl AsyncFn() -> bool) {
+    let begun = Instant::now();
+    while !condition().await {
+        assert!(begun.elapsed() < IN_FORCE, "not in force in time: {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+async fn pair_of_servers() -> (TestServer, TestServer) {
+    (TestServer::start().await, TestServer::start().await)
+}
+
+#[tokio::test]
+async fn a_change_on_one_is_in_force_on_the_other_within_two_seconds() {
+    on_postgres(async {
+        let (one, two) = pair_of_servers().await;
+        let draft = one.draft("x").await;
+        in_force("a draft", async || two.get("/experiments/x").await.body == draft).await;
+        // Changed on the other one, from what it followed.
+        let live = two.to(&draft, "active").await;
+        in_force("its activation", async || decided(&one, "u").await.1 == "allocation").await;
+        assert_eq!(decided(&one, "u").await, decided(&two, "u").await);
+
+        let set = |variant: &str, ids: &[&str]| json!({ "variant": variant, "subjectType": "user", "subjectIds": ids });
+        let path = "/experiments/x/overrides";
+        one.put(path, &set("control", &["a", "b"])).await.expect(200);
+        one.put(path, &set("treatment", &["b", "c"])).await.expect(200);
+        one.delete(&format!("{path}?subjectType=user&subjectId=a")).await.expect(204);
+        in_force("three changes of overrides", async || {
+            decided(&two, "c").await == pair("treatment", "override")
+                && decided(&two, "b").await == pair("treatment", "override")
+                && decided(&two, "a").await.1 == "allocation"
+        })
+        .await;
+        let counts = |page: Value| (page["fixed"].clone(), page["manual"].clone());
+        assert_eq!(counts(two.get(path).await.expect(200)), counts(one.get(path).await.expect(200)));
+
+        let paused = one.to(&live, "paused").await;
+        in_force("a pause", async || decided(&two, "u").await.1 == "experiment_inactive").await;
+        assert_eq!(two.get("/experiments/x").await.expect(200), paused);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_token_is_known_everywhere_and_so_is_its_end() {
+    on_postgres(async {
+        let server = TestServer::start().await;
+        let store = Store::open(&place(server.dir.path())).await.expect("a store");
+        let project = store::projects::all(store.readers()).await.expect("projects")[0].id;
+        let issue = async |token: &str| {
+            let stored = StoredToken {
+                hash: hash(token),
+                project_id: project,
+                name: "robot".to_owned(),
+                role: Role::Viewer,
+            };
+            let mut tx = store.begin().await.expect("begins");
+            store::tokens::put(&mut tx, &stored, now()).await.expect("stored");
+            let recorded = feed::record(&mut tx, Kind::Token, Some(project), "robot", now()).await;
+            recorded.expect("recorded");
+            store::commit(tx).await.expect("committed");
+        };
+        let asked = async |token: &str| send(server.request(Method::GET, "/me", token)).await.status;
+        assert_eq!(asked("sd_the-first-token-of-it").await, 401);
+        issue("sd_the-first-token-of-it").await;
+        in_force("a token", async || asked("sd_the-first-token-of-it").await == 200).await;
+        issue("sd_the-second-token-of-it").await;
+        in_force("its end", async || asked("sd_the-first-token-of-it").await == 401).await;
+        assert_eq!(asked("sd_the-second-token-of-it").await, 200);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_two_changes_from_one_version_one_wins_and_the_other_is_shown_it() {
+    on_postgres(async {
+        let (one, two) = pair_of_servers().await;
+        one.draft("x").await;
+        until("both know it", async || {
+            two.get("/experiments/x").await.status == 200
+        })
+        .await;
+        for round in 1..=20 {
+            let body = |by: &str| json!({ "resourceVersion": round, "description": format!("{by} {round}") });
+            let (of_one, of_two) = (body("one"), body("two"));
+            let (a, b) = tokio::join!(
+                one.patch("/experiments/x", &of_one),
+                two.patch("/experiments/x", &of_two)
+            );
+            let (won, lost) = if a.status == 200 { (a, b) } else { (b, a) };
+            let won = won.expect(200);
+            let problem = lost.problem(409, "version_conflict");
+            // Although the server that refuses has not followed the other one yet.
+            assert_eq!(problem["current"], won);
+            assert_eq!(problem["changedBy"], "admin");
+            assert_eq!(problem["changedAt"], won["updatedAt"]);
+        }
+        let history = one.get("/experiments/x/history").await.expect(200);
+        assert_eq!(history["entries"].as_array().map(Vec::len), Some(21));
+        until("both hold the same", async || {
+            one.get("/experiments/x").await.body == two.get("/experiments/x").await.body
+        })
+        .await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn broken_connections_are_made_again_and_nothing_is_missed() {
+    on_postgres(async {
+        let (one, two) = pair_of_servers().await;
+        let draft = one.draft("x").await;
+        let mut live = one.to(&draft, "active").await;
+        for round in 0..5 {
+            run_postgres(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                 WHERE datname = current_database() AND pid <> pg_backend_pid()",
+            )
+            .await;
+            let body =
+                json!({ "resourceVersion": live["resourceVersion"], "description": round.to_string() });
+            // A connection that was cut between two statements may be noticed as late as in the change.
+            let mut answer = one.patch("/experiments/x", &body).await;
+            while answer.status != 200 {
+                answer.problem(503, "store_unavailable");
+                answer = one.patch("/experiments/x", &body).await;
+            }
+            live = answer.expect(200);
+            in_force("a change after the cut", async || {
+                two.get("/experiments/x").await.body == live
+            })
+            .await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn while_postgres_is_away_decisions_go_on_and_changes_are_refused() {
+    let Some(cluster) = Cluster::own() else {
+        return;
+    };
+    on_cluster(&cluster, async {
+        let (one, two) = pair_of_servers().await;
+        let draft = one.draft("x").await;
+        let live = one.to(&draft, "active").await;
+        let set = json!({ "variant": "treatment", "subjectType": "user", "subjectIds": ["forced"] });
+        one.put("/experiments/x/overrides", &set).await.expect(200);
+        let forced = pair("treatment", "override");
+        until("both know it", async || decided(&two, "forced").await == forced).await;
+        let before = decided(&one, "u").await;
+
+        cluster.stop();
+        for server in [&one, &two] {
+            assert_eq!(decided(server, "forced").await, forced);
+            assert_eq!(decided(server, "u").await, before);
+            let body = json!({ "resourceVersion": live["resourceVersion"], "name": "away" });
+            let answer = server.patch("/experiments/x", &body).await;
+            assert_eq!(answer.header("retry-after"), "2");
+            let problem = answer.problem(503, "store_unavailable");
+            let detail = problem["detail"].as_str().expect("text");
+            assert!(
+                detail.contains("assignments go on") && !detail.contains("sd-pg"),
+                "{detail}"
+            );
+            server
+                .get("/experiments/x/history")
+                .await
+                .problem(503, "store_unavailable");
+            let ready = server.get("/readyz").await.expect(200);
+            assert_eq!((&ready["ready"], &ready["store"]), (&true.into(), &false.into()));
+            assert!(ready["storeError"].is_string(), "{ready}");
+        }
+
+        cluster.resume();
+        let body = json!({ "resourceVersion": live["resourceVersion"], "name": "back" });
+        until("changes are taken again", async || {
+            one.patch("/experiments/x", &body).await.status == 200
+        })
+        .await;
+        until("the other one follows again", async || {
+            two.get("/experiments/x").await.body["name"] == "back"
+        })
+        .await;
+        for server in [&one, &two] {
+            assert_eq!(server.get("/readyz").await.expect(200)["store"], true);
+            assert_eq!(decided(server, "forced").await, forced);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_missed_too_much_loads_everything_again() {
+    on_postgres(async {
+        let server = TestServer::start().await;
+        server.active("x").await;
+        // What others wrote while this server was away, told by rows that are pruned by now.
+        run_postgres(
+            "INSERT INTO overrides SELECT id, 'user', 'forced', 'control', 'fixed', 0 FROM experiments; \
+             UPDATE experiments SET document = replace(document, '\"name\":\"x\"', '\"name\":\"renamed\"'); \
+             INSERT INTO changes (at, kind, object_id) VALUES (0, 'experiment', 'pruned'); \
+             UPDATE feed SET pruned_to = (SELECT max(seq) FROM changes); DELETE FROM changes",
+        )
+        .await;
+        in_force("what was missed", async || {
+            server.get("/experiments/x").await.body["name"] == "renamed"
+                && decided(&server, "forced").await == pair("control", "override")
+        })
+        .await;
+        // From there on it follows row by row.
+        let live = server.get("/experiments/x").await.expect(200);
+        server.to(&live, "paused").await;
+        let other = TestServer::start().await;
+        let live = other.get("/experiments/x").await.expect(200);
+        other.to(&live, "active").await;
+        in_force("the next change", async || {
+            decided(&server, "forced").await.1 == "override"
+        })
+        .await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn one_unreadable_object_keeps_no_other_from_being_followed() {
+    on_postgres(async {
+        let server = TestServer::start().await;
+        server.draft("x").await;
+        run_postgres(
+            "UPDATE experiments SET document = '{}'; \
+             INSERT INTO changes (at, kind, object_id) SELECT 0, 'experiment', id FROM experiments; \
+             INSERT INTO changes (at, kind, object_id) VALUES (0, 'of_a_newer_version', 'x')",
+        )
+        .await;
+        let made = server.draft("y").await;
+        assert_eq!(server.get("/experiments/y").await.expect(200), made);
+        assert_eq!(
+            server.get("/experiments/x").await.expect(200)["key"],
+            "x",
+            "the former state"
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn each_has_its_own_spool_and_all_share_clickhouse() {
+    on_postgres(async {
+        let (one, two) = pair_of_servers().await;
+        let database = fresh_database();
+        connect(&one, &database).await;
+        connect(&two, &database).await;
+        assert_ne!(one.dir.path(), two.dir.path());
+        let live = one.active("x").await;
+        until("both know it", async || {
+            decided(&two, "u").await.1 == "allocation"
+        })
+        .await;
+        let at = jiff::Timestamp::now().to_string();
+        for (server, variant) in [(&one, "control"), (&two, "treatment")] {
+            let events: Vec<Value> = (0..40)
+                .map(|n| exposure(&live, &format!("{variant}-{n}"), variant, &at))
+                .collect();
+            server.post("/track", &json!(events)).await.expect(200);
+            assert!(server.dir.path().join("spool").is_dir());
+        }
+        drained(&one).await;
+        drained(&two).await;
+        let results = one.get("/experiments/x/results").await.expect(200);
+        assert_eq!(results["srm"]["observed"], json!([40, 40]), "{results:#}");
+        let of_two = two.get("/experiments/x/results").await.expect(200);
+        assert_eq!(of_two["srm"], results["srm"]);
+    })
+    .await;
+}
