@@ -6,6 +6,7 @@
 
 mod condition;
 mod explain;
+pub mod flag;
 pub mod hash;
 mod lookups;
 mod prepared;

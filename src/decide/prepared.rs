@@ -48,6 +48,8 @@ pub struct Prepared {
     id: Uuid,
     name: String,
     status: Status,
+    /// Why the default is served while nothing is decided and nothing has ended.
+    inactive: Reason,
     mode: AssignmentMode,
     subject_type: SubjectType,
     variants: Vec<Arm>,
@@ -173,6 +175,7 @@ impl Prepared {
             id: experiment.id,
             name: experiment.name.clone(),
             status: experiment.status,
+            inactive: Reason::ExperimentInactive,
             mode: experiment.assignment_mode,
             subject_type: experiment.subject_type.clone(),
             variants: experiment
@@ -195,6 +198,11 @@ impl Prepared {
             cohort: cohort.map_or(0, |cohort| cohort.index),
             slots: cohort.map_or_else(Vec::new, |cohort| slot_table(experiment, cohort)),
         })
+    }
+
+    /// The same with another reason for what it serves while it is not active.
+    pub(super) fn inactive_for(self, inactive: Reason) -> Self {
+        Self { inactive, ..self }
     }
 
     /// Whether a decision with this experiment may be recorded at all; not once it has ended.
@@ -263,7 +271,7 @@ impl Prepared {
             let decided = match (self.status, self.winner) {
                 (Status::Completed, Some(winner)) => return outcome(winner, Reason::Winner, None),
                 (Status::Ended | Status::Archived, _) => default(Reason::ExperimentEnded),
-                _ => default(Reason::ExperimentInactive),
+                _ => default(self.inactive),
             };
             trace.step(|| self.default_step());
             return decided;

@@ -1,40 +1,123 @@
 //! The audit log: who changed what, when, from and to.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use uuid::Uuid;
 
-/// What was done. The names on the wire are fixed (`experiment.created`).
-#[derive(Debug, Clone, Copy, Eq, Hash, PartialEq, Serialize, Deserialize)]
-pub enum AuditAction {
+/// Writes the enum of actions with their words on the wire.
+macro_rules! actions {
+    ($($(#[doc = $doc:literal])+ $name:ident = $word:literal,)+) => {
+        /// What was done. The names on the wire are fixed (`experiment.created`).
+        #[derive(Debug, Clone, Copy, Eq, Hash, PartialEq, Ord, PartialOrd)]
+        pub enum AuditAction {
+            $($(#[doc = $doc])+ $name,)+
+            /// Something that only a newer version of this program knows.
+            Other,
+        }
+
+        impl AuditAction {
+            /// All that this version knows.
+            pub const ALL: &[Self] = &[$(Self::$name),+];
+
+            /// The word on the wire, in the store and on the screen.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => $word,)+
+                    Self::Other => "other",
+                }
+            }
+        }
+    };
+}
+
+actions! {
     /// An experiment came to be.
-    #[serde(rename = "experiment.created")]
-    Created,
+    Created = "experiment.created",
     /// An experiment was deleted (drafts only).
-    #[serde(rename = "experiment.deleted")]
-    Deleted,
+    Deleted = "experiment.deleted",
     /// Its status changed.
-    #[serde(rename = "experiment.status_changed")]
-    StatusChanged,
+    StatusChanged = "experiment.status_changed",
     /// Its variants or their split changed.
-    #[serde(rename = "experiment.variants_changed")]
-    VariantsChanged,
+    VariantsChanged = "experiment.variants_changed",
     /// Its rules changed.
-    #[serde(rename = "experiment.rules_changed")]
-    RulesChanged,
+    RulesChanged = "experiment.rules_changed",
     /// Overrides were added, changed or removed.
-    #[serde(rename = "experiment.overrides_imported")]
-    OverridesImported,
+    OverridesImported = "experiment.overrides_imported",
     /// Anything else of its configuration changed.
-    #[serde(rename = "experiment.settings_changed")]
-    SettingsChanged,
+    SettingsChanged = "experiment.settings_changed",
     /// A winner was applied.
-    #[serde(rename = "experiment.apply_winner")]
-    ApplyWinner,
+    ApplyWinner = "experiment.apply_winner",
     /// The guard paused it for a sample ratio mismatch.
-    #[serde(rename = "experiment.auto_paused_srm")]
-    AutoPausedSrm,
+    AutoPausedSrm = "experiment.auto_paused_srm",
+    /// It was copied to a project, or came to be as a copy.
+    Copied = "experiment.copied",
+    /// It was turned into a flag, or came to be from one.
+    Converted = "experiment.converted",
+    /// A summary of its results was saved.
+    InsightSaved = "experiment.insight_saved",
+    /// A flag came to be.
+    FlagCreated = "flag.created",
+    /// It was switched on or off, archived or shown again.
+    FlagStatusChanged = "flag.status_changed",
+    /// Its variants, their shares or its rollout changed.
+    FlagVariantsChanged = "flag.variants_changed",
+    /// Its rules changed.
+    FlagRulesChanged = "flag.rules_changed",
+    /// Its overrides were added, changed or removed.
+    FlagOverridesImported = "flag.overrides_imported",
+    /// Anything else of its configuration changed.
+    FlagSettingsChanged = "flag.settings_changed",
+    /// It was copied to a project, or came to be as a copy.
+    FlagCopied = "flag.copied",
+    /// It was turned into an experiment, or came to be from one.
+    FlagConverted = "flag.converted",
+    /// A deployment came to be.
+    DeploymentCreated = "deployment.created",
+    /// It was renamed.
+    DeploymentSettingsChanged = "deployment.settings_changed",
+    /// It got a new key.
+    DeploymentKeyRotated = "deployment.key_rotated",
+    /// Its keys are not taken any more.
+    DeploymentRevoked = "deployment.revoked",
+    /// A project came to be.
+    ProjectCreated = "project.created",
+    /// Its name, environment or protection changed.
+    ProjectSettingsChanged = "project.settings_changed",
+    /// The organization's name or key changed.
+    OrganizationSettingsChanged = "organization.settings_changed",
+    /// A lab came to be.
+    LabCreated = "lab.created",
+    /// It changed.
+    LabSettingsChanged = "lab.settings_changed",
+    /// A token was made.
+    TokenCreated = "token.created",
+    /// What it may do changed.
+    TokenRolesChanged = "token.roles_changed",
+    /// It is not taken any more.
+    TokenRevoked = "token.revoked",
+}
+
+impl From<&str> for AuditAction {
+    /// A word that this version does not know is [`AuditAction::Other`]: the log stays readable.
+    fn from(word: &str) -> Self {
+        let known = Self::ALL.iter().find(|action| action.as_str() == word);
+        known.copied().unwrap_or(Self::Other)
+    }
+}
+
+impl Serialize for AuditAction {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for AuditAction {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let word = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        Ok(Self::from(word.as_ref()))
+    }
 }
 
 /// One field's change.
@@ -76,4 +159,21 @@ pub struct AuditEntry {
     /// Numbers behind an automatic action, such as the p-value.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub evidence: Value,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_action_has_a_word_of_its_own_and_an_unknown_one_is_read() {
+        for action in AuditAction::ALL {
+            let json = serde_json::to_value(action).expect("writes");
+            assert_eq!(json, action.as_str());
+            let back: AuditAction = serde_json::from_value(json).expect("reads");
+            assert_eq!(back, *action);
+        }
+        let later: AuditAction = serde_json::from_str("\"experiment.teleported\"").expect("reads");
+        assert_eq!(later, AuditAction::Other);
+    }
 }

@@ -28,6 +28,8 @@ pub enum Reason {
     Winner,
     /// The experiment is ended or archived.
     ExperimentEnded,
+    /// The flag is switched off.
+    FlagDisabled,
 }
 
 impl Reason {
@@ -44,6 +46,7 @@ impl Reason {
             Self::ExperimentInactive => "experiment_inactive",
             Self::Winner => "winner",
             Self::ExperimentEnded => "experiment_ended",
+            Self::FlagDisabled => "flag_disabled",
         }
     }
 }

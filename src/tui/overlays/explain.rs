@@ -245,5 +245,6 @@ fn reason_text(reason: Reason) -> &'static str {
         Reason::ExperimentInactive => "the experiment is not active",
         Reason::Winner => "the winner",
         Reason::ExperimentEnded => "the experiment is over",
+        Reason::FlagDisabled => "the flag is off",
     }
 }

@@ -136,6 +136,7 @@ pub fn what(entry: &AuditEntry) -> String {
         AuditAction::VariantsChanged => named("changed variants", entry),
         AuditAction::RulesChanged => named("changed rules", entry),
         AuditAction::SettingsChanged => named("changed", entry),
+        other => named(other.as_str(), entry),
     }
 }
 

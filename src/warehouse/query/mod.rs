@@ -52,11 +52,12 @@ pub(super) use window::Window;
 
 /// Reasons of assignments that took no part in the experiment: their subjects saw the default variant (or
 /// the winner), whether or not it carries the name of an arm.
-pub(super) const OUTSIDE: [Reason; 4] = [
+pub(super) const OUTSIDE: [Reason; 5] = [
     Reason::Unallocated,
     Reason::ExperimentInactive,
     Reason::ExperimentEnded,
     Reason::Winner,
+    Reason::FlagDisabled,
 ];
 
 /// The code of a variant that is not configured; those that are have their position.
