@@ -44,4 +44,12 @@ pub struct Project {
     pub environment: Environment,
     /// Whether dangerous actions ask for the experiment's key to be typed.
     pub protected: bool,
+    /// +1 at every change.
+    #[serde(default = "first_version")]
+    pub resource_version: u64,
+}
+
+/// The version of a project of a server that does not tell it.
+fn first_version() -> u64 {
+    1
 }

@@ -18,13 +18,14 @@ use sqlx::AnyConnection;
 use tokio::sync::MutexGuard;
 use uuid::Uuid;
 
-use crate::domain::{Key, Project};
+use crate::domain::{Flag, Key, Lab};
 
-use super::middleware::auth::{Caller, Tokens};
+use super::access::Access;
 use super::registry::{Registry, now};
+use super::served::FlagEntry;
 use super::snapshot::{Entry, OverrideTable, Snapshot};
 use super::store::feed::{self, Changed, Kind, OverrideChange, Since};
-use super::store::{self, StoreError, Tx};
+use super::store::{self, StoreError, Tx, objects};
 
 /// How often the feed of a shared store is looked at. A change is in force on every server within two seconds.
 const POLL: Duration = Duration::from_millis(400);
@@ -112,7 +113,6 @@ impl Write<'_> {
 #[derive(Debug)]
 pub(super) struct Loaded {
     pub(super) snapshot: Snapshot,
-    pub(super) tokens: Tokens,
     /// Place of the feed from which on changes are yet to be applied.
     pub(super) applied: i64,
 }
@@ -123,25 +123,29 @@ impl Loaded {
         // First: what changes while the rest is read is applied again, which does no harm.
         let applied = feed::head(connection).await?;
         let mut snapshot = Snapshot::default();
+        snapshot.access = load_access(&mut *connection).await?;
+        for (project, lab) in objects::all::<Lab>(&mut *connection, objects::Kind::Lab).await? {
+            snapshot.labs.put(Arc::new((in_project("lab", project)?, lab)));
+        }
+        for (project, flag) in objects::all::<Flag>(&mut *connection, objects::Kind::Flag).await? {
+            let what = format!("flag {}", flag.key);
+            let entry = FlagEntry::new(in_project("flag", project)?, flag, Arc::default());
+            snapshot.put_flag(entry.map_err(|error| StoreError::corrupt(what, error))?);
+        }
         for (project, experiment) in store::experiments::all(&mut *connection).await? {
             let what = format!("experiment {}", experiment.key);
             let entry = Entry::new(project, experiment, Arc::default());
             snapshot.put(entry.map_err(|error| StoreError::corrupt(what, error))?);
         }
         load_overrides(&snapshot, connection).await?;
-        Ok(Self {
-            snapshot,
-            tokens: load_tokens(connection).await?,
-            applied,
-        })
+        Ok(Self { snapshot, applied })
     }
 }
 
 async fn load_overrides(snapshot: &Snapshot, connection: &mut AnyConnection) -> Result<(), StoreError> {
-    let tables: HashMap<Uuid, Arc<OverrideTable>> = snapshot
-        .all()
-        .map(|e| (e.experiment.id, Arc::clone(&e.overrides)))
-        .collect();
+    let of_experiments = snapshot.all().map(|e| (e.experiment.id, Arc::clone(&e.overrides)));
+    let of_flags = snapshot.flags().all().map(|f| (f.flag.id, Arc::clone(&f.overrides)));
+    let tables: HashMap<Uuid, Arc<OverrideTable>> = of_experiments.chain(of_flags).collect();
     let mut unreadable = None;
     store::overrides::each(connection, |row| {
         let variant = Key::new(row.variant);
@@ -150,7 +154,7 @@ async fn load_overrides(snapshot: &Snapshot, connection: &mut AnyConnection) -> 
                 table.put(row.subject_type, &variant, row.source, [row.subject_id.as_str()]);
             }
             (_, Err(error)) => unreadable = Some(error),
-            // Its experiment was created while this was read; the feed tells of both.
+            // Its experiment or flag was created while this was read; the feed tells of both.
             (None, _) => {}
         }
     })
@@ -161,18 +165,26 @@ async fn load_overrides(snapshot: &Snapshot, connection: &mut AnyConnection) -> 
     }
 }
 
-async fn load_tokens(connection: &mut AnyConnection) -> Result<Tokens, StoreError> {
-    let projects = store::projects::all(&mut *connection).await?;
-    let projects: HashMap<Uuid, Arc<Project>> = projects.into_iter().map(|p| (p.id, Arc::new(p))).collect();
-    let tokens = store::tokens::all(connection).await?;
-    Ok(Tokens::new(tokens.into_iter().filter_map(|token| {
-        let caller = Caller {
-            actor: token.name.into(),
-            role: token.role,
-            project: Arc::clone(projects.get(&token.project_id)?),
-        };
-        Some((token.hash, caller))
-    })))
+async fn load_access(connection: &mut AnyConnection) -> Result<Access, StoreError> {
+    let mut access = Access::default();
+    for project in store::projects::all(&mut *connection).await? {
+        access.put_project(project);
+    }
+    for token in store::tokens::all(&mut *connection).await? {
+        access.put_token(token);
+    }
+    for (_, deployment) in objects::all(&mut *connection, objects::Kind::Deployment).await? {
+        access.put_deployment(deployment);
+    }
+    for (_, organization) in objects::all(connection, objects::Kind::Organization).await? {
+        access.put_organization(organization);
+    }
+    Ok(access)
+}
+
+/// The project of an object, which has one.
+fn in_project(what: &str, project: Option<Uuid>) -> Result<Uuid, StoreError> {
+    project.ok_or_else(|| StoreError::corrupt(what, "it is in no project"))
 }
 
 impl Registry {
@@ -253,7 +265,6 @@ impl Registry {
                 tracing::warn!("this server missed too many changes: all configuration is loaded again");
                 let loaded = Loaded::read(connection).await?;
                 self.snapshot.store(Arc::new(loaded.snapshot));
-                self.tokens.store(Arc::new(loaded.tokens));
                 self.applied.store(loaded.applied, Ordering::Release);
             }
         }
@@ -270,19 +281,27 @@ impl Registry {
         for id in named(Kind::Experiment) {
             readable(reload_experiment(&mut next, connection, id).await)?;
         }
-        // After the experiments: an override may be one of a new experiment.
+        for id in named(Kind::Flag) {
+            readable(reload_flag(&mut next, connection, id).await)?;
+        }
+        for id in named(Kind::Lab) {
+            readable(reload_lab(&mut next, connection, id).await)?;
+        }
+        // After the experiments and flags: an override may be one of a new object.
         for change in changes
             .iter()
             .filter(|change| change.kind == Some(Kind::Overrides))
         {
             let change = readable(feed::overrides_at(connection, change.seq).await)?.flatten();
-            let entry = change.and_then(|c| Some((Arc::clone(next.by_id(c.experiment)?), c)));
-            if let Some((entry, change)) = entry {
-                entry.overrides.apply(&change);
+            let found = change.and_then(|c| Some((Arc::clone(next.overrides_of(c.experiment)?), c)));
+            if let Some((overrides, change)) = found {
+                overrides.apply(&change);
             }
         }
-        if !(named(Kind::Project).is_empty() && named(Kind::Token).is_empty()) {
-            self.tokens.store(Arc::new(load_tokens(connection).await?));
+        let of_access = [Kind::Project, Kind::Token, Kind::Deployment, Kind::Organization];
+        if of_access.into_iter().any(|kind| !named(kind).is_empty()) {
+            // Few and small: all of them at once.
+            next.access = load_access(connection).await?;
         }
         self.snapshot.store(Arc::new(next));
         Ok(())
@@ -303,6 +322,39 @@ async fn reload_experiment(
             next.put(entry.map_err(|error| corrupt(error.to_string()))?);
         }
         None => next.remove(id),
+    }
+    Ok(())
+}
+
+async fn reload_flag(
+    next: &mut Snapshot,
+    connection: &mut AnyConnection,
+    id: &str,
+) -> Result<(), StoreError> {
+    let corrupt = |why: String| StoreError::corrupt(format!("flag {id}"), why);
+    let id = Uuid::parse_str(id).map_err(|error| corrupt(error.to_string()))?;
+    match objects::one::<Flag>(connection, objects::Kind::Flag, id).await? {
+        Some((project, flag)) => {
+            let overrides = next.flags().by_id(id).map(|entry| Arc::clone(&entry.overrides));
+            let entry = FlagEntry::new(in_project("flag", project)?, flag, overrides.unwrap_or_default());
+            next.put_flag(entry.map_err(|error| corrupt(error.to_string()))?);
+        }
+        None => next.remove_flag(id),
+    }
+    Ok(())
+}
+
+async fn reload_lab(
+    next: &mut Snapshot,
+    connection: &mut AnyConnection,
+    id: &str,
+) -> Result<(), StoreError> {
+    let id = Uuid::parse_str(id).map_err(|error| StoreError::corrupt(format!("lab {id}"), error))?;
+    match objects::one::<Lab>(connection, objects::Kind::Lab, id).await? {
+        Some((project, lab)) => next.labs.put(Arc::new((in_project("lab", project)?, lab))),
+        None => {
+            next.labs.remove(id);
+        }
     }
     Ok(())
 }

@@ -11,12 +11,16 @@
 //! | `follow` | the transaction that changes go through, and following what other servers change |
 //! | `snapshot` | configuration in memory, what assignments are decided from |
 //! | `override_table` | the overrides of one experiment in memory |
+//! | `served` | what a key that code asks for stands for: a flag, or the experiment that decides it |
+//! | `access` | projects, and what opens them: tokens and keys of deployments |
+//! | `shelf` | objects in memory by id and by key |
 //! | `store/` | configuration on disk or in Postgres |
 //! | `jobs/` | what the server does by itself, or when an administrator says so |
 //! | `link` | the way to ClickHouse |
 //! | `ingest/` | events: the durable spool, and its drain into ClickHouse |
 //! | `setup` | the first start: project and token |
 
+pub mod access;
 pub mod diff;
 pub mod edit;
 pub mod error;
@@ -32,7 +36,9 @@ pub mod middleware;
 pub mod override_table;
 pub mod registry;
 pub mod router;
+pub mod served;
 pub mod setup;
+pub mod shelf;
 pub mod snapshot;
 pub mod state;
 pub mod store;

@@ -5,6 +5,8 @@
 //! disk, in the log and in force. It runs in a task of its own: a caller who hangs up, or a request that
 //! takes too long, cannot leave it half done.
 
+pub mod rows;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
@@ -22,7 +24,7 @@ use crate::domain::{AuditAction, AuditEntry, Change, Experiment, FieldError, Key
 
 use super::error::ApiError;
 use super::follow::{Loaded, Write};
-use super::middleware::auth::{Caller, Tokens};
+use super::middleware::auth::Caller;
 use super::snapshot::{Entry, OverrideTable, Snapshot};
 use super::store::feed::{Forced, Kind, OverrideChange, OverrideGroup};
 use super::store::overrides::Decree;
@@ -69,7 +71,6 @@ impl Plan {
 pub struct Registry {
     pub(super) store: Store,
     pub(super) snapshot: ArcSwap<Snapshot>,
-    pub(super) tokens: ArcSwap<Tokens>,
     /// Held from the reading of the current state until the snapshot has the next one.
     pub(super) writing: Mutex<()>,
     /// Place of the feed up to which memory is what the store holds.
@@ -94,14 +95,12 @@ impl Registry {
         let mut connection = store.readers().acquire().await.map_err(failed())?;
         let Loaded {
             snapshot,
-            tokens,
             applied,
         } = Loaded::read(&mut connection).await?;
         drop(connection);
         Ok(Arc::new(Self {
             store,
             snapshot: ArcSwap::from_pointee(snapshot),
-            tokens: ArcSwap::from_pointee(tokens),
             writing: Mutex::new(()),
             applied: AtomicI64::new(applied),
             max_variants,
@@ -112,12 +111,6 @@ impl Registry {
     #[must_use]
     pub fn snapshot(&self) -> Guard<Arc<Snapshot>> {
         self.snapshot.load()
-    }
-
-    /// The tokens that were issued.
-    #[must_use]
-    pub fn tokens(&self) -> Guard<Arc<Tokens>> {
-        self.tokens.load()
     }
 
     /// The store, for what is only read.

@@ -13,6 +13,7 @@ use crate::api::system::Role;
 use super::handlers::{
     assign, experiments, explain, history, jobs, overrides, results, rules, status, system, track,
 };
+use super::middleware::auth::Need;
 use super::middleware::{auth, panicked, respond, time_out};
 use super::state::AppState;
 
@@ -28,9 +29,11 @@ const JOB_TIME_LIMIT: Duration = Duration::from_secs(600);
 
 /// The whole API. `time_limit` is how long a request may take, but for jobs.
 pub fn router(state: AppState, time_limit: Duration) -> Router {
-    let viewer = |route: MethodRouter<AppState>| guard(&state, Role::Viewer, route);
-    let editor = |route: MethodRouter<AppState>| guard(&state, Role::Editor, route);
-    let admin = |route: MethodRouter<AppState>| guard(&state, Role::Admin, route);
+    let viewer = |route: MethodRouter<AppState>| guard(&state, Need::role(Role::Viewer), route);
+    let editor = |route: MethodRouter<AppState>| guard(&state, Need::role(Role::Editor), route);
+    let admin = |route: MethodRouter<AppState>| guard(&state, Need::role(Role::Admin), route);
+    let evaluates = |route: MethodRouter<AppState>| guard(&state, Need::deployment_or(Role::Viewer), route);
+    let tracks = |route: MethodRouter<AppState>| guard(&state, Need::deployment_or(Role::Editor), route);
     let jobs = Router::new()
         .route("/jobs/srm-guard", admin(post(jobs::srm_guard)))
         .layer(from_fn_with_state(JOB_TIME_LIMIT, time_out));
@@ -43,7 +46,7 @@ pub fn router(state: AppState, time_limit: Duration) -> Router {
             "/experiments",
             viewer(get(experiments::list)).merge(editor(post(experiments::create))),
         )
-        .route("/experiments/assign", viewer(post(assign::assign)))
+        .route("/experiments/assign", evaluates(post(assign::assign)))
         .route(
             "/experiments/{id_or_key}",
             viewer(get(experiments::read)).merge(editor(patch(experiments::update))),
@@ -61,7 +64,7 @@ pub fn router(state: AppState, time_limit: Duration) -> Router {
         .route("/experiments/{id_or_key}/results", viewer(get(results::results)))
         .route(
             "/track",
-            editor(post(track::track)).layer(DefaultBodyLimit::max(MAX_TRACK_BODY)),
+            tracks(post(track::track)).layer(DefaultBodyLimit::max(MAX_TRACK_BODY)),
         )
         .layer(from_fn_with_state(time_limit, time_out))
         .merge(jobs)
@@ -72,7 +75,7 @@ pub fn router(state: AppState, time_limit: Duration) -> Router {
     Router::new().fallback_service(api).layer(from_fn(respond))
 }
 
-/// Lets only tokens with at least this role reach the methods of `route`.
-fn guard(state: &AppState, role: Role, route: MethodRouter<AppState>) -> MethodRouter<AppState> {
-    route.route_layer(from_fn_with_state((state.clone(), role), auth::require))
+/// Lets only callers with what is needed reach the methods of `route`.
+fn guard(state: &AppState, need: Need, route: MethodRouter<AppState>) -> MethodRouter<AppState> {
+    route.route_layer(from_fn_with_state((state.clone(), need), auth::require))
 }

@@ -5,20 +5,26 @@ use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use uuid::Uuid;
 
+use crate::api::projects::Organization;
 use crate::api::system::Role;
-use crate::domain::{Environment, Key, Project};
+use crate::domain::{DeploymentKind, Environment, Key, Project};
 
 use super::ServerError;
-use super::middleware::auth::hash;
+use super::access::{Hash, StoredDeployment, hash};
 use super::registry::now;
+use super::registry::rows::{row_of_deployment, row_of_organization};
 use super::store::feed::{self, Kind};
 use super::store::tokens::StoredToken;
-use super::store::{self, Store, StoreError};
+use super::store::{self, Store, StoreError, Tx, objects};
 
 /// Name of the file that holds the admin token.
 pub const TOKEN_FILE: &str = "admin.token";
+
+/// Name of the deployment that each project starts with.
+pub const DEFAULT_DEPLOYMENT: &str = "default";
 
 /// Name of the admin token in the audit log.
 const ADMIN: &str = "admin";
@@ -100,19 +106,86 @@ pub async fn run(
         None => (None, AdminToken::Elsewhere),
     };
     if let Some(token) = token {
-        let stored = StoredToken {
-            hash: hash(&token),
-            project_id: home.id,
-            name: ADMIN.to_owned(),
-            role: Role::Admin,
-        };
-        if !known.contains(&stored) {
-            store::tokens::put(&mut tx, &stored, now()).await?;
-            feed::record(&mut tx, Kind::Token, Some(home.id), ADMIN, now()).await?;
-        }
+        put_admin(&mut tx, &known, &projects, hash(&token)).await?;
     }
+    give_deployments(&mut tx, &projects).await?;
+    name_organization(&mut tx).await?;
     store::commit(tx).await?;
     Ok(admin)
+}
+
+/// Makes a token the administrator of all projects, in the place of the one that was.
+async fn put_admin(
+    tx: &mut Tx,
+    known: &[StoredToken],
+    projects: &[Project],
+    hash: Hash,
+) -> Result<(), StoreError> {
+    let Some(home) = projects.first() else {
+        return Ok(());
+    };
+    let fresh = StoredToken::new(hash, ADMIN, home.id, Role::Admin, now());
+    let before = known.iter().find(|token| token.name == ADMIN && token.revoked_at.is_none());
+    let mut token = before.cloned().unwrap_or(fresh);
+    token.hash = hash;
+    token.expires_at = None;
+    // Projects that were made since have an administrator of their own; this one may come in everywhere.
+    token.roles = projects.iter().map(|p| (p.id, Role::Admin)).collect();
+    if before != Some(&token) {
+        store::tokens::put(tx, &token).await?;
+        let id = token.id.to_string();
+        feed::record(tx, Kind::Token, Some(home.id), &id, now()).await?;
+    }
+    Ok(())
+}
+
+/// Gives a project that was made before there were deployments its default one, which sees all it has.
+async fn give_deployments(tx: &mut Tx, projects: &[Project]) -> Result<(), StoreError> {
+    let all: Vec<(_, StoredDeployment)> = objects::all(&mut **tx, objects::Kind::Deployment).await?;
+    for project in projects {
+        if all.iter().any(|(_, stored)| stored.project == project.id) {
+            continue;
+        }
+        let id = default_deployment(tx, project.id, now()).await?;
+        for (of, mut experiment) in store::experiments::all(&mut **tx).await? {
+            if of == project.id && experiment.deployments.is_empty() {
+                experiment.deployments.push(id);
+                let version = experiment.resource_version;
+                store::experiments::update(tx, &experiment, version).await?;
+                let id = experiment.id.to_string();
+                feed::record(tx, Kind::Experiment, Some(of), &id, now()).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The deployment that a project starts with.
+async fn default_deployment(tx: &mut Tx, project: Uuid, now: Timestamp) -> Result<Uuid, StoreError> {
+    let name = DEFAULT_DEPLOYMENT.to_owned();
+    let (stored, _) = StoredDeployment::new(project, name, DeploymentKind::Client, true, now);
+    objects::insert(tx, row_of_deployment(&stored), &stored).await?;
+    let id = stored.deployment.id;
+    feed::record(tx, Kind::Deployment, Some(project), &id.to_string(), now).await?;
+    Ok(id)
+}
+
+/// Names the organization at the first start.
+async fn name_organization(tx: &mut Tx) -> Result<(), StoreError> {
+    let known: Vec<(_, Organization)> = objects::all(&mut **tx, objects::Kind::Organization).await?;
+    if !known.is_empty() {
+        return Ok(());
+    }
+    let organization = Organization {
+        id: Uuid::new_v4(),
+        key: Key::new("default").map_err(|error| StoreError::corrupt("organization", error))?,
+        name: "default".to_owned(),
+        resource_version: 1,
+    };
+    objects::insert(tx, row_of_organization(&organization, now()), &organization).await?;
+    let id = organization.id.to_string();
+    feed::record(tx, Kind::Organization, None, &id, now()).await?;
+    Ok(())
 }
 
 fn project(seed: &ProjectSeed) -> Result<Project, StoreError> {
@@ -127,6 +200,7 @@ fn project(seed: &ProjectSeed) -> Result<Project, StoreError> {
         key,
         environment: seed.environment,
         protected: seed.protected,
+        resource_version: 1,
     })
 }
 

@@ -4,16 +4,18 @@
 //! write is answered, so that a caller sees its own change at once and a decision never waits for a
 //! writer. Overrides may be a million: each experiment's are one [`OverrideTable`] that is changed in place.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use uuid::Uuid;
 
 use crate::decide::{PrepareError, Prepared};
-use crate::domain::{Experiment, Status};
+use crate::domain::{Experiment, Lab};
 
+use super::access::Access;
 use super::ingest::ExperimentIndex;
+use super::served::{FlagEntry, Keys};
+use super::shelf::{Shelf, Shelved};
 
 pub use super::override_table::{OverrideCounts, OverrideLookups, OverrideTable};
 
@@ -49,39 +51,86 @@ impl Entry {
     }
 }
 
-/// All experiments at one moment.
+impl Shelved for Entry {
+    fn id(&self) -> Uuid {
+        self.experiment.id
+    }
+
+    fn project(&self) -> Uuid {
+        self.project
+    }
+
+    fn name_folded(&self) -> String {
+        self.experiment.key.folded()
+    }
+}
+
+impl Shelved for (Uuid, Lab) {
+    fn id(&self) -> Uuid {
+        self.1.id
+    }
+
+    fn project(&self) -> Uuid {
+        self.0
+    }
+
+    fn name_folded(&self) -> String {
+        self.1.key.folded()
+    }
+}
+
+/// All configuration at one moment.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
-    by_id: HashMap<Uuid, Arc<Entry>>,
-    /// Project → key in lower case → experiment.
-    by_key: HashMap<Uuid, HashMap<String, Arc<Entry>>>,
+    experiments: Shelf<Entry>,
+    flags: Shelf<FlagEntry>,
+    keys: Keys,
+    /// Labs, each with its project.
+    pub labs: Shelf<(Uuid, Lab)>,
+    /// Projects, tokens and deployments.
+    pub access: Access,
 }
 
 impl Snapshot {
     /// The experiment of a project with this UUID, else with this key, whatever its case.
     #[must_use]
     pub fn find(&self, project: Uuid, id_or_key: &str) -> Option<&Arc<Entry>> {
-        let by_id = Uuid::try_parse(id_or_key)
-            .ok()
-            .and_then(|id| self.by_id.get(&id))
-            .filter(|entry| entry.project == project);
-        by_id.or_else(|| self.by_key.get(&project)?.get(folded(id_or_key).as_ref()))
+        self.experiments.find(project, id_or_key)
     }
 
     /// The experiment with this id, of whatever project.
     #[must_use]
     pub fn by_id(&self, id: Uuid) -> Option<&Arc<Entry>> {
-        self.by_id.get(&id)
+        self.experiments.by_id(id)
     }
 
     /// The experiments of a project, in no order.
     pub fn of_project(&self, project: Uuid) -> impl Iterator<Item = &Arc<Entry>> {
-        self.by_key.get(&project).into_iter().flat_map(HashMap::values)
+        self.experiments.of_project(project)
     }
 
     /// All experiments of all projects, in no order.
     pub fn all(&self) -> impl Iterator<Item = &Arc<Entry>> {
-        self.by_id.values()
+        self.experiments.all()
+    }
+
+    /// The flags.
+    #[must_use]
+    pub fn flags(&self) -> &Shelf<FlagEntry> {
+        &self.flags
+    }
+
+    /// What each key that code asks for stands for.
+    #[must_use]
+    pub fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// The overrides of the experiment or flag with this id.
+    #[must_use]
+    pub fn overrides_of(&self, id: Uuid) -> Option<&Arc<OverrideTable>> {
+        let of_flag = || self.flags.by_id(id).map(|entry| &entry.overrides);
+        self.by_id(id).map(|entry| &entry.overrides).or_else(of_flag)
     }
 
     /// The same with `entry` in the place of its former state.
@@ -94,29 +143,32 @@ impl Snapshot {
 
     /// Takes an experiment out.
     pub fn remove(&mut self, id: Uuid) {
-        if let Some(entry) = self.by_id.remove(&id)
-            && let Some(keys) = self.by_key.get_mut(&entry.project)
-        {
-            keys.remove(&entry.experiment.key.folded());
+        if let Some(entry) = self.experiments.remove(id) {
+            self.keys.remove_experiment(&entry);
         }
     }
 
     /// Puts `entry` in the place of its former state.
     pub fn put(&mut self, entry: Entry) {
-        // Its key may be another one now.
         self.remove(entry.experiment.id);
         let entry = Arc::new(entry);
-        let keys = self.by_key.entry(entry.project).or_default();
-        keys.insert(entry.experiment.key.folded(), Arc::clone(&entry));
-        self.by_id.insert(entry.experiment.id, entry);
+        self.keys.add_experiment(&entry);
+        self.experiments.put(entry);
     }
-}
 
-fn folded(key: &str) -> Cow<'_, str> {
-    if key.bytes().any(|b| b.is_ascii_uppercase()) {
-        Cow::Owned(key.to_ascii_lowercase())
-    } else {
-        Cow::Borrowed(key)
+    /// Takes a flag out.
+    pub fn remove_flag(&mut self, id: Uuid) {
+        if let Some(entry) = self.flags.remove(id) {
+            self.keys.remove_flag(&entry);
+        }
+    }
+
+    /// Puts a flag in the place of its former state.
+    pub fn put_flag(&mut self, entry: FlagEntry) {
+        self.remove_flag(entry.flag.id);
+        let entry = Arc::new(entry);
+        self.keys.add_flag(&entry);
+        self.flags.put(entry);
     }
 }
 
@@ -136,17 +188,8 @@ impl ExperimentIndex for ProjectExperiments<'_> {
     }
 
     fn by_flag_key(&self, flag: &str) -> Option<&Experiment> {
-        let of_flag = |e: &&Experiment| {
-            let key = e.linked_flag.as_ref().unwrap_or(&e.key);
-            key.as_str().eq_ignore_ascii_case(flag)
-        };
-        let all = self
-            .snapshot
-            .of_project(self.project)
-            .map(|entry| &*entry.experiment);
-        // Of two that are equally fit the newer one.
-        all.filter(of_flag)
-            .max_by_key(|e| (e.status == Status::Active, e.created_at, e.id))
+        let mut linked = self.snapshot.keys.linked_to(self.project, flag);
+        linked.next().map(Arc::as_ref)
     }
 }
 

@@ -2,11 +2,8 @@
 
 use std::sync::Arc;
 
-use arc_swap::Guard;
-
 use super::ingest::Ingest;
 use super::link::Link;
-use super::middleware::auth::Tokens;
 use super::registry::Registry;
 
 /// What every handler can reach. Cheap to clone.
@@ -49,12 +46,6 @@ impl AppState {
     #[must_use]
     pub fn ingest(&self) -> &Ingest {
         &self.0.ingest
-    }
-
-    /// The tokens that were issued.
-    #[must_use]
-    pub fn tokens(&self) -> Guard<Arc<Tokens>> {
-        self.0.registry.tokens()
     }
 
     /// Whether the traffic is simulated.

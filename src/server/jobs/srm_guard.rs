@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 use crate::api::jobs::{SRM_GUARD, SrmChecked, SrmGuardRun, SrmOutcome};
 use crate::api::problem::Code;
 use crate::api::results::{Results, ResultsQuery};
-use crate::api::system::Role;
 use crate::domain::{AuditAction, Experiment, Project, Status};
 use crate::server::error::ApiError;
 use crate::server::lifecycle;
@@ -23,11 +22,7 @@ use crate::warehouse::Warehouse;
 /// What goes wrong with one experiment is in its place of the answer, and keeps the guard from no other.
 /// An experiment that is not active is left alone, also one that stops being so meanwhile.
 pub async fn run(registry: &Arc<Registry>, warehouse: &Warehouse, project: &Arc<Project>) -> SrmGuardRun {
-    let guard = Caller {
-        actor: SRM_GUARD.into(),
-        role: Role::Admin,
-        project: Arc::clone(project),
-    };
+    let guard = Caller::system(SRM_GUARD, Arc::clone(project));
     let started_at = now();
     let mut active: Vec<Arc<Entry>> = registry
         .snapshot()

@@ -1,33 +1,147 @@
-//! Who is asking, and whether they may: the one place where tokens and roles are checked.
+//! Who is asking, and whether they may: the one place where tokens, keys and roles are checked.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Request, State};
-use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName};
 use axum::middleware::Next;
 use axum::response::Response;
-use sha2::{Digest as _, Sha256};
+use jiff::Timestamp;
+use uuid::Uuid;
 
-use crate::api::BEARER;
 use crate::api::problem::Code;
+use crate::api::projects::PROJECT_HEADER;
 use crate::api::system::Role;
-use crate::domain::Project;
+use crate::domain::{DeploymentKind, Project};
+use crate::server::access::{Access, Bearer, StoredDeployment};
 use crate::server::error::ApiError;
+use crate::server::snapshot::Snapshot;
 use crate::server::state::AppState;
-use crate::server::store::tokens::HASH_LENGTH;
+use crate::server::store::tokens::StoredToken;
 
-/// Who is asking: the token's name, role and project.
+pub use crate::server::access::hash;
+
+/// The schemes of `Authorization` that are taken; the second is what evaluation SDKs send.
+const SCHEMES: [&str; 2] = ["Bearer ", "Api-Key "];
+
+/// Header of OpenFeature's remote evaluation.
+const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+/// Headers of OpenPanel's clients.
+const CLIENT_ID: HeaderName = HeaderName::from_static("openpanel-client-id");
+const CLIENT_SECRET: HeaderName = HeaderName::from_static("openpanel-client-secret");
+
+/// Who is asking, and in which project.
 #[derive(Debug, Clone)]
 pub struct Caller {
-    /// Name of the token, as the audit log writes it.
+    /// Name of the token or deployment, as the audit log writes it.
     pub actor: Arc<str>,
-    /// What it may do.
+    /// What it may do in the project. Says nothing of a deployment, which evaluates and tracks only.
     pub role: Role,
-    /// The project it belongs to.
+    /// The project that is meant.
     pub project: Arc<Project>,
+    /// What it may do in which project.
+    pub roles: Arc<BTreeMap<Uuid, Role>>,
+    /// Id of the token or deployment: what is counted under for limits.
+    pub id: Uuid,
+    /// The deployment, where the key of one was sent.
+    pub deployment: Option<Uuid>,
+}
+
+impl Caller {
+    /// The server itself, at work in a project under this name.
+    #[must_use]
+    pub fn system(actor: &str, project: Arc<Project>) -> Self {
+        Self {
+            actor: actor.into(),
+            role: Role::Admin,
+            roles: Arc::new(BTreeMap::from([(project.id, Role::Admin)])),
+            id: Uuid::nil(),
+            deployment: None,
+            project,
+        }
+    }
+
+    /// What it may do in a project, if anything.
+    #[must_use]
+    pub fn role_in(&self, project: Uuid) -> Option<Role> {
+        self.roles.get(&project).copied()
+    }
+
+    fn of_token(access: &Access, token: &Arc<StoredToken>, wanted: Option<&str>) -> Result<Self, ApiError> {
+        let of = |id: &Uuid| access.project(*id);
+        let project = match wanted {
+            Some(name) => access.find_project(name).filter(|p| token.roles.contains_key(&p.id)),
+            None if token.roles.contains_key(&token.home) => of(&token.home),
+            None => token.roles.keys().find_map(of),
+        };
+        let found = project.and_then(|project| Some((project, *token.roles.get(&project.id)?)));
+        let Some((project, role)) = found else {
+            return Err(no_role(access, token, wanted));
+        };
+        Ok(Self {
+            actor: token.name.as_str().into(),
+            role,
+            project: Arc::clone(project),
+            roles: Arc::new(token.roles.clone()),
+            id: token.id,
+            deployment: None,
+        })
+    }
+
+    fn of_deployment(
+        access: &Access,
+        stored: &StoredDeployment,
+        wanted: Option<&str>,
+    ) -> Result<Self, ApiError> {
+        let project = access.project(stored.project).ok_or_else(|| {
+            ApiError::Internal(format!("deployment {} is in no project", stored.deployment.id))
+        })?;
+        if let Some(name) = wanted
+            && access.find_project(name).is_none_or(|p| p.id != project.id)
+        {
+            return Err(ApiError::new(
+                Code::Forbidden,
+                format!(
+                    "the deployment `{}` belongs to the project {}; leave the header {PROJECT_HEADER} out",
+                    stored.deployment.name, project.key
+                ),
+            ));
+        }
+        Ok(Self {
+            actor: stored.deployment.name.as_str().into(),
+            role: Role::Viewer,
+            project: Arc::clone(project),
+            roles: Arc::default(),
+            id: stored.deployment.id,
+            deployment: Some(stored.deployment.id),
+        })
+    }
+}
+
+/// The refusal of a project in which the token has no role. It names those in which it has one.
+fn no_role(access: &Access, token: &StoredToken, wanted: Option<&str>) -> ApiError {
+    let mut mine: Vec<String> = token
+        .roles
+        .iter()
+        .filter_map(|(id, role)| Some(format!("{} ({})", access.project(*id)?.key, role.as_str())))
+        .collect();
+    mine.sort();
+    let mine = if mine.is_empty() {
+        "no project".to_owned()
+    } else {
+        mine.join(", ")
+    };
+    let wanted: String = wanted.unwrap_or("any").chars().take(80).collect();
+    ApiError::new(
+        Code::Forbidden,
+        format!(
+            "the token `{}` has no role in the project `{wanted}`; it has one in {mine}",
+            token.name
+        ),
+    )
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Caller {
@@ -39,76 +153,171 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     }
 }
 
-/// The tokens that were issued, by their hash.
-#[derive(Debug, Default)]
-pub struct Tokens(HashMap<[u8; HASH_LENGTH], Caller>);
+/// What a route asks for.
+#[derive(Debug, Clone, Copy, Eq, PartialEq)]
+pub struct Need {
+    /// The least role of a token.
+    pub role: Role,
+    /// Whether the key of a deployment is enough.
+    pub deployment: bool,
+}
 
-impl Tokens {
-    /// From pairs of a token's hash and its owner.
-    pub fn new(tokens: impl IntoIterator<Item = ([u8; HASH_LENGTH], Caller)>) -> Self {
-        Self(tokens.into_iter().collect())
-    }
-
-    /// The owner of `token`.
-    ///
-    /// What is compared is the SHA-256 of what was sent: the time it takes says nothing about the
-    /// tokens that exist.
+impl Need {
+    /// A token with at least this role.
     #[must_use]
-    pub fn owner(&self, token: &str) -> Option<&Caller> {
-        self.0.get(&hash(token))
+    pub const fn role(role: Role) -> Self {
+        Self {
+            role,
+            deployment: false,
+        }
+    }
+
+    /// The key of a deployment, or a token with at least this role.
+    #[must_use]
+    pub const fn deployment_or(role: Role) -> Self {
+        Self {
+            role,
+            deployment: true,
+        }
+    }
+
+    /// Whether `caller` has what is needed.
+    ///
+    /// # Errors
+    /// [`Code::Forbidden`], with what is missing.
+    pub fn check(self, caller: &Caller) -> Result<(), ApiError> {
+        let needed = self.role.as_str();
+        if caller.deployment.is_some() {
+            if self.deployment {
+                return Ok(());
+            }
+            return Err(ApiError::new(
+                Code::Forbidden,
+                format!(
+                    "this is the key of the deployment `{}`, which evaluates and tracks, nothing else; this \
+                     needs a token with the role {needed}",
+                    caller.actor
+                ),
+            ));
+        }
+        if caller.role < self.role {
+            return Err(ApiError::new(
+                Code::Forbidden,
+                format!(
+                    "the token `{}` has the role {} in {}; this needs {needed}",
+                    caller.actor,
+                    caller.role.as_str(),
+                    caller.project.key
+                ),
+            ));
+        }
+        Ok(())
     }
 }
 
-/// The form in which a token is stored and looked up.
-#[must_use]
-pub fn hash(token: &str) -> [u8; HASH_LENGTH] {
-    Sha256::digest(token.as_bytes()).into()
-}
-
-/// Lets a request through when its token has at least the role that the route asks for.
+/// Lets a request through when its token or key has what the route asks for.
 pub async fn require(
-    State((state, needed)): State<(AppState, Role)>,
+    State((state, need)): State<(AppState, Need)>,
     mut request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
     let caller = authenticate(&state, request.headers())?;
-    if caller.role < needed {
-        return Err(ApiError::new(
-            Code::Forbidden,
-            format!(
-                "the token `{}` has the role {}; this needs {}",
-                caller.actor,
-                caller.role.as_str(),
-                needed.as_str()
-            ),
-        ));
-    }
+    need.check(&caller)?;
     request.extensions_mut().insert(caller);
     Ok(next.run(request).await)
 }
 
-fn authenticate(state: &AppState, headers: &HeaderMap) -> Result<Caller, ApiError> {
-    let Some(header) = headers.get(AUTHORIZATION) else {
-        return Err(ApiError::new(
-            Code::Unauthorized,
-            "no token; send the header `Authorization: Bearer <token>`",
-        ));
+/// Who sent these headers.
+///
+/// # Errors
+/// [`Code::Unauthorized`] without a token or key that is taken, [`Code::Forbidden`] when it has no role in the
+/// project that the headers name.
+pub fn authenticate(state: &AppState, headers: &HeaderMap) -> Result<Caller, ApiError> {
+    let snapshot = state.registry().snapshot();
+    let wanted = match headers.get(PROJECT_HEADER) {
+        None => None,
+        Some(name) => Some(name.to_str().map_err(|_| {
+            ApiError::new(
+                Code::Forbidden,
+                format!("the header {PROJECT_HEADER} is no key and no id of a project"),
+            )
+        })?),
     };
-    let token = header.to_str().ok().and_then(|text| {
-        let (scheme, token) = text.split_at_checked(BEARER.len())?;
-        scheme.eq_ignore_ascii_case(BEARER).then_some(token.trim())
-    });
-    let Some(token) = token.filter(|t| !t.is_empty()) else {
-        return Err(ApiError::new(
-            Code::Unauthorized,
-            "the header `Authorization` is not of the form `Bearer <token>`",
-        ));
+    if let Some(header) = headers.get(AUTHORIZATION) {
+        let secret = header.to_str().ok().and_then(|text| {
+            SCHEMES.iter().find_map(|scheme| {
+                let (given, secret) = text.split_at_checked(scheme.len())?;
+                given.eq_ignore_ascii_case(scheme).then_some(secret.trim())
+            })
+        });
+        let secret = secret.filter(|secret| !secret.is_empty()).ok_or_else(|| {
+            ApiError::new(
+                Code::Unauthorized,
+                "the header `Authorization` is not of the form `Bearer <token>` or `Api-Key <key>`",
+            )
+        })?;
+        return of_secret(&snapshot, secret, wanted);
+    }
+    if let Some(key) = headers.get(X_API_KEY) {
+        return of_secret(&snapshot, key.to_str().unwrap_or_default().trim(), wanted);
+    }
+    if let Some(id) = headers.get(CLIENT_ID) {
+        let secret = headers.get(CLIENT_SECRET).map(|s| s.to_str().unwrap_or_default());
+        return of_client(&snapshot, id.to_str().unwrap_or_default(), secret, wanted);
+    }
+    Err(ApiError::new(
+        Code::Unauthorized,
+        "no token; send the header `Authorization: Bearer <token>`",
+    ))
+}
+
+/// Whom a token or the key of a deployment belongs to, wherever it was found in a request.
+///
+/// # Errors
+/// As [`authenticate`].
+pub fn of_secret(snapshot: &Snapshot, secret: &str, project: Option<&str>) -> Result<Caller, ApiError> {
+    let access = &snapshot.access;
+    match access.bearer(secret, Timestamp::now()) {
+        Some(Bearer::Token(token)) => Caller::of_token(access, token, project),
+        Some(Bearer::Deployment(deployment)) => Caller::of_deployment(access, deployment, project),
+        None => Err(unknown()),
+    }
+}
+
+/// The deployment that an OpenPanel client names: by its id or its client key, and with the key of a server
+/// as the secret where it is one.
+fn of_client(
+    snapshot: &Snapshot,
+    id: &str,
+    secret: Option<&str>,
+    project: Option<&str>,
+) -> Result<Caller, ApiError> {
+    let access = &snapshot.access;
+    let now = Timestamp::now();
+    let named = |stored: &StoredDeployment| {
+        let by_id = Uuid::try_parse(id).is_ok_and(|id| id == stored.deployment.id);
+        by_id || stored.deployment.key.as_deref() == Some(id)
     };
-    let owner = state.tokens().owner(token).cloned();
-    owner.ok_or_else(|| {
-        ApiError::new(
-            Code::Unauthorized,
-            "this token was never issued, or it was revoked; ask for a new one",
-        )
-    })
+    let by_key = |key: &str| match access.bearer(key, now) {
+        Some(Bearer::Deployment(stored)) => Some(stored),
+        _ => None,
+    };
+    let stored = match secret.filter(|secret| !secret.is_empty()) {
+        Some(secret) => by_key(secret).filter(|stored| named(stored)),
+        // The id of a client is no secret, as its key is none.
+        None => by_key(id).or_else(|| {
+            let stored = access.deployments.by_id(Uuid::try_parse(id).ok()?)?;
+            let open = stored.deployment.kind == DeploymentKind::Client;
+            (open && stored.deployment.revoked_at.is_none()).then_some(stored)
+        }),
+    };
+    let stored = stored.ok_or_else(unknown)?;
+    Caller::of_deployment(access, stored, project)
+}
+
+fn unknown() -> ApiError {
+    ApiError::new(
+        Code::Unauthorized,
+        "this token was never issued, or it has expired or was revoked; ask for a new one",
+    )
 }

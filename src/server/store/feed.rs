@@ -28,11 +28,19 @@ pub const KEPT: Duration = Duration::from_secs(3600);
 pub enum Kind {
     /// A project; the object is its id.
     Project,
-    /// A token; the object is its name.
+    /// A token; the object is its id.
     Token,
+    /// The organization; the object is its id.
+    Organization,
+    /// A deployment; the object is its id.
+    Deployment,
+    /// A lab; the object is its id.
+    Lab,
+    /// A flag, without its overrides; the object is its id.
+    Flag,
     /// An experiment, without its overrides; the object is its id.
     Experiment,
-    /// Overrides of an experiment; the object is the experiment's id. What changed is an [`OverrideChange`].
+    /// Overrides of an experiment or a flag; the object is its id. What changed is an [`OverrideChange`].
     Overrides,
 }
 

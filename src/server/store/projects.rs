@@ -13,7 +13,8 @@ use super::{Reader, StoreError, Tx, from_word, millis, word};
 /// # Errors
 /// See [`StoreError`].
 pub async fn all(from: impl Reader<'_>) -> Result<Vec<Project>, StoreError> {
-    let sql = "SELECT id, key, name, environment, protected FROM projects ORDER BY created_at, id";
+    let sql = "SELECT id, key, name, environment, protected, resource_version FROM projects \
+               ORDER BY created_at, id";
     let rows = sqlx::query(sql)
         .fetch_all(from)
         .await
@@ -27,6 +28,8 @@ pub async fn all(from: impl Reader<'_>) -> Result<Vec<Project>, StoreError> {
                 name: row.get("name"),
                 environment: from_word(row.get("environment"))?,
                 protected: row.get::<i64, _>("protected") != 0,
+                resource_version: u64::try_from(row.get::<i64, _>("resource_version"))
+                    .map_err(|e| StoreError::corrupt(format!("project {id}"), e))?,
             })
         })
         .collect()
@@ -37,8 +40,8 @@ pub async fn all(from: impl Reader<'_>) -> Result<Vec<Project>, StoreError> {
 /// # Errors
 /// See [`StoreError`].
 pub async fn insert(tx: &mut Tx, project: &Project, now: Timestamp) -> Result<(), StoreError> {
-    let sql = "INSERT INTO projects (id, key, key_folded, name, environment, protected, created_at) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    let sql = "INSERT INTO projects (id, key, key_folded, name, environment, protected, resource_version, \
+               created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
     sqlx::query(sql)
         .bind(project.id.to_string())
         .bind(project.key.as_str())
@@ -46,9 +49,34 @@ pub async fn insert(tx: &mut Tx, project: &Project, now: Timestamp) -> Result<()
         .bind(&project.name)
         .bind(word(project.environment)?)
         .bind(i64::from(project.protected))
+        .bind(version(project.resource_version)?)
         .bind(millis(now))
         .execute(&mut **tx)
         .await
         .map_err(StoreError::query("add a project"))?;
     Ok(())
+}
+
+/// Puts a project in the place of its version `from`. Says whether that version was there.
+///
+/// # Errors
+/// See [`StoreError`].
+pub async fn update(tx: &mut Tx, project: &Project, from: u64) -> Result<bool, StoreError> {
+    let sql = "UPDATE projects SET name = $1, environment = $2, protected = $3, resource_version = $4 \
+               WHERE id = $5 AND resource_version = $6";
+    let done = sqlx::query(sql)
+        .bind(&project.name)
+        .bind(word(project.environment)?)
+        .bind(i64::from(project.protected))
+        .bind(version(project.resource_version)?)
+        .bind(project.id.to_string())
+        .bind(version(from)?)
+        .execute(&mut **tx)
+        .await
+        .map_err(StoreError::query("change a project"))?;
+    Ok(done.rows_affected() == 1)
+}
+
+fn version(version: u64) -> Result<i64, StoreError> {
+    i64::try_from(version).map_err(|e| StoreError::corrupt("version", e))
 }

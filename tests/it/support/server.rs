@@ -249,15 +249,8 @@ async fn add_token(options: &Options, name: &str, role: Role, token: &str) {
     let store = Store::open(place).await.expect("a store");
     let project = store::projects::all(store.readers()).await.expect("projects")[0].id;
     let mut tx = store.begin().await.expect("begins");
-    let stored = StoredToken {
-        hash: hash(token),
-        project_id: project,
-        name: name.to_owned(),
-        role,
-    };
-    store::tokens::put(&mut tx, &stored, jiff::Timestamp::now())
-        .await
-        .expect("stored");
+    let stored = StoredToken::new(hash(token), name, project, role, jiff::Timestamp::UNIX_EPOCH);
+    store::tokens::put(&mut tx, &stored).await.expect("stored");
     store::commit(tx).await.expect("committed");
     store.close().await;
 }
