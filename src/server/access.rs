@@ -92,7 +92,10 @@ impl StoredDeployment {
         if self.deployment.revoked_at.is_some() {
             return false;
         }
-        let previous = self.deployment.previous_key_until.is_some_and(|until| now < until);
+        let previous = self
+            .deployment
+            .previous_key_until
+            .is_some_and(|until| now < until);
         self.key_hash == *hash || (previous && self.previous_hash.as_ref() == Some(hash))
     }
 }
@@ -117,11 +120,7 @@ fn new_key(kind: DeploymentKind) -> String {
         DeploymentKind::Client => "client",
         DeploymentKind::Server => "server",
     };
-    format!(
-        "{prefix}-{}{}",
-        Uuid::new_v4().simple(),
-        Uuid::new_v4().simple()
-    )
+    format!("{prefix}-{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple())
 }
 
 /// `server-1a2b…9f0e`
@@ -213,7 +212,10 @@ impl Access {
     /// Puts a deployment in the place of its former state.
     pub fn put_deployment(&mut self, deployment: StoredDeployment) {
         if let Some(before) = self.deployments.remove(deployment.id()) {
-            for hash in [Some(before.key_hash), before.previous_hash].into_iter().flatten() {
+            for hash in [Some(before.key_hash), before.previous_hash]
+                .into_iter()
+                .flatten()
+            {
                 self.by_hash.remove(&hash);
             }
         }
@@ -252,9 +254,9 @@ impl Access {
 
     /// The administrators of a project who could take the place of another one at `now`.
     pub fn admins(&self, project: Uuid, now: Timestamp) -> impl Iterator<Item = &Arc<StoredToken>> {
-        self.tokens.values().filter(move |token| {
-            token.is_valid(now) && token.roles.get(&project) == Some(&Role::Admin)
-        })
+        self.tokens
+            .values()
+            .filter(move |token| token.is_valid(now) && token.roles.get(&project) == Some(&Role::Admin))
     }
 }
 

@@ -143,8 +143,13 @@ impl Loaded {
 }
 
 async fn load_overrides(snapshot: &Snapshot, connection: &mut AnyConnection) -> Result<(), StoreError> {
-    let of_experiments = snapshot.all().map(|e| (e.experiment.id, Arc::clone(&e.overrides)));
-    let of_flags = snapshot.flags().all().map(|f| (f.flag.id, Arc::clone(&f.overrides)));
+    let of_experiments = snapshot
+        .all()
+        .map(|e| (e.experiment.id, Arc::clone(&e.overrides)));
+    let of_flags = snapshot
+        .flags()
+        .all()
+        .map(|f| (f.flag.id, Arc::clone(&f.overrides)));
     let tables: HashMap<Uuid, Arc<OverrideTable>> = of_experiments.chain(of_flags).collect();
     let mut unreadable = None;
     store::overrides::each(connection, |row| {
@@ -344,11 +349,7 @@ async fn reload_flag(
     Ok(())
 }
 
-async fn reload_lab(
-    next: &mut Snapshot,
-    connection: &mut AnyConnection,
-    id: &str,
-) -> Result<(), StoreError> {
+async fn reload_lab(next: &mut Snapshot, connection: &mut AnyConnection, id: &str) -> Result<(), StoreError> {
     let id = Uuid::parse_str(id).map_err(|error| StoreError::corrupt(format!("lab {id}"), error))?;
     match objects::one::<Lab>(connection, objects::Kind::Lab, id).await? {
         Some((project, lab)) => next.labs.put(Arc::new((in_project("lab", project)?, lab))),

@@ -93,10 +93,7 @@ impl Registry {
     pub async fn load(store: Store, max_variants: usize) -> Result<Arc<Self>, StoreError> {
         let failed = || StoreError::query("read the configuration");
         let mut connection = store.readers().acquire().await.map_err(failed())?;
-        let Loaded {
-            snapshot,
-            applied,
-        } = Loaded::read(&mut connection).await?;
+        let Loaded { snapshot, applied } = Loaded::read(&mut connection).await?;
         drop(connection);
         Ok(Arc::new(Self {
             store,

@@ -189,7 +189,10 @@ impl Keys {
     /// What decides `key`, whatever its case, for a caller with this deployment (none for one with a token).
     #[must_use]
     pub fn find(&self, project: Uuid, deployment: Option<Uuid>, key: &str) -> Option<Served<'_>> {
-        self.0.get(&project)?.get(folded(key).as_ref())?.served(deployment)
+        self.0
+            .get(&project)?
+            .get(folded(key).as_ref())?
+            .served(deployment)
     }
 
     /// Everything that such a caller can ask for, sorted by key.
@@ -211,7 +214,10 @@ impl Keys {
 
     /// All experiments that are linked to the flag `key`, the one that decides first.
     pub fn linked_to(&self, project: Uuid, key: &str) -> impl Iterator<Item = &Arc<Experiment>> {
-        let place = self.0.get(&project).and_then(|keys| keys.get(folded(key).as_ref()));
+        let place = self
+            .0
+            .get(&project)
+            .and_then(|keys| keys.get(folded(key).as_ref()));
         let entries = place.into_iter().flat_map(|place| &place.experiments);
         entries.map(|entry| &entry.experiment)
     }
@@ -238,7 +244,9 @@ impl Keys {
     /// Takes an experiment out.
     pub(super) fn remove_experiment(&mut self, entry: &Entry) {
         self.change(entry.project, asked_for(&entry.experiment), |place| {
-            place.experiments.retain(|e| e.experiment.id != entry.experiment.id);
+            place
+                .experiments
+                .retain(|e| e.experiment.id != entry.experiment.id);
         });
     }
 
@@ -252,5 +260,131 @@ impl Keys {
     /// Takes a flag out.
     pub(super) fn remove_flag(&mut self, entry: &FlagEntry) {
         self.change(entry.project, &entry.flag.key, |place| place.flag = None);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use serde_json::json;
+
+    use super::*;
+    use crate::server::snapshot::Snapshot;
+
+    const PROJECT: Uuid = Uuid::from_u128(1);
+    const WEB: Uuid = Uuid::from_u128(10);
+    const APP: Uuid = Uuid::from_u128(11);
+
+    fn flag(key: &str, archived: bool) -> FlagEntry {
+        let json = json!({
+            "id": Uuid::new_v4(), "key": key, "salt": key, "resourceVersion": 1, "archived": archived,
+            "variants": [{"key": "on", "trafficPct": 100}], "deployments": [WEB],
+            "createdAt": "2026-01-01T00:00:00Z", "updatedAt": "2026-01-01T00:00:00Z",
+        });
+        let flag = serde_json::from_value(json).expect("a flag");
+        FlagEntry::new(PROJECT, flag, Arc::default()).expect("compiles")
+    }
+
+    fn experiment(key: &str, flag: Option<&str>, status: Status, second: i64) -> Entry {
+        let json = json!({
+            "id": Uuid::new_v4(), "key": key, "name": key, "salt": key, "assignmentMode": "profile",
+            "status": status, "linkedFlag": flag, "resourceVersion": 1, "deployments": [WEB, APP],
+            "variants": [{"key": "control", "isControl": true}, {"key": "treatment", "orderIndex": 1}],
+            "defaultVariantId": "control",
+            "createdAt": Timestamp::from_second(second).expect("a time"), "updatedAt": "2026-01-01T00:00:00Z",
+        });
+        let experiment = serde_json::from_value(json).expect("an experiment");
+        Entry::new(PROJECT, experiment, Arc::default()).expect("compiles")
+    }
+
+    /// What decides `key`: `flag`, or the key of an experiment.
+    fn decides(snapshot: &Snapshot, deployment: Option<Uuid>, key: &str) -> Option<String> {
+        let served = snapshot.keys().find(PROJECT, deployment, key)?;
+        Some(
+            served
+                .experiment()
+                .map_or("flag".to_owned(), |e| e.key.to_string()),
+        )
+    }
+
+    #[test]
+    fn an_experiment_decides_its_flag_while_it_lasts() {
+        for status in Status::ALL {
+            let mut snapshot = Snapshot::default();
+            snapshot.put_flag(flag("Checkout", false));
+            snapshot.put(experiment("exp", Some("checkout"), status, 1));
+            let expected = if takes_over(status) { "exp" } else { "flag" };
+            assert_eq!(
+                decides(&snapshot, None, "CHECKOUT").as_deref(),
+                Some(expected),
+                "{status}"
+            );
+            assert_eq!(
+                decides(&snapshot, None, "exp"),
+                None,
+                "its own key is not asked for"
+            );
+        }
+    }
+
+    #[test]
+    fn a_deployment_sees_only_what_names_it() {
+        let mut snapshot = Snapshot::default();
+        snapshot.put_flag(flag("f", false));
+        assert_eq!(decides(&snapshot, Some(WEB), "f").as_deref(), Some("flag"));
+        assert_eq!(decides(&snapshot, Some(APP), "f"), None);
+        snapshot.put(experiment("e", Some("f"), Status::Active, 1));
+        assert_eq!(decides(&snapshot, Some(APP), "f").as_deref(), Some("e"));
+        assert_eq!(decides(&snapshot, Some(Uuid::from_u128(12)), "f"), None);
+        assert!(snapshot.keys().find(Uuid::from_u128(2), None, "f").is_none());
+    }
+
+    #[test]
+    fn of_several_experiments_the_active_one_decides_then_the_newest() {
+        let mut snapshot = Snapshot::default();
+        snapshot.put_flag(flag("f", false));
+        snapshot.put(experiment("done", Some("f"), Status::Completed, 9));
+        snapshot.put(experiment("old", Some("f"), Status::Active, 1));
+        assert_eq!(decides(&snapshot, None, "f").as_deref(), Some("old"));
+        let new = experiment("new", Some("f"), Status::Active, 2);
+        let id = new.experiment.id;
+        snapshot.put(new);
+        assert_eq!(decides(&snapshot, None, "f").as_deref(), Some("new"));
+        snapshot.remove(id);
+        assert_eq!(decides(&snapshot, None, "f").as_deref(), Some("old"));
+    }
+
+    #[test]
+    fn without_a_flag_an_experiment_answers_for_itself_and_what_is_archived_is_gone() {
+        let mut snapshot = Snapshot::default();
+        for (key, status) in [
+            ("draft", Status::Draft),
+            ("ended", Status::Ended),
+            ("gone", Status::Archived),
+        ] {
+            snapshot.put(experiment(key, None, status, 1));
+        }
+        snapshot.put_flag(flag("old-flag", true));
+        let keys: Vec<&str> = snapshot
+            .keys()
+            .all(PROJECT, None)
+            .into_iter()
+            .map(|served| served.key().as_str())
+            .collect();
+        assert_eq!(keys, ["draft", "ended"]);
+        assert_eq!(decides(&snapshot, None, "gone"), None);
+        assert_eq!(decides(&snapshot, None, "old-flag"), None);
+    }
+
+    #[test]
+    fn a_change_of_the_linked_flag_moves_the_experiment() {
+        let mut snapshot = Snapshot::default();
+        let entry = experiment("e", Some("one"), Status::Active, 1);
+        let mut moved = Experiment::clone(&entry.experiment);
+        snapshot.put(entry);
+        moved.linked_flag = Key::new("two").ok();
+        snapshot.put(Entry::new(PROJECT, moved, Arc::default()).expect("compiles"));
+        assert_eq!(decides(&snapshot, None, "one"), None);
+        assert_eq!(decides(&snapshot, None, "two").as_deref(), Some("e"));
     }
 }

@@ -125,7 +125,9 @@ async fn put_admin(
         return Ok(());
     };
     let fresh = StoredToken::new(hash, ADMIN, home.id, Role::Admin, now());
-    let before = known.iter().find(|token| token.name == ADMIN && token.revoked_at.is_none());
+    let before = known
+        .iter()
+        .find(|token| token.name == ADMIN && token.revoked_at.is_none());
     let mut token = before.cloned().unwrap_or(fresh);
     token.hash = hash;
     token.expires_at = None;

@@ -4,7 +4,6 @@
 //! write is answered, so that a caller sees its own change at once and a decision never waits for a
 //! writer. Overrides may be a million: each experiment's are one [`OverrideTable`] that is changed in place.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use uuid::Uuid;

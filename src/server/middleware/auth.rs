@@ -73,7 +73,9 @@ impl Caller {
     fn of_token(access: &Access, token: &Arc<StoredToken>, wanted: Option<&str>) -> Result<Self, ApiError> {
         let of = |id: &Uuid| access.project(*id);
         let project = match wanted {
-            Some(name) => access.find_project(name).filter(|p| token.roles.contains_key(&p.id)),
+            Some(name) => access
+                .find_project(name)
+                .filter(|p| token.roles.contains_key(&p.id)),
             None if token.roles.contains_key(&token.home) => of(&token.home),
             None => token.roles.keys().find_map(of),
         };

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::domain::{AuditAction, AuditEntry};
 
-use super::{Reader, Statement, Store, StoreError, Tx, from_word, millis, timestamp, word};
+use super::{Reader, Statement, Store, StoreError, Tx, millis, timestamp, word};
 
 /// Adds an entry; its `id` is given by the store.
 ///
@@ -97,7 +97,7 @@ pub async fn of_object(
                 id,
                 at: timestamp(row.get("at"))?,
                 actor: row.get("actor"),
-                action: from_word(row.get("action"))?,
+                action: AuditAction::from(row.get::<String, _>("action").as_str()),
                 object_id: Uuid::parse_str(&object).map_err(|e| corrupt(e.to_string()))?,
                 object_key: row.get("object_key"),
                 resource_version: u64::try_from(version).map_err(|e| corrupt(e.to_string()))?,

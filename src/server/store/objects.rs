@@ -80,12 +80,7 @@ pub async fn insert(tx: &mut Tx, row: Row, document: &impl Serialize) -> Result<
 ///
 /// # Errors
 /// See [`StoreError`].
-pub async fn update(
-    tx: &mut Tx,
-    row: Row,
-    document: &impl Serialize,
-    from: u64,
-) -> Result<bool, StoreError> {
+pub async fn update(tx: &mut Tx, row: Row, document: &impl Serialize, from: u64) -> Result<bool, StoreError> {
     let sql = "UPDATE objects SET name_folded = $1, resource_version = $2, document = $3, updated_at = $4 \
                WHERE kind = $5 AND id = $6 AND resource_version = $7";
     let done = sqlx::query(sql)
