@@ -83,15 +83,14 @@ async fn a_token_is_known_everywhere_and_so_is_its_end() {
         let server = TestServer::start().await;
         let store = Store::open(&place(server.dir.path())).await.expect("a store");
         let project = store::projects::all(store.readers()).await.expect("projects")[0].id;
+        let robot = StoredToken::new(hash(""), "robot", project, Role::Viewer, now());
         let issue = async |token: &str| {
             let stored = StoredToken {
                 hash: hash(token),
-                project_id: project,
-                name: "robot".to_owned(),
-                role: Role::Viewer,
+                ..robot.clone()
             };
             let mut tx = store.begin().await.expect("begins");
-            store::tokens::put(&mut tx, &stored, now()).await.expect("stored");
+            store::tokens::put(&mut tx, &stored).await.expect("stored");
             let recorded = feed::record(&mut tx, Kind::Token, Some(project), "robot", now()).await;
             recorded.expect("recorded");
             store::commit(tx).await.expect("committed");
