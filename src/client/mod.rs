@@ -27,6 +27,8 @@ use crate::domain::{Experiment, User};
 
 pub use error::ClientError;
 
+/// The header that names the project a request is about.
+const PROJECT_HEADER: &str = "x-splitdeck-project";
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a whole request may take.
@@ -41,6 +43,8 @@ pub struct Client {
     base: Url,
     /// `Bearer …`; marked as sensitive, so that the HTTP stack does not log it.
     authorization: HeaderValue,
+    /// Key of the project that every request is about; the token's own without one.
+    project: Option<HeaderValue>,
 }
 
 impl fmt::Debug for Client {
@@ -145,7 +149,21 @@ impl Client {
             http: http.build().map_err(ClientError::Setup)?,
             base,
             authorization,
+            project: None,
         })
+    }
+
+    /// The same client for requests about one project, named by its key; without one they are about the
+    /// token's own project.
+    ///
+    /// # Errors
+    /// [`ClientError::BadProject`] when the key does not fit into a header.
+    pub fn in_project(mut self, key: Option<&str>) -> Result<Self, ClientError> {
+        let value = |key: &str| {
+            HeaderValue::from_str(key).map_err(|_| ClientError::BadProject { given: key.to_owned() })
+        };
+        self.project = key.map(value).transpose()?;
+        Ok(self)
     }
 
     /// The server's address.
@@ -161,9 +179,14 @@ impl Client {
             path.pop_if_empty().extend(segments);
         }
         let authorization = self.authorization.clone();
-        self.http
+        let request = self
+            .http
             .request(method, url)
-            .header(AUTHORIZATION, authorization)
+            .header(AUTHORIZATION, authorization);
+        match &self.project {
+            Some(project) => request.header(PROJECT_HEADER, project.clone()),
+            None => request,
+        }
     }
 
     /// Sends a request and reads the whole answer, whatever its status.

@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::check;
+pub use super::cockpit::{CockpitConfig, ContextConfig};
+
 /// All settings. Everything has a default; an unknown key is an error, so that a typo is not silent.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -15,6 +18,8 @@ pub struct Config {
     pub clickhouse: ClickHouseConfig,
     /// The cockpit.
     pub cockpit: CockpitConfig,
+    /// Name → a server with a project and credentials.
+    pub contexts: BTreeMap<String, ContextConfig>,
     /// Action → keys. An action that is not named keeps its own keys.
     pub keys: BTreeMap<String, Vec<String>>,
 }
@@ -96,31 +101,6 @@ impl Default for ClickHouseConfig {
     }
 }
 
-/// Settings of the cockpit.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct CockpitConfig {
-    /// Address of the server.
-    pub api: Option<String>,
-    /// File that holds the token.
-    pub token_file: Option<PathBuf>,
-    /// Name of a theme.
-    pub theme: String,
-    /// `unicode` or `ascii`.
-    pub glyphs: String,
-}
-
-impl Default for CockpitConfig {
-    fn default() -> Self {
-        Self {
-            api: None,
-            token_file: None,
-            theme: "default".to_owned(),
-            glyphs: "unicode".to_owned(),
-        }
-    }
-}
-
 /// A configuration file that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -165,14 +145,18 @@ impl Config {
     /// # Errors
     /// See [`ConfigError::Invalid`].
     pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
-        toml::from_str(text).map_err(|error| {
-            let at = error.span().map_or(0, |span| span.start).min(text.len());
-            let line = text.as_bytes()[..at].iter().filter(|b| **b == b'\n').count() + 1;
-            ConfigError::Invalid {
-                path: path.to_owned(),
-                line,
-                message: error.message().to_owned(),
-            }
+        let (config, mistakes) = check::check(text);
+        let Some(first) = mistakes.first() else {
+            return Ok(config);
+        };
+        let more = match mistakes.len() {
+            1 => String::new(),
+            n => format!(" ({} more: `splitdeck config check` lists them)", n - 1),
+        };
+        Err(ConfigError::Invalid {
+            path: path.to_owned(),
+            line: first.line,
+            message: format!("{first}{more}"),
         })
     }
 }
@@ -273,20 +257,88 @@ const SECTIONS: &[(&str, &str, &[Setting])] = &[
     ),
     (
         "cockpit",
-        "The terminal.",
+        "The terminal. Flags go before variables, variables before this file.",
         &[
+            setting(
+                "context",
+                "\"prod\"",
+                "Which of the contexts below; SPLITDECK_CONTEXT goes first.",
+            ),
             setting(
                 "api",
                 "\"http://127.0.0.1:8620\"",
                 "The server; SPLITDECK_API goes first.",
             ),
             setting(
-                "token_file",
-                "\"/home/me/.config/splitdeck/token\"",
-                "The token; SPLITDECK_TOKEN goes first.",
+                "project",
+                "\"shop-prod\"",
+                "Key of the project, without it the token's own; SPLITDECK_PROJECT goes first.",
             ),
-            setting("theme", "\"default\"", "Name of a theme."),
-            setting("glyphs", "\"unicode\"", "unicode or ascii."),
+            setting(
+                "token_file",
+                "\"~/.config/splitdeck/token\"",
+                "File that holds the token; SPLITDECK_TOKEN goes first.",
+            ),
+            setting(
+                "token_command",
+                "[\"pass\", \"show\", \"splitdeck\"]",
+                "Or the program that prints it, with its arguments; no shell reads them. It has 10 s.",
+            ),
+            setting(
+                "read_only",
+                "false",
+                "Refuse every change; SPLITDECK_READ_ONLY goes first.",
+            ),
+            setting(
+                "allow_plain_http",
+                "false",
+                "Whether plain HTTP to a server on another machine is allowed.",
+            ),
+            setting(
+                "theme",
+                "\"default\"",
+                "Name of a theme: of a file in themes/ beside this one, or built in; SPLITDECK_THEME goes first.",
+            ),
+            setting(
+                "glyphs",
+                "\"auto\"",
+                "auto, braille, block or ascii; SPLITDECK_GLYPHS goes first.",
+            ),
+            setting(
+                "mouse",
+                "false",
+                "Whether clicks select and the wheel scrolls; SPLITDECK_MOUSE goes first.",
+            ),
+            setting(
+                "notify",
+                "\"bell\"",
+                "On an automatic pause or a new alarm: bell, osc9, osc777, a list of these, or off; \
+                 SPLITDECK_NOTIFY goes first.",
+            ),
+        ],
+    ),
+    (
+        "contexts.prod",
+        "A server by name, for `context` above, --context, and `:context` in the cockpit. As many as you like.",
+        &[
+            setting("api", "\"https://splitdeck.internal\"", "The server."),
+            setting("project", "\"shop-prod\"", "Key of the project."),
+            setting(
+                "token_file",
+                "\"~/.config/splitdeck/prod.token\"",
+                "File that holds the token.",
+            ),
+            setting(
+                "token_command",
+                "[\"op\", \"read\", \"op://infra/splitdeck/token\"]",
+                "Or the program that prints it.",
+            ),
+            setting("read_only", "false", "Refuse every change."),
+            setting(
+                "allow_plain_http",
+                "false",
+                "Whether plain HTTP to a server on another machine is allowed.",
+            ),
         ],
     ),
     (
@@ -309,8 +361,11 @@ const WITHOUT_DEFAULT: &[&str] = &[
     "password_file",
     "read_user",
     "read_password_file",
+    "context",
     "api",
+    "project",
     "token_file",
+    "token_command",
     "help",
 ];
 
@@ -322,7 +377,9 @@ pub fn example() -> String {
          # Copy to ~/.config/splitdeck/config.toml and uncomment what you change. This file is generated.\n",
     );
     for (section, about, settings) in SECTIONS {
-        text.push_str(&format!("\n# {about}\n[{section}]\n"));
+        // A context must name a server, so that its heading is an example as well.
+        let mark = if section.contains('.') { "#" } else { "" };
+        text.push_str(&format!("\n# {about}\n{mark}[{section}]\n"));
         for Setting { key, value, help } in *settings {
             text.push_str(&format!("# {help}\n#{key} = {value}\n"));
         }
@@ -348,17 +405,25 @@ mod tests {
     fn the_example_says_the_defaults() {
         let path = Path::new("config.example.toml");
         assert_eq!(Config::parse(&example(), path).expect("reads"), Config::default());
-        let config = Config::parse(&uncommented(WITHOUT_DEFAULT), path).expect("reads");
+        let mut config: Config = toml::from_str(&uncommented(WITHOUT_DEFAULT)).expect("reads");
+        let context = config.contexts.remove("prod").expect("the example of a context");
+        assert_eq!(context, ContextConfig::default());
         assert_eq!(config, Config::default());
     }
 
     #[test]
     fn the_example_names_every_setting() {
-        let config = Config::parse(&uncommented(&[]), Path::new("config.example.toml")).expect("reads");
+        // Not checked as a whole: it shows both ways to say a token.
+        let config: Config = toml::from_str(&uncommented(&[])).expect("reads");
         let value = toml::Value::try_from(&config).expect("writes");
         let table = value.as_table().expect("a table");
         for (section, _, settings) in SECTIONS {
-            let there = table[*section].as_table().expect("a section").keys().cloned();
+            let section_of = |table: &toml::Table, name: &str| table[name].as_table().expect("a section").clone();
+            let found = match section.split_once('.') {
+                Some((outer, inner)) => section_of(&section_of(table, outer), inner),
+                None => section_of(table, section),
+            };
+            let there = found.keys().cloned();
             let named = settings.iter().map(|s| s.key.to_owned());
             let (mut there, mut named): (Vec<_>, Vec<_>) = (there.collect(), named.collect());
             there.sort();
