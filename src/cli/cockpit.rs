@@ -1,8 +1,11 @@
 //! `splitdeck` without a subcommand: the cockpit of a server.
 
+use clap::builder::BoolishValueParser;
+
 use super::CliError;
-use crate::config::access::API_VARIABLE;
-use crate::config::{Access, AccessError, Config, Paths};
+use crate::config::cockpit::{GlyphSetting, Notify};
+use crate::config::{Access, AccessError, Config, Flags, Paths};
+use crate::runtime::look::{Files, Fixed};
 use crate::runtime::{self, CockpitError, CockpitOptions};
 
 /// Arguments of the cockpit.
@@ -14,21 +17,59 @@ pub struct Args {
     /// Address of the server; else SPLITDECK_API, else the configuration.
     #[arg(long, value_name = "URL")]
     pub api: Option<String>,
+    /// Key of the project; else SPLITDECK_PROJECT, else the configuration, else the token's own.
+    #[arg(long, value_name = "KEY")]
+    pub project: Option<String>,
+    /// A server of the configuration by name; else SPLITDECK_CONTEXT, else the configuration.
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
     /// Refuse every change, whatever the token may do.
-    #[arg(long)]
+    #[arg(long, env = "SPLITDECK_READ_ONLY", value_parser = BoolishValueParser::new())]
     pub read_only: bool,
     /// Allow plain HTTP to a server on another machine: the token crosses the network in the clear.
     #[arg(long)]
     pub allow_plain_http: bool,
-    /// Name of the theme.
-    #[arg(long, env = "SPLITDECK_THEME", value_name = "NAME")]
-    pub theme: Option<String>,
-    /// Draw with ASCII only.
+    /// Lines of text instead of a screen, for screen readers and terminals that can do no more; so with TERM=dumb.
     #[arg(long)]
-    pub ascii: bool,
+    pub plain: bool,
+    /// How it looks and is heard.
+    #[command(flatten)]
+    pub look: LookArgs,
     /// Crash after the first frame, to see that the terminal is given back.
     #[arg(long, hide = true)]
     pub panic_after_first_frame: bool,
+}
+
+/// How the cockpit looks and is heard.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct LookArgs {
+    /// Name of the theme: of a file in themes/ beside the configuration, or built in
+    #[arg(long, env = "SPLITDECK_THEME", value_name = "NAME")]
+    pub theme: Option<String>,
+    /// Which glyphs are drawn: auto, braille, block or ascii
+    #[arg(long, env = "SPLITDECK_GLYPHS", value_name = "SET", value_parser = glyphs)]
+    pub glyphs: Option<GlyphSetting>,
+    /// Draw with ASCII only: as --glyphs ascii
+    #[arg(long, conflicts_with = "glyphs")]
+    pub ascii: bool,
+    /// Listen to the mouse: clicks select, the wheel scrolls
+    #[arg(
+        long,
+        env = "SPLITDECK_MOUSE",
+        value_name = "BOOL",
+        num_args = 0..=1,
+        default_missing_value = "true",
+        value_parser = BoolishValueParser::new()
+    )]
+    pub mouse: Option<bool>,
+    /// How to call on an automatic pause or a new alarm: bell, osc9, osc777, several with commas, or off
+    #[arg(long, env = "SPLITDECK_NOTIFY", value_name = "WAYS")]
+    pub notify: Option<Notify>,
+}
+
+fn glyphs(word: &str) -> Result<GlyphSetting, String> {
+    let found = GlyphSetting::ALL.into_iter().find(|set| set.as_str() == word);
+    found.ok_or_else(|| "allowed are auto, braille, block, ascii".to_owned())
 }
 
 /// Opens the cockpit. What no argument and no variable says is taken from the configuration file.
@@ -36,41 +77,57 @@ pub struct Args {
 /// # Errors
 /// See [`CliError`].
 pub fn run(args: Args) -> Result<(), CliError> {
-    let config = configuration()?;
-    let variable = |name: &str| match &args.api {
-        Some(api) if name == API_VARIABLE => Some(api.clone()),
-        _ => std::env::var(name).ok(),
+    let (config, files) = configuration()?;
+    let flags = Flags {
+        api: args.api.clone(),
+        project: args.project.clone(),
+        context: args.context.clone(),
     };
-    let access = Access::find(variable, || Ok::<_, AccessError>(config.cockpit.clone())).map_err(|error| {
+    let variable = |name: &str| std::env::var(name).ok();
+    let access = Access::find(&flags, variable, || Ok::<_, AccessError>(config.clone())).map_err(|error| {
         CliError::Usage(format!(
             "{error}. `splitdeck demo` starts a server with running experiments; `splitdeck --help` lists the \
              commands"
         ))
     })?;
-    open(access, args, config)
+    open(access, args, config, files)
 }
 
-/// The user's configuration file.
+/// The user's configuration file, and where it and the themes are.
 ///
 /// # Errors
 /// See [`CliError`].
-pub(super) fn configuration() -> Result<Config, CliError> {
+pub(super) fn configuration() -> Result<(Config, Files), CliError> {
     let paths = Paths::from_env().map_err(|error| CliError::Usage(error.to_string()))?;
-    Config::load(&paths.config_file()).map_err(|error| CliError::Usage(error.to_string()))
+    let config = Config::load(&paths.config_file()).map_err(|error| CliError::Usage(error.to_string()))?;
+    let files = Files {
+        config: Some(paths.config_file()),
+        themes: Some(paths.themes()),
+    };
+    Ok((config, files))
 }
 
 /// Opens the cockpit of the server at `access`.
 ///
 /// # Errors
 /// See [`CliError`].
-pub(super) fn open(access: Access, args: Args, config: Config) -> Result<(), CliError> {
-    let mut options = CockpitOptions::new(access.api, access.token);
+pub(super) fn open(access: Access, args: Args, config: Config, files: Files) -> Result<(), CliError> {
+    let mut options = CockpitOptions::new(access);
     options.experiment = args.experiment;
-    options.read_only = args.read_only;
+    options.read_only = args.read_only || config.cockpit.read_only;
     options.allow_plain_http = args.allow_plain_http;
-    options.theme = args.theme.unwrap_or(config.cockpit.theme);
-    options.ascii = args.ascii || config.cockpit.glyphs == "ascii";
-    options.keys = config.keys;
+    options.mouse = args.look.mouse.unwrap_or(config.cockpit.mouse);
+    options.fixed = Fixed {
+        theme: args.look.theme,
+        glyphs: if args.look.ascii {
+            Some(GlyphSetting::Ascii)
+        } else {
+            args.look.glyphs
+        },
+        notify: args.look.notify,
+    };
+    options.config = config;
+    options.files = files;
     options.panic_after_first_frame = args.panic_after_first_frame;
     runtime::run(options).map_err(|error| match error {
         CockpitError::Client(error) => error.into(),

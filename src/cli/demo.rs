@@ -29,12 +29,9 @@ pub struct Args {
     /// Simulated visitors a second, both simulated experiments together; 0 for none
     #[arg(long, value_name = "N", default_value_t = DEFAULT_RATE, value_parser = rate)]
     rate: f64,
-    /// Name of the theme
-    #[arg(long, env = "SPLITDECK_THEME", value_name = "NAME")]
-    theme: Option<String>,
-    /// Draw with ASCII only
-    #[arg(long)]
-    ascii: bool,
+    /// How the cockpit looks and is heard
+    #[command(flatten)]
+    look: cockpit::LookArgs,
     /// The child of the cockpit: as --headless, until standard input closes
     #[arg(long, hide = true, conflicts_with = "headless")]
     child: bool,
@@ -104,10 +101,9 @@ fn install_engine(paths: &Paths) -> Result<(), CliError> {
 
 fn with_screen(data_dir: &Path, args: &Args) -> Result<(), CliError> {
     // A mistake in the configuration is told before anything is started.
-    let config = cockpit::configuration()?;
+    let (config, files) = cockpit::configuration()?;
     let cockpit_args = cockpit::Args {
-        theme: args.theme.clone(),
-        ascii: args.ascii,
+        look: args.look.clone(),
         ..cockpit::Args::default()
     };
     // Standard error may be closed: the demo starts all the same.
@@ -121,8 +117,12 @@ fn with_screen(data_dir: &Path, args: &Args) -> Result<(), CliError> {
     let access = Access {
         api: ready.api,
         token: ready.token,
+        project: None,
+        context: None,
+        read_only: false,
+        allow_plain_http: false,
     };
-    let outcome = cockpit::open(access, cockpit_args, config);
+    let outcome = cockpit::open(access, cockpit_args, config, files);
     backend.end();
     outcome
 }

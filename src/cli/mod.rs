@@ -4,6 +4,7 @@
 
 pub mod calc;
 pub mod cockpit;
+pub mod config;
 pub mod demo;
 mod demo_backend;
 pub mod engine;
@@ -16,6 +17,7 @@ pub mod progress;
 pub mod remote;
 pub mod results;
 pub mod serve;
+pub mod shell;
 pub mod stack;
 
 use std::process::ExitCode;
@@ -45,6 +47,10 @@ pub struct Cli {
 pub enum Command {
     /// Calculators: Bayesian results, sample ratio mismatch, power.
     Calc(calc::Args),
+    /// Completions for a shell, to be loaded by it.
+    Completions(shell::CompletionsArgs),
+    /// The configuration file: check it, print an example, tell where it is.
+    Config(config::Args),
     /// Everything at once: engine, server, real and simulated experiments, and the cockpit.
     Demo(demo::Args),
     /// The embedded ClickHouse: install, run, status.
@@ -55,6 +61,8 @@ pub enum Command {
     Explain(explain::Args),
     /// Run what a server otherwise does by itself.
     Jobs(jobs::Args),
+    /// Manual pages, one for each command.
+    Man(shell::ManArgs),
     /// Who is forced into a variant.
     Overrides(overrides::Args),
     /// What an experiment shows so far: rates, posteriors, the split, time series, segments.
@@ -94,11 +102,14 @@ impl CliError {
 pub fn run(cli: Cli) -> Result<(), CliError> {
     match cli.command {
         Some(Command::Calc(args)) => calc::run(&args),
+        Some(Command::Completions(args)) => shell::completions(&args),
+        Some(Command::Config(args)) => config::run(args),
         Some(Command::Demo(args)) => demo::run(&args),
         Some(Command::Engine(args)) => engine::run(args),
         Some(Command::Experiments(args)) => experiments::run(args),
         Some(Command::Explain(args)) => explain::run(args),
         Some(Command::Jobs(args)) => jobs::run(&args),
+        Some(Command::Man(args)) => shell::man(&args),
         Some(Command::Overrides(args)) => overrides::run(args),
         Some(Command::Results(args)) => results::run(args),
         Some(Command::Serve(args)) => serve::run(&args),

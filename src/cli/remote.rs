@@ -2,9 +2,7 @@
 
 use crate::api::problem::Code;
 use crate::client::{Client, ClientError, Options};
-use crate::config::access::API_VARIABLE;
-use crate::config::file::CockpitConfig;
-use crate::config::{Access, AccessError, Config, Paths};
+use crate::config::{Access, AccessError, Config, Flags, Paths};
 
 use super::CliError;
 
@@ -15,6 +13,24 @@ pub struct Remote {
     /// Address of the server; else SPLITDECK_API, else the configuration
     #[arg(long, global = true, value_name = "URL", help_heading = "Server")]
     api: Option<String>,
+    /// Key of the project; else SPLITDECK_PROJECT, else the configuration, else the token's own
+    #[arg(
+        id = "server_project",
+        long = "project",
+        global = true,
+        value_name = "KEY",
+        help_heading = "Server"
+    )]
+    project: Option<String>,
+    /// A server of the configuration by name; else SPLITDECK_CONTEXT, else the configuration
+    #[arg(
+        id = "server_context",
+        long = "context",
+        global = true,
+        value_name = "NAME",
+        help_heading = "Server"
+    )]
+    context: Option<String>,
     /// Speak plain HTTP to another machine, the token readable on the way
     #[arg(long, global = true, help_heading = "Server")]
     allow_plain_http: bool,
@@ -29,16 +45,18 @@ impl Remote {
     where
         F: Future<Output = Result<T, CliError>>,
     {
-        let variable = |name: &str| match &self.api {
-            Some(api) if name == API_VARIABLE => Some(api.clone()),
-            _ => std::env::var(name).ok(),
+        let flags = Flags {
+            api: self.api.clone(),
+            project: self.project.clone(),
+            context: self.context.clone(),
         };
-        let Access { api, token } = Access::find(variable, of_user)?;
+        let access = Access::find(&flags, |name| std::env::var(name).ok(), of_user)?;
         let options = Options {
-            allow_plain_http: self.allow_plain_http,
+            allow_plain_http: self.allow_plain_http || access.allow_plain_http,
             ..Options::default()
         };
-        let client = Client::new(&api, token, options)?;
+        let client =
+            Client::new(&access.api, access.token, options)?.in_project(access.project.as_deref())?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -47,12 +65,11 @@ impl Remote {
     }
 }
 
-/// The user's configuration of the cockpit: it names the server for headless commands as well.
-fn of_user() -> Result<CockpitConfig, CliError> {
+/// The user's configuration: its `[cockpit]` and contexts name the server for headless commands as well.
+fn of_user() -> Result<Config, CliError> {
     let usage = |error: &dyn std::error::Error| CliError::Usage(error.to_string());
     let paths = Paths::from_env().map_err(|error| usage(&error))?;
-    let config = Config::load(&paths.config_file()).map_err(|error| usage(&error))?;
-    Ok(config.cockpit)
+    Config::load(&paths.config_file()).map_err(|error| usage(&error))
 }
 
 impl From<AccessError> for CliError {
@@ -65,7 +82,7 @@ impl From<ClientError> for CliError {
     /// What the server refused because of what was asked is a fault of the arguments.
     fn from(error: ClientError) -> Self {
         let wrong_arguments = match &error {
-            ClientError::BadAddress { .. } | ClientError::BadToken => true,
+            ClientError::BadAddress { .. } | ClientError::BadToken | ClientError::BadProject { .. } => true,
             refused => matches!(refused.code(), Some(Code::Invalid | Code::Malformed)),
         };
         if wrong_arguments {

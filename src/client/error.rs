@@ -20,6 +20,14 @@ pub enum ClientError {
         "cannot use the token: it holds characters that do not fit into a header; copy it again, without blanks"
     )]
     BadToken,
+    /// The key of the project cannot be sent.
+    #[error(
+        "cannot use \"{given}\" as the key of a project: it holds characters that do not fit into a header"
+    )]
+    BadProject {
+        /// The key.
+        given: String,
+    },
     /// The HTTP stack cannot be set up.
     #[error("cannot set up the HTTP client: {0}")]
     Setup(#[source] reqwest::Error),

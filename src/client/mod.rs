@@ -20,6 +20,7 @@ use crate::api::experiments::{
 use crate::api::jobs::SrmGuardRun;
 use crate::api::overrides::{DeleteOverride, ListOverrides, OverridePage, OverridesSet, SetOverrides};
 use crate::api::problem::Problem;
+use crate::api::projects::PROJECT_HEADER;
 use crate::api::results::{Results, ResultsQuery};
 use crate::api::system::{Health, Me, Readiness, WarehouseLogin};
 use crate::api::track::{TrackEvent, Tracked};
@@ -27,8 +28,6 @@ use crate::domain::{Experiment, User};
 
 pub use error::ClientError;
 
-/// The header that names the project a request is about.
-const PROJECT_HEADER: &str = "x-splitdeck-project";
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a whole request may take.
@@ -160,7 +159,9 @@ impl Client {
     /// [`ClientError::BadProject`] when the key does not fit into a header.
     pub fn in_project(mut self, key: Option<&str>) -> Result<Self, ClientError> {
         let value = |key: &str| {
-            HeaderValue::from_str(key).map_err(|_| ClientError::BadProject { given: key.to_owned() })
+            HeaderValue::from_str(key).map_err(|_| ClientError::BadProject {
+                given: key.to_owned(),
+            })
         };
         self.project = key.map(value).transpose()?;
         Ok(self)

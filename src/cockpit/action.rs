@@ -3,6 +3,29 @@
 use super::Key;
 use super::keymap::Command;
 use super::ports::Reply;
+use super::state::Tab;
+use super::state::preferences::Read;
+use super::update::preferences::Connected;
+
+/// What the mouse did.
+#[derive(Debug, Clone, Copy, Eq, PartialEq)]
+pub enum Mouse {
+    /// A click on what the view says stands there.
+    Click(Target),
+    /// The wheel was turned up by one notch.
+    WheelUp,
+    /// The wheel was turned down by one notch.
+    WheelDown,
+}
+
+/// What stands under the mouse.
+#[derive(Debug, Clone, Copy, Eq, PartialEq)]
+pub enum Target {
+    /// A row of the list or of what is on top, so many rows below the cursor; negative above it.
+    Row(isize),
+    /// A tab of an experiment.
+    Tab(Tab),
+}
 
 /// One thing that happened.
 #[derive(Debug, Clone)]
@@ -43,6 +66,14 @@ pub enum Action {
     /// What [`Effect::Save`](super::Effect::Save) came to: the paths of the files, or what failed, on
     /// what, and what to do.
     Saved(Result<Vec<String>, String>),
+    /// The files of the configuration were read, at the start or because one of them changed.
+    Read(Box<Read>),
+    /// The connection is to another server now.
+    Connected(Box<Connected>),
+    /// Something that was asked for by an effect did not work: what, and what to do.
+    Failed(String),
+    /// The mouse, where it is listened to.
+    Mouse(Mouse),
     /// An answer or a failure.
     Reply(Box<Reply>),
 }

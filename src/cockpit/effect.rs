@@ -23,6 +23,12 @@ pub enum Effect {
     Repaint,
     /// Stop the process until the shell continues it (ctrl-z).
     Suspend,
+    /// Draw with the theme and the glyphs of the preferences from now on.
+    Look,
+    /// Connect to the server of a context, and send [`Action::Connected`](super::Action::Connected).
+    Connect(String),
+    /// Call a person who does not look, with these words.
+    Call(String),
     /// Leave.
     Quit,
 }

@@ -134,7 +134,10 @@ impl Access {
             let value = variable(name).map(|value| value.trim().to_owned());
             value.filter(|value| !value.is_empty())
         };
-        let (api, token) = (flags.api.clone().or_else(|| set(API_VARIABLE)), set(TOKEN_VARIABLE));
+        let (api, token) = (
+            flags.api.clone().or_else(|| set(API_VARIABLE)),
+            set(TOKEN_VARIABLE),
+        );
         let project = flags.project.clone().or_else(|| set(PROJECT_VARIABLE));
         let context = flags.context.clone().or_else(|| set(CONTEXT_VARIABLE));
         if let (None, Some(api), Some(token)) = (&context, &api, &token) {
@@ -359,16 +362,27 @@ mod tests {
             )
         };
         let is = |api: &str, token: &str, project: &str, context: &str| {
-            (api.to_owned(), token.to_owned(), project.to_owned(), context.to_owned())
+            (
+                api.to_owned(),
+                token.to_owned(),
+                project.to_owned(),
+                context.to_owned(),
+            )
         };
         let none = Flags::default();
-        assert_eq!(told(&none, &[]), is("http://shared", "shared-token", "shop-dev", "dev"));
+        assert_eq!(
+            told(&none, &[]),
+            is("http://shared", "shared-token", "shop-dev", "dev")
+        );
         assert_eq!(
             told(&none, &[("SPLITDECK_CONTEXT", "prod")]),
             is("http://prod", "prod-token", "shop-prod", "prod")
         );
         assert_eq!(
-            told(&none, &[("SPLITDECK_CONTEXT", "prod"), ("SPLITDECK_PROJECT", "other")]),
+            told(
+                &none,
+                &[("SPLITDECK_CONTEXT", "prod"), ("SPLITDECK_PROJECT", "other")]
+            ),
             is("http://prod", "prod-token", "other", "prod")
         );
         // What a flag asks for stands before what lies about in the environment.
@@ -401,7 +415,11 @@ mod tests {
         let variable = |name: &str| (!name.ends_with("CONTEXT")).then(|| format!("of {name}"));
         let access = Access::find(&Flags::default(), variable, unread).expect("found");
         assert_eq!(
-            (access.api.as_str(), access.token.as_str(), access.project.as_deref()),
+            (
+                access.api.as_str(),
+                access.token.as_str(),
+                access.project.as_deref()
+            ),
             (
                 "of SPLITDECK_API",
                 "of SPLITDECK_TOKEN",

@@ -47,7 +47,8 @@ pub fn check(text: &str) -> (Config, Vec<Mistake>) {
     let whole = table.span();
     let mut table = table.into_inner();
     let config = loop {
-        let error = match Config::deserialize(Deserializer::from(Spanned::new(whole.clone(), table.clone()))) {
+        let error = match Config::deserialize(Deserializer::from(Spanned::new(whole.clone(), table.clone())))
+        {
             Ok(config) => break config,
             Err(error) => error,
         };
@@ -118,7 +119,8 @@ fn credentials(
     match command {
         Some([]) => say(
             &path,
-            "is empty; it is a program and its arguments, such as [\"pass\", \"show\", \"splitdeck\"]".to_owned(),
+            "is empty; it is a program and its arguments, such as [\"pass\", \"show\", \"splitdeck\"]"
+                .to_owned(),
         ),
         Some(_) if file => say(
             &path,
@@ -235,7 +237,10 @@ listen = \"x\"
         );
         assert!(mistakes[3].message.contains("there are staging"), "{mistakes:?}");
         assert_eq!(config.cockpit.theme, "light");
-        assert_eq!(config.contexts["staging"].api.as_deref(), Some("http://127.0.0.1:1"));
+        assert_eq!(
+            config.contexts["staging"].api.as_deref(),
+            Some("http://127.0.0.1:1")
+        );
     }
 
     #[test]

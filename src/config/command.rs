@@ -80,8 +80,20 @@ pub fn first_line(argv: &[String], limit: Duration) -> Result<String, CommandErr
     let until = Instant::now() + limit;
     let (sender, receiver) = mpsc::channel();
     for (first, pipe) in [
-        (true, child.stdout.take().map(|out| Box::new(out) as Box<dyn std::io::Read + Send>)),
-        (false, child.stderr.take().map(|err| Box::new(err) as Box<dyn std::io::Read + Send>)),
+        (
+            true,
+            child
+                .stdout
+                .take()
+                .map(|out| Box::new(out) as Box<dyn std::io::Read + Send>),
+        ),
+        (
+            false,
+            child
+                .stderr
+                .take()
+                .map(|err| Box::new(err) as Box<dyn std::io::Read + Send>),
+        ),
     ] {
         let sender = sender.clone();
         // Both are read at once: a program that fills one pipe while the other is read would stand still.
@@ -166,9 +178,16 @@ mod tests {
     fn a_failure_says_why_and_never_what_was_printed() {
         let long = Duration::from_secs(60);
         let error = run("echo s3cret; echo 'vault is locked' >&2; exit 3", long).expect_err("failed");
-        assert!(error.contains("vault is locked") && error.contains('3'), "{error}");
+        assert!(
+            error.contains("vault is locked") && error.contains('3'),
+            "{error}"
+        );
         assert!(!error.contains("s3cret"), "{error}");
-        assert!(run("true", long).expect_err("nothing").contains("no line of text"));
+        assert!(
+            run("true", long)
+                .expect_err("nothing")
+                .contains("no line of text")
+        );
         let error = first_line(&["/no/such".to_owned()], long).expect_err("none");
         assert!(error.to_string().contains("/no/such"), "{error}");
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::check;
+use super::check::check;
 pub use super::cockpit::{CockpitConfig, ContextConfig};
 
 /// All settings. Everything has a default; an unknown key is an error, so that a typo is not silent.
@@ -145,7 +145,7 @@ impl Config {
     /// # Errors
     /// See [`ConfigError::Invalid`].
     pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
-        let (config, mistakes) = check::check(text);
+        let (config, mistakes) = check(text);
         let Some(first) = mistakes.first() else {
             return Ok(config);
         };
@@ -418,7 +418,8 @@ mod tests {
         let value = toml::Value::try_from(&config).expect("writes");
         let table = value.as_table().expect("a table");
         for (section, _, settings) in SECTIONS {
-            let section_of = |table: &toml::Table, name: &str| table[name].as_table().expect("a section").clone();
+            let section_of =
+                |table: &toml::Table, name: &str| table[name].as_table().expect("a section").clone();
             let found = match section.split_once('.') {
                 Some((outer, inner)) => section_of(&section_of(table, outer), inner),
                 None => section_of(table, section),

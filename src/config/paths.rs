@@ -93,6 +93,12 @@ impl Paths {
         })
     }
 
+    /// The folder of the user's own themes.
+    #[must_use]
+    pub fn themes(&self) -> PathBuf {
+        self.config.join("themes")
+    }
+
     /// The configuration file.
     #[must_use]
     pub fn config_file(&self) -> PathBuf {

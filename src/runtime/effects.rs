@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
-use super::CockpitOptions;
+use super::look::Files;
 use super::reader::Reader;
 use crate::api::experiments::HistoryQuery;
 use crate::api::problem::Code;
@@ -18,6 +18,7 @@ use crate::client::{Client, ClientError, Options};
 use crate::cockpit::Action;
 use crate::cockpit::effect::File;
 use crate::cockpit::ports::{Answer, Failure, FailureKind, Reply, Request, RunId, Service, Slot};
+use crate::config::Access;
 
 /// How long the server may take before it counts as lost.
 const API_LIMIT: Duration = Duration::from_secs(10);
@@ -29,6 +30,8 @@ const WAREHOUSE_LIMIT: Duration = Duration::from_secs(35);
 pub enum Outcome {
     /// What came of it.
     Done(Box<Action>),
+    /// How another server is spoken to, or why that is not known.
+    Access(Box<Result<Access, String>>),
     /// The task panicked.
     Crashed,
 }
@@ -47,18 +50,21 @@ impl Runner {
     /// # Errors
     /// When the server's address cannot be used.
     pub fn new(
-        options: &CockpitOptions,
+        access: &Access,
+        allow_plain_http: bool,
         replies: mpsc::UnboundedSender<Outcome>,
     ) -> Result<Self, ClientError> {
+        let allow_plain_http = allow_plain_http || access.allow_plain_http;
         let client = Client::new(
-            &options.api,
-            options.token.clone(),
+            &access.api,
+            &access.token,
             Options {
                 timeout: API_LIMIT,
-                allow_plain_http: options.allow_plain_http,
+                allow_plain_http,
             },
-        )?;
-        let reader = Reader::new(client.clone(), options.allow_plain_http);
+        )?
+        .in_project(access.project.as_deref())?;
+        let reader = Reader::new(client.clone(), allow_plain_http);
         Ok(Self {
             client,
             reader,
@@ -116,6 +122,27 @@ impl Runner {
         });
     }
 
+    /// Finds out how the server of a context is spoken to: a program may have to print the token.
+    pub fn find(&self, files: Files, context: String) {
+        let replies = self.replies.clone();
+        tokio::task::spawn_blocking(move || {
+            let found = files.config().and_then(|config| {
+                Access::of_context(&config, &context)
+                    .map_err(|error| format!("Cannot go to {context}: {error}"))
+            });
+            // The loop is gone when nobody listens.
+            let _ = replies.send(Outcome::Access(Box::new(found)));
+        });
+    }
+
+    /// A runner for another server, with the same ear for its answers.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn elsewhere(&self, access: &Access, allow_plain_http: bool) -> Result<Self, ClientError> {
+        Self::new(access, allow_plain_http, self.replies.clone())
+    }
+
     /// Writes new files into the working directory, off the loop: a disk may be slow.
     pub fn save(&self, files: [File; 2]) {
         let replies = self.replies.clone();
@@ -124,6 +151,13 @@ impl Runner {
             // The loop is gone when nobody listens.
             let _ = replies.send(Outcome::Done(Box::new(Action::Saved(outcome))));
         });
+    }
+
+    /// Drops everything that is on its way, except what writes.
+    pub fn cancel_all(&mut self) {
+        for (_, running) in self.running.drain() {
+            running.abort();
+        }
     }
 
     /// Drops the unfinished request of a kind.
@@ -195,9 +229,13 @@ pub fn api_failure(error: &ClientError) -> Failure {
     // Whatever it answers, a server that answers is there.
     let kind = match (error, error.code()) {
         (ClientError::Unreachable { .. } | ClientError::BadAnswer { .. }, _) => FailureKind::Lost,
-        (ClientError::BadAddress { .. } | ClientError::BadToken | ClientError::Setup(_), _) => {
-            FailureKind::Configuration
-        }
+        (
+            ClientError::BadAddress { .. }
+            | ClientError::BadToken
+            | ClientError::BadProject { .. }
+            | ClientError::Setup(_),
+            _,
+        ) => FailureKind::Configuration,
         (_, Some(Code::Unauthorized)) => FailureKind::Configuration,
         _ => FailureKind::Refused,
     };

@@ -7,66 +7,73 @@
 
 mod clock;
 mod effects;
+pub mod look;
 mod reader;
 mod signals;
 mod tty;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use termprofile::TermProfile;
 use tokio::sync::mpsc;
 
 use crate::client::ClientError;
+use crate::cockpit::action::Mouse;
+use crate::cockpit::state::preferences::Look;
 use crate::cockpit::state::{Dirty, Level, Settings, State};
+use crate::cockpit::update::preferences::Connected;
 use crate::cockpit::update::{next_deadline, notify};
 use crate::cockpit::{Action, Effect, update};
-use crate::tui::glyphs::Glyphs;
+use crate::config::cockpit::Call as Way;
+use crate::config::{Access, Config};
 use crate::tui::input::Input;
-use crate::tui::terminal::{Terminal, TerminalError};
+use crate::tui::terminal::{Call, Terminal, TerminalError};
 use crate::tui::theme::{Theme, ThemeError};
 use crate::tui::{theme, view};
 
 use clock::Clock;
 use effects::Runner;
+use look::{Files, Fixed, Stamp};
 use signals::{Signal, Signals};
 use tty::Tty;
 
 /// How the cockpit is started.
 #[derive(Debug, Clone)]
 pub struct CockpitOptions {
-    /// The server's address.
-    pub api: String,
-    /// The bearer token.
-    pub token: String,
+    /// The server, the token, and the project.
+    pub access: Access,
     /// The experiment to open, by id or key; the list without one.
     pub experiment: Option<String>,
     /// Whether every write is refused, whatever the token may do.
     pub read_only: bool,
     /// Whether plain HTTP to a host that is not loopback is allowed.
     pub allow_plain_http: bool,
-    /// Name of the theme.
-    pub theme: String,
-    /// Whether only ASCII is drawn, whatever the locale says.
-    pub ascii: bool,
-    /// Names of commands → keys, instead of the ones they have.
-    pub keys: BTreeMap<String, Vec<String>>,
+    /// The configuration, as it was read.
+    pub config: Config,
+    /// The files it is read from again when they change.
+    pub files: Files,
+    /// What flags and variables say, whatever the files do.
+    pub fixed: Fixed,
+    /// Whether the mouse is listened to.
+    pub mouse: bool,
     /// Panics after the first frame: for the test that the terminal is given back.
     pub panic_after_first_frame: bool,
 }
 
 impl CockpitOptions {
     /// The cockpit of a server, with the defaults for everything else.
-    pub fn new(api: impl Into<String>, token: impl Into<String>) -> Self {
+    #[must_use]
+    pub fn new(access: Access) -> Self {
         Self {
-            api: api.into(),
-            token: token.into(),
+            access,
             experiment: None,
             read_only: false,
             allow_plain_http: false,
-            theme: "default".to_owned(),
-            ascii: false,
-            keys: BTreeMap::new(),
+            config: Config::default(),
+            files: Files::default(),
+            fixed: Fixed::default(),
+            mouse: false,
             panic_after_first_frame: false,
         }
     }
@@ -92,6 +99,8 @@ pub enum CockpitError {
     Crashed,
 }
 
+/// How often it is looked whether the configuration or a theme has changed.
+const LOOK_AT_FILES: Duration = Duration::from_secs(1);
 /// Frames for data, at most one in this time.
 const DATA_FRAME: SignedDuration = SignedDuration::from_millis(100);
 
@@ -101,22 +110,25 @@ const DATA_FRAME: SignedDuration = SignedDuration::from_millis(100);
 /// See [`CockpitError`]. A lost server is none: the cockpit shows it and keeps trying.
 pub fn run(options: CockpitOptions) -> Result<(), CockpitError> {
     let profile = theme::profile(&termprofile::Env, &std::io::stdout());
-    let glyphs = if options.ascii {
-        Glyphs::Ascii
-    } else {
-        Glyphs::from_env(|name| std::env::var(name).ok())
-    };
-    let theme = Theme::built_in(&options.theme)?
-        .adapted(profile)
-        .with_glyphs(glyphs);
+    let theme = dressed(
+        &options.files,
+        &look::look(&options.config, &options.fixed),
+        profile,
+    )?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(CockpitError::Setup)?;
-    let outcome = runtime.block_on(Cockpit::run(options, theme));
+    let outcome = runtime.block_on(Cockpit::run(options, theme, profile));
     // Whatever is still on its way is not waited for.
     runtime.shutdown_background();
     outcome
+}
+
+/// A look as this terminal can show it.
+fn dressed(files: &Files, look: &Look, profile: TermProfile) -> Result<Theme, ThemeError> {
+    let theme = files.theme(&look.theme)?;
+    Ok(theme.adapted(profile).with_glyphs(look::glyphs(look.glyphs)))
 }
 
 /// What ends the loop.
@@ -132,6 +144,14 @@ struct Cockpit {
     theme: Theme,
     clock: Clock,
     terminal: Terminal,
+    /// How it was started.
+    options: CockpitOptions,
+    /// What the terminal can show.
+    profile: TermProfile,
+    /// The files as they were when they were read last.
+    stamp: Stamp,
+    /// How a person is called.
+    calls: Vec<Call>,
     /// Whether we stopped ourselves: the signal that we were continued is no news then.
     stopped: bool,
     /// When the last frame for data was drawn.
@@ -139,42 +159,46 @@ struct Cockpit {
 }
 
 impl Cockpit {
-    async fn run(options: CockpitOptions, theme: Theme) -> Result<(), CockpitError> {
+    async fn run(options: CockpitOptions, theme: Theme, profile: TermProfile) -> Result<(), CockpitError> {
         let clock = Clock::start();
         let mut signals = Signals::listen().map_err(CockpitError::Setup)?;
-        let terminal = Terminal::enter()?;
+        let terminal = Terminal::enter(options.mouse)?;
         let mut tty = Tty::new(terminal.input()?).map_err(CockpitError::Setup)?;
         let settings = Settings {
-            api: options.api.clone(),
+            api: options.access.api.clone(),
+            context: options.access.context.clone(),
             experiment: options.experiment.clone(),
-            read_only: options.read_only,
+            read_only: options.read_only || options.access.read_only,
             seed: clock.seed(),
         };
         let mut state = State::new(settings, terminal.drawn_size());
-        let problems = state.keymap.rebind(&options.keys);
-        if let Some(problem) = problems.first() {
-            let more = match problems.len() {
-                1 => String::new(),
-                n => format!(" ({} more)", n - 1),
-            };
-            let text = format!("Configuration: {problem}{more}");
-            notify(&mut state, Level::Warn, text, clock.now());
+        if let Some(file) = &options.files.config {
+            state.preferences.file = file.display().to_string();
         }
+        let read = options.files.read(&options.config, &options.fixed, false);
+        update(&mut state, Action::Read(Box::new(read)), clock.now());
         let mut cockpit = Self {
             state,
             theme,
             clock,
             terminal,
+            stamp: options.files.stamp(),
+            calls: calls(&options.config, &options.fixed),
+            profile,
+            options,
             stopped: false,
             last_frame: None,
         };
         // The first frame comes before anything is asked of anybody.
         cockpit.draw()?;
-        if options.panic_after_first_frame {
+        if cockpit.options.panic_after_first_frame {
             crash();
         }
         let (replies, mut answered) = mpsc::unbounded_channel();
-        let mut runner = Runner::new(&options, replies)?;
+        let options = &cockpit.options;
+        let mut runner = Runner::new(&options.access, options.allow_plain_http, replies)?;
+        let mut files = tokio::time::interval(LOOK_AT_FILES);
+        files.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut ended = cockpit.take(Action::Start, &mut runner)?;
         let mut inputs = Vec::new();
         while ended.is_none() {
@@ -189,17 +213,19 @@ impl Cockpit {
                     }
                     for input in inputs.drain(..) {
                         if ended.is_none() {
-                            ended = cockpit.take(action_of(input), &mut runner)?;
+                            ended = cockpit.input(input, &mut runner)?;
                         }
                     }
                 }
                 Some(reply) = answered.recv() => {
                     ended = match reply {
                         effects::Outcome::Done(action) => cockpit.take(*action, &mut runner)?,
+                        effects::Outcome::Access(access) => cockpit.go(*access, &mut runner)?,
                         effects::Outcome::Crashed => Some(End::Crashed),
                     };
                 }
                 () = sleep(wait) => ended = cockpit.take(Action::Tick, &mut runner)?,
+                _ = files.tick() => ended = cockpit.look_at_files(&mut runner)?,
             }
             if ended.is_none() {
                 cockpit.draw_if_due()?;
@@ -225,11 +251,97 @@ impl Cockpit {
                     self.terminal.repaint()?;
                     self.state.touch(Dirty::Now);
                 }
+                Effect::Look => self.dress(),
+                Effect::Connect(context) => runner.find(self.options.files.clone(), context),
+                Effect::Call(text) => self.terminal.call(&text, &self.calls)?,
                 Effect::Suspend => self.suspend(runner)?,
                 Effect::Quit => return Ok(Some(End::Left)),
             }
         }
         Ok(None)
+    }
+
+    /// Something from the terminal.
+    fn input(&mut self, input: Input, runner: &mut Runner) -> Result<Option<End>, CockpitError> {
+        let action = match input {
+            Input::Key(key) => Action::Key(key),
+            Input::Paste { text, truncated } => Action::Paste { text, truncated },
+            Input::Focus(focused) => Action::Focus(focused),
+            Input::Wheel(up) => Action::Mouse(if up { Mouse::WheelUp } else { Mouse::WheelDown }),
+            Input::Click(column, row) => {
+                let size = self.terminal.drawn_size();
+                match view::target(&self.state, &self.theme, size, (column, row), self.clock.now()) {
+                    Some(target) => Action::Mouse(Mouse::Click(target)),
+                    None => return Ok(None),
+                }
+            }
+        };
+        self.take(action, runner)
+    }
+
+    /// Draws with the look of the preferences from now on. A theme that cannot be used leaves the one before.
+    fn dress(&mut self) {
+        match dressed(&self.options.files, &self.state.preferences.look, self.profile) {
+            Ok(theme) => self.theme = theme,
+            Err(error) => {
+                let text = format!("{error}; the theme from before stays");
+                notify(&mut self.state, Level::Warn, text, self.clock.now());
+            }
+        }
+        self.state.touch(Dirty::Now);
+    }
+
+    /// Reads the configuration and the themes again when one of them changed; mistakes leave what was before.
+    fn look_at_files(&mut self, runner: &mut Runner) -> Result<Option<End>, CockpitError> {
+        let stamp = self.options.files.stamp();
+        if stamp == self.stamp {
+            return Ok(None);
+        }
+        self.stamp = stamp;
+        match self.options.files.config() {
+            Ok(config) => {
+                let mut read = self.options.files.read(&config, &self.options.fixed, true);
+                if config.cockpit.theme == self.options.config.cockpit.theme
+                    && config.cockpit.glyphs == self.options.config.cockpit.glyphs
+                {
+                    // What was chosen in the settings stays until the file says something else.
+                    read.look = None;
+                }
+                self.calls = calls(&config, &self.options.fixed);
+                self.options.config = config;
+                self.take(Action::Read(Box::new(read)), runner)
+            }
+            Err(error) => {
+                let text = format!("{error}; what was before stays");
+                self.take(Action::Failed(text), runner)
+            }
+        }
+    }
+
+    /// Speaks to another server from now on.
+    fn go(
+        &mut self,
+        access: Result<Access, String>,
+        runner: &mut Runner,
+    ) -> Result<Option<End>, CockpitError> {
+        let elsewhere = access.and_then(|access| {
+            let next = runner.elsewhere(&access, self.options.allow_plain_http);
+            next.map(|next| (access, next)).map_err(|error| error.to_string())
+        });
+        match elsewhere {
+            Ok((access, next)) => {
+                let connected = Connected {
+                    api: access.api,
+                    context: access.context,
+                    read_only: access.read_only || self.options.read_only,
+                };
+                // What is on its way to the server of before is dropped by it.
+                let mut before = std::mem::replace(runner, next);
+                before.cancel_all();
+                self.take(Action::Connected(Box::new(connected)), runner)
+            }
+            Err(why) => self.take(Action::Failed(why), runner),
+        }
     }
 
     fn signal(&mut self, signal: Signal, runner: &mut Runner) -> Result<Option<End>, CockpitError> {
@@ -335,12 +447,15 @@ impl Cockpit {
     }
 }
 
-fn action_of(input: Input) -> Action {
-    match input {
-        Input::Key(key) => Action::Key(key),
-        Input::Paste { text, truncated } => Action::Paste { text, truncated },
-        Input::Focus(focused) => Action::Focus(focused),
-    }
+/// The ways to call a person that flags, variables and the file ask for together.
+fn calls(config: &Config, fixed: &Fixed) -> Vec<Call> {
+    let ways = fixed.notify.as_ref().unwrap_or(&config.cockpit.notify);
+    let way = |way: &Way| match way {
+        Way::Bell => Call::Bell,
+        Way::Osc9 => Call::Osc9,
+        Way::Osc777 => Call::Osc777,
+    };
+    ways.0.iter().map(way).collect()
 }
 
 /// Sleeps; for ever without a duration.

@@ -42,6 +42,10 @@ pub fn header(pen: &mut Pen<'_>, state: &State, now: Timestamp) {
         }
         None => left.push((state.settings.api.clone(), theme.dim)),
     }
+    if let Some(context) = &state.settings.context {
+        left.push(dot.clone());
+        left.push((format!("@{context}"), theme.dim));
+    }
     if state.settings.read_only {
         left.push(dot);
         left.push(("read-only".to_owned(), theme.info));
@@ -157,9 +161,20 @@ pub fn list_title(pen: &mut Pen<'_>, state: &State, now: Timestamp) -> Option<Po
     cursor
 }
 
-/// The second line of an experiment: its status, and the tabs.
-pub fn tab_bar(pen: &mut Pen<'_>, detail: &ExperimentDetail, now: Timestamp) {
-    let theme = pen.theme;
+/// How much of the second line of an experiment finds room.
+enum TabBar {
+    /// Everything.
+    Long,
+    /// Numbers for the tabs that are not open.
+    Short,
+    /// The same with the name alone in front.
+    Shorter,
+    /// The open tab and the name.
+    Open,
+}
+
+/// What stands in the second line of an experiment in front of the tabs.
+fn about(theme: &Theme, detail: &ExperimentDetail, now: Timestamp) -> Vec<Span> {
     let mut left: Vec<Span> = vec![(detail.name.clone(), theme.heading)];
     if let Some(experiment) = detail.config() {
         let auto = experiment.is_auto_paused();
@@ -173,55 +188,110 @@ pub fn tab_bar(pen: &mut Pen<'_>, detail: &ExperimentDetail, now: Timestamp) {
             theme.dim,
         ));
     }
-    let tabs = |short: bool| -> Vec<Span> {
-        let mut spans = Vec::new();
-        for tab in Tab::ALL {
-            let open = tab == detail.tab;
-            let number = tab.index() + 1;
-            let gap = if tab == Tab::ALL[0] {
-                ""
-            } else if short {
-                " "
-            } else {
-                "  "
-            };
-            spans.push((gap.to_owned(), theme.dim));
-            let text = if open || !short {
-                format!("{number} {}", tab.title())
-            } else {
-                number.to_string()
-            };
-            let style = if open {
-                theme.accent.add_modifier(Modifier::UNDERLINED)
-            } else {
-                theme.dim
-            };
-            spans.push((text, style));
-        }
-        spans
-    };
-    let width = pen.width();
-    let long = tabs(false);
-    let used = width_of(&left) + 1;
-    if used + GAP + width_of(&long) < width {
-        draw_spans(pen, 1, 0, &left);
-        draw_spans(pen, width - width_of(&long) - 1, 0, &long);
-        return;
+    left
+}
+
+/// The tabs, one span a tab with the gap before it in a span of its own.
+fn tab_spans(theme: &Theme, detail: &ExperimentDetail, short: bool) -> Vec<(Option<Tab>, Span)> {
+    let mut spans = Vec::new();
+    for tab in Tab::ALL {
+        let open = tab == detail.tab;
+        let number = tab.index() + 1;
+        let gap = if tab == Tab::ALL[0] {
+            ""
+        } else if short {
+            " "
+        } else {
+            "  "
+        };
+        spans.push((None, (gap.to_owned(), theme.dim)));
+        let text = if open || !short {
+            format!("{number} {}", tab.title())
+        } else {
+            number.to_string()
+        };
+        let style = if open {
+            theme.accent.add_modifier(Modifier::UNDERLINED)
+        } else {
+            theme.dim
+        };
+        spans.push((Some(tab), (text, style)));
     }
-    let short = tabs(true);
-    let room = width_of(&short);
+    spans
+}
+
+fn plain(spans: &[(Option<Tab>, Span)]) -> Vec<Span> {
+    spans.iter().map(|(_, span)| span.clone()).collect()
+}
+
+/// What fits into a width, and the tabs that do.
+fn tab_plan(
+    theme: &Theme,
+    detail: &ExperimentDetail,
+    left: &[Span],
+    width: u16,
+) -> (TabBar, Vec<(Option<Tab>, Span)>) {
+    let used = width_of(left) + 1;
+    let long = tab_spans(theme, detail, false);
+    if used + GAP + width_of(&plain(&long)) < width {
+        return (TabBar::Long, long);
+    }
+    let short = tab_spans(theme, detail, true);
+    let room = width_of(&plain(&short));
     if used + 1 + room < width {
-        draw_spans(pen, 1, 0, &left);
-        draw_spans(pen, width - room - 1, 0, &short);
+        (TabBar::Short, short)
     } else if room + 12 < width {
-        draw_spans(&mut pen.part(0, 0, width - room - 2, 1), 1, 0, &left[..1]);
-        draw_spans(pen, width - room - 1, 0, &short);
+        (TabBar::Shorter, short)
     } else {
-        let open = (
-            format!("{} {}", detail.tab.index() + 1, detail.tab.title()),
-            theme.accent,
-        );
-        draw_spans(pen, 1, 0, &[open, ("  ".to_owned(), theme.dim), left[0].clone()]);
+        (TabBar::Open, Vec::new())
+    }
+}
+
+/// The tab whose name or number stands in a column of the second line.
+#[must_use]
+pub fn tab_at(
+    theme: &Theme,
+    detail: &ExperimentDetail,
+    width: u16,
+    column: u16,
+    now: Timestamp,
+) -> Option<Tab> {
+    let (_, tabs) = tab_plan(theme, detail, &about(theme, detail, now), width);
+    let mut x = width.checked_sub(width_of(&plain(&tabs)) + 1)?;
+    for (tab, span) in &tabs {
+        let end = x + width_of(std::slice::from_ref(span));
+        if (x..end).contains(&column) {
+            return *tab;
+        }
+        x = end;
+    }
+    None
+}
+
+/// The second line of an experiment: its status, and the tabs.
+pub fn tab_bar(pen: &mut Pen<'_>, detail: &ExperimentDetail, now: Timestamp) {
+    let theme = pen.theme;
+    let left = about(theme, detail, now);
+    let width = pen.width();
+    let (plan, tabs) = tab_plan(theme, detail, &left, width);
+    let tabs = plain(&tabs);
+    let room = width_of(&tabs);
+    match plan {
+        TabBar::Long | TabBar::Short => {
+            draw_spans(pen, 1, 0, &left);
+            draw_spans(pen, width - room - 1, 0, &tabs);
+        }
+        TabBar::Shorter => {
+            draw_spans(&mut pen.part(0, 0, width - room - 2, 1), 1, 0, &left[..1]);
+            draw_spans(pen, width - room - 1, 0, &tabs);
+        }
+        TabBar::Open => {
+            let open = (
+                format!("{} {}", detail.tab.index() + 1, detail.tab.title()),
+                theme.accent,
+            );
+            draw_spans(pen, 1, 0, &[open, ("  ".to_owned(), theme.dim), left[0].clone()]);
+        }
     }
 }
 

@@ -20,6 +20,10 @@ pub enum Input {
     },
     /// The window gained or lost the focus.
     Focus(bool),
+    /// The left button was pressed in this column and row, from 0.
+    Click(u16, u16),
+    /// The wheel was turned up, or down.
+    Wheel(bool),
 }
 
 /// The most bytes of a paste that are kept.
@@ -286,6 +290,9 @@ fn csi(bytes: &[u8]) -> Parsed {
         return Parsed::Done(end, None);
     }
     let parameters = std::str::from_utf8(&bytes[2..end]).unwrap_or_default();
+    if let Some(mouse) = parameters.strip_prefix('<') {
+        return Parsed::Done(end + 1, (last == b'M').then(|| pressed(mouse)).flatten());
+    }
     let mut numbers = parameters
         .split(';')
         .map(|text| text.split(':').next().unwrap_or_default().parse::<u32>().ok());
@@ -303,6 +310,19 @@ fn csi(bytes: &[u8]) -> Parsed {
         other => named(other, modifiers).map(Input::Key),
     };
     Parsed::Done(end + 1, input)
+}
+
+/// `button;column;row` of a button that was pressed; from 1.
+fn pressed(parameters: &str) -> Option<Input> {
+    let mut numbers = parameters.split(';').map(|n| n.parse::<u16>().ok());
+    let mut next = || numbers.next().flatten();
+    let (button, column, row) = (next()?, next()?, next()?);
+    match button {
+        0 => Some(Input::Click(column.checked_sub(1)?, row.checked_sub(1)?)),
+        64 => Some(Input::Wheel(true)),
+        65 => Some(Input::Wheel(false)),
+        _ => None,
+    }
 }
 
 /// Keys that are told by the last byte.
@@ -426,7 +446,15 @@ mod tests {
             keys(b"a\x1b]11;rgb:0000/0000/0000\x07b\x1b]52;c;eA==\x1b\\c"),
             "a b c"
         );
-        assert_eq!(keys(b"a\x1b[?62;4c\x1b[999~\x1b[<0;1;1Mb\xff\xc3c"), "a b c");
+        assert_eq!(keys(b"a\x1b[?62;4c\x1b[999~\x1b[<0;1;1mb\xff\xc3c"), "a b c");
+    }
+
+    #[test]
+    fn reads_clicks_and_the_wheel() {
+        assert_eq!(
+            all(b"\x1b[<0;12;3M\x1b[<0;12;3m\x1b[<64;1;1M\x1b[<65;1;1M\x1b[<2;1;1M\x1b[<0;0;1M"),
+            [Input::Click(11, 2), Input::Wheel(true), Input::Wheel(false)]
+        );
     }
 
     #[test]

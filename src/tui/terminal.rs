@@ -20,8 +20,11 @@ use super::sgr;
 
 /// Alternate screen, hidden cursor, bracketed paste, focus events; the mouse stays the terminal's own.
 const ENTER: &str = "\x1b[?1049h\x1b[?25l\x1b[?2004h\x1b[?1004h\x1b[0m\x1b[2J";
+/// Buttons and the wheel, with coordinates of any size. Only where it was asked for: it takes the terminal's own
+/// selection of text away.
+const MOUSE_ON: &str = "\x1b[?1000h\x1b[?1006h";
 /// All of it undone, whatever a broken-off frame left behind.
-const LEAVE: &str = "\x1b[?2026l\x1b[0m\x1b[?1004l\x1b[?2004l\x1b[?25h\x1b[?1049l";
+const LEAVE: &str = "\x1b[?2026l\x1b[?1006l\x1b[?1000l\x1b[0m\x1b[?1004l\x1b[?2004l\x1b[?25h\x1b[?1049l";
 /// Begin and end of a synchronized update: the terminal shows the frame at once or not at all.
 const FRAME_BEGIN: &[u8] = b"\x1b[?2026h";
 const FRAME_END: &[u8] = b"\x1b[?2026l";
@@ -60,7 +63,7 @@ struct Taken {
 }
 
 /// Takes the terminal over: raw mode, alternate screen.
-fn enter(out: &impl AsFd) -> io::Result<()> {
+fn enter(out: &impl AsFd, mouse: bool) -> io::Result<()> {
     let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
     if taken.is_some() {
         return Ok(());
@@ -74,7 +77,8 @@ fn enter(out: &impl AsFd) -> io::Result<()> {
         out: out.as_fd().try_clone_to_owned()?,
         modes,
     });
-    write_all(out, ENTER.as_bytes())
+    let mouse = if mouse { MOUSE_ON } else { "" };
+    write_all(out, [ENTER, mouse].concat().as_bytes())
 }
 
 /// Gives the terminal back as it was. Does nothing when it is not taken over; errors are of no use to
@@ -135,14 +139,15 @@ pub struct Terminal {
     out: OwnedFd,
     screen: Screen<FrameBackend>,
     tmux: bool,
+    mouse: bool,
 }
 
 impl Terminal {
-    /// Takes the terminal on standard output over.
+    /// Takes the terminal on standard output over, with its mouse or without.
     ///
     /// # Errors
     /// When standard output is no terminal, or it cannot be set up.
-    pub fn enter() -> Result<Self, TerminalError> {
+    pub fn enter(mouse: bool) -> Result<Self, TerminalError> {
         let stdout = io::stdout();
         if !stdout.is_terminal() {
             return Err(TerminalError::NotATerminal);
@@ -155,11 +160,16 @@ impl Terminal {
         // leaves colours out instead.
         force_color_output(true);
         restore_on_panic();
-        enter(&out).map_err(TerminalError::io("set up"))?;
+        enter(&out, mouse).map_err(TerminalError::io("set up"))?;
         let size = size_of(&out).unwrap_or(FALLBACK_SIZE);
         let screen = Screen::new(FrameBackend::new(size)).map_err(TerminalError::io("set up"))?;
         let tmux = std::env::var_os("TMUX").is_some_and(|value| !value.is_empty());
-        Ok(Self { out, screen, tmux })
+        Ok(Self {
+            out,
+            screen,
+            tmux,
+            mouse,
+        })
     }
 
     /// Opens the terminal's input: a description of its own, so that making it non-blocking does not
@@ -228,6 +238,14 @@ impl Terminal {
         write_all(&self.out, osc52(text, self.tmux).as_bytes()).map_err(TerminalError::io("write to"))
     }
 
+    /// Calls a person who does not look, in each of the ways.
+    ///
+    /// # Errors
+    /// When the terminal is gone.
+    pub fn call(&self, text: &str, ways: &[Call]) -> Result<(), TerminalError> {
+        write_all(&self.out, calls(text, ways, self.tmux).as_bytes()).map_err(TerminalError::io("write to"))
+    }
+
     /// Gives the terminal back for a while (a stop).
     pub fn leave(&mut self) {
         restore();
@@ -240,7 +258,7 @@ impl Terminal {
     pub fn reenter(&mut self) -> Result<(), TerminalError> {
         // Whoever had it in between may have left any mode behind.
         restore();
-        enter(&self.out).map_err(TerminalError::io("set up"))?;
+        enter(&self.out, self.mouse).map_err(TerminalError::io("set up"))?;
         self.repaint()
     }
 }
@@ -254,12 +272,47 @@ impl Drop for Terminal {
 /// The sequence that puts a text on the clipboard; tmux passes it on when it is wrapped.
 fn osc52(text: &str, tmux: bool) -> String {
     let encoded = base64::engine::general_purpose::STANDARD.encode(text);
-    let plain = format!("\x1b]52;c;{encoded}\x07");
+    wrapped(format!("\x1b]52;c;{encoded}\x07"), tmux)
+}
+
+/// A sequence for the terminal around tmux, which passes it on when it is wrapped (`allow-passthrough`).
+fn wrapped(plain: String, tmux: bool) -> String {
     if tmux {
         format!("\x1bPtmux;{}\x1b\\", plain.replace('\x1b', "\x1b\x1b"))
     } else {
         plain
     }
+}
+
+/// The most characters of a notification.
+const MOST_OF_A_CALL: usize = 200;
+
+/// A way to call a person who does not look at the terminal.
+#[derive(Debug, Clone, Copy, Eq, PartialEq)]
+pub enum Call {
+    /// BEL.
+    Bell,
+    /// OSC 9, as iTerm2 brought it up.
+    Osc9,
+    /// OSC 777, as urxvt brought it up.
+    Osc777,
+}
+
+/// The bytes that call a person: nothing in the text can end the sequence or be taken for a part of it.
+fn calls(text: &str, ways: &[Call], tmux: bool) -> String {
+    let text: String = text
+        .chars()
+        .filter(|c| !c.is_control())
+        .map(|c| if c == ';' { ',' } else { c })
+        .take(MOST_OF_A_CALL)
+        .collect();
+    let bytes = |way: &Call| match way {
+        // tmux takes a bell itself, and marks the window with it.
+        Call::Bell => "\x07".to_owned(),
+        Call::Osc9 => wrapped(format!("\x1b]9;{text}\x07"), tmux),
+        Call::Osc777 => wrapped(format!("\x1b]777;notify;splitdeck;{text}\x07"), tmux),
+    };
+    ways.iter().map(bytes).collect()
 }
 
 fn size_of(out: &OwnedFd) -> Option<Size> {
@@ -448,6 +501,49 @@ mod tests {
         screen.backend_mut().size.set(Size::new(5, 1));
         let painted = draw(&mut screen, "one", None);
         assert!(painted.contains("one"), "{painted:?}");
+    }
+
+    #[test]
+    fn a_frame_is_one_write() {
+        use std::os::unix::net::UnixDatagram;
+        let (out, seen) = UnixDatagram::pair().expect("a pair");
+        let mut screen = screen(120, 40);
+        let wide = "a line of text that is rather long ".repeat(4);
+        for n in 0..3 {
+            draw(&mut screen, &format!("{n}"), None);
+            screen
+                .draw(|frame| {
+                    for y in 0..40 {
+                        let style = Style::default().fg(Color::Indexed(y + n));
+                        frame.buffer_mut().set_stringn(0, u16::from(y), &wide, 120, style);
+                    }
+                })
+                .expect("draws");
+            let frame = screen.backend_mut().take_frame();
+            assert!(frame.len() > 2_000, "{}", frame.len());
+            write_all(&out, &frame).expect("written");
+            // A datagram socket keeps writes apart.
+            let mut buffer = vec![0; 1 << 20];
+            let length = seen.recv(&mut buffer).expect("received");
+            assert_eq!(buffer[..length], frame);
+        }
+    }
+
+    #[test]
+    fn a_call_is_what_was_asked_for_and_nothing_in_it_steers_the_terminal() {
+        let text = "a;b\x1b]0;x\x07 was paused";
+        assert_eq!(calls(text, &[], false), "");
+        assert_eq!(calls(text, &[Call::Bell], true), "\x07");
+        assert_eq!(calls(text, &[Call::Osc9], false), "\x1b]9;a,b]0,x was paused\x07");
+        assert_eq!(
+            calls("p", &[Call::Bell, Call::Osc777], false),
+            "\x07\x1b]777;notify;splitdeck;p\x07"
+        );
+        assert_eq!(
+            calls("p", &[Call::Osc9], true),
+            "\x1bPtmux;\x1b\x1b]9;p\x07\x1b\\"
+        );
+        assert!(calls(&"é".repeat(999), &[Call::Osc9], false).chars().count() < 220);
     }
 
     #[test]

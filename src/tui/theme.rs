@@ -8,7 +8,8 @@
 //! ```
 //!
 //! Modifiers are `bold`, `dim`, `italic`, `underline`, `reverse`; colours `terminal` (its own), the
-//! sixteen by name (`blue`, `bright-blue`), `0` to `255`, and `#rrggbb`. All keys must be there.
+//! sixteen by name (`blue`, `bright-blue`), `0` to `255`, and `#rrggbb`. All keys must be there, unless the
+//! file says `inherits = "dark"` (the name of a built-in theme): then what is left out is that theme's.
 //! What the terminal cannot show is brought down by [`Theme::adapted`]; without colours the meaning
 //! stays in bold, dim and reverse.
 
@@ -36,6 +37,28 @@ pub enum ThemeError {
         /// What is wrong, with the line.
         problem: String,
     },
+    /// A file of the user's own is no theme.
+    #[error("{}, {problem}", path.display())]
+    InFile {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What is wrong, with the line.
+        problem: String,
+    },
+}
+
+impl ThemeError {
+    /// The same about the file it was read from.
+    #[must_use]
+    pub fn of_file(self, path: &std::path::Path) -> Self {
+        match self {
+            Self::Invalid { problem, .. } => Self::InFile {
+                path: path.to_owned(),
+                problem,
+            },
+            other => other,
+        }
+    }
 }
 
 /// The themes that are built in: name and text.
@@ -68,20 +91,36 @@ macro_rules! keys {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
         struct File {
-            description: String,
-            background: ColorText,
-            $($key: StyleText,)*
+            inherits: Option<String>,
+            description: Option<String>,
+            background: Option<ColorText>,
+            $($key: Option<StyleText>,)*
         }
 
         impl Theme {
-            fn from_file(name: &str, file: File) -> Self {
-                Self {
+            /// What the file leaves out is that of the theme it inherits from.
+            fn from_file(name: &str, file: File) -> Result<Self, String> {
+                let base = match &file.inherits {
+                    Some(base) => Some(Self::built_in(base).map_err(|error| format!("inherits: {error}"))?),
+                    None => None,
+                };
+                let missing = |key: &str| {
+                    format!("the key {key} is missing; write it, or inherits = \"dark\" for all that is left out")
+                };
+                let base = base.as_ref();
+                Ok(Self {
                     name: name.to_owned(),
-                    description: file.description,
+                    description: file.description.unwrap_or_else(|| "of your own".to_owned()),
                     glyphs: Glyphs::default(),
-                    background: file.background.0,
-                    $($key: file.$key.0,)*
-                }
+                    background: match file.background {
+                        Some(color) => color.0,
+                        None => base.ok_or_else(|| missing("background"))?.background,
+                    },
+                    $($key: match file.$key {
+                        Some(style) => style.0,
+                        None => base.ok_or_else(|| missing(stringify!($key)))?.$key,
+                    },)*
+                })
             }
 
             /// Every key with its style.
@@ -174,11 +213,20 @@ impl Theme {
     /// # Errors
     /// When a key is missing, unknown or not a style; the message has the line.
     pub fn parse(name: &str, text: &str) -> Result<Self, ThemeError> {
-        let file: File = toml::from_str(text).map_err(|error| ThemeError::Invalid {
+        let invalid = |problem| ThemeError::Invalid {
             name: name.to_owned(),
-            problem: error.to_string(),
+            problem,
+        };
+        let file: File = toml::from_str(text).map_err(|error| {
+            let at = error.span().map_or(0, |span| span.start).min(text.len());
+            let line = text.as_bytes()[..at]
+                .iter()
+                .filter(|byte| **byte == b'\n')
+                .count()
+                + 1;
+            invalid(format!("line {line}: {}", error.message()))
         })?;
-        Ok(Self::from_file(name, file))
+        Self::from_file(name, file).map_err(invalid)
     }
 
     /// The same theme with other glyphs.

@@ -1,13 +1,18 @@
 //! The whole screen: a pure function of state, theme and time.
 
 use jiff::Timestamp;
-use ratatui::Frame;
+use ratatui::backend::TestBackend;
 use ratatui::layout::{Position, Rect};
+use ratatui::style::{Color, Style};
+use ratatui::{Frame, Terminal};
 
 use super::theme::Theme;
 use super::widgets::Pen;
 use super::{chrome, experiments, overlays, tabs};
+use crate::cockpit::action::Target;
+use crate::cockpit::keymap::Context;
 use crate::cockpit::state::{ExperimentDetail, Laid, Screen, State, Tab};
+use crate::cockpit::update::contexts;
 
 /// Draws everything; what could be shown of the scrolled part, for the core to know.
 pub fn view(frame: &mut Frame<'_>, state: &State, theme: &Theme, now: Timestamp) -> Laid {
@@ -66,6 +71,54 @@ pub fn view(frame: &mut Frame<'_>, state: &State, theme: &Theme, now: Timestamp)
         frame.set_cursor_position(at);
     }
     laid
+}
+
+/// What stands at a column and a row of the screen (both from 0), for the mouse.
+///
+/// The screen is drawn once more, with a mark for the selected row: so every list has its rows, wherever it
+/// stands, without saying so. Nothing where no row is selected, and outside the columns of the one that is.
+#[must_use]
+pub fn target(
+    state: &State,
+    theme: &Theme,
+    (width, height): (u16, u16),
+    (column, row): (u16, u16),
+    now: Timestamp,
+) -> Option<Target> {
+    /// A colour that no theme has: they name their grounds in steps of more than one.
+    const MARK: Color = Color::Rgb(1, 0, 1);
+    let area = Rect::new(0, 0, width, height);
+    if state.overlays.is_empty()
+        && let (Screen::Experiment, Some(detail)) = (state.screen, state.open.as_deref())
+        && row == split(area, chrome::alert(state).is_some()).title.y
+    {
+        return chrome::tab_at(theme, detail, width, column, now).map(Target::Tab);
+    }
+    let takes_rows = [Context::Rows, Context::Palette];
+    if !contexts(state).iter().any(|context| takes_rows.contains(context)) {
+        return None;
+    }
+    let marked = Theme {
+        selection: Style::new().bg(MARK),
+        ..theme.clone()
+    };
+    let mut screen = Terminal::new(TestBackend::new(width, height)).ok()?;
+    screen
+        .draw(|frame| {
+            view(frame, state, &marked, now);
+        })
+        .ok()?;
+    let buffer = screen.backend().buffer();
+    let is_marked = |y: u16| buffer.cell((column, y)).is_some_and(|cell| cell.bg == MARK);
+    let mut rows = (0..height).filter(|y| is_marked(*y));
+    let (selected, other) = (rows.next()?, rows.next());
+    // More than one line of it: lines are no rows there.
+    if other.is_some() || row >= height {
+        return None;
+    }
+    Some(Target::Row(
+        isize::try_from(row).ok()? - isize::try_from(selected).ok()?,
+    ))
 }
 
 /// One tab of an experiment, or why there is nothing to show yet.

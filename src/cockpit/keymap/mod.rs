@@ -60,6 +60,8 @@ pub enum Command {
     ScrollDown,
     Back,
     Palette,
+    Settings,
+    Contexts,
     Help,
     Repaint,
     Suspend,
@@ -97,11 +99,13 @@ pub enum Context {
     Explain,
     /// Help, history and other panels to read.
     Panel,
+    /// The settings.
+    Settings,
 }
 
 impl Context {
     /// All of them, in the order of docs.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Always,
         Self::Global,
         Self::Rows,
@@ -116,6 +120,7 @@ impl Context {
         Self::Palette,
         Self::Explain,
         Self::Panel,
+        Self::Settings,
     ];
 
     /// Whether characters are typed into a text there, or must reach it in every state.
@@ -145,6 +150,7 @@ impl Context {
             Self::Palette => "Command palette",
             Self::Explain => "Explain",
             Self::Panel => "Panels",
+            Self::Settings => "Settings",
         }
     }
 }
@@ -214,17 +220,30 @@ impl Default for Keymap {
     }
 }
 
+/// Keys that a command cannot have.
+#[derive(Debug, Clone, Eq, PartialEq, thiserror::Error)]
+#[error("keys.{command}: {why}; its own keys stay")]
+pub struct KeyProblem {
+    /// Name of the command, as it was written.
+    pub command: String,
+    /// Why not.
+    pub why: String,
+}
+
 impl Keymap {
     /// Gives commands other keys; a command that is not named keeps its own.
     ///
     /// What cannot be done is said, one sentence each, and the command keeps its own keys. ctrl-c leaves
     /// whatever is bound.
-    pub fn rebind(&mut self, keys: &BTreeMap<String, Vec<String>>) -> Vec<String> {
+    pub fn rebind(&mut self, keys: &BTreeMap<String, Vec<String>>) -> Vec<KeyProblem> {
         let mut problems = Vec::new();
         for (name, texts) in keys {
             match self.rebound(name, texts) {
                 Ok(bindings) => self.bindings = bindings,
-                Err(problem) => problems.push(format!("keys.{name}: {problem}; its own keys stay")),
+                Err(why) => problems.push(KeyProblem {
+                    command: name.clone(),
+                    why,
+                }),
             }
         }
         problems
@@ -350,7 +369,7 @@ mod tests {
         }
     }
 
-    fn rebind(name: &str, keys: &[&str]) -> (Keymap, Vec<String>) {
+    fn rebind(name: &str, keys: &[&str]) -> (Keymap, Vec<KeyProblem>) {
         let mut keymap = Keymap::default();
         let keys = keys.iter().map(|k| (*k).to_owned()).collect();
         let problems = keymap.rebind(&BTreeMap::from([(name.to_owned(), keys)]));
@@ -362,7 +381,7 @@ mod tests {
         let list = [Context::List, Context::Rows, Context::Global, Context::Always];
         let key = |text: &str| text.parse::<Key>().expect("a key");
         let (keymap, problems) = rebind("help", &["f2", "F"]);
-        assert_eq!(problems, [""; 0]);
+        assert_eq!(problems, []);
         assert_eq!(keymap.command(&list, key("f2")), Some(Command::Help));
         assert_eq!(keymap.command(&list, key("?")), None);
         assert_eq!(
@@ -376,7 +395,7 @@ mod tests {
         assert_eq!(keymap.command(&[Context::Palette], key("J")), None);
         // Leaving works whatever is bound.
         let (keymap, problems) = rebind("quit", &[]);
-        assert_eq!(problems, [""; 0]);
+        assert_eq!(problems, []);
         assert_eq!(keymap.command(&list, key("ctrl-c")), Some(Command::Quit));
         assert_eq!(keymap.command(&list, key("q")), None);
     }
@@ -391,7 +410,7 @@ mod tests {
         ] {
             let (keymap, problems) = rebind(name, keys);
             assert_eq!(problems.len(), 1);
-            assert!(problems[0].contains(says), "{problems:?}");
+            assert!(problems[0].why.contains(says), "{problems:?}");
             assert_eq!(keymap.command(&list, Key::char('?')), Some(Command::Help));
             assert_eq!(keymap.command(&list, "f2".parse().expect("a key")), None);
         }

@@ -129,10 +129,11 @@ pub const COMMANDS: &[Entry] = &[
             (In::Prompt, "enter"),
             (In::Palette, "enter"),
             (In::Explain, "enter"),
+            (In::Settings, "enter"),
         ],
         "go",
         1,
-        "Keep the filter, run the search, take what was typed, run the command, explain the user",
+        "Keep the filter or the setting, run the search, take what was typed, run the command, explain the user",
     ),
     // Tabs.
     in_palette(entry(
@@ -334,10 +335,10 @@ pub const COMMANDS: &[Entry] = &[
     in_palette(entry(
         Command::CopyKey,
         "experiment.copy",
-        &[(In::List, "y"), (In::Experiment, "y")],
+        &[(In::List, "y"), (In::Experiment, "y"), (In::Settings, "y")],
         "copy key",
         0,
-        "Copy the experiment's key; in Explain the hashed text, in Overrides the id",
+        "Copy the experiment's key; in Explain the hashed text, in Overrides the id, in the settings the line for the file",
     )),
     // Live data.
     in_palette(entry(
@@ -438,6 +439,22 @@ pub const COMMANDS: &[Entry] = &[
         21,
         "The command palette: everything by name",
     ),
+    in_palette(entry(
+        Command::Settings,
+        "settings",
+        &[(In::Global, ",")],
+        "settings",
+        0,
+        "Theme and glyphs, shown as you choose; which keys are yours",
+    )),
+    in_palette(entry(
+        Command::Contexts,
+        "context",
+        &[],
+        "context",
+        0,
+        "Go to another server or project of the configuration",
+    )),
     entry(
         Command::Help,
         "help",

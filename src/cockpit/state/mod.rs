@@ -6,6 +6,7 @@ pub mod link;
 pub mod list;
 pub mod overlay;
 pub mod overrides;
+pub mod preferences;
 pub mod requests;
 pub mod text;
 
@@ -15,10 +16,12 @@ pub use experiment::{ExperimentDetail, Tab};
 pub use link::{Health, Link};
 pub use list::ListState;
 pub use overlay::Overlay;
+pub use preferences::Preferences;
 pub use requests::Requests;
 
 use super::keymap::Keymap;
 use super::ports::{Answer, Service};
+use super::update::calls::Calls;
 use crate::api::system::Me;
 
 /// What the cockpit was started with.
@@ -26,6 +29,8 @@ use crate::api::system::Me;
 pub struct Settings {
     /// The server's address, as it is shown.
     pub api: String,
+    /// The context of the configuration that names it.
+    pub context: Option<String>,
     /// The experiment to open at the start, by id or key.
     pub experiment: Option<String>,
     /// Whether every write is refused, whatever the token may do.
@@ -105,6 +110,10 @@ pub struct State {
     pub settings: Settings,
     /// Which key does what.
     pub keymap: Keymap,
+    /// What a person may choose, and has chosen.
+    pub preferences: Preferences,
+    /// What a person was called for.
+    pub calls: Calls,
     /// Columns and rows of the terminal.
     pub size: (u16, u16),
     /// Whether the terminal window has the focus; without it everything refreshes more slowly.
@@ -147,6 +156,8 @@ impl State {
         Self {
             settings,
             keymap: Keymap::default(),
+            preferences: Preferences::default(),
+            calls: Calls::default(),
             size,
             focused: true,
             api: Link::default(),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::link::later;
+use super::preferences::Look;
 use super::text::TextField;
 use crate::cockpit::lifecycle::Step;
 use crate::cockpit::ports::Loaded;
@@ -39,6 +40,17 @@ pub enum Overlay {
         /// First line shown.
         scroll: usize,
     },
+    /// Theme, glyphs, keys.
+    Settings(SettingsPanel),
+}
+
+/// The settings.
+#[derive(Debug)]
+pub struct SettingsPanel {
+    /// The line under the cursor.
+    pub selected: usize,
+    /// How everything looked when they were opened: what Esc goes back to.
+    pub before: Look,
 }
 
 /// The command palette.

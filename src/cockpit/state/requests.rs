@@ -39,6 +39,15 @@ impl Requests {
         }
     }
 
+    /// None yet, after those of another server: no number of a run comes twice.
+    #[must_use]
+    pub fn after(before: &Self) -> Self {
+        Self {
+            next_run: before.next_run,
+            ..Self::new(before.random)
+        }
+    }
+
     /// Starts a run; an unfinished one of the same kind is forgotten, and its reply will be dropped.
     pub fn start(&mut self, slot: Slot, now: Timestamp) -> RunId {
         let run = self.next_run;

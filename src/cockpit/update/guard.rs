@@ -75,6 +75,7 @@ pub fn applies(state: &State, command: Command) -> bool {
         | Command::TabOverrides
         | Command::TabAnalytics
         | Command::TabInsights => target.is_some(),
+        Command::Contexts => !state.preferences.contexts.is_empty(),
         Command::NextPage => {
             let page = state.detail().and_then(|d| d.overrides.page.value.as_ref());
             page.is_some_and(|page| page.next_after.is_some())

@@ -1,12 +1,15 @@
 //! What each action does to the state. Pure: the time is a parameter, effects are plain data.
 
 pub mod analytics;
+pub mod calls;
 pub mod dialog;
 mod experiment;
 pub mod guard;
 mod list;
 pub mod live;
+mod mouse;
 pub mod overlays;
+pub mod preferences;
 mod refresh;
 mod replies;
 
@@ -78,7 +81,23 @@ pub fn update(state: &mut State, action: Action, now: Timestamp) -> Vec<Effect> 
             analytics::saved(state, outcome, now);
             state.touch(Dirty::Now);
         }
-        Action::Reply(reply) => replies::take(state, *reply, now, &mut effects),
+        Action::Read(read) => {
+            preferences::read(state, *read, now, &mut effects);
+            state.touch(Dirty::Now);
+        }
+        Action::Connected(to) => {
+            preferences::connected(state, *to, now, &mut effects);
+            state.touch(Dirty::Now);
+        }
+        Action::Failed(why) => notify(state, Level::Warn, why, now),
+        Action::Mouse(mouse) => {
+            mouse::take(state, mouse, now, &mut effects);
+            state.touch(Dirty::Now);
+        }
+        Action::Reply(reply) => {
+            replies::take(state, *reply, now, &mut effects);
+            calls::look(state, now, &mut effects);
+        }
     }
     refresh::start_due(state, now, &mut effects);
     // Last: what is on its way now decides how often relative times are brought up to date.
@@ -103,6 +122,9 @@ pub fn contexts_under(state: &State, overlays: &[Overlay]) -> Vec<Context> {
             Overlay::Palette(_) => vec![Context::Palette, Context::Always],
             Overlay::Step(_) => vec![Context::Dialog, Context::Always],
             Overlay::Explain(_) => vec![Context::Explain, Context::Always],
+            Overlay::Settings(_) => {
+                vec![Context::Settings, Context::Rows, Context::Global, Context::Always]
+            }
         };
     }
     match (state.screen, state.open.as_deref()) {
@@ -249,15 +271,17 @@ fn run(state: &mut State, command: Command, now: Timestamp, effects: &mut Vec<Ef
         Command::Repaint => effects.push(Effect::Repaint),
         Command::Back => back(state, now, effects),
         Command::Help => overlays::toggle_help(state),
-        Command::Palette => overlays::open_palette(state),
+        Command::Palette => overlays::open_palette(state, "", effects),
+        Command::Contexts => overlays::open_palette(state, "context ", effects),
+        Command::Settings => preferences::toggle(state, effects),
         Command::Hold => live::toggle_hold(state, now),
         Command::Reload => live::reload(state, now),
-        Command::Up => move_by(state, -1, now),
-        Command::Down => move_by(state, 1, now),
-        Command::PageUp => move_by(state, -page(state), now),
-        Command::PageDown => move_by(state, page(state), now),
-        Command::Top => move_by(state, isize::MIN + 1, now),
-        Command::Bottom => move_by(state, isize::MAX, now),
+        Command::Up => move_by(state, -1, now, effects),
+        Command::Down => move_by(state, 1, now, effects),
+        Command::PageUp => move_by(state, -page(state), now, effects),
+        Command::PageDown => move_by(state, page(state), now, effects),
+        Command::Top => move_by(state, isize::MIN + 1, now, effects),
+        Command::Bottom => move_by(state, isize::MAX, now, effects),
         Command::Open => list::open(state, now, effects),
         Command::Filter => state.list.filtering = true,
         Command::Accept => accept(state, now, effects),
@@ -298,6 +322,10 @@ fn run(state: &mut State, command: Command, now: Timestamp, effects: &mut Vec<Ef
 
 /// Esc: one step back. Never changes anything on the server, never leaves.
 fn back(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
+    if matches!(state.overlays.last(), Some(Overlay::Settings(_))) {
+        preferences::close(state, effects);
+        return;
+    }
     if state.overlays.pop().is_some() {
         return;
     }
@@ -335,10 +363,13 @@ fn accept(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
                 match item {
                     overlays::PaletteItem::Command(command) => run(state, command, now, effects),
                     overlays::PaletteItem::Experiment(id) => experiment::open(state, id, now, effects),
+                    overlays::PaletteItem::Context(at) => preferences::connect(state, at, now, effects),
+                    overlays::PaletteItem::Theme(at) => preferences::wear(state, at, now, effects),
                 }
             }
         }
         Some(Overlay::Explain(_)) => overlays::ask_explain(state, now, effects),
+        Some(Overlay::Settings(_)) => preferences::accept(state, now),
         Some(_) => {}
         None => match (state.screen, state.open.as_deref_mut()) {
             (Screen::Experiment, Some(detail)) if detail.tab == Tab::Analytics => {
@@ -355,8 +386,10 @@ fn page(state: &State) -> isize {
     isize::try_from(state.laid.rows.max(2) - 1).unwrap_or(1)
 }
 
-fn move_by(state: &mut State, by: isize, now: Timestamp) {
-    if state.overlays.is_empty() {
+fn move_by(state: &mut State, by: isize, now: Timestamp, effects: &mut Vec<Effect>) {
+    if matches!(state.overlays.last(), Some(Overlay::Settings(_))) {
+        preferences::move_by(state, by, effects);
+    } else if state.overlays.is_empty() {
         match state.screen {
             Screen::Experiments => state.list.move_by(by, now),
             Screen::Experiment => experiment::move_by(state, by),

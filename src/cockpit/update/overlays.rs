@@ -5,11 +5,12 @@ use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 use uuid::Uuid;
 
-use super::{experiment, guard, notify};
+use super::{experiment, guard, notify, preferences};
 use crate::cockpit::effect::Effect;
 use crate::cockpit::keymap::{COMMANDS, Command};
 use crate::cockpit::ports::{Request, Slot};
 use crate::cockpit::state::overlay::{ExplainPanel, Overlay, Palette};
+use crate::cockpit::state::text::TextField;
 use crate::cockpit::state::{ExperimentDetail, Level, State, Tab};
 use crate::domain::{ExplainStep, User};
 
@@ -20,6 +21,10 @@ pub enum PaletteItem {
     Command(Command),
     /// Look at an experiment.
     Experiment(Uuid),
+    /// Go to a server of the configuration, by its place there.
+    Context(usize),
+    /// Draw with a theme, by its place in the preferences.
+    Theme(usize),
 }
 
 /// `?`: the keys that work here, or away with them.
@@ -32,10 +37,17 @@ pub fn toggle_help(state: &mut State) {
 }
 
 /// `:`
-pub fn open_palette(state: &mut State) {
+pub fn open_palette(state: &mut State, typed: &str, effects: &mut Vec<Effect>) {
+    // What the settings only tried on is taken off again.
+    while matches!(state.overlays.last(), Some(Overlay::Settings(_))) {
+        preferences::close(state, effects);
+    }
     // The palette speaks of the screen, not of a panel over it.
     state.overlays.clear();
-    state.overlays.push(Overlay::Palette(Palette::default()));
+    state.overlays.push(Overlay::Palette(Palette {
+        input: TextField::new(typed),
+        selected: 0,
+    }));
 }
 
 /// The lines of the palette for what is typed, the best match first.
@@ -52,7 +64,20 @@ pub fn palette_items(state: &State, typed: &str) -> Vec<PaletteItem> {
         let text = format!("open {} {}", e.key, e.name);
         (PaletteItem::Experiment(e.id), text)
     });
-    let all = commands.chain(experiments);
+    let contexts = state
+        .preferences
+        .contexts
+        .iter()
+        .enumerate()
+        .map(|(at, context)| {
+            let text = format!("context {} {}", context.name, context.api);
+            (PaletteItem::Context(at), text)
+        });
+    let themes = state.preferences.themes.iter().enumerate().map(|(at, theme)| {
+        let text = format!("theme {} {}", theme.name, theme.description);
+        (PaletteItem::Theme(at), text)
+    });
+    let all = commands.chain(contexts).chain(experiments).chain(themes);
     if typed.trim().is_empty() {
         return all.map(|(item, _)| item).collect();
     }
@@ -141,6 +166,7 @@ pub fn ask_explain(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>)
 /// `y`: the id under the cursor of the Overrides tab, the hashed text in Explain, else the key.
 pub fn copy(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
     let text = match (state.overlays.last(), state.detail()) {
+        (Some(Overlay::Settings(_)), _) => preferences::chosen(state).map(|c| preferences::line_for(&c)),
         (Some(Overlay::Explain(panel)), _) => panel.answer.value.as_ref().and_then(|e| {
             e.steps.iter().find_map(|step| match step {
                 ExplainStep::Allocation { hashed, .. } => hashed.clone(),
@@ -182,6 +208,8 @@ pub fn move_by(state: &mut State, by: isize, _now: Timestamp) {
         Some(Overlay::Help { scroll } | Overlay::Attach { scroll }) => *scroll = moved(*scroll, last),
         Some(Overlay::Explain(panel)) => panel.scroll = moved(panel.scroll, last),
         Some(Overlay::Step(dialog)) => dialog.scroll = moved(dialog.scroll, last),
+        // Its cursor is moved where its preview is shown.
+        Some(Overlay::Settings(_)) => {}
         Some(Overlay::History { selected }) => *selected = moved(*selected, entries.saturating_sub(1)),
         Some(Overlay::Palette(palette)) => {
             palette.selected = moved(palette.selected, items.saturating_sub(1));
@@ -196,6 +224,6 @@ pub fn clamp(state: &mut State, last: usize) {
         Some(Overlay::Help { scroll } | Overlay::Attach { scroll }) => *scroll = (*scroll).min(last),
         Some(Overlay::Explain(panel)) => panel.scroll = panel.scroll.min(last),
         Some(Overlay::Step(dialog)) => dialog.scroll = dialog.scroll.min(last),
-        Some(Overlay::History { .. } | Overlay::Palette(_)) | None => {}
+        Some(Overlay::History { .. } | Overlay::Palette(_) | Overlay::Settings(_)) | None => {}
     }
 }

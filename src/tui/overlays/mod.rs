@@ -7,6 +7,7 @@ mod help;
 mod history;
 mod palette;
 mod resume;
+mod settings;
 mod step;
 
 use jiff::Timestamp;
@@ -41,6 +42,7 @@ pub fn draw(
             Overlay::History { selected } => history::draw(&mut canvas, state, *selected, now),
             Overlay::Explain(panel) => explain::draw(&mut canvas, state, panel),
             Overlay::Attach { scroll } => attach::draw(&mut canvas, state, *scroll),
+            Overlay::Settings(panel) => settings::draw(&mut canvas, state, panel),
         };
     }
     shown

@@ -75,6 +75,24 @@ fn line(pen: &mut Pen<'_>, y: u16, state: &State, item: PaletteItem, now: Timest
             let help = refused.unwrap_or_else(|| entry.help.to_owned());
             (entry.name.to_owned(), help, keys.join(" "))
         }
+        PaletteItem::Context(at) => match state.preferences.contexts.get(at) {
+            Some(context) => {
+                let here = state.settings.context.as_deref() == Some(context.name.as_str());
+                let project = context.project.as_deref().unwrap_or_default();
+                let here = if here { "here" } else { "" };
+                let help = format!("{} {project}", context.api);
+                (format!("context {}", context.name), help, here.to_owned())
+            }
+            None => return,
+        },
+        PaletteItem::Theme(at) => match state.preferences.themes.get(at) {
+            Some(theme) => (
+                format!("theme {}", theme.name),
+                theme.description.clone(),
+                String::new(),
+            ),
+            None => return,
+        },
         PaletteItem::Experiment(id) => match state.list.experiment(id) {
             Some(e) => ("open".to_owned(), format!("{}  {}", e.key, e.name), String::new()),
             None => return,

@@ -1,5 +1,6 @@
 //! The headless commands, run as people and scripts run them, against a real server.
 
+mod config;
 mod experiments;
 mod explain;
 mod jobs;

@@ -1,0 +1,151 @@
+//! `splitdeck config`: the configuration file, checked and explained.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::CliError;
+use super::output::{print, print_json};
+use crate::client::{Client, Options};
+use crate::cockpit::keymap::Keymap;
+use crate::config::check::{self, Mistake};
+use crate::config::{Config, Paths};
+use crate::runtime::look::Files;
+
+/// Arguments of `splitdeck config`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Clone, clap::Subcommand)]
+enum Command {
+    /// Name every mistake of a configuration file, with its line and its key
+    Check {
+        /// The file; the user's own without one
+        file: Option<PathBuf>,
+        /// Print one JSON document
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print every setting with its default, as a file to begin with
+    Example,
+    /// Print where the configuration file is
+    Path,
+}
+
+/// Runs `splitdeck config`.
+///
+/// # Errors
+/// See [`CliError`]; a file with mistakes is a failure.
+pub fn run(args: Args) -> Result<(), CliError> {
+    let own = || {
+        let paths = Paths::from_env().map_err(|error| CliError::Usage(error.to_string()))?;
+        Ok::<_, CliError>(paths.config_file())
+    };
+    match args.command {
+        Command::Check { file, json } => {
+            let (path, must_exist) = match file {
+                Some(file) => (file, true),
+                None => (own()?, false),
+            };
+            check(&path, must_exist, json)
+        }
+        Command::Example => print(&crate::config::file::example()),
+        Command::Path => print(&format!("{}\n", own()?.display())),
+    }
+}
+
+/// One mistake, as it is printed for programs.
+#[derive(Serialize)]
+struct Told<'m> {
+    file: String,
+    line: usize,
+    key: &'m str,
+    message: &'m str,
+}
+
+fn check(path: &Path, must_exist: bool, json: bool) -> Result<(), CliError> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !must_exist => {
+            let text = format!("{} is not there: every setting has its default\n", path.display());
+            return if json { print("[]\n") } else { print(&text) };
+        }
+        Err(error) => {
+            return Err(CliError::Usage(format!(
+                "cannot read {}: {error}",
+                path.display()
+            )));
+        }
+    };
+    let themes = path.parent().map(|dir| dir.join("themes"));
+    let mistakes = mistakes(&text, themes);
+    let told: Vec<Told<'_>> = mistakes
+        .iter()
+        .map(|mistake| Told {
+            file: path.display().to_string(),
+            line: mistake.line,
+            key: &mistake.key,
+            message: &mistake.message,
+        })
+        .collect();
+    if json {
+        print_json(&told)?;
+    } else if told.is_empty() {
+        print(&format!("{}: no mistakes\n", path.display()))?;
+    } else {
+        let lines = mistakes
+            .iter()
+            .map(|mistake| format!("{}:{}: {mistake}\n", path.display(), mistake.line));
+        print(&lines.collect::<String>())?;
+    }
+    match told.len() {
+        0 => Ok(()),
+        1 => Err(CliError::Failed(format!("{} has a mistake", path.display()))),
+        n => Err(CliError::Failed(format!("{} has {n} mistakes", path.display()))),
+    }
+}
+
+/// Everything that is wrong with the text of a configuration file: what the file says, and what it names that is
+/// not there. Nothing is asked of a server, and no program is run.
+fn mistakes(text: &str, themes: Option<PathBuf>) -> Vec<Mistake> {
+    let (config, mut mistakes) = check::check(text);
+    let mut say = |path: &[&str], message: String| {
+        let line = check::locate(text, path).unwrap_or(1);
+        let key = path.join(".");
+        // What cannot even be read was said.
+        if !mistakes.iter().any(|m| m.key == key) {
+            mistakes.push(Mistake { line, key, message });
+        }
+    };
+    for problem in Keymap::default().rebind(&config.keys) {
+        say(&["keys", &problem.command], problem.why);
+    }
+    let files = Files { config: None, themes };
+    if let Err(error) = files.theme(&config.cockpit.theme) {
+        say(&["cockpit", "theme"], error.to_string());
+    }
+    addresses(&config, &mut say);
+    mistakes.sort_by(|a, b| (a.line, &a.key).cmp(&(b.line, &b.key)));
+    mistakes
+}
+
+/// Addresses that no request could be sent to.
+fn addresses(config: &Config, say: &mut impl FnMut(&[&str], String)) {
+    let mut address = |section: &[&str], api: &Option<String>, allow_plain_http: bool| {
+        let options = Options {
+            allow_plain_http,
+            ..Options::default()
+        };
+        if let Some(Err(error)) = api.as_deref().map(|api| Client::new(api, "token", options)) {
+            say(&[section, &["api"]].concat(), error.to_string());
+        }
+    };
+    let cockpit = &config.cockpit;
+    address(&["cockpit"], &cockpit.api, cockpit.allow_plain_http);
+    for (name, context) in &config.contexts {
+        address(&["contexts", name], &context.api, context.allow_plain_http);
+    }
+}

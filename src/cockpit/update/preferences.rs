@@ -1,0 +1,214 @@
+//! Settings: theme and glyphs with a live preview, other servers, and what the files say.
+
+use jiff::Timestamp;
+
+use super::notify;
+use crate::cockpit::effect::Effect;
+use crate::cockpit::keymap::Keymap;
+use crate::cockpit::ports::Slot;
+use crate::cockpit::state::overlay::{Overlay, SettingsPanel};
+use crate::cockpit::state::preferences::{GlyphChoice, Look, Preferences, Read};
+use crate::cockpit::state::{Level, Link, ListState, Requests, Screen, State};
+
+/// One line of the settings that can be chosen.
+#[derive(Debug, Clone, Eq, PartialEq)]
+pub enum Choice {
+    /// A theme, by name.
+    Theme(String),
+    /// Glyphs.
+    Glyphs(GlyphChoice),
+}
+
+/// Everything that can be chosen, in the order of the panel.
+#[must_use]
+pub fn choices(preferences: &Preferences) -> Vec<Choice> {
+    let themes = preferences.themes.iter().map(|t| Choice::Theme(t.name.clone()));
+    let glyphs = GlyphChoice::ALL.into_iter().map(Choice::Glyphs);
+    themes.chain(glyphs).collect()
+}
+
+/// The line of the configuration file that keeps a choice for good.
+#[must_use]
+pub fn line_for(choice: &Choice) -> String {
+    match choice {
+        Choice::Theme(name) => format!("theme = \"{name}\""),
+        Choice::Glyphs(glyphs) => format!("glyphs = \"{}\"", glyphs.as_str()),
+    }
+}
+
+/// Takes what was read from the files.
+pub fn read(state: &mut State, read: Read, now: Timestamp, effects: &mut Vec<Effect>) {
+    let mut keymap = Keymap::default();
+    // What is wrong with a key was said by whoever knows its line.
+    keymap.rebind(&read.keys);
+    state.keymap = keymap;
+    let preferences = &mut state.preferences;
+    preferences.themes = read.themes;
+    preferences.contexts = read.contexts;
+    preferences.keys = read.keys;
+    if let Some(look) = read.look {
+        preferences.look = look;
+    }
+    if read.again {
+        effects.push(Effect::Look);
+    }
+    match read.problems.as_slice() {
+        [] if read.again => notify(state, Level::Ok, "Configuration and themes were read again", now),
+        [] => {}
+        [first, more @ ..] => {
+            let more = match more.len() {
+                0 => String::new(),
+                n => format!(" ({n} more)"),
+            };
+            notify(state, Level::Warn, format!("{first}{more}"), now);
+        }
+    }
+}
+
+/// `,`: the settings, or away with them as Esc does.
+pub fn toggle(state: &mut State, effects: &mut Vec<Effect>) {
+    if matches!(state.overlays.last(), Some(Overlay::Settings(_))) {
+        close(state, effects);
+        return;
+    }
+    let look = &state.preferences.look;
+    let on = Choice::Theme(look.theme.clone());
+    let at = choices(&state.preferences)
+        .iter()
+        .position(|choice| *choice == on);
+    state.overlays.push(Overlay::Settings(SettingsPanel {
+        selected: at.unwrap_or(0),
+        before: look.clone(),
+    }));
+}
+
+/// Moves among the choices; each shows at once what it looks like.
+pub fn move_by(state: &mut State, by: isize, effects: &mut Vec<Effect>) {
+    let choices = choices(&state.preferences);
+    let Some(Overlay::Settings(panel)) = state.overlays.last_mut() else {
+        return;
+    };
+    let last = choices.len().saturating_sub(1);
+    panel.selected = panel.selected.saturating_add_signed(by).min(last);
+    let mut look = panel.before.clone();
+    if let Some(choice) = choices.get(panel.selected) {
+        apply(&mut look, choice);
+    }
+    show(state, look, effects);
+}
+
+/// Enter: keeps what is shown until the cockpit is left, and says what keeps it for good.
+pub fn accept(state: &mut State, now: Timestamp) {
+    let choice = chosen(state);
+    state.overlays.pop();
+    if let Some(choice) = choice {
+        let text = format!(
+            "Until you leave. To keep it, write {} below [cockpit] in {}",
+            line_for(&choice),
+            state.preferences.file
+        );
+        notify(state, Level::Ok, text, now);
+    }
+}
+
+/// Esc: back to what was before.
+pub fn close(state: &mut State, effects: &mut Vec<Effect>) {
+    if let Some(Overlay::Settings(panel)) = state.overlays.pop() {
+        show(state, panel.before, effects);
+    }
+}
+
+/// What is under the cursor of the settings.
+#[must_use]
+pub fn chosen(state: &State) -> Option<Choice> {
+    let Some(Overlay::Settings(panel)) = state.overlays.last() else {
+        return None;
+    };
+    choices(&state.preferences).get(panel.selected).cloned()
+}
+
+/// A theme from the palette.
+pub fn wear(state: &mut State, theme: usize, now: Timestamp, effects: &mut Vec<Effect>) {
+    let Some(entry) = state.preferences.themes.get(theme) else {
+        return;
+    };
+    let choice = Choice::Theme(entry.name.clone());
+    let mut look = state.preferences.look.clone();
+    apply(&mut look, &choice);
+    show(state, look, effects);
+    let text = format!(
+        "Until you leave. To keep it, write {} below [cockpit] in {}",
+        line_for(&choice),
+        state.preferences.file
+    );
+    notify(state, Level::Ok, text, now);
+}
+
+fn apply(look: &mut Look, choice: &Choice) {
+    match choice {
+        Choice::Theme(name) => look.theme.clone_from(name),
+        Choice::Glyphs(glyphs) => look.glyphs = *glyphs,
+    }
+}
+
+fn show(state: &mut State, look: Look, effects: &mut Vec<Effect>) {
+    if state.preferences.look != look {
+        state.preferences.look = look;
+        effects.push(Effect::Look);
+    }
+}
+
+/// Goes to another server. What is on its way there is dropped; a change on its way here is waited for.
+pub fn connect(state: &mut State, context: usize, now: Timestamp, effects: &mut Vec<Effect>) {
+    let Some(entry) = state.preferences.contexts.get(context) else {
+        return;
+    };
+    let name = entry.name.clone();
+    if state.requests.pending(Slot::Status).is_some() {
+        let why = "A change is still on its way: wait for its answer before going to another server";
+        notify(state, Level::Warn, why, now);
+        return;
+    }
+    notify(state, Level::Info, format!("Going to {name} …"), now);
+    effects.push(Effect::Connect(name));
+}
+
+/// Where the cockpit is connected from now on.
+#[derive(Debug, Clone, Eq, PartialEq)]
+pub struct Connected {
+    /// The server's address.
+    pub api: String,
+    /// The context.
+    pub context: Option<String>,
+    /// Whether the configuration refuses every write there.
+    pub read_only: bool,
+}
+
+/// The connection is to another server: everything known is of the one before.
+pub fn connected(state: &mut State, to: Connected, now: Timestamp, effects: &mut Vec<Effect>) {
+    for slot in Slot::ALL {
+        if state.requests.cancel(slot) {
+            effects.push(Effect::Cancel(slot));
+        }
+    }
+    state.settings.api = to.api;
+    state.settings.context = to.context;
+    state.settings.read_only = to.read_only;
+    state.api = Link::default();
+    state.warehouse = Link::default();
+    state.me = None;
+    state.requests = Requests::after(&state.requests);
+    state.screen = Screen::Experiments;
+    state.list = ListState::default();
+    state.open = None;
+    state.overlays.clear();
+    state.hold = Default::default();
+    state.calls = Default::default();
+    let name = state.settings.context.clone().unwrap_or_default();
+    notify(
+        state,
+        Level::Ok,
+        format!("Now at {name}, {}", state.settings.api),
+        now,
+    );
+}

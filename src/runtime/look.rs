@@ -1,0 +1,262 @@
+//! Themes and the configuration from their files, and whether one of them has changed.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use crate::cockpit::keymap::Keymap;
+use crate::cockpit::state::preferences::{ContextEntry, GlyphChoice, Look, Read, ThemeEntry};
+use crate::config::cockpit::{GlyphSetting, Notify};
+use crate::config::{Config, check};
+use crate::tui::glyphs::Glyphs;
+use crate::tui::theme::{Theme, ThemeError};
+
+/// The files that say how the cockpit looks and which keys it has.
+#[derive(Debug, Clone, Default)]
+pub struct Files {
+    /// The configuration file; it need not exist.
+    pub config: Option<PathBuf>,
+    /// The folder of the user's own themes; it need not exist.
+    pub themes: Option<PathBuf>,
+}
+
+/// What flags and variables say, which no file changes.
+#[derive(Debug, Clone, Default)]
+pub struct Fixed {
+    /// The theme.
+    pub theme: Option<String>,
+    /// The glyphs.
+    pub glyphs: Option<GlyphSetting>,
+    /// How a person is called.
+    pub notify: Option<Notify>,
+}
+
+/// Path → when it was changed and how long it is.
+pub type Stamp = BTreeMap<PathBuf, (Option<SystemTime>, u64)>;
+
+impl Files {
+    /// What can be told from the outside of the files whether one of them changed.
+    pub fn stamp(&self) -> Stamp {
+        let themes = self.theme_files();
+        let all = self.config.iter().chain(&themes);
+        all.filter_map(|path| {
+            let meta = std::fs::metadata(path).ok()?;
+            Some((path.clone(), (meta.modified().ok(), meta.len())))
+        })
+        .collect()
+    }
+
+    fn theme_files(&self) -> Vec<PathBuf> {
+        let Some(entries) = self.themes.as_deref().and_then(|dir| std::fs::read_dir(dir).ok()) else {
+            return Vec::new();
+        };
+        let mut files: Vec<PathBuf> = entries
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .filter(|path| path.extension().is_some_and(|e| e == "toml"))
+            .collect();
+        files.sort();
+        files
+    }
+
+    /// The configuration as it stands in the file.
+    ///
+    /// # Errors
+    /// When it cannot be read or has a mistake: file, line and key of the first one.
+    pub fn config(&self) -> Result<Config, String> {
+        match &self.config {
+            Some(path) => Config::load(path).map_err(|error| error.to_string()),
+            None => Ok(Config::default()),
+        }
+    }
+
+    /// A theme: the user's own where there is one of that name, else a built-in one.
+    ///
+    /// # Errors
+    /// See [`ThemeError`].
+    pub fn theme(&self, name: &str) -> Result<Theme, ThemeError> {
+        let own = self.theme_files();
+        let own = own
+            .iter()
+            .find(|path| path.file_stem().is_some_and(|stem| stem == name));
+        match own {
+            Some(path) => read_theme(path),
+            None => Theme::built_in(name),
+        }
+    }
+
+    /// The themes there are, the user's own first, and what is wrong with those that cannot be used.
+    pub fn themes(&self) -> (Vec<ThemeEntry>, Vec<String>) {
+        let (mut themes, mut problems) = (Vec::new(), Vec::new());
+        for path in self.theme_files() {
+            match read_theme(&path) {
+                Ok(theme) => themes.push(ThemeEntry {
+                    name: theme.name,
+                    description: theme.description,
+                    own: true,
+                }),
+                Err(error) => problems.push(error.to_string()),
+            }
+        }
+        let built_in = Theme::names()
+            .into_iter()
+            .filter_map(|name| Theme::built_in(name).ok());
+        for theme in built_in {
+            if !themes.iter().any(|own| own.name == theme.name) {
+                themes.push(ThemeEntry {
+                    name: theme.name,
+                    description: theme.description,
+                    own: false,
+                });
+            }
+        }
+        (themes, problems)
+    }
+
+    /// All that the core is told.
+    pub fn read(&self, config: &Config, fixed: &Fixed, again: bool) -> Read {
+        let (themes, mut problems) = self.themes();
+        problems.extend(self.key_problems(config));
+        let contexts = config.contexts.iter().map(|(name, context)| ContextEntry {
+            name: name.clone(),
+            api: context
+                .api
+                .clone()
+                .or(config.cockpit.api.clone())
+                .unwrap_or_default(),
+            project: context.project.clone(),
+        });
+        Read {
+            look: Some(look(config, fixed)),
+            themes,
+            contexts: contexts.collect(),
+            keys: config.keys.clone(),
+            problems,
+            again,
+        }
+    }
+
+    /// Keys that cannot be bound, each with the file and the line.
+    fn key_problems(&self, config: &Config) -> Vec<String> {
+        let problems = Keymap::default().rebind(&config.keys);
+        if problems.is_empty() {
+            return Vec::new();
+        }
+        let text = self
+            .config
+            .as_ref()
+            .and_then(|path| std::fs::read_to_string(path).ok());
+        let place = |command: &str| {
+            let line = check::locate(text.as_deref()?, &["keys", command])?;
+            Some(format!("{}, line {line}: ", self.config.as_deref()?.display()))
+        };
+        problems
+            .iter()
+            .map(|problem| format!("{}{problem}", place(&problem.command).unwrap_or_default()))
+            .collect()
+    }
+}
+
+fn read_theme(path: &Path) -> Result<Theme, ThemeError> {
+    let name = path.file_stem().unwrap_or_default().to_string_lossy();
+    match std::fs::read_to_string(path) {
+        Ok(text) => Theme::parse(&name, &text).map_err(|error| error.of_file(path)),
+        Err(error) => Err(ThemeError::InFile {
+            path: path.to_owned(),
+            problem: error.to_string(),
+        }),
+    }
+}
+
+/// The look that flags, variables and the file ask for together.
+pub fn look(config: &Config, fixed: &Fixed) -> Look {
+    Look {
+        theme: fixed
+            .theme
+            .clone()
+            .unwrap_or_else(|| config.cockpit.theme.clone()),
+        glyphs: match fixed.glyphs.unwrap_or(config.cockpit.glyphs) {
+            GlyphSetting::Auto => GlyphChoice::Auto,
+            GlyphSetting::Braille => GlyphChoice::Braille,
+            GlyphSetting::Block => GlyphChoice::Block,
+            GlyphSetting::Ascii => GlyphChoice::Ascii,
+        },
+    }
+}
+
+/// The glyphs of a choice, in this process's environment.
+pub fn glyphs(choice: GlyphChoice) -> Glyphs {
+    match choice {
+        GlyphChoice::Auto => Glyphs::from_env(|name| std::env::var(name).ok()),
+        GlyphChoice::Braille => Glyphs::Braille,
+        GlyphChoice::Block => Glyphs::Block,
+        GlyphChoice::Ascii => Glyphs::Ascii,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn files(dir: &Path) -> Files {
+        Files {
+            config: Some(dir.join("config.toml")),
+            themes: Some(dir.join("themes")),
+        }
+    }
+
+    #[test]
+    fn a_theme_of_ones_own_comes_first_and_may_build_on_another() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let files = files(dir.path());
+        assert_eq!(files.themes().0.len(), Theme::names().len());
+        std::fs::create_dir(dir.path().join("themes")).expect("made");
+        let write = |name: &str, text: &str| {
+            std::fs::write(dir.path().join("themes").join(name), text).expect("written")
+        };
+        write("mine.toml", "inherits = \"dark\"\naccent = \"#ff00ff\"\n");
+        write("light.toml", "inherits = \"light\"\ndescription = \"my light\"\n");
+        write("notes.txt", "no theme");
+        write("broken.toml", "inherits = \"dark\"\n\naccent = \"mauve\"\n");
+        let (themes, problems) = files.themes();
+        let own: Vec<&str> = themes.iter().filter(|t| t.own).map(|t| t.name.as_str()).collect();
+        assert_eq!(own, ["light", "mine"]);
+        assert_eq!(themes.len(), Theme::names().len() + 1);
+        assert_eq!(problems.len(), 1);
+        assert!(
+            problems[0].contains("broken.toml, line 3") && problems[0].contains("mauve"),
+            "{problems:?}"
+        );
+        let dark = files.theme("dark").expect("built in");
+        let mine = files.theme("mine").expect("mine");
+        assert_ne!(mine.accent, dark.accent);
+        assert_eq!(mine.danger, dark.danger);
+        assert_eq!(files.theme("light").expect("mine").description, "my light");
+        assert!(files.theme("../mine").is_err());
+    }
+
+    #[test]
+    fn a_change_is_seen_and_bad_keys_are_said_with_their_line() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let files = files(dir.path());
+        let before = files.stamp();
+        let text = "[cockpit]\ntheme = \"dark\"\n[keys]\nhelp = [\"f2\"]\nhlep = [\"f3\"]\n";
+        std::fs::write(dir.path().join("config.toml"), text).expect("written");
+        assert_ne!(files.stamp(), before);
+        assert_eq!(files.stamp(), files.stamp());
+        let config = files.config().expect("reads");
+        let read = files.read(&config, &Fixed::default(), true);
+        assert_eq!(read.problems.len(), 1);
+        assert!(
+            read.problems[0].contains("config.toml, line 5: keys.hlep"),
+            "{:?}",
+            read.problems
+        );
+        assert_eq!(read.look.expect("a look").theme, "dark");
+        let fixed = Fixed {
+            theme: Some("light".to_owned()),
+            ..Fixed::default()
+        };
+        let read = files.read(&config, &fixed, true);
+        assert_eq!(read.look.expect("a look").theme, "light");
+    }
+}
