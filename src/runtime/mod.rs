@@ -176,7 +176,6 @@ impl Cockpit {
             state.preferences.file = file.display().to_string();
         }
         let read = options.files.read(&options.config, &options.fixed, false);
-        update(&mut state, Action::Read(Box::new(read)), clock.now());
         let mut cockpit = Self {
             state,
             theme,
@@ -200,6 +199,9 @@ impl Cockpit {
         let mut files = tokio::time::interval(LOOK_AT_FILES);
         files.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut ended = cockpit.take(Action::Start, &mut runner)?;
+        if ended.is_none() {
+            ended = cockpit.take(Action::Read(Box::new(read)), &mut runner)?;
+        }
         let mut inputs = Vec::new();
         while ended.is_none() {
             let wait = cockpit.next_wake();

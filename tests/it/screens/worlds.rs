@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use splitdeck::api::system::Role;
+use splitdeck::cockpit::Action;
 use splitdeck::cockpit::ports::{Answer, Slot};
 use splitdeck::cockpit::state::overlay::DEAF_FOR;
+use splitdeck::cockpit::state::preferences::{ContextEntry, Look, Read, ThemeEntry};
+use splitdeck::tui::theme::Theme;
 
 use crate::support::cockpit::{World, settings};
 
@@ -41,6 +44,14 @@ pub fn worlds() -> Vec<(&'static str, World)> {
         pressed(World::experiment("pricing-page-v3"), &["1"], ""),
     );
     add("help", pressed(World::list(), &["?"], ""));
+    add(
+        "settings",
+        pressed(with_preferences(World::list()), &[",", "j", "j"], ""),
+    );
+    add(
+        "contexts",
+        pressed(with_preferences(World::list()), &[":"], "context"),
+    );
     add("palette", pressed(World::list(), &[":"], "pau"));
     add("attach", pressed(World::experiment("checkout-cta"), &["w"], ""));
     add(
@@ -77,6 +88,42 @@ pub fn worlds() -> Vec<(&'static str, World)> {
         .text("fixed the Safari bundle, deploy 4411");
     add("resume_auto_paused", resume);
     worlds
+}
+
+/// A cockpit with what the files of a person say.
+fn with_preferences(mut world: World) -> World {
+    let theme = |name: &str, description: &str, own| ThemeEntry {
+        name: name.to_owned(),
+        description: description.to_owned(),
+        own,
+    };
+    let context = |name: &str, api: &str, project: &str| ContextEntry {
+        name: name.to_owned(),
+        api: api.to_owned(),
+        project: Some(project.to_owned()),
+    };
+    let built_in = Theme::names().into_iter().map(|name| {
+        let built_in = Theme::built_in(name).expect("built in");
+        theme(name, &built_in.description, false)
+    });
+    world.state.preferences.file = "/home/ana/.config/splitdeck/config.toml".to_owned();
+    world.state.settings.context = Some("prod".to_owned());
+    world.act(Action::Read(Box::new(Read {
+        look: Some(Look {
+            theme: "default".to_owned(),
+            ..Look::default()
+        }),
+        themes: std::iter::once(theme("mine", "of your own", true))
+            .chain(built_in)
+            .collect(),
+        contexts: vec![
+            context("prod", "https://splitdeck.internal", "shop-prod"),
+            context("staging", "https://splitdeck.staging.internal", "shop-staging"),
+        ],
+        keys: [("help".to_owned(), vec!["?".to_owned(), "f2".to_owned()])].into(),
+        ..Read::default()
+    })));
+    world
 }
 
 /// Keys and a text, everything that is asked answered, dialogs armed.
