@@ -104,11 +104,12 @@ pub struct Import {
     /// The first hundred refused ones.
     #[serde(default)]
     pub malformed_lines: Vec<Malformed>,
-    /// The first three ids.
+    /// The first three sound ids of the body.
     pub first: Vec<String>,
-    /// The last three ids.
+    /// The last three sound ids of the body.
     pub last: Vec<String>,
-    /// What it would do if it were applied now (dry run); of the chunks in force: what they did.
+    /// What it would do if it were applied now (dry run; in a list: at the time it was staged); of the chunks in
+    /// force: what they did.
     pub effect: ImportEffect,
     /// Subjects that were exposed to another variant already; their past exposures stay counted there. None
     /// when ClickHouse could not be asked.
@@ -145,7 +146,7 @@ pub struct ApplyChunks {
     pub chunks: Option<u32>,
 }
 
-/// What the import does to one id.
+/// What the import does to one id, or did if its chunk is in force.
 #[derive(Debug, Clone, Copy, Eq, Hash, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RowEffect {
@@ -165,7 +166,7 @@ pub struct ImportRow {
     pub subject_id: String,
     /// What the import does to it.
     pub effect: RowEffect,
-    /// The variant it has now.
+    /// The variant it has, or had before the import.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
 }
@@ -180,7 +181,7 @@ pub struct ListImportRows {
     /// Only ids that contain this text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<String>,
-    /// Only ids after this one, in the order of the body.
+    /// Only ids from this position on, in the order of the ids: the `nextAfter` of the page before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<u64>,
     /// Page size, 1 to 1,000; 100 where it is missing.
@@ -188,7 +189,7 @@ pub struct ListImportRows {
     pub limit: Option<u32>,
 }
 
-/// A page of the dry run, in the order of the body.
+/// A page of the dry run. The ids stand in the order of their bytes, as they are applied.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ImportRows {

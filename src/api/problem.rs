@@ -29,6 +29,8 @@ pub enum Code {
     VersionConflict,
     /// The lifecycle does not allow this step.
     BadTransition,
+    /// The idempotency key stands for another request.
+    IdempotencyConflict,
     /// The body is larger than allowed.
     TooLarge,
     /// The server cannot take events now; try again after `Retry-After`.
@@ -55,7 +57,7 @@ impl Code {
             Self::Forbidden => 403,
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
-            Self::KeyTaken | Self::VersionConflict | Self::BadTransition => 409,
+            Self::KeyTaken | Self::VersionConflict | Self::BadTransition | Self::IdempotencyConflict => 409,
             Self::TooLarge => 413,
             Self::Internal => 500,
             Self::SpoolFull | Self::WarehouseUnavailable | Self::StoreUnavailable | Self::ShuttingDown => 503,
@@ -76,6 +78,7 @@ impl Code {
             Self::KeyTaken => "Key is taken",
             Self::VersionConflict => "Changed by somebody else",
             Self::BadTransition => "Not possible in this status",
+            Self::IdempotencyConflict => "Key of another request",
             Self::TooLarge => "Too large",
             Self::SpoolFull => "Event spool is full",
             Self::WarehouseUnavailable => "ClickHouse is not available",

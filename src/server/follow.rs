@@ -75,7 +75,7 @@ impl Write<'_> {
         Ok(())
     }
 
-    /// Says what was written to overrides, so that every server does the same.
+    /// Says what was written to overrides, so that every server does the same; and where the feed says it.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -83,12 +83,12 @@ impl Write<'_> {
         &mut self,
         project: Uuid,
         change: &OverrideChange,
-    ) -> Result<(), StoreError> {
+    ) -> Result<i64, StoreError> {
         let object = change.experiment.to_string();
         let seq = feed::record(&mut self.tx, Kind::Overrides, Some(project), &object, self.now).await?;
         feed::put_overrides(&mut self.tx, seq, change, self.now).await?;
         self.last = Some(seq);
-        Ok(())
+        Ok(seq)
     }
 
     /// Ends the transaction, and lets `publish` put the new state into memory.

@@ -55,6 +55,7 @@ use tokio::task::JoinSet;
 
 use crate::domain::experiment::DEFAULT_MAX_VARIANTS;
 
+use imports::Imports;
 use ingest::Ingest;
 use link::{Link, WhereaboutsWatch};
 use registry::Registry;
@@ -83,6 +84,8 @@ pub struct Options {
     pub max_spool_bytes: u64,
     /// The most variants of an experiment.
     pub max_variants: usize,
+    /// How much a bulk import of overrides may hold.
+    pub import_limits: imports::Limits,
     /// How long a request may take.
     pub time_limit: Duration,
     /// How long requests that are under way may take once the server is asked to stop.
@@ -114,6 +117,7 @@ impl Options {
             warehouse,
             max_spool_bytes: 1 << 30,
             max_variants: DEFAULT_MAX_VARIANTS,
+            import_limits: imports::Limits::default(),
             time_limit: Duration::from_secs(30),
             drain_limit: Duration::from_secs(10),
             demo: false,
@@ -188,8 +192,15 @@ impl Server {
         if registry.store().is_shared() {
             tasks.spawn(Arc::clone(&registry).follow());
         }
+        tasks.spawn(imports::sweep(Arc::clone(&registry)));
         Ok(Self {
-            state: AppState::new(registry, link, ingest, options.demo),
+            state: AppState::new(
+                registry,
+                link,
+                ingest,
+                Imports::new(options.import_limits),
+                options.demo,
+            ),
             time_limit: options.time_limit,
             drain_limit: options.drain_limit,
             token: admin,

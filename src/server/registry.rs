@@ -457,7 +457,7 @@ fn override_field(subject_type: OverrideSubject, id: &str) -> String {
 }
 
 /// Runs a change in a task of its own, so that it ends although the request may not.
-async fn carried_through<T: Send + 'static>(
+pub(super) async fn carried_through<T: Send + 'static>(
     change: impl Future<Output = Result<T, ApiError>> + Send + 'static,
 ) -> Result<T, ApiError> {
     let task = tokio::spawn(change.in_current_span());

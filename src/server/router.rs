@@ -5,13 +5,13 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{MethodRouter, get, patch, post, put};
+use axum::routing::{MethodRouter, delete, get, patch, post, put};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::api::system::Role;
 
 use super::handlers::{
-    assign, experiments, explain, history, jobs, overrides, results, rules, status, system, track,
+    assign, experiments, explain, history, imports, jobs, overrides, results, rules, status, system, track,
 };
 use super::middleware::auth::Need;
 use super::middleware::{auth, panicked, respond, time_out};
@@ -23,6 +23,9 @@ const MAX_BODY: usize = 1 << 20;
 const MAX_OVERRIDES_BODY: usize = 16 << 20;
 /// The largest body of events: 10,000 of some 1.5 KiB.
 const MAX_TRACK_BODY: usize = 16 << 20;
+
+/// How long the upload of an import may take; its body is no longer than the limits of imports.
+const UPLOAD_TIME_LIMIT: Duration = Duration::from_secs(600);
 
 /// How long a job may take while its caller waits; it goes on afterwards.
 const JOB_TIME_LIMIT: Duration = Duration::from_secs(600);
@@ -37,6 +40,12 @@ pub fn router(state: AppState, time_limit: Duration) -> Router {
     let jobs = Router::new()
         .route("/jobs/srm-guard", admin(post(jobs::srm_guard)))
         .layer(from_fn_with_state(JOB_TIME_LIMIT, time_out));
+    let uploads = Router::new()
+        .route(
+            "/experiments/{id_or_key}/override-imports",
+            viewer(get(imports::list)).merge(editor(post(imports::start))),
+        )
+        .layer(from_fn_with_state(UPLOAD_TIME_LIMIT, time_out));
     let api = Router::new()
         .route("/healthz", get(system::health))
         .route("/readyz", get(system::readiness))
@@ -59,6 +68,22 @@ pub fn router(state: AppState, time_limit: Duration) -> Router {
                 .merge(editor(put(overrides::set).delete(overrides::remove)))
                 .layer(DefaultBodyLimit::max(MAX_OVERRIDES_BODY)),
         )
+        .route(
+            "/experiments/{id_or_key}/override-imports/{import}",
+            viewer(get(imports::one)).merge(editor(delete(imports::forget))),
+        )
+        .route(
+            "/experiments/{id_or_key}/override-imports/{import}/rows",
+            viewer(get(imports::rows)),
+        )
+        .route(
+            "/experiments/{id_or_key}/override-imports/{import}/apply",
+            editor(post(imports::apply)),
+        )
+        .route(
+            "/experiments/{id_or_key}/override-imports/{import}/undo",
+            editor(post(imports::undo)),
+        )
         .route("/experiments/{id_or_key}/history", viewer(get(history::list)))
         .route("/experiments/{id_or_key}/explain", viewer(post(explain::explain)))
         .route("/experiments/{id_or_key}/results", viewer(get(results::results)))
@@ -68,6 +93,7 @@ pub fn router(state: AppState, time_limit: Duration) -> Router {
         )
         .layer(from_fn_with_state(time_limit, time_out))
         .merge(jobs)
+        .merge(uploads)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(CatchPanicLayer::custom(panicked))
         .with_state(state);

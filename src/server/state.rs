@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::imports::Imports;
 use super::ingest::Ingest;
 use super::link::Link;
 use super::registry::Registry;
@@ -15,17 +16,25 @@ struct Inner {
     registry: Arc<Registry>,
     link: Arc<Link>,
     ingest: Ingest,
+    imports: Imports,
     demo: bool,
 }
 
 impl AppState {
     /// Puts the parts together. `demo` says that the traffic is simulated.
     #[must_use]
-    pub fn new(registry: Arc<Registry>, link: Arc<Link>, ingest: Ingest, demo: bool) -> Self {
+    pub fn new(
+        registry: Arc<Registry>,
+        link: Arc<Link>,
+        ingest: Ingest,
+        imports: Imports,
+        demo: bool,
+    ) -> Self {
         Self(Arc::new(Inner {
             registry,
             link,
             ingest,
+            imports,
             demo,
         }))
     }
@@ -46,6 +55,12 @@ impl AppState {
     #[must_use]
     pub fn ingest(&self) -> &Ingest {
         &self.0.ingest
+    }
+
+    /// Bulk imports of overrides.
+    #[must_use]
+    pub fn imports(&self) -> &Imports {
+        &self.0.imports
     }
 
     /// Whether the traffic is simulated.

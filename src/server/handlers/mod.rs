@@ -5,6 +5,7 @@ pub mod assign;
 pub mod experiments;
 pub mod explain;
 pub mod history;
+pub mod imports;
 pub mod jobs;
 pub mod overrides;
 pub mod results;

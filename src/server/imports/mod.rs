@@ -1,4 +1,165 @@
-//! Bulk imports of overrides.
+//! Bulk imports of overrides: a million ids, staged, looked at, put into force chunk by chunk, taken back.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `parse` | the body, read as it comes |
+//! | `ids` | the ids in memory, sorted |
+//! | `stage` | an upload becomes an import, of which nothing is in force |
+//! | `plan` | what ids do to the overrides there are: pure |
+//! | `apply` | chunks land and are taken back, each in a transaction of its own |
+//! | `read` | how far imports are, and what they do to which id |
+//!
+//! Everything that a chunk does is in one transaction: the overrides, what they were before (for the undo, and
+//! for the other servers), how far the import is, and the numbers of its entry in the audit log. So the log says
+//! what landed, whatever ends the server; and any server of a shared store can go on.
 
+pub mod apply;
 pub mod ids;
 pub mod parse;
+pub mod plan;
+pub mod read;
+pub mod stage;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::Semaphore;
+use uuid::Uuid;
+
+use crate::domain::{AuditAction, AuditEntry, FieldError, Key};
+
+use super::error::ApiError;
+use super::middleware::auth::Caller;
+use super::override_table::OverrideTable;
+use super::registry::Registry;
+use super::store::{self, StoreError};
+
+pub use parse::Limits;
+
+/// How many uploads are read at the same time: each may hold as much as its limit in memory.
+const UPLOADS: usize = 2;
+
+/// How long an import of which nothing is in force is kept after it was last touched.
+const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// How often old imports are looked for.
+const SWEEP: Duration = Duration::from_secs(3600);
+
+/// What imports of this server may do.
+#[derive(Debug)]
+pub struct Imports {
+    limits: Limits,
+    uploads: Semaphore,
+}
+
+impl Imports {
+    /// With these limits on each upload.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            uploads: Semaphore::new(UPLOADS),
+        }
+    }
+}
+
+/// Whose overrides are imported, as it is at this moment.
+#[derive(Debug)]
+struct Owner {
+    project: Uuid,
+    id: Uuid,
+    key: Key,
+    version: u64,
+    variants: Vec<Key>,
+    overrides: Arc<OverrideTable>,
+    /// What the audit log calls it.
+    action: AuditAction,
+}
+
+impl Owner {
+    /// An experiment of the caller's project.
+    fn find(registry: &Registry, caller: &Caller, id_or_key: &str) -> Result<Self, ApiError> {
+        let live = registry.find(caller, id_or_key)?;
+        let experiment = &live.experiment;
+        Ok(Self {
+            project: live.project,
+            id: experiment.id,
+            key: experiment.key.clone(),
+            version: experiment.resource_version,
+            variants: experiment.variants.iter().map(|v| v.key.clone()).collect(),
+            overrides: Arc::clone(&live.overrides),
+            action: AuditAction::OverridesImported,
+        })
+    }
+
+    /// The variant with this key, whatever its case.
+    fn variant(&self, key: &Key) -> Result<&Key, ApiError> {
+        let found = self.variants.iter().find(|v| v.folded() == key.folded());
+        found.ok_or_else(|| {
+            let keys: Vec<&str> = self.variants.iter().map(Key::as_str).collect();
+            let allowed = format!("the key of a variant ({})", keys.join(", "));
+            FieldError::new("variant", key, allowed).into()
+        })
+    }
+
+    fn entry(&self, caller: &Caller, now: Timestamp) -> AuditEntry {
+        AuditEntry {
+            id: 0,
+            at: now,
+            actor: caller.actor.to_string(),
+            action: self.action,
+            object_id: self.id,
+            object_key: self.key.as_str().to_owned(),
+            resource_version: self.version,
+            changes: Vec::new(),
+            comment: None,
+            evidence: serde_json::Value::Null,
+        }
+    }
+}
+
+fn not_found(id: &str) -> ApiError {
+    ApiError::not_found("import", id)
+}
+
+/// Forgets old imports of which nothing is in force, for as long as the server runs.
+pub async fn sweep(registry: Arc<Registry>) {
+    loop {
+        match sweep_once(&registry, super::registry::now()).await {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(
+                count,
+                "old imports of overrides that are not in force are forgotten"
+            ),
+            // The store being away is told by who follows it.
+            Err(error) if error.is_unavailable() => {}
+            Err(error) => tracing::warn!(%error, "old imports of overrides cannot be forgotten"),
+        }
+        tokio::time::sleep(SWEEP).await;
+    }
+}
+
+/// Forgets imports of which nothing is in force and that nobody has touched for a week. How many.
+///
+/// # Errors
+/// See [`StoreError`].
+pub async fn sweep_once(registry: &Registry, now: Timestamp) -> Result<usize, StoreError> {
+    let Ok(before) = now.checked_sub(KEPT) else {
+        return Ok(0);
+    };
+    if store::imports::forgotten(registry.store().readers(), before)
+        .await?
+        .is_empty()
+    {
+        return Ok(0);
+    }
+    let mut write = registry.begin().await?;
+    // Again, now that nobody else writes.
+    let old = store::imports::forgotten(&mut **write.tx(), before).await?;
+    for id in &old {
+        store::imports::delete(write.tx(), *id).await?;
+    }
+    write.commit(|_| {}).await?;
+    Ok(old.len())
+}

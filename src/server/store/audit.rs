@@ -8,11 +8,11 @@ use crate::domain::{AuditAction, AuditEntry};
 
 use super::{Reader, Statement, Store, StoreError, Tx, millis, timestamp, word};
 
-/// Adds an entry; its `id` is given by the store.
+/// Adds an entry; its `id` is given by the store, and returned.
 ///
 /// # Errors
 /// See [`StoreError`].
-pub async fn insert(tx: &mut Tx, project: Uuid, entry: &AuditEntry) -> Result<(), StoreError> {
+pub async fn insert(tx: &mut Tx, project: Uuid, entry: &AuditEntry) -> Result<i64, StoreError> {
     let json = |source| StoreError::Json {
         what: "audit entry",
         source,
@@ -23,8 +23,8 @@ pub async fn insert(tx: &mut Tx, project: Uuid, entry: &AuditEntry) -> Result<()
     };
     let version = i64::try_from(entry.resource_version).map_err(|e| StoreError::corrupt("version", e))?;
     let sql = "INSERT INTO audit (project_id, at, actor, action, object_id, object_key, resource_version, \
-               changes, comment, evidence) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
-    sqlx::query(sql)
+               changes, comment, evidence) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING id";
+    let row = sqlx::query(sql)
         .bind(project.to_string())
         .bind(millis(entry.at))
         .bind(&entry.actor)
@@ -34,6 +34,24 @@ pub async fn insert(tx: &mut Tx, project: Uuid, entry: &AuditEntry) -> Result<()
         .bind(version)
         .bind(serde_json::to_string(&entry.changes).map_err(json)?)
         .bind(entry.comment.as_deref())
+        .bind(evidence)
+        .fetch_one(&mut **tx)
+        .await
+        .map_err(StoreError::query("write the audit log"))?;
+    Ok(row.get("id"))
+}
+
+/// Brings the numbers of an entry up to date: of an import, whose chunks land one after the other.
+///
+/// # Errors
+/// See [`StoreError`].
+pub async fn set_evidence(tx: &mut Tx, id: i64, evidence: &serde_json::Value) -> Result<(), StoreError> {
+    let evidence = serde_json::to_string(evidence).map_err(|source| StoreError::Json {
+        what: "audit entry",
+        source,
+    })?;
+    sqlx::query("UPDATE audit SET evidence = $2 WHERE id = $1")
+        .bind(id)
         .bind(evidence)
         .execute(&mut **tx)
         .await

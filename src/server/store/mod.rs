@@ -12,6 +12,7 @@
 pub mod audit;
 pub mod experiments;
 pub mod feed;
+pub mod imports;
 pub mod objects;
 pub mod overrides;
 mod place;

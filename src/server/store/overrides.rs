@@ -95,6 +95,37 @@ pub async fn put(tx: &mut Tx, decree: Decree<'_>, ids: &[&str]) -> Result<(), St
     Ok(())
 }
 
+/// Removes the overrides of all `ids`.
+///
+/// # Errors
+/// See [`StoreError`].
+pub async fn delete_all(
+    tx: &mut Tx,
+    experiment: Uuid,
+    subject_type: OverrideSubject,
+    ids: &[String],
+) -> Result<(), StoreError> {
+    let sql = format!(
+        "DELETE FROM overrides WHERE experiment_id = $1 AND subject_type = $2 AND subject_id IN \
+         (SELECT value FROM {})",
+        Dialect::of(tx).each_text("$3"),
+    );
+    for chunk in ids.chunks(CHUNK) {
+        let list = serde_json::to_string(chunk).map_err(|source| StoreError::Json {
+            what: "list of ids",
+            source,
+        })?;
+        sqlx::query(AssertSqlSafe(sql.as_str()))
+            .bind(experiment.to_string())
+            .bind(subject_type.as_str())
+            .bind(list)
+            .execute(&mut **tx)
+            .await
+            .map_err(StoreError::query("remove overrides"))?;
+    }
+    Ok(())
+}
+
 /// Removes the override of one subject.
 ///
 /// # Errors

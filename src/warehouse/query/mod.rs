@@ -9,6 +9,7 @@
 //! | `tracked` | the tracked events, at or after a subject's first exposure |
 //! | `breakdown` | events by value of a property |
 //! | `unknown` | subjects of variants that are not configured |
+//! | `exposed` | who of many was exposed to another variant: for imports of overrides |
 //! | `activity` | what has arrived: for the list, and to see whether anything changed |
 //!
 //! # What the queries have in common
@@ -26,6 +27,7 @@
 
 mod activity;
 mod breakdown;
+mod exposed;
 mod exposures;
 mod series;
 mod subjects;
@@ -33,6 +35,7 @@ mod tracked;
 mod unknown;
 mod window;
 
+use clickhouse::query::Query;
 use clickhouse::{RowOwned, RowRead};
 
 use super::sql::Args;
@@ -154,14 +157,32 @@ impl Warehouse {
         sql: &str,
         args: &Args,
     ) -> Result<Vec<T>, WarehouseError> {
+        self.timed(doing, self.bound(sql, args).fetch_all::<T>()).await
+    }
+
+    /// As [`Self::select`], for more rows than should be held.
+    async fn each<T: RowOwned + RowRead>(
+        &self,
+        doing: &str,
+        sql: &str,
+        args: &Args,
+        mut take: impl FnMut(T),
+    ) -> Result<(), WarehouseError> {
+        let all = async {
+            let mut rows = self.bound(sql, args).fetch::<T>()?;
+            while let Some(row) = rows.next().await? {
+                take(row);
+            }
+            Ok(())
+        };
+        self.timed(doing, all).await
+    }
+
+    fn bound(&self, sql: &str, args: &Args) -> Query {
         let limit = self.query_timeout.as_secs().saturating_sub(1).max(1);
-        let mut query = self
-            .client
-            .query_raw(sql)
-            .with_setting("max_execution_time", limit.to_string());
-        for (name, value) in args.named() {
-            query = query.param(&name, value);
-        }
-        self.timed(doing, query.fetch_all::<T>()).await
+        let query = self.client.query_raw(sql);
+        let query = query.with_setting("max_execution_time", limit.to_string());
+        args.named()
+            .fold(query, |query, (name, value)| query.param(&name, value))
     }
 }
