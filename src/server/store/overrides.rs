@@ -105,10 +105,15 @@ pub async fn delete_all(
     subject_type: OverrideSubject,
     ids: &[String],
 ) -> Result<(), StoreError> {
+    let dialect = Dialect::of(tx);
+    let each = dialect.each_text("$3");
+    // Postgres may join a list with the whole table; for an array it always asks the index.
+    let among = match dialect {
+        Dialect::Sqlite => format!("IN (SELECT value FROM {each})"),
+        Dialect::Postgres => format!("= ANY (ARRAY(SELECT value FROM {each}))"),
+    };
     let sql = format!(
-        "DELETE FROM overrides WHERE experiment_id = $1 AND subject_type = $2 AND subject_id IN \
-         (SELECT value FROM {})",
-        Dialect::of(tx).each_text("$3"),
+        "DELETE FROM overrides WHERE experiment_id = $1 AND subject_type = $2 AND subject_id {among}"
     );
     for chunk in ids.chunks(CHUNK) {
         let list = serde_json::to_string(chunk).map_err(|source| StoreError::Json {

@@ -20,6 +20,13 @@ fn routes() -> Vec<(Method, &'static str, &'static str)> {
         (Method::GET, "/experiments/x/overrides", "viewer"),
         (Method::PUT, "/experiments/x/overrides", "editor"),
         (Method::DELETE, "/experiments/x/overrides", "editor"),
+        (Method::GET, "/experiments/x/override-imports", "viewer"),
+        (Method::POST, "/experiments/x/override-imports", "editor"),
+        (Method::GET, "/experiments/x/override-imports/i", "viewer"),
+        (Method::DELETE, "/experiments/x/override-imports/i", "editor"),
+        (Method::GET, "/experiments/x/override-imports/i/rows", "viewer"),
+        (Method::POST, "/experiments/x/override-imports/i/apply", "editor"),
+        (Method::POST, "/experiments/x/override-imports/i/undo", "editor"),
         (Method::GET, "/experiments/x/history", "viewer"),
         (Method::POST, "/experiments/x/explain", "viewer"),
         (Method::GET, "/experiments/x/results", "viewer"),
@@ -39,7 +46,9 @@ fn no_route_is_left_out_of_these_tests() {
         .split(".route(")
         .skip(1)
         .filter_map(|rest| rest.split('"').nth(1));
-    let paths: Vec<String> = paths.map(|path| path.replace("{id_or_key}", "x")).collect();
+    let paths: Vec<String> = paths
+        .map(|path| path.replace("{id_or_key}", "x").replace("{import}", "i"))
+        .collect();
     assert!(paths.len() > 10, "{paths:?}");
     for path in paths {
         let known = OPEN.contains(&path.as_str()) || routes().iter().any(|(_, known, _)| *known == path);

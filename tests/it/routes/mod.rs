@@ -6,6 +6,7 @@ mod experiments;
 mod explain;
 mod fuzz;
 mod history;
+mod imports;
 mod jobs;
 mod me;
 mod overrides;
