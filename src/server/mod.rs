@@ -11,6 +11,7 @@
 //! | `follow` | the transaction that changes go through, and following what other servers change |
 //! | `snapshot` | configuration in memory, what assignments are decided from |
 //! | `override_table` | the overrides of one experiment in memory |
+//! | `imports/` | bulk imports of overrides |
 //! | `served` | what a key that code asks for stands for: a flag, or the experiment that decides it |
 //! | `access` | projects, and what opens them: tokens and keys of deployments |
 //! | `shelf` | objects in memory by id and by key |
