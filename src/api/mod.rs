@@ -3,6 +3,7 @@
 //! JSON is camelCase. Objects of the model ([`crate::domain`]) are sent as they are; this module holds
 //! what is only said in a request or an answer.
 
+pub mod amplitude;
 pub mod assign;
 pub mod audit;
 pub mod banners;
@@ -12,10 +13,13 @@ pub mod flags;
 pub mod imports;
 pub mod insights;
 pub mod jobs;
+pub mod ofrep;
+pub mod openpanel;
 pub mod overrides;
 pub mod problem;
 pub mod projects;
 pub mod results;
+pub mod sdk_user;
 pub mod system;
 pub mod track;
 

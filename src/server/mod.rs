@@ -9,6 +9,7 @@
 //! | `registry` | the one way in which configuration changes |
 //! | `edit`, `lifecycle`, `diff` | what a change makes of an experiment, and what changed: pure |
 //! | `follow` | the transaction that changes go through, and following what other servers change |
+//! | `evaluate/` | flags and experiments for SDKs: all at once, exported, and the events of assignments |
 //! | `snapshot` | configuration in memory, what assignments are decided from |
 //! | `override_table` | the overrides of one experiment in memory |
 //! | `imports/` | bulk imports of overrides |
@@ -25,6 +26,7 @@ pub mod access;
 pub mod diff;
 pub mod edit;
 pub mod error;
+pub mod evaluate;
 pub mod extract;
 pub mod follow;
 pub mod handlers;

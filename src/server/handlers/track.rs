@@ -3,14 +3,15 @@
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 
+use crate::api::openpanel::CLIENT_ID;
 use crate::api::problem::{Code, Problem};
 use crate::api::track::Tracked;
 use crate::server::error::{ApiError, problem_response};
 use crate::server::extract::RawBody;
-use crate::server::ingest::{self, AppendError, Context, EventRecord};
+use crate::server::ingest::{self, AppendError, Context, EventRecord, Origin};
 use crate::server::middleware::auth::Caller;
 use crate::server::registry::now;
 use crate::server::snapshot::ProjectExperiments;
@@ -23,13 +24,15 @@ const LARGE: usize = 128 << 10;
 pub async fn track(
     State(state): State<AppState>,
     caller: Caller,
+    headers: HeaderMap,
     RawBody(body): RawBody,
 ) -> Result<Response, ApiError> {
+    let origin = origin(&headers);
     let (records, answer) = if body.len() < LARGE {
-        decide(&state, &caller, &body)?
+        decide(&state, &caller, &body, origin.as_ref())?
     } else {
         let state = state.clone();
-        tokio::task::spawn_blocking(move || decide(&state, &caller, &body))
+        tokio::task::spawn_blocking(move || decide(&state, &caller, &body, origin.as_ref()))
             .await
             .map_err(|error| ApiError::Internal(format!("reading events failed: {error}")))??
     };
@@ -41,7 +44,27 @@ pub async fn track(
     Ok(Json(answer).into_response())
 }
 
-fn decide(state: &AppState, caller: &Caller, body: &Bytes) -> Result<(Vec<EventRecord>, Tracked), ApiError> {
+/// Where an OpenPanel client is: it leaves it to the server to tell devices and visits apart.
+fn origin(headers: &HeaderMap) -> Option<Origin> {
+    headers.get(CLIENT_ID)?;
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let forwarded = text("x-forwarded-for").and_then(|list| list.split(',').next());
+    Some(Origin {
+        address: forwarded
+            .or(text("x-real-ip"))
+            .unwrap_or_default()
+            .trim()
+            .to_owned(),
+        user_agent: text("user-agent").unwrap_or_default().to_owned(),
+    })
+}
+
+fn decide(
+    state: &AppState,
+    caller: &Caller,
+    body: &Bytes,
+    origin: Option<&Origin>,
+) -> Result<(Vec<EventRecord>, Tracked), ApiError> {
     let events = ingest::read(body).map_err(ApiError::Problem)?;
     let snapshot = state.registry().snapshot();
     let context = Context {
@@ -51,6 +74,7 @@ fn decide(state: &AppState, caller: &Caller, body: &Bytes) -> Result<(Vec<EventR
             snapshot: &snapshot,
             project: caller.project.id,
         },
+        origin,
     };
     Ok(ingest::decide(events, &context))
 }

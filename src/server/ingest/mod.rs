@@ -9,6 +9,7 @@
 //! | file | what it does |
 //! |---|---|
 //! | `request` | a body of `POST /track` to events, refusals by index and field |
+//! | `amplitude` | a body of Amplitude's HTTP API V2 likewise |
 //! | `transform` | an event to a record: id, time, text form of its properties |
 //! | `attribution` | which experiments an event counts for |
 //! | `record` | an accepted event |
@@ -19,6 +20,7 @@
 //!
 //! ClickHouse is not needed to accept: events wait in the spool until it is there.
 
+pub mod amplitude;
 mod attribution;
 mod backoff;
 mod batch;
@@ -46,7 +48,9 @@ use tokio::time::Instant;
 pub use attribution::{EXPOSURE, EXPOSURE_EXPERIMENT, EXPOSURE_FLAG, EXPOSURE_VARIANT, ExperimentIndex};
 pub use record::{Attributed, EventRecord};
 pub use request::read;
-pub use transform::{CLIENT_TIMESTAMP, Context, MAX_AGE_MS, MAX_AHEAD_MS, decide};
+pub use transform::{
+    CLIENT_TIMESTAMP, Context, MAX_AGE_MS, MAX_AHEAD_MS, NOTHING, Origin, SET, UNSET, decide, user_property,
+};
 
 use crate::api::track::Unattributed;
 use disk::{Disk, RealDisk};

@@ -6,6 +6,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+use crate::api::openpanel;
 use crate::api::problem::{Code, Problem};
 use crate::api::track::{MAX_EVENTS_PER_REQUEST, TrackEvent};
 use crate::domain::FieldError;
@@ -103,18 +104,27 @@ fn read_event(text: &str) -> Result<TrackEvent, Vec<FieldError>> {
         return checked(event);
     }
     if let Ok(Envelope { kind, payload }) = serde_json::from_str(text) {
-        if kind != "track" {
-            return Err(vec![FieldError::new(
-                "type",
-                kind,
-                "track (identify, group, assign_group, increment and decrement are not taken)",
-            )]);
-        }
-        let event = match serde_json::from_str::<TrackEvent>(payload.get()) {
-            Ok(event) => checked(event),
-            Err(error) => Err(wrong_fields(payload.get(), &error)),
+        let Some(kind) = openpanel::Kind::named(&kind) else {
+            let kinds = openpanel::Kind::ALL.map(openpanel::Kind::as_str).join(", ");
+            return Err(vec![FieldError::new("type", kind, kinds)]);
         };
-        return event.map_err(|wrong| wrong.into_iter().map(|e| below("payload", e)).collect());
+        let inside = |wrong: Vec<FieldError>| wrong.into_iter().map(|e| below("payload", e)).collect();
+        let Ok(Value::Object(fields)) = serde_json::from_str(payload.get()) else {
+            return Err(vec![FieldError::new("payload", payload.get(), "an object")]);
+        };
+        let event = openpanel::plain(kind, fields).map_err(|(field, allowed)| {
+            let given = serde_json::from_str::<Value>(payload.get()).unwrap_or_default();
+            let given = given
+                .get(field)
+                .map_or_else(|| "nothing".to_owned(), Value::to_string);
+            inside(vec![FieldError::new(field, given, allowed)])
+        })?;
+        let event = Value::Object(event);
+        return match serde_json::from_value::<TrackEvent>(event.clone()) {
+            Ok(event) => checked(event),
+            Err(error) => Err(wrong_fields(&event.to_string(), &error)),
+        }
+        .map_err(inside);
     }
     match serde_json::from_str::<TrackEvent>(text) {
         Ok(event) => checked(event),
@@ -174,7 +184,7 @@ fn wrong_fields(text: &str, error: &serde_json::Error) -> Vec<FieldError> {
 }
 
 /// Holds an event to the limits.
-fn checked(event: TrackEvent) -> Result<TrackEvent, Vec<FieldError>> {
+pub(super) fn checked(event: TrackEvent) -> Result<TrackEvent, Vec<FieldError>> {
     let mut errors = Vec::new();
     let name = event.name.chars().count();
     if event.name.trim().is_empty() || name > MAX_NAME {
@@ -305,7 +315,8 @@ mod tests {
                 json!({"name": "a", "properties": {"big": "x".repeat(MAX_PROPERTY_TEXT + 1)}}),
                 "properties.big",
             ),
-            (json!({"type": "identify", "payload": {}}), "type"),
+            (json!({"type": "replay", "payload": {}}), "type"),
+            (json!({"type": "identify", "payload": {}}), "payload.profileId"),
             (json!({"type": "track", "payload": {}}), "payload.name"),
             (json!({"type": "track", "payload": {"name": ""}}), "payload.name"),
         ] {

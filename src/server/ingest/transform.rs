@@ -23,6 +23,12 @@ pub const CLIENT_TIMESTAMP: &str = "__clientTimestamp";
 /// A value longer than this, in bytes, stays out of the columns for well-known properties: their
 /// dictionaries are made for few short values. It is in the properties like any other.
 const MAX_WELL_KNOWN: usize = 100;
+/// Property of an event that holds the user properties it sets.
+pub const SET: &str = "$set";
+/// Property of an event that holds the user properties it takes away, each with [`NOTHING`].
+pub const UNSET: &str = "$unset";
+/// What stands for the value of a user property that is taken away.
+pub const NOTHING: &str = "-";
 /// The exposure event of Amplitude's SDKs.
 const AMPLITUDE_EXPOSURE: &str = "$exposure";
 
@@ -34,6 +40,43 @@ pub struct Context<'a> {
     pub now: Timestamp,
     /// The project's experiments.
     pub experiments: &'a dyn ExperimentIndex,
+    /// Where the request came from, if its client leaves it to the server to tell devices and visits apart.
+    pub origin: Option<&'a Origin>,
+}
+
+/// Where a request came from.
+#[derive(Debug, Clone, Default, Eq, PartialEq)]
+pub struct Origin {
+    /// The address of the client, or what a proxy says that it is.
+    pub address: String,
+    /// Its header `User-Agent`.
+    pub user_agent: String,
+}
+
+/// How long a visit lasts that no client names: half an hour, in milliseconds.
+const VISIT_MS: i64 = 30 * 60 * 1_000;
+const DAY_MS: i64 = 24 * 3_600 * 1_000;
+
+impl Origin {
+    /// A stand-in for the device. A browser, or somebody unknown: the address and the user agent, for one day
+    /// (UTC). A program that speaks for a person: that person.
+    ///
+    /// A function of its arguments alone, so that every server finds the same.
+    fn device(&self, project: Uuid, profile: &str, ts: i64) -> String {
+        let said = if profile.is_empty() || self.user_agent.starts_with("Mozilla/") {
+            let day = ts.div_euclid(DAY_MS);
+            format!("device\n{}\n{}\n{day}", self.address, self.user_agent)
+        } else {
+            format!("device of\n{profile}")
+        };
+        Uuid::new_v5(&project, said.as_bytes()).to_string()
+    }
+
+    /// A stand-in for the visit: the device's events of one half hour.
+    fn visit(project: Uuid, device: &str, ts: i64) -> String {
+        let said = format!("visit\n{device}\n{}", ts.div_euclid(VISIT_MS));
+        Uuid::new_v5(&project, said.as_bytes()).to_string()
+    }
 }
 
 /// The ids that a request's anonymous events get: neither a person nor a device was sent with them.
@@ -89,6 +132,16 @@ fn transform(
     let profile_id = profile_id.unwrap_or_default();
     let mut device_id = device_id.unwrap_or_default();
     let mut session_id = session_id.unwrap_or_default();
+    let now = context.now.as_millisecond();
+    let (ts, clamped) = clamp(timestamp, now);
+    if let Some(origin) = context.origin {
+        if device_id.is_empty() {
+            device_id = origin.device(context.project_id, &profile_id, ts);
+        }
+        if session_id.is_empty() {
+            session_id = Origin::visit(context.project_id, &device_id, ts);
+        }
+    }
     if profile_id.is_empty() && device_id.is_empty() {
         let (device, session) = anonymous.ids();
         device_id.clone_from(device);
@@ -101,8 +154,6 @@ fn transform(
         rename_exposure(&mut properties);
     }
     let event_id = event_id(context.project_id, id.as_deref());
-    let now = context.now.as_millisecond();
-    let (ts, clamped) = clamp(timestamp, now);
     let ids = Ids {
         profile: &profile_id,
         device: &device_id,
@@ -158,7 +209,8 @@ fn clamp(sent: Option<EventTime>, now: i64) -> (i64, Option<EventTime>) {
     (within, (within != millis).then_some(sent))
 }
 
-/// Gives the properties of Amplitude's `$exposure` the names they have on `[Experiment] Exposure`.
+/// Gives the properties of Amplitude's `$exposure` the names they have on `[Experiment] Exposure`, and sets or
+/// unsets the user property of its flag.
 fn rename_exposure(properties: &mut Map<String, Value>) {
     for (from, to) in [
         ("flag_key", EXPOSURE_FLAG),
@@ -169,6 +221,26 @@ fn rename_exposure(properties: &mut Map<String, Value>) {
             properties.entry(to).or_insert(value);
         }
     }
+    let Some(flag) = properties.get(EXPOSURE_FLAG).and_then(property_text) else {
+        return;
+    };
+    let variant = properties.get(EXPOSURE_VARIANT).and_then(property_text);
+    let (operation, value) = match variant.filter(|variant| !variant.is_empty()) {
+        Some(variant) => (SET, variant),
+        None => (UNSET, NOTHING.to_owned()),
+    };
+    let values = properties
+        .entry(operation)
+        .or_insert_with(|| Value::Object(Map::new()));
+    if let Value::Object(values) = values {
+        values.insert(user_property(&flag), value.into());
+    }
+}
+
+/// The user property that says which variant of a flag the user is in.
+#[must_use]
+pub fn user_property(flag: &str) -> String {
+    format!("[Experiment] {flag}")
 }
 
 fn well_known(properties: &Map<String, Value>) -> WellKnown {
@@ -222,6 +294,7 @@ mod tests {
             project_id: PROJECT,
             now: now(),
             experiments: &Nothing,
+            origin: None,
         };
         let event = serde_json::from_value(event).expect("an event");
         transform(
@@ -323,8 +396,48 @@ mod tests {
         let keys: Vec<&str> = record.props.keys().map(String::as_str).collect();
         assert_eq!(
             keys,
-            [EXPOSURE_EXPERIMENT, EXPOSURE_FLAG, EXPOSURE_VARIANT, "other"]
+            [SET, EXPOSURE_EXPERIMENT, EXPOSURE_FLAG, EXPOSURE_VARIANT, "other"]
         );
+        assert_eq!(record.props[SET], r#"{"[Experiment] f":"on"}"#);
+    }
+
+    #[test]
+    fn an_exposure_without_a_variant_takes_the_user_property_away() {
+        let exposure = json!({"name": "$exposure", "properties": {"flag_key": "f", "$set": {"plan": "pro"}}});
+        let record = record(exposure);
+        assert_eq!(record.props[UNSET], r#"{"[Experiment] f":"-"}"#);
+        assert_eq!(record.props[SET], r#"{"plan":"pro"}"#);
+    }
+
+    #[test]
+    fn devices_and_visits_that_no_client_names_are_told_apart() {
+        let browser = Origin {
+            address: "192.0.2.1".into(),
+            user_agent: "Mozilla/5.0 (X11)".into(),
+        };
+        let program = Origin {
+            user_agent: "node".into(),
+            ..browser.clone()
+        };
+        let noon = 1_767_268_800_000;
+        let hour = 3_600_000;
+        let device = |origin: &Origin, profile: &str, ts| origin.device(PROJECT, profile, ts);
+        // A browser keeps its device through a login, until the day ends.
+        assert_eq!(
+            device(&browser, "", noon),
+            device(&browser, "u", noon + 11 * hour)
+        );
+        assert_ne!(device(&browser, "", noon), device(&browser, "", noon + 12 * hour));
+        // A program speaks for many: each person is a device.
+        assert_ne!(device(&program, "u", noon), device(&program, "v", noon));
+        assert_eq!(
+            device(&program, "u", noon),
+            device(&program, "u", noon + 48 * hour)
+        );
+        let visit = |device: &str, ts| Origin::visit(PROJECT, device, ts);
+        assert_eq!(visit("d", noon), visit("d", noon + hour / 2 - 1));
+        assert_ne!(visit("d", noon), visit("d", noon + hour / 2));
+        assert_ne!(visit("d", noon), visit("e", noon));
     }
 
     #[test]
@@ -333,6 +446,7 @@ mod tests {
             project_id: PROJECT,
             now: now(),
             experiments: &Nothing,
+            origin: None,
         };
         let answer = |events: Value| {
             let events = serde_json::from_value(events).expect("events");
@@ -364,6 +478,7 @@ mod tests {
             project_id: PROJECT,
             now: now(),
             experiments: &Nothing,
+            origin: None,
         };
         let mut anonymous = Anonymous::default();
         let mut decide = |event: Value| {

@@ -52,10 +52,11 @@ async fn a_refusal_names_the_event_and_takes_none() {
             "invalid",
             vec!["[1].name", "[2].name", "[2].profileId"],
         ),
+        (json!({"type": "replay", "payload": {}}), "invalid", vec!["type"]),
         (
             json!({"type": "identify", "payload": {}}),
             "invalid",
-            vec!["type"],
+            vec!["payload.profileId"],
         ),
         (
             json!([good, {"type": "track", "payload": {"name": 1}}]),

@@ -1,0 +1,3 @@
+//! Flags and experiments as SDKs ask for them.
+
+pub mod export;

@@ -1,0 +1,527 @@
+//! A body of Amplitude's HTTP API V2 → events, and refusals in the form that its clients act on.
+
+use std::collections::BTreeMap;
+use std::io::Read as _;
+
+use flate2::read::GzDecoder;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+use super::request::checked;
+use super::transform::SET;
+use crate::api::amplitude::{Event, Refusal};
+use crate::api::sdk_user;
+use crate::api::track::{EventTime, MAX_EVENTS_PER_REQUEST, TrackEvent};
+
+/// Fields that say more about a person than an experiment needs; they are not kept.
+const NOT_KEPT: [&str; 8] = [
+    "ip",
+    "idfa",
+    "idfv",
+    "adid",
+    "android_id",
+    "location_lat",
+    "location_lng",
+    "user_agent",
+];
+/// Fields that have another name here.
+const RENAMED: [(&str, &str); 3] = [("os_name", "os"), ("device_model", "device"), ("library", "sdk")];
+
+/// A body, read as far as the key that it was sent with.
+#[derive(Debug)]
+pub struct Body {
+    /// The key of the deployment.
+    pub api_key: String,
+    events: Vec<Box<RawValue>>,
+}
+
+#[derive(Deserialize)]
+struct Outer {
+    #[serde(default)]
+    api_key: Option<String>,
+    #[serde(default)]
+    events: Option<Box<RawValue>>,
+    /// A form, and the first version of the API, say it so.
+    #[serde(default)]
+    event: Option<Box<RawValue>>,
+}
+
+/// The content of a gzipped body, at most `limit` bytes of it.
+///
+/// # Errors
+/// 413 for more than that, 400 for what is no gzip.
+pub fn gunzip(body: &[u8], limit: usize) -> Result<Vec<u8>, Refusal> {
+    let mut content = Vec::new();
+    let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
+    let read = GzDecoder::new(body).take(most).read_to_end(&mut content);
+    match read {
+        Ok(_) if content.len() <= limit => Ok(content),
+        Ok(_) => Err(refusal(
+            413,
+            format!("the body is larger than {limit} bytes; send fewer events"),
+        )),
+        Err(error) => Err(refusal(400, format!("the body is not gzip: {error}"))),
+    }
+}
+
+/// Reads the key and finds the events of a body: JSON, or a form with `api_key` and `event`.
+///
+/// # Errors
+/// 400 for what is neither, or lacks one of them; 413 for too many events.
+pub fn read(body: &[u8]) -> Result<Body, Refusal> {
+    let Outer {
+        api_key,
+        events,
+        event,
+    } = if body.trim_ascii_start().first() == Some(&b'{') {
+        let not_json = |error: serde_json::Error| refusal(400, format!("the body is not JSON: {error}"));
+        serde_json::from_slice(body).map_err(not_json)?
+    } else {
+        form(body)?
+    };
+    let missing = |field: &str| Refusal {
+        missing_field: Some(field.to_owned()),
+        ..refusal(400, format!("Request missing required field: {field}"))
+    };
+    let api_key = api_key.filter(|key| !key.is_empty());
+    let events = events.or(event).ok_or_else(|| missing("events"))?;
+    let events = if events.get().starts_with('[') {
+        serde_json::from_str(events.get()).map_err(|error| refusal(400, format!("events: {error}")))?
+    } else {
+        vec![events]
+    };
+    if events.is_empty() {
+        return Err(missing("events"));
+    }
+    if events.len() > MAX_EVENTS_PER_REQUEST {
+        let count = events.len();
+        return Err(refusal(
+            413,
+            format!("{count} events; send at most {MAX_EVENTS_PER_REQUEST} at once"),
+        ));
+    }
+    Ok(Body {
+        api_key: api_key.ok_or_else(|| missing("api_key"))?,
+        events,
+    })
+}
+
+/// A refusal without anything about single events.
+#[must_use]
+pub fn refusal(code: u16, error: impl Into<String>) -> Refusal {
+    Refusal {
+        code,
+        error: error.into(),
+        ..Refusal::default()
+    }
+}
+
+fn form(body: &[u8]) -> Result<Outer, Refusal> {
+    let text = std::str::from_utf8(body)
+        .map_err(|error| refusal(400, format!("the body is neither JSON nor a form: {error}")))?;
+    let mut outer = Outer {
+        api_key: None,
+        events: None,
+        event: None,
+    };
+    for pair in text.trim().split('&') {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        match name {
+            "api_key" => outer.api_key = Some(decoded(value)?),
+            "event" | "events" | "e" => {
+                let json = decoded(value)?;
+                let events = serde_json::from_str(&json)
+                    .map_err(|error| refusal(400, format!("the field {name} is not JSON: {error}")))?;
+                outer.events = Some(events);
+            }
+            _ => {}
+        }
+    }
+    Ok(outer)
+}
+
+/// A percent-encoded value of a form.
+fn decoded(text: &str) -> Result<String, Refusal> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, after)) = rest.split_first() {
+        rest = after;
+        match first {
+            b'+' => bytes.push(b' '),
+            b'%' => {
+                let hex = after.get(..2).and_then(|hex| std::str::from_utf8(hex).ok());
+                let byte = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok());
+                bytes.push(
+                    byte.ok_or_else(|| refusal(400, "the form has a % without two hexadecimal digits"))?,
+                );
+                rest = &after[2..];
+            }
+            other => bytes.push(other),
+        }
+    }
+    String::from_utf8(bytes).map_err(|error| refusal(400, format!("the form is not UTF-8: {error}")))
+}
+
+impl Body {
+    /// How many events there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.events.len()
+    }
+
+    /// Whether there are none; [`read`] lets no such body pass.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.events.is_empty()
+    }
+
+    /// Reads and checks all events.
+    ///
+    /// # Errors
+    /// 400 that names the places of the events at fault by their fields. Nothing of the body is taken; the
+    /// clients drop those events and send the others again.
+    pub fn events(self) -> Result<Vec<TrackEvent>, Refusal> {
+        let mut faults = Faults::default();
+        let mut events = Vec::with_capacity(self.events.len());
+        for (at, raw) in self.events.iter().enumerate() {
+            match serde_json::from_str::<Event>(raw.get()) {
+                Ok(event) => events.extend(faults.event(at, event)),
+                Err(_) => faults.invalid("event", at),
+            }
+        }
+        let Faults {
+            invalid,
+            missing,
+            words,
+        } = faults;
+        if invalid.is_empty() && missing.is_empty() {
+            return Ok(events);
+        }
+        let missing_only = invalid.is_empty();
+        Err(Refusal {
+            events_with_invalid_fields: invalid,
+            events_with_missing_fields: missing,
+            ..refusal(
+                400,
+                match words {
+                    Some(words) => words,
+                    None if missing_only => {
+                        "Events miss required fields: each needs event_type, and user_id or device_id"
+                            .to_owned()
+                    }
+                    None => {
+                        "Events have fields of another form; they are named with the places of the events"
+                            .to_owned()
+                    }
+                },
+            )
+        })
+    }
+}
+
+/// What is wrong with the events of a body.
+#[derive(Debug, Default)]
+struct Faults {
+    invalid: BTreeMap<String, Vec<usize>>,
+    missing: BTreeMap<String, Vec<usize>>,
+    /// The first fault that a name of a field does not tell.
+    words: Option<String>,
+}
+
+impl Faults {
+    fn invalid(&mut self, field: &str, at: usize) {
+        add(&mut self.invalid, field, at);
+    }
+
+    fn event(&mut self, at: usize, event: Event) -> Option<TrackEvent> {
+        let Event {
+            event_type,
+            user_id,
+            device_id,
+            time,
+            session_id,
+            insert_id,
+            event_properties,
+            user_properties,
+            groups,
+            group_properties,
+            rest,
+        } = event;
+        let name = match event_type {
+            None | Some(Value::Null) => {
+                add(&mut self.missing, "event_type", at);
+                None
+            }
+            Some(Value::String(name)) => Some(name),
+            Some(_) => {
+                self.invalid("event_type", at);
+                None
+            }
+        };
+        let user_id = self.id("user_id", user_id, at);
+        let device_id = self.id("device_id", device_id, at);
+        if let (Ok(None), Ok(None)) = (&user_id, &device_id) {
+            add(&mut self.missing, "user_id", at);
+            return None;
+        }
+        let session_id = self.id("session_id", session_id, at);
+        let insert_id = self.id("insert_id", insert_id, at);
+        let time = self.time(time, at);
+        let event_properties = self.object("event_properties", event_properties, at);
+        let user_properties = self.object("user_properties", user_properties, at);
+        let groups = self.object("groups", groups, at);
+        let group_properties = self.object("group_properties", group_properties, at);
+        let properties = properties(
+            event_properties?,
+            user_properties?,
+            groups?,
+            group_properties?,
+            rest,
+        );
+        let event = TrackEvent {
+            name: name?,
+            properties,
+            profile_id: user_id.ok()?,
+            device_id: device_id.ok()?,
+            // Their SDKs send −1 for an event outside of any visit.
+            session_id: session_id.ok()?.filter(|id| id != "-1"),
+            timestamp: time.ok()?,
+            id: insert_id.ok()?,
+        };
+        match checked(event) {
+            Ok(event) => Some(event),
+            Err(wrong) => {
+                for error in &wrong {
+                    self.invalid(theirs(&error.field), at);
+                    self.words.get_or_insert_with(|| format!("event {at}: {error}"));
+                }
+                None
+            }
+        }
+    }
+
+    fn id(&mut self, field: &str, value: Option<Value>, at: usize) -> Result<Option<String>, ()> {
+        let mut fields = Map::new();
+        if let Some(value) = value {
+            fields.insert(field.to_owned(), value);
+        }
+        sdk_user::id(&mut fields, &[field]).map_err(|_| self.invalid(field, at))
+    }
+
+    fn time(&mut self, value: Option<Value>, at: usize) -> Result<Option<EventTime>, ()> {
+        match value {
+            None | Some(Value::Null) => Ok(None),
+            Some(value) => match whole(&value) {
+                Some(millis) => Ok(Some(EventTime::Millis(millis))),
+                None => {
+                    self.invalid("time", at);
+                    Err(())
+                }
+            },
+        }
+    }
+
+    fn object(&mut self, field: &str, value: Option<Value>, at: usize) -> Option<Map<String, Value>> {
+        match value {
+            None | Some(Value::Null) => Some(Map::new()),
+            Some(Value::Object(object)) => Some(object),
+            Some(_) => {
+                self.invalid(field, at);
+                None
+            }
+        }
+    }
+}
+
+/// Whole milliseconds; some clients send them as 1.7e12.
+fn whole(value: &Value) -> Option<i64> {
+    if let Some(millis) = value.as_i64() {
+        return Some(millis);
+    }
+    let millis = value.as_f64()?;
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a fraction of a millisecond is cut off, and the range was checked"
+    )]
+    (millis.abs() < 9e15).then_some(millis as i64)
+}
+
+fn add(to: &mut BTreeMap<String, Vec<usize>>, field: &str, at: usize) {
+    let places = to.entry(field.to_owned()).or_default();
+    if places.last() != Some(&at) {
+        places.push(at);
+    }
+}
+
+/// The name that a field of ours has in their events.
+fn theirs(field: &str) -> &str {
+    match field {
+        "name" => "event_type",
+        "profileId" => "user_id",
+        "deviceId" => "device_id",
+        "sessionId" => "session_id",
+        "id" => "insert_id",
+        _ => "event_properties",
+    }
+}
+
+/// All that an event says, as its properties: those of the event, and what stands beside them. The properties
+/// of the person stay below the operation that they are sent with (`$set`, `$unset`, `$add` …).
+fn properties(
+    mut event: Map<String, Value>,
+    user: Map<String, Value>,
+    groups: Map<String, Value>,
+    group_properties: Map<String, Value>,
+    rest: Map<String, Value>,
+) -> Map<String, Value> {
+    let (operations, plain): (Map<_, _>, Map<_, _>) =
+        user.into_iter().partition(|(name, _)| name.starts_with('$'));
+    let mut beside = operations;
+    if !plain.is_empty() {
+        let set = beside.entry(SET).or_insert_with(|| Value::Object(Map::new()));
+        if let Value::Object(set) = set {
+            set.extend(plain);
+        }
+    }
+    beside.retain(|_, values| !matches!(values, Value::Object(values) if values.is_empty()));
+    for (name, object) in [("groups", groups), ("group_properties", group_properties)] {
+        if !object.is_empty() {
+            beside.insert(name.to_owned(), object.into());
+        }
+    }
+    for (name, value) in rest {
+        if NOT_KEPT.contains(&name.as_str()) || value.is_null() {
+            continue;
+        }
+        let renamed = RENAMED.iter().find(|(theirs, _)| *theirs == name);
+        let name = renamed.map_or(name.as_str(), |(_, ours)| ours).to_owned();
+        beside.entry(name).or_insert(value);
+    }
+    for (name, value) in beside {
+        event.entry(name).or_insert(value);
+    }
+    event
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn events(body: &Value) -> Result<Vec<TrackEvent>, Refusal> {
+        read(body.to_string().as_bytes())?.events()
+    }
+
+    #[test]
+    fn an_event_of_their_sdks_is_read() {
+        let event = json!({
+            "event_type": "buy", "user_id": "u", "device_id": 5, "session_id": -1, "time": 1.7e12, "insert_id": "i",
+            "event_properties": {"price": 5, "country": "own"}, "user_properties": {"plan": "pro", "$unset": {"a": "-"}},
+            "groups": {"org": "acme"}, "country": "TH", "os_name": "linux", "ip": "10.0.0.1", "platform": null,
+            "library": "x/1", "event_id": 3,
+        });
+        let read = events(&json!({"api_key": "k", "events": [event]})).expect("events");
+        let TrackEvent {
+            properties,
+            session_id,
+            device_id,
+            timestamp,
+            ..
+        } = read[0].clone();
+        assert_eq!(
+            Value::Object(properties),
+            json!({
+                "price": 5, "country": "own", "$set": {"plan": "pro"}, "$unset": {"a": "-"},
+                "groups": {"org": "acme"}, "os": "linux", "sdk": "x/1", "event_id": 3,
+            })
+        );
+        assert_eq!((session_id, device_id.as_deref()), (None, Some("5")));
+        assert_eq!(timestamp, Some(EventTime::Millis(1_700_000_000_000)));
+    }
+
+    #[test]
+    fn a_form_and_json_sent_as_a_form_are_read() {
+        let form = b"api_key=a%20b&event=%5B%7B%22event_type%22%3A%22x%22%2C%22user_id%22%3A%22u+v%22%7D%5D";
+        let body = read(form).expect("a form");
+        assert_eq!(body.api_key, "a b");
+        assert_eq!(
+            body.events().expect("events")[0].profile_id.as_deref(),
+            Some("u v")
+        );
+        let one = json!({"api_key": "k", "event": {"event_type": "x", "device_id": "d"}});
+        assert_eq!(events(&one).expect("events").len(), 1);
+        for broken in [&b"event=%5"[..], b"event=%zz", b"api_key=k", b"event={}", b"\xff"] {
+            assert_eq!(
+                read(broken).map(|body| body.api_key).map_err(|r| r.code),
+                Err(400)
+            );
+        }
+    }
+
+    #[test]
+    fn each_refusal_names_field_and_place() {
+        let ok = json!({"event_type": "x", "user_id": "u"});
+        for (bad, field, missing) in [
+            (json!({"user_id": "u"}), "event_type", true),
+            (json!({"event_type": "x"}), "user_id", true),
+            (json!({"event_type": "x", "user_id": ""}), "user_id", true),
+            (json!({"event_type": "", "user_id": "u"}), "event_type", false),
+            (json!({"event_type": "x", "user_id": []}), "user_id", false),
+            (
+                json!({"event_type": "x", "user_id": "u", "time": "now"}),
+                "time",
+                false,
+            ),
+            (
+                json!({"event_type": "x", "user_id": "u", "groups": 1}),
+                "groups",
+                false,
+            ),
+            (json!(7), "event", false),
+        ] {
+            let refusal = events(&json!({"api_key": "k", "events": [ok, bad]})).expect_err("refused");
+            let (named, other) = if missing {
+                (
+                    &refusal.events_with_missing_fields,
+                    &refusal.events_with_invalid_fields,
+                )
+            } else {
+                (
+                    &refusal.events_with_invalid_fields,
+                    &refusal.events_with_missing_fields,
+                )
+            };
+            assert_eq!(named, &BTreeMap::from([(field.to_owned(), vec![1])]), "{bad}");
+            assert!(other.is_empty() && !refusal.error.is_empty(), "{bad}");
+        }
+        let missing = |body: Value| events(&body).expect_err("refused").missing_field;
+        assert_eq!(missing(json!({"events": [ok]})).as_deref(), Some("api_key"));
+        assert_eq!(missing(json!({"api_key": "k"})).as_deref(), Some("events"));
+    }
+
+    #[test]
+    fn gzip_is_unpacked_within_a_limit() {
+        let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+        packed.write_all(&[b'x'; 1_000]).expect("packs");
+        let packed = packed.finish().expect("packs");
+        assert_eq!(gunzip(&packed, 1_000).expect("fits").len(), 1_000);
+        assert_eq!(gunzip(&packed, 999).expect_err("too large").code, 413);
+        assert_eq!(gunzip(b"{}", 10).expect_err("no gzip").code, 400);
+    }
+
+    proptest! {
+        #[test]
+        fn no_body_makes_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200), text in "[\\PC%&=+{}\\[\\]\",:]{0,80}") {
+            let _ = read(&bytes).map(Body::events);
+            let _ = read(text.as_bytes()).map(Body::events);
+            let _ = gunzip(&bytes, 100);
+        }
+    }
+}
