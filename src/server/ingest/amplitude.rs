@@ -51,7 +51,7 @@ struct Outer {
 ///
 /// # Errors
 /// 413 for more than that, 400 for what is no gzip.
-pub fn gunzip(body: &[u8], limit: usize) -> Result<Vec<u8>, Refusal> {
+pub fn gunzip(body: &[u8], limit: usize) -> Result<Vec<u8>, Box<Refusal>> {
     let mut content = Vec::new();
     let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
     let read = GzDecoder::new(body).take(most).read_to_end(&mut content);
@@ -69,7 +69,7 @@ pub fn gunzip(body: &[u8], limit: usize) -> Result<Vec<u8>, Refusal> {
 ///
 /// # Errors
 /// 400 for what is neither, or lacks one of them; 413 for too many events.
-pub fn read(body: &[u8]) -> Result<Body, Refusal> {
+pub fn read(body: &[u8]) -> Result<Body, Box<Refusal>> {
     let Outer {
         api_key,
         events,
@@ -80,9 +80,10 @@ pub fn read(body: &[u8]) -> Result<Body, Refusal> {
     } else {
         form(body)?
     };
-    let missing = |field: &str| Refusal {
-        missing_field: Some(field.to_owned()),
-        ..refusal(400, format!("Request missing required field: {field}"))
+    let missing = |field: &str| {
+        let mut refusal = refusal(400, format!("Request missing required field: {field}"));
+        refusal.missing_field = Some(field.to_owned());
+        refusal
     };
     let api_key = api_key.filter(|key| !key.is_empty());
     let events = events.or(event).ok_or_else(|| missing("events"))?;
@@ -109,15 +110,15 @@ pub fn read(body: &[u8]) -> Result<Body, Refusal> {
 
 /// A refusal without anything about single events.
 #[must_use]
-pub fn refusal(code: u16, error: impl Into<String>) -> Refusal {
-    Refusal {
+pub fn refusal(code: u16, error: impl Into<String>) -> Box<Refusal> {
+    Box::new(Refusal {
         code,
         error: error.into(),
         ..Refusal::default()
-    }
+    })
 }
 
-fn form(body: &[u8]) -> Result<Outer, Refusal> {
+fn form(body: &[u8]) -> Result<Outer, Box<Refusal>> {
     let text = std::str::from_utf8(body)
         .map_err(|error| refusal(400, format!("the body is neither JSON nor a form: {error}")))?;
     let mut outer = Outer {
@@ -142,7 +143,7 @@ fn form(body: &[u8]) -> Result<Outer, Refusal> {
 }
 
 /// A percent-encoded value of a form.
-fn decoded(text: &str) -> Result<String, Refusal> {
+fn decoded(text: &str) -> Result<String, Box<Refusal>> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&first, after)) = rest.split_first() {
@@ -181,7 +182,7 @@ impl Body {
     /// # Errors
     /// 400 that names the places of the events at fault by their fields. Nothing of the body is taken; the
     /// clients drop those events and send the others again.
-    pub fn events(self) -> Result<Vec<TrackEvent>, Refusal> {
+    pub fn events(self) -> Result<Vec<TrackEvent>, Box<Refusal>> {
         let mut faults = Faults::default();
         let mut events = Vec::with_capacity(self.events.len());
         for (at, raw) in self.events.iter().enumerate() {
@@ -198,25 +199,19 @@ impl Body {
         if invalid.is_empty() && missing.is_empty() {
             return Ok(events);
         }
-        let missing_only = invalid.is_empty();
-        Err(Refusal {
-            events_with_invalid_fields: invalid,
-            events_with_missing_fields: missing,
-            ..refusal(
-                400,
-                match words {
-                    Some(words) => words,
-                    None if missing_only => {
-                        "Events miss required fields: each needs event_type, and user_id or device_id"
-                            .to_owned()
-                    }
-                    None => {
-                        "Events have fields of another form; they are named with the places of the events"
-                            .to_owned()
-                    }
-                },
-            )
-        })
+        let words = match words {
+            Some(words) => words,
+            None if invalid.is_empty() => {
+                "Events miss required fields: each needs event_type, and user_id or device_id".to_owned()
+            }
+            None => {
+                "Events have fields of another form; they are named with the places of the events".to_owned()
+            }
+        };
+        let mut refusal = refusal(400, words);
+        refusal.events_with_invalid_fields = invalid;
+        refusal.events_with_missing_fields = missing;
+        Err(refusal)
     }
 }
 
@@ -415,7 +410,7 @@ mod tests {
 
     use super::*;
 
-    fn events(body: &Value) -> Result<Vec<TrackEvent>, Refusal> {
+    fn events(body: &Value) -> Result<Vec<TrackEvent>, Box<Refusal>> {
         read(body.to_string().as_bytes())?.events()
     }
 
