@@ -47,13 +47,12 @@ pub enum OpenReason {
 
 impl From<Reason> for OpenReason {
     fn from(reason: Reason) -> Self {
-        // By the word, so that a reason that is added later cannot be forgotten in silence: it is Default.
-        match reason.as_str() {
-            "override" | "rule" => Self::TargetingMatch,
-            "holdout" | "sticky" | "allocation" => Self::Split,
-            "winner" => Self::Static,
-            "experiment_inactive" | "experiment_ended" | "flag_disabled" => Self::Disabled,
-            _ => Self::Default,
+        match reason {
+            Reason::Override | Reason::Rule => Self::TargetingMatch,
+            Reason::Holdout | Reason::Sticky | Reason::Allocation => Self::Split,
+            Reason::Winner => Self::Static,
+            Reason::ExperimentInactive | Reason::ExperimentEnded | Reason::FlagDisabled => Self::Disabled,
+            Reason::Unallocated => Self::Default,
         }
     }
 }

@@ -31,6 +31,8 @@ pub enum Code {
     BadTransition,
     /// The idempotency key stands for another request.
     IdempotencyConflict,
+    /// SDKs cannot evaluate it by themselves as the server does; `errors` says why.
+    NotExportable,
     /// The body is larger than allowed.
     TooLarge,
     /// The server cannot take events now; try again after `Retry-After`.
@@ -57,7 +59,11 @@ impl Code {
             Self::Forbidden => 403,
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
-            Self::KeyTaken | Self::VersionConflict | Self::BadTransition | Self::IdempotencyConflict => 409,
+            Self::KeyTaken
+            | Self::VersionConflict
+            | Self::BadTransition
+            | Self::IdempotencyConflict
+            | Self::NotExportable => 409,
             Self::TooLarge => 413,
             Self::Internal => 500,
             Self::SpoolFull | Self::WarehouseUnavailable | Self::StoreUnavailable | Self::ShuttingDown => 503,
@@ -79,6 +85,7 @@ impl Code {
             Self::VersionConflict => "Changed by somebody else",
             Self::BadTransition => "Not possible in this status",
             Self::IdempotencyConflict => "Key of another request",
+            Self::NotExportable => "Not for local evaluation",
             Self::TooLarge => "Too large",
             Self::SpoolFull => "Event spool is full",
             Self::WarehouseUnavailable => "ClickHouse is not available",

@@ -45,7 +45,8 @@ pub fn follow_rollout(flag: &mut Flag, now: Timestamp) -> bool {
 }
 
 /// The experiment that decides a flag: one that serves `off` to everybody it does not allocate.
-fn experiment(flag: &Flag) -> Experiment {
+#[must_use]
+pub fn as_experiment(flag: &Flag) -> Experiment {
     let mut variants = shares(flag);
     let last = variants.iter().map(|v| v.order_index).max();
     let off = flag.variants.iter().find(|v| is_off(&v.key));
@@ -116,7 +117,7 @@ impl Prepared {
     /// [`PrepareError`] when a rule names a variant that the flag does not have; a checked flag
     /// ([`Flag::check`]) has none of these.
     pub fn of_flag(flag: &Flag) -> Result<Self, PrepareError> {
-        Ok(Self::new(&experiment(flag))?.inactive_for(Reason::FlagDisabled))
+        Ok(Self::new(&as_experiment(flag))?.inactive_for(Reason::FlagDisabled))
     }
 }
 

@@ -115,6 +115,24 @@ impl IntoResponse for ApiError {
     }
 }
 
+/// Marks an error answer whose body stays as it is: its clients expect another form than a problem.
+#[derive(Debug, Clone, Copy)]
+pub struct Verbatim;
+
+/// An answer in the form that the clients of a foreign protocol expect, also where it is an error.
+///
+/// # Errors
+/// [`ApiError::Internal`] when `body` cannot be written as JSON.
+pub fn verbatim(status: u16, body: &impl serde::Serialize) -> Result<Response, ApiError> {
+    let json = serde_json::to_vec(body)
+        .map_err(|error| ApiError::Internal(format!("an answer as JSON: {error}")))?;
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let json_type = [(header::CONTENT_TYPE, "application/json")];
+    let mut response = (status, json_type, json).into_response();
+    response.extensions_mut().insert(Verbatim);
+    Ok(response)
+}
+
 /// An answer that carries `problem`; its body is written by [`super::middleware::respond`].
 #[must_use]
 pub fn problem_response(problem: Problem) -> Response {

@@ -58,6 +58,7 @@ use tokio::task::JoinSet;
 
 use crate::domain::experiment::DEFAULT_MAX_VARIANTS;
 
+use evaluate::assigned::Assigned;
 use imports::Imports;
 use ingest::Ingest;
 use link::{Link, WhereaboutsWatch};
@@ -93,6 +94,10 @@ pub struct Options {
     pub time_limit: Duration,
     /// How long requests that are under way may take once the server is asked to stop.
     pub drain_limit: Duration,
+    /// Whether evaluations are recorded as assignment events.
+    pub assignment_events: bool,
+    /// Web origins whose pages may evaluate and track: `*` for any.
+    pub web_origins: Vec<String>,
     /// Whether the traffic is simulated.
     pub demo: bool,
 }
@@ -123,6 +128,8 @@ impl Options {
             import_limits: imports::Limits::default(),
             time_limit: Duration::from_secs(30),
             drain_limit: Duration::from_secs(10),
+            assignment_events: true,
+            web_origins: vec!["*".to_owned()],
             demo: false,
         }
     }
@@ -164,6 +171,7 @@ pub struct Server {
     state: AppState,
     time_limit: Duration,
     drain_limit: Duration,
+    web_origins: Vec<String>,
     token: setup::AdminToken,
     /// Ended with the server.
     tasks: JoinSet<()>,
@@ -190,6 +198,7 @@ impl Server {
             max_bytes: options.max_spool_bytes,
             ..ingest::Options::new(options.data_dir.join(SPOOL_DIR))
         })?;
+        let assigned = Assigned::start(ingest.clone(), options.assignment_events);
         let mut tasks = JoinSet::new();
         tasks.spawn(Arc::clone(&link).keep());
         if registry.store().is_shared() {
@@ -202,10 +211,12 @@ impl Server {
                 link,
                 ingest,
                 Imports::new(options.import_limits),
+                assigned,
                 options.demo,
             ),
             time_limit: options.time_limit,
             drain_limit: options.drain_limit,
+            web_origins: options.web_origins,
             token: admin,
             tasks,
             _lock: lock,
@@ -244,7 +255,7 @@ impl Server {
         }
         let ingest = self.state.ingest().clone();
         tokio::spawn(ingest.drain(self.state.link().watch()));
-        let router = router::router(self.state.clone(), self.time_limit);
+        let router = router::router(self.state.clone(), self.time_limit, &self.web_origins);
         let listener = listener.tap_io(|stream| {
             // Small answers should not wait for more to send; one that does is only slower.
             let _ = stream.set_nodelay(true);
@@ -270,6 +281,7 @@ impl Server {
 
     /// Ends what runs beside the requests, and closes the store.
     async fn close(mut self) {
+        self.state.assigned().flush().await;
         // While the link is there still: what was accepted is sent as far as ClickHouse takes it.
         self.state.ingest().shutdown(self.drain_limit).await;
         self.tasks.shutdown().await;

@@ -11,10 +11,11 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::api::system::Role;
 
 use super::handlers::{
-    assign, experiments, explain, history, imports, jobs, overrides, results, rules, status, system, track,
+    amplitude, assign, experiments, explain, history, imports, jobs, ofrep, overrides, results, rules,
+    status, system, track, vardata,
 };
 use super::middleware::auth::Need;
-use super::middleware::{auth, panicked, respond, time_out};
+use super::middleware::{auth, cross_origin, panicked, respond, time_out};
 use super::state::AppState;
 
 /// The largest body of most requests.
@@ -30,8 +31,9 @@ const UPLOAD_TIME_LIMIT: Duration = Duration::from_secs(600);
 /// How long a job may take while its caller waits; it goes on afterwards.
 const JOB_TIME_LIMIT: Duration = Duration::from_secs(600);
 
-/// The whole API. `time_limit` is how long a request may take, but for jobs.
-pub fn router(state: AppState, time_limit: Duration) -> Router {
+/// The whole API. `time_limit` is how long a request may take, but for jobs; `web_origins` are those whose
+/// pages may evaluate and track, `*` for any.
+pub fn router(state: AppState, time_limit: Duration, web_origins: &[String]) -> Router {
     let viewer = |route: MethodRouter<AppState>| guard(&state, Need::role(Role::Viewer), route);
     let editor = |route: MethodRouter<AppState>| guard(&state, Need::role(Role::Editor), route);
     let admin = |route: MethodRouter<AppState>| guard(&state, Need::role(Role::Admin), route);
@@ -46,7 +48,38 @@ pub fn router(state: AppState, time_limit: Duration) -> Router {
             viewer(get(imports::list)).merge(editor(post(imports::start))),
         )
         .layer(from_fn_with_state(UPLOAD_TIME_LIMIT, time_out));
+    // What programs of others do, web pages among them.
+    let sdks = Router::new()
+        .route("/experiments/assign", evaluates(post(assign::assign)))
+        .route("/ofrep/v1/configuration", evaluates(get(ofrep::configuration)))
+        .route("/ofrep/v1/evaluate/flags", evaluates(post(ofrep::bulk)))
+        .route("/ofrep/v1/evaluate/flags/{key}", evaluates(post(ofrep::evaluate)))
+        .route("/sdk/v2/flags", evaluates(get(vardata::flags)))
+        .route("/sdk/v2/flags/{id_or_key}", evaluates(get(vardata::flag)))
+        .route(
+            "/sdk/v2/vardata",
+            evaluates(get(vardata::vardata).post(vardata::vardata)),
+        )
+        .route(
+            "/v1/vardata",
+            evaluates(get(vardata::vardata).post(vardata::vardata)),
+        )
+        .route(
+            "/track",
+            tracks(post(track::track)).layer(DefaultBodyLimit::max(MAX_TRACK_BODY)),
+        )
+        // Their key is in the body.
+        .route(
+            "/2/httpapi",
+            post(amplitude::events).layer(DefaultBodyLimit::max(MAX_TRACK_BODY)),
+        )
+        .route(
+            "/batch",
+            post(amplitude::events).layer(DefaultBodyLimit::max(MAX_TRACK_BODY)),
+        )
+        .layer(cross_origin(web_origins));
     let api = Router::new()
+        .merge(sdks)
         .route("/healthz", get(system::health))
         .route("/readyz", get(system::readiness))
         .route("/me", viewer(get(system::me)))
@@ -55,7 +88,6 @@ pub fn router(state: AppState, time_limit: Duration) -> Router {
             "/experiments",
             viewer(get(experiments::list)).merge(editor(post(experiments::create))),
         )
-        .route("/experiments/assign", evaluates(post(assign::assign)))
         .route(
             "/experiments/{id_or_key}",
             viewer(get(experiments::read)).merge(editor(patch(experiments::update))),
@@ -87,10 +119,6 @@ pub fn router(state: AppState, time_limit: Duration) -> Router {
         .route("/experiments/{id_or_key}/history", viewer(get(history::list)))
         .route("/experiments/{id_or_key}/explain", viewer(post(explain::explain)))
         .route("/experiments/{id_or_key}/results", viewer(get(results::results)))
-        .route(
-            "/track",
-            tracks(post(track::track)).layer(DefaultBodyLimit::max(MAX_TRACK_BODY)),
-        )
         .layer(from_fn_with_state(time_limit, time_out))
         .merge(jobs)
         .merge(uploads)

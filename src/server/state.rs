@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::evaluate::assigned::Assigned;
 use super::imports::Imports;
 use super::ingest::Ingest;
 use super::link::Link;
@@ -17,6 +18,7 @@ struct Inner {
     link: Arc<Link>,
     ingest: Ingest,
     imports: Imports,
+    assigned: Assigned,
     demo: bool,
 }
 
@@ -28,6 +30,7 @@ impl AppState {
         link: Arc<Link>,
         ingest: Ingest,
         imports: Imports,
+        assigned: Assigned,
         demo: bool,
     ) -> Self {
         Self(Arc::new(Inner {
@@ -35,6 +38,7 @@ impl AppState {
             link,
             ingest,
             imports,
+            assigned,
             demo,
         }))
     }
@@ -61,6 +65,12 @@ impl AppState {
     #[must_use]
     pub fn imports(&self) -> &Imports {
         &self.0.imports
+    }
+
+    /// Takes what was assigned.
+    #[must_use]
+    pub fn assigned(&self) -> &Assigned {
+        &self.0.assigned
     }
 
     /// Whether the traffic is simulated.

@@ -28,6 +28,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
 use crate::api::amplitude::{Allocation, Bucket, Condition, Distribution, Flag, Segment, Variant};
 use crate::decide::split::boundary;
@@ -75,8 +76,8 @@ pub struct Source<'a> {
     pub key: &'a str,
     /// The experiment, or what a flag is decided as.
     pub experiment: &'a Experiment,
-    /// Whether it is a flag, and if so whether it is on.
-    pub flag: Option<bool>,
+    /// Whether it is a flag.
+    pub is_flag: bool,
     /// Who is forced into which variant.
     pub overrides: &'a [(OverrideSubject, String, Key)],
 }
@@ -112,22 +113,35 @@ pub fn export(source: &Source<'_>) -> Result<Flag, Vec<String>> {
         key: source.key.to_owned(),
         variants: variants.collect::<BTreeMap<_, _>>(),
         segments,
-        metadata: metadata(experiment, source.flag.is_some(), "local"),
+        metadata: flag_metadata(
+            (!source.is_flag).then(|| (experiment.key.as_str(), experiment.id)),
+            experiment.resource_version,
+            "local",
+        ),
     })
 }
 
-/// What SDKs are told about a flag beside its variants.
+/// What SDKs are told about a flag beside its variants: of an experiment its key and id as well.
 #[must_use]
-pub fn metadata(experiment: &Experiment, is_flag: bool, evaluation_mode: &str) -> Map<String, Value> {
+pub fn flag_metadata(
+    experiment: Option<(&str, Uuid)>,
+    version: u64,
+    evaluation_mode: &str,
+) -> Map<String, Value> {
     let mut metadata = Map::new();
     let mut put = |name: &str, value: Value| metadata.insert(name.to_owned(), value);
     put("deployed", true.into());
     put("evaluationMode", evaluation_mode.into());
-    put("flagType", if is_flag { "release" } else { "experiment" }.into());
-    put("flagVersion", experiment.resource_version.into());
-    if !is_flag {
-        put("experimentKey", experiment.key.as_str().into());
-        put("experimentId", experiment.id.to_string().into());
+    put("flagVersion", version.into());
+    match experiment {
+        Some((key, id)) => {
+            put("flagType", "experiment".into());
+            put("experimentKey", key.into());
+            put("experimentId", id.to_string().into());
+        }
+        None => {
+            put("flagType", "release".into());
+        }
     }
     metadata
 }
@@ -135,18 +149,24 @@ pub fn metadata(experiment: &Experiment, is_flag: bool, evaluation_mode: &str) -
 /// Whether a variant that was served for this reason means that the subject was assigned nothing.
 #[must_use]
 pub fn is_default(reason: Reason) -> bool {
-    // By the word: a reason that is added later is an assignment unless it is named here.
-    matches!(
-        reason.as_str(),
-        "unallocated" | "experiment_inactive" | "experiment_ended" | "flag_disabled"
-    )
+    match reason {
+        Reason::Unallocated | Reason::ExperimentInactive | Reason::ExperimentEnded | Reason::FlagDisabled => {
+            true
+        }
+        Reason::Override
+        | Reason::Holdout
+        | Reason::Rule
+        | Reason::Sticky
+        | Reason::Allocation
+        | Reason::Winner => false,
+    }
 }
 
 /// What the segment of a decision is called, in the SDKs' debugging properties.
 #[must_use]
-pub fn segment_metadata(reason: &str, rule: Option<&Rule>, cohort: u32, default: bool) -> Map<String, Value> {
+pub fn segment_metadata(reason: &str, rule: Option<Uuid>, cohort: u32, default: bool) -> Map<String, Value> {
     let mut metadata = Map::new();
-    let name = rule.map_or_else(|| reason.to_owned(), |rule| format!("rule {}", rule.id));
+    let name = rule.map_or_else(|| reason.to_owned(), |rule| format!("rule {rule}"));
     metadata.insert("segmentName".to_owned(), name.into());
     metadata.insert("reason".to_owned(), reason.into());
     metadata.insert("cohort".to_owned(), cohort.into());
@@ -193,15 +213,13 @@ impl Writer<'_> {
     fn decision(&mut self, source: &Source<'_>) {
         let experiment = self.experiment;
         let default = &experiment.default_variant_id;
-        if source.flag == Some(false) {
-            return self.all(default, "flag_disabled", true);
-        }
         match (experiment.status, &experiment.winning_variant) {
             (Status::Active, _) => {}
             (Status::Completed, Some(winner)) => return self.all(winner, "winner", false),
             (Status::Ended | Status::Archived, _) => {
                 return self.all(default, Reason::ExperimentEnded.as_str(), true);
             }
+            _ if source.is_flag => return self.all(default, Reason::FlagDisabled.as_str(), true),
             _ => return self.all(default, Reason::ExperimentInactive.as_str(), true),
         }
         if experiment.assignment_mode != AssignmentMode::Profile {
@@ -370,7 +388,7 @@ impl Writer<'_> {
                 .experiment
                 .variant(rule.variant.as_str())
                 .map(|v| v.key.to_string()),
-            metadata: segment_metadata(Reason::Rule.as_str(), Some(rule), self.cohort(), false),
+            metadata: segment_metadata(Reason::Rule.as_str(), Some(rule.id), self.cohort(), false),
             ..Segment::default()
         });
     }

@@ -1,18 +1,21 @@
 //! The endpoints, one file a resource. A handler reads the request, asks the registry or the snapshot,
 //! and writes the answer; what is allowed is decided elsewhere.
 
+pub mod amplitude;
 pub mod assign;
 pub mod experiments;
 pub mod explain;
 pub mod history;
 pub mod imports;
 pub mod jobs;
+pub mod ofrep;
 pub mod overrides;
 pub mod results;
 pub mod rules;
 pub mod status;
 pub mod system;
 pub mod track;
+pub mod vardata;
 
 use std::sync::Arc;
 

@@ -38,7 +38,7 @@ pub async fn track(
     };
     let ingest = state.ingest();
     if let Err(refusal) = ingest.append(records).await {
-        return refused(&refusal);
+        return stored(&refusal);
     }
     ingest.note_unattributed(&answer.unattributed);
     Ok(Json(answer).into_response())
@@ -79,7 +79,8 @@ fn decide(
     Ok(ingest::decide(events, &context))
 }
 
-fn refused(refusal: &AppendError) -> Result<Response, ApiError> {
+/// The answer to events that were not taken.
+pub(super) fn stored(refusal: &AppendError) -> Result<Response, ApiError> {
     let code = match refusal {
         AppendError::Full { .. } | AppendError::DiskFull { .. } => Code::SpoolFull,
         AppendError::Closed { .. } => Code::ShuttingDown,

@@ -4,6 +4,7 @@
 //! caught; [`time_out`] bounds the time; [`auth`] checks the token and the role of the route.
 
 pub mod auth;
+mod cross_origin;
 mod respond;
 
 use std::any::Any;
@@ -17,6 +18,7 @@ use crate::api::problem::Code;
 
 use super::error::ApiError;
 
+pub use cross_origin::cross_origin;
 pub use respond::{RequestId, respond};
 
 /// Answers with a problem when the request takes longer than `limit`.

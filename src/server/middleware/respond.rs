@@ -13,6 +13,7 @@ use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::api::problem::{Code, PROBLEM_JSON, Problem};
+use crate::server::error::Verbatim;
 
 /// The header that carries a request's id, both ways.
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -67,7 +68,9 @@ pub async fn respond(mut request: Request, next: Next) -> Response {
         tracing::debug!(status = status.as_u16(), took_ms, "answered");
     }
     drop(_entered);
-    let mut response = if status.is_client_error() || status.is_server_error() {
+    let failed = status.is_client_error() || status.is_server_error();
+    let verbatim = response.extensions().get::<Verbatim>().is_some();
+    let mut response = if failed && !verbatim {
         as_problem(response, &method, &path, &id).await
     } else {
         response

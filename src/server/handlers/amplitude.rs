@@ -1,0 +1,103 @@
+//! Amplitude's HTTP API V2: `POST /2/httpapi` and `POST /batch`.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse as _, Response};
+
+use crate::api::amplitude::{Ingested, Refusal};
+use crate::api::problem::Code;
+use crate::api::system::Role;
+use crate::server::error::{ApiError, verbatim};
+use crate::server::extract::RawBody;
+use crate::server::ingest::amplitude::{gunzip, read, refusal};
+use crate::server::ingest::{self, AppendError, Context, EventRecord};
+use crate::server::middleware::auth::{Caller, Need, of_secret};
+use crate::server::registry::now;
+use crate::server::snapshot::ProjectExperiments;
+use crate::server::state::AppState;
+
+/// The most bytes of a body once it is unpacked.
+const MAX_UNPACKED: usize = 64 << 20;
+
+/// Takes all events or none; answered once they are on the disk.
+pub async fn events(
+    State(state): State<AppState>,
+    headers: HeaderMap,
+    RawBody(body): RawBody,
+) -> Result<Response, ApiError> {
+    let size = body.len() as u64;
+    let gzipped = headers
+        .get(header::CONTENT_ENCODING)
+        .is_some_and(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"gzip"));
+    let decided = {
+        let state = state.clone();
+        // A body may be large: reading it in a thread of its own, other requests need not wait.
+        tokio::task::spawn_blocking(move || {
+            if gzipped {
+                decide(&state, &gunzip(&body, MAX_UNPACKED)?)
+            } else {
+                decide(&state, &body)
+            }
+        })
+        .await
+        .map_err(|error| ApiError::Internal(format!("reading events failed: {error}")))?
+    };
+    let (records, unattributed) = match decided {
+        Ok(decided) => decided,
+        Err(refusal) => return verbatim(refusal.code, &*refusal),
+    };
+    let count = records.len() as u64;
+    let ingest = state.ingest();
+    if let Err(refused) = ingest.append(records).await {
+        return full(&refused);
+    }
+    ingest.note_unattributed(&unattributed);
+    Ok(Json(Ingested {
+        code: 200,
+        events_ingested: count,
+        payload_size_bytes: size,
+        server_upload_time: now().as_millisecond(),
+    })
+    .into_response())
+}
+
+type Decided = (Vec<EventRecord>, crate::api::track::Unattributed);
+
+fn decide(state: &AppState, body: &[u8]) -> Result<Decided, Box<Refusal>> {
+    let body = read(body)?;
+    let snapshot = state.registry().snapshot();
+    let caller = of_secret(&snapshot, &body.api_key, None).and_then(|caller: Caller| {
+        Need::deployment_or(Role::Editor).check(&caller)?;
+        Ok(caller)
+    });
+    // Their clients give up on exactly these words, and send anything else again.
+    let caller =
+        caller.map_err(|error| refusal(400, format!("Invalid API key: {}", error.into_problem().detail)))?;
+    let context = Context {
+        project_id: caller.project.id,
+        now: now(),
+        experiments: &ProjectExperiments {
+            snapshot: &snapshot,
+            project: caller.project.id,
+        },
+        origin: None,
+    };
+    let (records, answer) = ingest::decide(body.events()?, &context);
+    Ok((records, answer.unattributed))
+}
+
+fn full(refused: &AppendError) -> Result<Response, ApiError> {
+    let code = match refused {
+        AppendError::Full { .. } | AppendError::DiskFull { .. } => Code::SpoolFull.status(),
+        AppendError::Closed { .. } => Code::ShuttingDown.status(),
+        AppendError::TooLarge { .. } => Code::TooLarge.status(),
+        AppendError::Disk { .. } => return Err(ApiError::Internal(refused.to_string())),
+    };
+    let mut response = verbatim(code, &*refusal(code, refused.to_string()))?;
+    if let Some(after) = refused.retry_after() {
+        let seconds = HeaderValue::from(after.as_secs());
+        response.headers_mut().insert(header::RETRY_AFTER, seconds);
+    }
+    Ok(response)
+}
