@@ -115,6 +115,8 @@ impl Plan {
         let mut options = server::Options::new(&data_dir, nowhere("ClickHouse is not started"));
         options.max_variants = file.max_variants;
         options.max_spool_bytes = file.max_spool_mib.saturating_mul(1 << 20);
+        options.assignment_events = file.assignment_events;
+        options.web_origins.clone_from(&file.web_origins);
         options.project = seed(args, file)?;
         options.token = variable(TOKEN_VARIABLE).map(|token| token.trim().to_owned());
         if let Some(token) = &options.token {

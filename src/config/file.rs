@@ -48,6 +48,10 @@ pub struct ServerConfig {
     pub max_variants: usize,
     /// How much the event spool may hold, MiB; beyond that tracking answers 503.
     pub max_spool_mib: u64,
+    /// Whether evaluations are recorded as `[Experiment] Assignment` events.
+    pub assignment_events: bool,
+    /// Web origins whose pages may evaluate and track; `*` for any.
+    pub web_origins: Vec<String>,
 }
 
 impl Default for ServerConfig {
@@ -62,6 +66,8 @@ impl Default for ServerConfig {
             protected: false,
             max_variants: 4,
             max_spool_mib: 1024,
+            assignment_events: true,
+            web_origins: vec!["*".to_owned()],
         }
     }
 }
@@ -219,6 +225,16 @@ const SECTIONS: &[(&str, &str, &[Setting])] = &[
                 "max_spool_mib",
                 "1024",
                 "How much the event spool may hold, MiB; beyond that tracking answers 503.",
+            ),
+            setting(
+                "assignment_events",
+                "true",
+                "Whether evaluations are recorded as assignment events, once per subject and result a day.",
+            ),
+            setting(
+                "web_origins",
+                "[\"*\"]",
+                "Web origins whose pages may evaluate and track with a client key; * for any.",
             ),
         ],
     ),

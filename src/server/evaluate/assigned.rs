@@ -182,14 +182,14 @@ fn id(project: Uuid, day: i64, user: &User, evaluated: &[&Evaluated<'_>]) -> Uui
     let mut said = String::with_capacity(64 + 32 * evaluated.len());
     // Writing into a text never fails. The lengths keep ids apart that contain what separates them.
     for id in [&user.user_id, &user.device_id, &user.session_id] {
-        let _ = write!(said, "{}:{}\n", given(id).len(), given(id));
+        let _ = writeln!(said, "{}:{}", given(id).len(), given(id));
     }
     for (kind, groups) in &user.groups {
-        let _ = write!(said, "{kind:?}{groups:?}\n");
+        let _ = writeln!(said, "{kind:?}{groups:?}");
     }
-    let _ = write!(said, "assignment of day {day}\n");
+    let _ = writeln!(said, "assignment of day {day}");
     for one in evaluated {
-        let _ = write!(said, "{} {}\n", one.key(), one.assignment.variant_id);
+        let _ = writeln!(said, "{} {}", one.key(), one.assignment.variant_id);
     }
     Uuid::new_v5(&project, said.as_bytes())
 }

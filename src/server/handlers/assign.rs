@@ -6,14 +6,18 @@ use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
+use uuid::Uuid;
 
 use crate::api::assign::{AssignRequest, Assignment, MAX_ASSIGNMENTS_PER_REQUEST};
 use crate::api::problem::{Code, Problem};
 use crate::domain::{FieldError, User};
 use crate::server::error::ApiError;
+use crate::server::evaluate::Evaluated;
 use crate::server::extract::{RawBody, read_json};
 use crate::server::middleware::auth::Caller;
-use crate::server::snapshot::Snapshot;
+use crate::server::registry::now;
+use crate::server::served::Served;
+use crate::server::snapshot::{Entry, Snapshot};
 use crate::server::state::AppState;
 
 /// One answer of a list.
@@ -34,7 +38,7 @@ pub async fn assign(
     let snapshot = state.registry().snapshot();
     let is_list = body.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'[');
     if !is_list {
-        return decide(&snapshot, &caller, &body).map(|assignment| Json(assignment).into_response());
+        return decide(&state, &snapshot, &caller, &body).map(|assignment| Json(assignment).into_response());
     }
     let requests: Vec<&RawValue> = serde_json::from_slice(&body)
         .map_err(|error| ApiError::new(Code::Malformed, format!("the body is not JSON: {error}")))?;
@@ -50,7 +54,7 @@ pub async fn assign(
     let answers: Vec<Answer> = requests
         .into_iter()
         .map(
-            |request| match decide(&snapshot, &caller, request.get().as_bytes()) {
+            |request| match decide(&state, &snapshot, &caller, request.get().as_bytes()) {
                 Ok(assignment) => Answer::Assigned(Box::new(assignment)),
                 Err(refusal) => Answer::Refused(Box::new(refusal.into_problem())),
             },
@@ -59,7 +63,12 @@ pub async fn assign(
     Ok(Json(answers).into_response())
 }
 
-fn decide(snapshot: &Snapshot, caller: &Caller, request: &[u8]) -> Result<Assignment, ApiError> {
+fn decide(
+    state: &AppState,
+    snapshot: &Snapshot,
+    caller: &Caller,
+    request: &[u8],
+) -> Result<Assignment, ApiError> {
     let request = read(request)?;
     let user = request.subject();
     if !user.has_id() {
@@ -67,8 +76,20 @@ fn decide(snapshot: &Snapshot, caller: &Caller, request: &[u8]) -> Result<Assign
     }
     let entry = snapshot
         .find(caller.project.id, &request.experiment_id)
+        .filter(|entry| is_seen_by(entry, caller))
         .ok_or_else(|| ApiError::not_found("experiment", &request.experiment_id))?;
-    Ok(entry.prepared.decide(user, &entry.overrides.lookups()))
+    let evaluated = Evaluated::new(Served::Experiment(entry), user);
+    let project = caller.project.id;
+    state
+        .assigned()
+        .note(project, user, std::slice::from_ref(&evaluated), now());
+    Ok(evaluated.assignment)
+}
+
+/// A deployment sees what names it.
+fn is_seen_by(entry: &Entry, caller: &Caller) -> bool {
+    let named = |deployment: &Uuid| entry.experiment.deployments.contains(deployment);
+    caller.deployment.as_ref().is_none_or(named)
 }
 
 /// Reads one request. The fields of the user stand beside `experimentId`, where serde loses their names:

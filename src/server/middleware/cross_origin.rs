@@ -10,7 +10,6 @@ const REMEMBERED: Duration = Duration::from_secs(3_600);
 
 /// Lets pages of these origins ask, `*` for any. No cookie is ever looked at, so a page can do no more than
 /// with the key that it sends itself.
-#[must_use]
 pub fn cross_origin(origins: &[String]) -> CorsLayer {
     let allowed = if origins.iter().any(|origin| origin == "*") {
         AllowOrigin::any()

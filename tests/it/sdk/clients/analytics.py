@@ -1,0 +1,18 @@
+# PyPI amplitude-analytics: events as its users send them, some of them twice, and one with a fault among sound ones.
+import json
+import sys
+
+from amplitude import Amplitude, BaseEvent, EventOptions, Identify
+
+told = json.loads(sys.argv[1])
+results = []
+client = Amplitude(told["key"])
+client.configuration.server_url = told["serverUrl"]
+client.configuration.callback = lambda event, code, message=None: results.append([event.event_type, code])
+for event in told["events"]:
+    client.track(BaseEvent(event["name"], event_properties=event["properties"], **event["options"]))
+client.identify(Identify().set("plan", "pro").unset("trial"), EventOptions(user_id="python-identified"))
+client.flush().result()
+# What was refused for its neighbour's sake is sent again.
+client.shutdown()
+print(json.dumps(sorted(results)))
