@@ -53,7 +53,10 @@ pub fn router(state: AppState, time_limit: Duration, web_origins: &[String]) -> 
         .route("/experiments/assign", evaluates(post(assign::assign)))
         .route("/ofrep/v1/configuration", evaluates(get(ofrep::configuration)))
         .route("/ofrep/v1/evaluate/flags", evaluates(post(ofrep::bulk)))
-        .route("/ofrep/v1/evaluate/flags/{key}", evaluates(post(ofrep::evaluate)))
+        .route(
+            "/ofrep/v1/evaluate/flags/{id_or_key}",
+            evaluates(post(ofrep::evaluate)),
+        )
         .route("/sdk/v2/flags", evaluates(get(vardata::flags)))
         .route("/sdk/v2/flags/{id_or_key}", evaluates(get(vardata::flag)))
         .route(

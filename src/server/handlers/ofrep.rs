@@ -1,7 +1,7 @@
 //! OpenFeature's remote evaluation: `/ofrep/v1/…`.
 
 use axum::Json;
-use axum::extract::{RawPathParams, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use sha2::{Digest as _, Sha256};
@@ -10,7 +10,7 @@ use crate::api::ofrep::{self, Bulk, Configuration, ErrorCode, Failure};
 use crate::domain::User;
 use crate::server::error::{ApiError, verbatim};
 use crate::server::evaluate::{Evaluated, Evaluator};
-use crate::server::extract::RawBody;
+use crate::server::extract::{IdOrKey, RawBody};
 use crate::server::middleware::auth::Caller;
 use crate::server::registry::now;
 use crate::server::state::AppState;
@@ -19,15 +19,11 @@ use crate::server::state::AppState;
 pub async fn evaluate(
     State(state): State<AppState>,
     caller: Caller,
-    params: RawPathParams,
+    IdOrKey(key): IdOrKey,
     RawBody(body): RawBody,
 ) -> Result<Response, ApiError> {
-    let key = params
-        .iter()
-        .find(|(name, _)| *name == "key")
-        .map_or("", |(_, key)| key);
     let failed = |error_code, error_details| Failure {
-        key: Some(key.to_owned()),
+        key: Some(key.clone()),
         error_code,
         error_details,
     };
@@ -36,7 +32,7 @@ pub async fn evaluate(
         Err((code, words)) => return failure(&failed(code, words)),
     };
     let snapshot = state.registry().snapshot();
-    let Some(served) = Evaluator::new(&snapshot, &caller).find(key) else {
+    let Some(served) = Evaluator::new(&snapshot, &caller).find(&key) else {
         let whose = match caller.deployment {
             Some(_) => format!("the deployment `{}` sees", caller.actor),
             None => format!("the project {} has", caller.project.key),

@@ -31,13 +31,22 @@ fn routes() -> Vec<(Method, &'static str, &'static str)> {
         (Method::POST, "/experiments/x/explain", "viewer"),
         (Method::GET, "/experiments/x/results", "viewer"),
         (Method::POST, "/experiments/assign", "viewer"),
+        (Method::GET, "/ofrep/v1/configuration", "viewer"),
+        (Method::POST, "/ofrep/v1/evaluate/flags", "viewer"),
+        (Method::POST, "/ofrep/v1/evaluate/flags/x", "viewer"),
+        (Method::GET, "/sdk/v2/flags", "viewer"),
+        (Method::GET, "/sdk/v2/flags/x", "viewer"),
+        (Method::GET, "/sdk/v2/vardata", "viewer"),
+        (Method::POST, "/sdk/v2/vardata", "viewer"),
+        (Method::GET, "/v1/vardata", "viewer"),
+        (Method::POST, "/v1/vardata", "viewer"),
         (Method::POST, "/track", "editor"),
         (Method::POST, "/jobs/srm-guard", "admin"),
     ]
 }
 
-/// The paths that need no token.
-const OPEN: [&str; 2] = ["/healthz", "/readyz"];
+/// The paths that need no token, or find their key in the body.
+const OPEN: [&str; 4] = ["/healthz", "/readyz", "/2/httpapi", "/batch"];
 
 #[test]
 fn no_route_is_left_out_of_these_tests() {

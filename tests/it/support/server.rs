@@ -225,7 +225,12 @@ pub async fn send(request: reqwest::RequestBuilder) -> Answer {
         serde_json::from_slice(&bytes).unwrap_or_else(|_| panic!("no JSON: {bytes:?}"))
     };
     assert!(
-        status < 300 || status == StatusCode::NOT_MODIFIED || body["code"].is_string(),
+        status < 300
+            || status == StatusCode::NOT_MODIFIED
+            || body["code"].is_string()
+            // The forms of Amplitude and of OpenFeature.
+            || body["error"].is_string()
+            || body["errorCode"].is_string(),
         "{status} {body}"
     );
     Answer {
