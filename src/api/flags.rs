@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::domain::{EvaluationMode, Experiment, Flag, Key, Percent, Rule, Variant};
 
 /// Body of `POST /flags`. Only `name` or `key` is required.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CreateFlag {
     /// The name that people read; the key where it is missing.
@@ -39,7 +39,7 @@ pub struct CreateFlag {
 }
 
 /// Body of `PATCH /flags/{idOrKey}`: what is there is changed, what is missing stays.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct UpdateFlag {
     /// The version the change was made from; a newer one on the server is a conflict.

@@ -1,6 +1,7 @@
 //! What can happen to the cockpit.
 
 use super::Key;
+use super::intake::Told;
 use super::keymap::Command;
 use super::ports::Reply;
 use super::state::Tab;
@@ -40,6 +41,8 @@ pub enum Action {
         text: String,
         /// Whether it was cut because it was longer than the terminal input takes.
         truncated: bool,
+        /// Whether more of the same paste follows.
+        more: bool,
     },
     /// A command was chosen by other means than a key.
     Command(Command),
@@ -74,6 +77,8 @@ pub enum Action {
     Failed(String),
     /// The mouse, where it is listened to.
     Mouse(Mouse),
+    /// What became of ids that were taken in.
+    Intake(Told),
     /// An answer or a failure.
     Reply(Box<Reply>),
 }

@@ -1,5 +1,6 @@
 //! What the core asks to be done. Plain data: nothing happens until `runtime` carries it out.
 
+use super::intake::Order;
 use super::ports::{Request, RunId, Slot};
 
 /// One thing to do.
@@ -17,6 +18,10 @@ pub enum Effect {
     /// Write new files into the working directory, never over existing ones, and send
     /// [`Action::Saved`](super::Action::Saved).
     Save([File; 2]),
+    /// Take ids in for a bulk import, and send [`Action::Intake`](super::Action::Intake).
+    Intake(Order),
+    /// From now on this project is meant, by key.
+    Project(String),
     /// Put a text on the clipboard, through the terminal.
     Copy(String),
     /// Paint the whole screen anew, whatever the terminal shows.

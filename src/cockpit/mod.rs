@@ -6,6 +6,8 @@
 //!
 //! | file | what it holds |
 //! |---|---|
+//! | [`change`] | changes of flags, deployments, projects, tokens |
+//! | [`intake`] | ids that are counted as they arrive, for a bulk import |
 //! | [`key`] | a key press, parsed from and written as text |
 //! | [`keymap`] | the one registry of commands: dispatch, footer, help, palette, docs |
 //! | [`action`], [`effect`] | what can happen, what can be asked for |
@@ -16,18 +18,24 @@
 //! | [`alarms`] | what about an experiment needs a person |
 //! | [`evidence`] | how far a split is off, and since when |
 //! | [`lifecycle`] | the steps of a life, and their effects in words |
+//! | [`rule_text`] | rules written as text, and read from it |
+//! | [`wiring`] | snippets that ask for a variant and attach the attribution |
 
 pub mod action;
 pub mod alarms;
+pub mod change;
 pub mod effect;
 pub mod evidence;
 pub mod format;
+pub mod intake;
 pub mod key;
 pub mod keymap;
 pub mod lifecycle;
 pub mod ports;
+pub mod rule_text;
 pub mod state;
 pub mod update;
+pub mod wiring;
 
 pub use action::Action;
 pub use effect::Effect;

@@ -9,9 +9,16 @@ use std::time::Duration;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::change::{Change, Changed};
+use crate::api::audit::AuditQuery;
+use crate::api::deployments::DeploymentList;
 use crate::api::experiments::{ChangeStatus, ExperimentList, History};
+use crate::api::flags::FlagList;
+use crate::api::imports::{ApplyChunks, Import, ImportList, ImportRows, ListImportRows, StartImport};
+use crate::api::insights::Insight;
 use crate::api::overrides::{ListOverrides, OverridePage};
 use crate::api::problem::Problem;
+use crate::api::projects::{ProjectList, TokenList};
 use crate::api::results::{Overview, Results, ResultsQuery};
 use crate::api::system::Me;
 use crate::domain::{Experiment, Explanation, User};
@@ -59,11 +66,35 @@ pub enum Slot {
     Explain,
     /// A step of its life.
     Status,
+    /// All flags.
+    Flags,
+    /// All deployments.
+    Deployments,
+    /// The projects in which the caller has a role.
+    Projects,
+    /// The tokens of the projects that the caller administers.
+    Tokens,
+    /// A page of the overrides of the open flag.
+    FlagOverrides,
+    /// The audit log of the project, or of one object.
+    Audit,
+    /// The saved summary of the open experiment.
+    Insight,
+    /// The summary, written anew.
+    WriteInsight,
+    /// The bulk imports of the open experiment.
+    Imports,
+    /// A page of the dry run of an import.
+    ImportRows,
+    /// A step of an import.
+    ImportStep,
+    /// A change of an object that is no experiment, or a copy.
+    Change,
 }
 
 impl Slot {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 22] = [
         Self::Me,
         Self::Experiments,
         Self::Experiment,
@@ -74,6 +105,18 @@ impl Slot {
         Self::Overrides,
         Self::Explain,
         Self::Status,
+        Self::Flags,
+        Self::Deployments,
+        Self::Projects,
+        Self::Tokens,
+        Self::FlagOverrides,
+        Self::Audit,
+        Self::Insight,
+        Self::WriteInsight,
+        Self::Imports,
+        Self::ImportRows,
+        Self::ImportStep,
+        Self::Change,
     ];
 
     /// Who requests of this kind go to.
@@ -129,19 +172,105 @@ pub enum Request {
         /// Which page.
         query: ListOverrides,
     },
-    /// `POST /experiments/{id}/explain`.
+    /// `POST /experiments/{id}/explain`, or the same of a flag.
     Explain {
-        /// Of which experiment.
+        /// Of which experiment or flag.
         id: Uuid,
+        /// Whether it is a flag.
+        flag: bool,
         /// For whom.
         user: Box<User>,
     },
-    /// `POST /experiments/{id}/status`: the only request of this issue that writes.
+    /// `POST /experiments/{id}/status`.
     Status {
         /// Of which experiment.
         id: Uuid,
         /// The step.
         change: ChangeStatus,
+    },
+    /// `GET /flags`, archived ones included.
+    Flags,
+    /// `GET /deployments`.
+    Deployments,
+    /// `GET /projects`.
+    Projects,
+    /// `GET /tokens`.
+    Tokens,
+    /// `GET /flags/{id}/overrides`.
+    FlagOverrides {
+        /// Of which flag.
+        id: Uuid,
+        /// Which page.
+        query: ListOverrides,
+    },
+    /// `GET /audit`.
+    Audit {
+        /// Which entries.
+        query: Box<AuditQuery>,
+    },
+    /// `GET /experiments/{id}/insight`.
+    Insight {
+        /// Of which experiment.
+        id: Uuid,
+    },
+    /// `POST /experiments/{id}/insight`.
+    WriteInsight {
+        /// Of which experiment.
+        id: Uuid,
+    },
+    /// `GET /experiments/{id}/override-imports`.
+    Imports {
+        /// Of which experiment.
+        id: Uuid,
+    },
+    /// `GET /experiments/{id}/override-imports/{import}/rows`.
+    ImportRows {
+        /// Of which experiment.
+        id: Uuid,
+        /// Of which import.
+        import: Uuid,
+        /// Which rows.
+        query: ListImportRows,
+    },
+    /// One step of a bulk import.
+    ImportStep {
+        /// Of which experiment.
+        id: Uuid,
+        /// The step.
+        step: Box<ImportStep>,
+    },
+    /// A change of an object that is no experiment, or a copy.
+    Change(Box<Change>),
+}
+
+/// A step of a bulk import.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ImportStep {
+    /// `POST /experiments/{id}/override-imports` with the ids that were taken in.
+    Stage {
+        /// Which of the kept ids; also what makes sending it again harmless.
+        intake: Uuid,
+        /// Variant, kind of ids, where they come from.
+        query: StartImport,
+    },
+    /// `POST …/override-imports/{import}/apply`.
+    Apply {
+        /// Which import.
+        import: Uuid,
+        /// How far.
+        body: ApplyChunks,
+    },
+    /// `POST …/override-imports/{import}/undo`.
+    Undo {
+        /// Which import.
+        import: Uuid,
+        /// How far.
+        body: ApplyChunks,
+    },
+    /// `DELETE …/override-imports/{import}`: a staged one is forgotten.
+    Forget {
+        /// Which import.
+        import: Uuid,
     },
 }
 
@@ -160,13 +289,28 @@ impl Request {
             Self::Overrides { .. } => Slot::Overrides,
             Self::Explain { .. } => Slot::Explain,
             Self::Status { .. } => Slot::Status,
+            Self::Flags => Slot::Flags,
+            Self::Deployments => Slot::Deployments,
+            Self::Projects => Slot::Projects,
+            Self::Tokens => Slot::Tokens,
+            Self::FlagOverrides { .. } => Slot::FlagOverrides,
+            Self::Audit { .. } => Slot::Audit,
+            Self::Insight { .. } => Slot::Insight,
+            Self::WriteInsight { .. } => Slot::WriteInsight,
+            Self::Imports { .. } => Slot::Imports,
+            Self::ImportRows { .. } => Slot::ImportRows,
+            Self::ImportStep { .. } => Slot::ImportStep,
+            Self::Change(_) => Slot::Change,
         }
     }
 
     /// Whether it changes something on the server. Such a request is never cancelled once sent.
     #[must_use]
     pub fn writes(&self) -> bool {
-        matches!(self, Self::Status { .. })
+        matches!(
+            self,
+            Self::Status { .. } | Self::WriteInsight { .. } | Self::ImportStep { .. } | Self::Change(_)
+        )
     }
 }
 
@@ -191,6 +335,28 @@ pub enum Answer {
     Overrides(OverridePage),
     /// To [`Request::Explain`].
     Explain(Box<Explanation>),
+    /// To [`Request::Flags`].
+    Flags(FlagList),
+    /// To [`Request::Deployments`].
+    Deployments(DeploymentList),
+    /// To [`Request::Projects`].
+    Projects(ProjectList),
+    /// To [`Request::Tokens`].
+    Tokens(TokenList),
+    /// To [`Request::FlagOverrides`].
+    FlagOverrides(OverridePage),
+    /// To [`Request::Audit`].
+    Audit(History),
+    /// To [`Request::Insight`] and [`Request::WriteInsight`]; none while none was saved.
+    Insight(Option<Box<Insight>>),
+    /// To [`Request::Imports`].
+    Imports(ImportList),
+    /// To [`Request::ImportRows`].
+    ImportRows(ImportRows),
+    /// To [`Request::ImportStep`]; none when it was forgotten.
+    Import(Option<Box<Import>>),
+    /// To [`Request::Change`].
+    Changed(Changed),
 }
 
 /// What kind of failure it is, which decides what is done next.

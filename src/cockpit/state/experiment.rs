@@ -6,6 +6,8 @@ use uuid::Uuid;
 
 use super::analytics::AnalyticsState;
 use super::overrides::OverridesState;
+use crate::api::imports::Import;
+use crate::api::insights::Insight;
 use crate::api::results::{Results, ResultsQuery};
 use crate::cockpit::ports::Loaded;
 use crate::domain::{AuditEntry, Experiment};
@@ -100,6 +102,10 @@ pub struct ExperimentDetail {
     pub results_mark: Option<u64>,
     /// The results in words.
     pub summary: Vec<Paragraph>,
+    /// The summary that was saved; none within when none was.
+    pub insight: Loaded<Option<Box<Insight>>>,
+    /// Its bulk imports, the newest first.
+    pub imports: Loaded<Vec<Import>>,
     /// The Analytics tab.
     pub analytics: AnalyticsState,
     /// The Overrides tab.
@@ -124,6 +130,8 @@ impl ExperimentDetail {
             mark: None,
             results_mark: None,
             summary: Vec::new(),
+            insight: Loaded::default(),
+            imports: Loaded::default(),
             analytics: AnalyticsState::default(),
             overrides: OverridesState::default(),
             history: HistoryState::default(),

@@ -1,9 +1,12 @@
 //! Everything the cockpit knows, one file an area.
 
 pub mod analytics;
+pub mod ask;
 pub mod experiment;
+pub mod import;
 pub mod link;
 pub mod list;
+pub mod objects;
 pub mod overlay;
 pub mod overrides;
 pub mod preferences;
@@ -33,6 +36,8 @@ pub struct Settings {
     pub context: Option<String>,
     /// The experiment to open at the start, by id or key.
     pub experiment: Option<String>,
+    /// Ids to import into that experiment: a file, or `-` for standard input.
+    pub import: Option<String>,
     /// Whether every write is refused, whatever the token may do.
     pub read_only: bool,
     /// Seed of the jitter of reconnects.
@@ -47,6 +52,10 @@ pub enum Screen {
     Experiments,
     /// One experiment.
     Experiment,
+    /// One of the other lists.
+    Objects(objects::Kind),
+    /// One flag.
+    Flag,
 }
 
 /// How urgent a redraw is.
@@ -132,6 +141,10 @@ pub struct State {
     pub list: ListState,
     /// The open experiment.
     pub open: Option<Box<ExperimentDetail>>,
+    /// Flags, deployments, projects, tokens.
+    pub objects: objects::Objects,
+    /// Whether a person waits for the list of projects, wherever one looks.
+    pub wants_projects: bool,
     /// What lies over the screen; the last one is on top and takes the keys.
     pub overlays: Vec<Overlay>,
     /// What just happened.
@@ -167,6 +180,8 @@ impl State {
             screen: Screen::default(),
             list: ListState::default(),
             open: None,
+            objects: objects::Objects::default(),
+            wants_projects: false,
             overlays: Vec::new(),
             notice: None,
             hold: Hold::default(),
@@ -199,7 +214,7 @@ impl State {
     pub fn detail(&self) -> Option<&ExperimentDetail> {
         match self.screen {
             Screen::Experiment => self.open.as_deref(),
-            Screen::Experiments => None,
+            Screen::Experiments | Screen::Objects(_) | Screen::Flag => None,
         }
     }
 

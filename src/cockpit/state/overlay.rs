@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::ask::Ask;
+use super::import::{ImportPanel, ImportsPanel};
 use super::link::later;
+use super::objects::{AuditPanel, Secret};
 use super::preferences::Look;
 use super::text::TextField;
 use crate::cockpit::lifecycle::Step;
@@ -35,13 +38,43 @@ pub enum Overlay {
     },
     /// A decision step by step.
     Explain(Box<ExplainPanel>),
-    /// How to attach the attribution to events.
-    Attach {
-        /// First line shown.
-        scroll: usize,
-    },
     /// Theme, glyphs, keys.
     Settings(SettingsPanel),
+    /// How code asks for a variant and attaches the attribution to events.
+    Wiring(WiringPanel),
+    /// What is asked before an object is made, changed or ended.
+    Ask(Box<Ask>),
+    /// Something that is shown only once.
+    Secret(Box<Secret>),
+    /// A bulk import.
+    Import(Box<ImportPanel>),
+    /// The bulk imports of the open experiment.
+    Imports(ImportsPanel),
+    /// The audit log of the project, or of one object that is no experiment.
+    Audit(Box<AuditPanel>),
+}
+
+/// The snippets.
+#[derive(Debug, Clone, Default, Eq, PartialEq)]
+pub struct WiringPanel {
+    /// The tab, by position among the ways.
+    pub tab: usize,
+    /// First line shown.
+    pub scroll: usize,
+    /// The deployment whose key stands in the snippets, by position among those that can.
+    pub deployment: usize,
+}
+
+impl Overlay {
+    /// From when on it takes keys; none when it always does.
+    #[must_use]
+    pub fn armed_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Step(dialog) => Some(dialog.armed_at()),
+            Self::Ask(ask) => Some(ask.armed_at()),
+            _ => None,
+        }
+    }
 }
 
 /// The settings.
@@ -65,6 +98,8 @@ pub struct Palette {
 /// The Explain panel.
 #[derive(Debug, Default)]
 pub struct ExplainPanel {
+    /// The flag that is asked about; the open experiment without one.
+    pub flag: Option<(uuid::Uuid, String)>,
     /// The user id.
     pub input: TextField,
     /// The id that the explanation is of.

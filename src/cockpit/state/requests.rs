@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use uuid::Uuid;
 
 use crate::cockpit::ports::{RunId, Service, Slot};
 
@@ -104,16 +105,29 @@ impl Requests {
         self.due.get(&slot).copied()
     }
 
-    /// A uniform random number from 0 to 1 (xorshift64*; for jitter only).
+    /// A uniform random number from 0 to 1, for jitter.
     pub fn jitter(&mut self) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "53 bits fit")]
+        let fraction = (self.draw() >> 11) as f64;
+        fraction / 9_007_199_254_740_992.0
+    }
+
+    /// A name that nobody else has. Not a secret.
+    pub fn uuid(&mut self) -> Uuid {
+        uuid::Builder::from_random_bytes(
+            (u128::from(self.draw()) << 64 | u128::from(self.draw())).to_be_bytes(),
+        )
+        .into_uuid()
+    }
+
+    /// xorshift64*: for jitter and names only.
+    fn draw(&mut self) -> u64 {
         let mut x = self.random;
         x ^= x >> 12;
         x ^= x << 25;
         x ^= x >> 27;
         self.random = x;
-        #[expect(clippy::cast_precision_loss, reason = "53 bits fit")]
-        let fraction = (x.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 11) as f64;
-        fraction / 9_007_199_254_740_992.0
+        x.wrapping_mul(0x2545_F491_4F6C_DD1D)
     }
 }
 

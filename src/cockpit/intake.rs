@@ -1,0 +1,367 @@
+//! Ids for a bulk import, counted as they arrive: pasted, from a file, from standard input.
+//!
+//! The text is never held: [`Counter`] takes it in pieces, cut anywhere, and hands each piece back with its
+//! line ends made alike, for a file. What it tells is for the person; what counts is the server's dry run.
+
+use std::collections::{HashSet, VecDeque};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+use uuid::Uuid;
+
+use crate::api::imports::Malformed;
+use crate::domain::rule::MAX_SUBJECT_ID_LENGTH;
+
+/// The most bytes that are taken in; a million ids of forty characters fit.
+pub const MAX_BYTES: u64 = 64 << 20;
+/// How many refused ids are kept with their lines.
+const KEPT_MALFORMED: usize = 100;
+/// How many of the first and of the last ids are kept.
+const KEPT_ENDS: usize = 3;
+/// Characters of a refused id that are shown.
+const SHOWN: usize = 60;
+/// Bytes of one id that are held: more than any id may have.
+const HELD: usize = MAX_SUBJECT_ID_LENGTH * 4 + 4;
+
+/// What was counted so far.
+#[derive(Debug, Clone, Default, Eq, PartialEq)]
+pub struct Tally {
+    /// Bytes taken in.
+    pub bytes: u64,
+    /// Ids, malformed ones and duplicates included.
+    pub received: u64,
+    /// Different ids.
+    pub unique: u64,
+    /// Ids that had come before.
+    pub duplicates: u64,
+    /// Ids that the server would refuse.
+    pub malformed: u64,
+    /// The first of those.
+    pub malformed_lines: Vec<Malformed>,
+    /// The first ids.
+    pub first: Vec<String>,
+    /// The last ids.
+    pub last: Vec<String>,
+    /// Whether more came than [`MAX_BYTES`]: the rest was left out.
+    pub truncated: bool,
+    /// Whether the last line has no end yet.
+    pub open_line: bool,
+}
+
+/// Where ids come from.
+#[derive(Debug, Clone, Eq, PartialEq)]
+pub enum Source {
+    /// The clipboard, or the keyboard.
+    Pasted,
+    /// A file, as it was named.
+    File(String),
+    /// Standard input.
+    Stdin,
+    /// A former cockpit, which ended before they were sent.
+    Kept,
+}
+
+impl Source {
+    /// What the server is told.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self {
+            Self::Pasted => "pasted".to_owned(),
+            Self::File(path) => path.rsplit('/').next().unwrap_or(path).to_owned(),
+            Self::Stdin => "standard input".to_owned(),
+            Self::Kept => "kept from before".to_owned(),
+        }
+    }
+}
+
+/// What is to be done with taken ids. Each intake is a private file in the state directory, so that nothing is
+/// lost with the cockpit.
+#[derive(Debug, Clone, Eq, PartialEq)]
+pub enum Order {
+    /// Looks whether a former cockpit left ids of this experiment.
+    Find {
+        /// The experiment.
+        experiment: Uuid,
+    },
+    /// A new, empty intake.
+    Begin {
+        /// Its name.
+        intake: Uuid,
+        /// What it is for.
+        experiment: Uuid,
+    },
+    /// More text.
+    Add {
+        /// To which intake.
+        intake: Uuid,
+        /// The text, cut anywhere.
+        text: String,
+    },
+    /// All of a file, `~` meaning the home directory; or of standard input.
+    Read {
+        /// Into which intake.
+        intake: Uuid,
+        /// The file; standard input without one.
+        path: Option<String>,
+    },
+    /// Counts what a former cockpit left.
+    Recount {
+        /// Which.
+        intake: Uuid,
+    },
+    /// Nobody needs it any more.
+    Drop {
+        /// Which.
+        intake: Uuid,
+    },
+    /// What the files and folders are called that begin so.
+    Complete {
+        /// The beginning of a path.
+        path: String,
+    },
+}
+
+/// What is told of an intake.
+#[derive(Debug, Clone, Eq, PartialEq)]
+pub enum Told {
+    /// What a former cockpit left: name, bytes, when it was last written.
+    Found(Vec<Left>),
+    /// How far it is. `done` when everything that was asked for is in.
+    Counted {
+        /// Which.
+        intake: Uuid,
+        /// What was counted.
+        tally: Box<Tally>,
+        /// Whether everything is in.
+        done: bool,
+    },
+    /// It cannot be taken in, and what to do.
+    Failed {
+        /// Which.
+        intake: Uuid,
+        /// What failed, on what.
+        message: String,
+    },
+    /// How the path goes on: as far as it is the same for all, and what there is.
+    Completed {
+        /// What was asked.
+        asked: String,
+        /// The path, as far as it is clear.
+        path: String,
+        /// The names, where there are several.
+        names: Vec<String>,
+    },
+}
+
+/// Ids that a former cockpit left.
+#[derive(Debug, Clone, Eq, PartialEq)]
+pub struct Left {
+    /// Its name.
+    pub intake: Uuid,
+    /// How many bytes.
+    pub bytes: u64,
+    /// When the last of them came, seconds since 1970.
+    pub at: i64,
+}
+
+/// Counts ids as they arrive.
+#[derive(Debug)]
+pub struct Counter {
+    tally: Tally,
+    /// The number of the line that is read, from 1.
+    line: u64,
+    /// What is held of the id that is read.
+    field: Vec<u8>,
+    /// Whether the id that is read is longer than what is held.
+    overlong: bool,
+    /// Whether the last byte was a carriage return: a line feed right after it is part of it.
+    after_return: bool,
+    /// Hashes of the ids so far. Two of a million different ids collide with a chance of 3 in 100 million.
+    seen: HashSet<u64>,
+    last: VecDeque<String>,
+}
+
+impl Default for Counter {
+    fn default() -> Self {
+        Self {
+            tally: Tally::default(),
+            line: 1,
+            field: Vec::new(),
+            overlong: false,
+            after_return: false,
+            seen: HashSet::new(),
+            last: VecDeque::new(),
+        }
+    }
+}
+
+impl Counter {
+    /// Takes a piece; what is to be kept of it, with line feeds as line ends.
+    pub fn feed(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let room = usize::try_from(MAX_BYTES - self.tally.bytes).unwrap_or(usize::MAX);
+        self.tally.truncated |= bytes.len() > room;
+        let mut bytes = &bytes[..bytes.len().min(room)];
+        if self.tally.bytes == 0 {
+            bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+        }
+        let mut kept = Vec::with_capacity(bytes.len());
+        for byte in bytes {
+            let was_return = std::mem::take(&mut self.after_return);
+            match byte {
+                b'\n' if was_return => {}
+                b'\n' | b'\r' => {
+                    self.after_return = *byte == b'\r';
+                    kept.push(b'\n');
+                    self.take_field();
+                    self.line += 1;
+                    self.tally.open_line = false;
+                }
+                b',' => {
+                    kept.push(b',');
+                    self.take_field();
+                    self.tally.open_line = true;
+                }
+                byte => {
+                    kept.push(*byte);
+                    self.tally.open_line = true;
+                    if self.field.len() < HELD {
+                        self.field.push(*byte);
+                    } else {
+                        self.overlong = true;
+                    }
+                }
+            }
+        }
+        self.tally.bytes += kept.len() as u64;
+        kept
+    }
+
+    /// What was counted so far; an id without an end counts only after [`Self::finish`].
+    #[must_use]
+    pub fn tally(&self) -> Tally {
+        Tally {
+            last: self.last.iter().cloned().collect(),
+            ..self.tally.clone()
+        }
+    }
+
+    /// Nothing more comes: the last id ends here.
+    pub fn finish(&mut self) {
+        self.take_field();
+    }
+
+    fn take_field(&mut self) {
+        let field = std::mem::take(&mut self.field);
+        let overlong = std::mem::take(&mut self.overlong);
+        let text = String::from_utf8_lossy(&field);
+        let id = text.trim();
+        if id.is_empty() && !overlong {
+            return;
+        }
+        self.tally.received += 1;
+        let allowed = if overlong || id.chars().count() > MAX_SUBJECT_ID_LENGTH {
+            Some(format!("at most {MAX_SUBJECT_ID_LENGTH} characters"))
+        } else if std::str::from_utf8(&field).is_err() {
+            Some("text in UTF-8".to_owned())
+        } else if id.chars().any(char::is_control) {
+            Some("no control characters".to_owned())
+        } else {
+            None
+        };
+        if let Some(allowed) = allowed {
+            self.tally.malformed += 1;
+            if self.tally.malformed_lines.len() < KEPT_MALFORMED {
+                self.tally.malformed_lines.push(Malformed {
+                    line: self.line,
+                    given: id.chars().take(SHOWN).collect(),
+                    allowed,
+                });
+            }
+            return;
+        }
+        let mut hasher = DefaultHasher::new();
+        id.hash(&mut hasher);
+        if !self.seen.insert(hasher.finish()) {
+            self.tally.duplicates += 1;
+            return;
+        }
+        self.tally.unique += 1;
+        if self.tally.first.len() < KEPT_ENDS {
+            self.tally.first.push(id.to_owned());
+        }
+        self.last.push_back(id.to_owned());
+        if self.last.len() > KEPT_ENDS {
+            self.last.pop_front();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn counted(pieces: &[&[u8]]) -> (Tally, Vec<u8>) {
+        let mut counter = Counter::default();
+        let kept = pieces.iter().flat_map(|piece| counter.feed(piece)).collect();
+        counter.finish();
+        (counter.tally(), kept)
+    }
+
+    #[test]
+    fn lines_and_commas_separate_ids_and_refused_ones_have_their_line() {
+        let long = "x".repeat(MAX_SUBJECT_ID_LENGTH + 1);
+        let text = format!("\u{feff}u-1, u-2 ,,u-1\r\n\r\nü-3\ru\x07\n{long}\nlast");
+        let (tally, kept) = counted(&[text.as_bytes()]);
+        assert_eq!((tally.received, tally.unique), (7, 4));
+        assert_eq!((tally.duplicates, tally.malformed), (1, 2));
+        let lines: Vec<u64> = tally.malformed_lines.iter().map(|m| m.line).collect();
+        assert_eq!(lines, [4, 5]);
+        assert_eq!(tally.first, ["u-1", "u-2", "ü-3"]);
+        assert_eq!(tally.last, ["u-2", "ü-3", "last"]);
+        let kept = String::from_utf8(kept).expect("text");
+        assert!(kept.starts_with("u-1, u-2 ,,u-1\n\nü-3\nu\x07\n"), "{kept:?}");
+        assert_eq!(tally.bytes, kept.len() as u64);
+    }
+
+    #[test]
+    fn what_is_no_text_is_refused_and_not_changed() {
+        let (tally, kept) = counted(&[b"a\xff\nb"]);
+        assert_eq!((tally.unique, tally.malformed), (1, 1));
+        assert_eq!(kept, b"a\xff\nb");
+    }
+
+    #[test]
+    fn more_than_the_limit_is_left_out_and_said() {
+        let mut counter = Counter::default();
+        let megabyte = "0123456789abcde\n".repeat(1 << 16);
+        for _ in 0..64 {
+            counter.feed(megabyte.as_bytes());
+        }
+        assert!(!counter.tally().truncated);
+        assert_eq!(counter.feed(b"more"), b"");
+        let tally = counter.tally();
+        assert!(tally.truncated);
+        assert_eq!((tally.bytes, tally.unique), (MAX_BYTES, 1));
+    }
+
+    proptest! {
+        #[test]
+        fn where_the_text_is_cut_does_not_matter(
+            text in "[a-c,\\r\\n ü]{0,60}",
+            cuts in proptest::collection::vec(0_usize..70, 0..5),
+        ) {
+            let bytes = text.as_bytes();
+            let whole = counted(&[bytes]);
+            let mut cuts: Vec<usize> = cuts.into_iter().map(|at| at.min(bytes.len())).collect();
+            cuts.sort_unstable();
+            cuts.push(bytes.len());
+            let mut from = 0;
+            let mut pieces = Vec::new();
+            for to in cuts {
+                pieces.push(&bytes[from..to]);
+                from = to;
+            }
+            prop_assert_eq!(counted(&pieces), whole);
+        }
+    }
+}

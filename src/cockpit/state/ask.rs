@@ -1,0 +1,224 @@
+//! One dialog for everything that is asked before an object is made, changed or ended.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::link::later;
+use super::objects::{FlagDraft, FlagPart};
+use super::overlay::DEAF_FOR;
+use super::text::TextField;
+use crate::api::deployments::DeploymentRow;
+use crate::api::imports::Import;
+use crate::api::projects::TokenRow;
+use crate::domain::{Deployment, Experiment, Flag, Override, Project};
+
+/// What is asked about, with the objects as they were when the dialog opened.
+#[derive(Debug, Clone)]
+pub enum Purpose {
+    /// A new flag.
+    CreateFlag,
+    /// A flag is switched on or off.
+    ToggleFlag(Box<Flag>),
+    /// The changes of a flag are saved.
+    SaveFlag(Box<FlagDraft>),
+    /// A flag is hidden, or shown again.
+    ArchiveFlag(Box<Flag>),
+    /// A flag becomes an experiment.
+    ConvertFlag(Box<Flag>),
+    /// A flag is copied.
+    CopyFlag(Box<Flag>),
+    /// A part of a flag's draft.
+    FlagPart(Uuid, FlagPart),
+    /// A variant of a flag's draft, by position; a new one without.
+    FlagVariant(Uuid, Option<usize>),
+    /// A rule of a flag's draft, by position; a new one without.
+    FlagRule(Uuid, Option<usize>),
+    /// A subject is forced into a variant of a flag.
+    AddFlagOverride(Box<Flag>),
+    /// A subject is decided like everybody again.
+    DropFlagOverride(Box<Flag>, Box<Override>),
+    /// An experiment becomes a flag.
+    ConvertExperiment(Arc<Experiment>),
+    /// An experiment is copied.
+    CopyExperiment(Arc<Experiment>),
+    /// A new deployment.
+    CreateDeployment,
+    /// A deployment gets another name.
+    RenameDeployment(Box<Deployment>),
+    /// A deployment gets a new key.
+    RotateKey(Box<Deployment>),
+    /// No key of a deployment is taken any more.
+    RevokeDeployment(Box<DeploymentRow>),
+    /// A new project.
+    CreateProject,
+    /// A project is changed.
+    EditProject(Box<Project>),
+    /// A new token.
+    CreateToken,
+    /// A token is not taken any more.
+    RevokeToken(Box<TokenRow>),
+    /// A staged import comes in force.
+    ApplyImport(Box<Import>),
+    /// An import is taken back.
+    UndoImport(Box<Import>),
+    /// A staged import is forgotten.
+    ForgetImport(Box<Import>),
+}
+
+/// One thing to fill in.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// A line of text.
+    Text(TextField),
+    /// One of several.
+    Choice {
+        /// What there is.
+        options: Vec<String>,
+        /// Which is chosen.
+        at: usize,
+    },
+    /// Yes or no.
+    Tick(bool),
+    /// Any of several.
+    Ticks {
+        /// What there is, and whether it is ticked.
+        options: Vec<(String, bool)>,
+        /// Which has the cursor.
+        at: usize,
+    },
+}
+
+/// An input with its label.
+#[derive(Debug, Clone)]
+pub struct Line {
+    /// What it is.
+    pub label: &'static str,
+    /// What is filled in.
+    pub input: Input,
+    /// A word about it: `required`, `optional`, a unit.
+    pub word: &'static str,
+    /// What is wrong with it, once it was left.
+    pub problem: Option<String>,
+}
+
+/// What has the focus.
+#[derive(Debug, Clone, Copy, Eq, PartialEq)]
+pub enum Focus {
+    /// An input, by position.
+    Line(usize),
+    /// The key that has to be typed.
+    Key,
+    /// The button that changes nothing.
+    Cancel,
+    /// The button that does it.
+    Confirm,
+}
+
+/// The dialog.
+#[derive(Debug)]
+pub struct Ask {
+    /// What is asked about.
+    pub purpose: Purpose,
+    /// What is filled in.
+    pub lines: Vec<Line>,
+    /// Whether it can hurt somebody: the focus begins on Cancel, and the dialog is deaf at first.
+    pub danger: bool,
+    /// What has to be typed in a protected project, and what was.
+    pub key: Option<(String, TextField)>,
+    /// When it opened.
+    pub opened_at: Timestamp,
+    /// What has the focus.
+    pub focus: Focus,
+    /// Whether it was sent and is not answered yet.
+    pub sending: bool,
+    /// Why it did not work.
+    pub error: Option<String>,
+    /// First line of the text that is shown, on small screens.
+    pub scroll: usize,
+}
+
+impl Ask {
+    /// From when on it takes keys.
+    #[must_use]
+    pub fn armed_at(&self) -> Timestamp {
+        if self.danger {
+            later(self.opened_at, DEAF_FOR)
+        } else {
+            self.opened_at
+        }
+    }
+
+    /// Its parts, in the order of tab.
+    #[must_use]
+    pub fn order(&self) -> Vec<Focus> {
+        let mut order: Vec<Focus> = (0..self.lines.len()).map(Focus::Line).collect();
+        order.extend(self.key.as_ref().map(|_| Focus::Key));
+        order.extend([Focus::Cancel, Focus::Confirm]);
+        order
+    }
+
+    /// An input by its label.
+    #[must_use]
+    pub fn input(&self, label: &str) -> Option<&Input> {
+        self.lines.iter().find(|l| l.label == label).map(|l| &l.input)
+    }
+
+    /// The text of an input, without blanks at its ends; empty where there is none.
+    #[must_use]
+    pub fn text(&self, label: &str) -> &str {
+        match self.input(label) {
+            Some(Input::Text(field)) => field.text().trim(),
+            _ => "",
+        }
+    }
+
+    /// The chosen option.
+    #[must_use]
+    pub fn choice(&self, label: &str) -> usize {
+        match self.input(label) {
+            Some(Input::Choice { at, .. }) => *at,
+            _ => 0,
+        }
+    }
+
+    /// The words of the chosen option.
+    #[must_use]
+    pub fn chosen(&self, label: &str) -> &str {
+        match self.input(label) {
+            Some(Input::Choice { options, at }) => options.get(*at).map_or("", String::as_str),
+            _ => "",
+        }
+    }
+
+    /// Whether it is ticked.
+    #[must_use]
+    pub fn ticked(&self, label: &str) -> bool {
+        matches!(self.input(label), Some(Input::Tick(true)))
+    }
+
+    /// The positions of what is ticked.
+    #[must_use]
+    pub fn ticks(&self, label: &str) -> Vec<usize> {
+        match self.input(label) {
+            Some(Input::Ticks { options, .. }) => {
+                let ticked = options.iter().enumerate().filter(|(_, (_, on))| *on);
+                ticked.map(|(at, _)| at).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// The text field that has the focus.
+    pub fn focused_text(&mut self) -> Option<&mut TextField> {
+        match self.focus {
+            Focus::Line(at) => match &mut self.lines.get_mut(at)?.input {
+                Input::Text(field) => Some(field),
+                _ => None,
+            },
+            Focus::Key => self.key.as_mut().map(|(_, field)| field),
+            Focus::Cancel | Focus::Confirm => None,
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! The dialog that is asked before an object is made, changed or ended.
+
+pub mod form;
+pub mod request;
+pub mod words;
+
+use jiff::Timestamp;
+
+use super::{guard, import, notify};
+use crate::cockpit::effect::Effect;
+use crate::cockpit::keymap::Command;
+use crate::cockpit::ports::Request;
+use crate::cockpit::state::ask::{Ask, Focus, Input, Purpose};
+use crate::cockpit::state::overlay::Overlay;
+use crate::cockpit::state::text::TextField;
+use crate::cockpit::state::{Level, State};
+
+/// Opens the dialog.
+pub fn open(state: &mut State, purpose: Purpose, now: Timestamp) {
+    let lines = form::lines(state, &purpose);
+    let danger = is_danger(&purpose);
+    let protected = state.me.as_ref().is_some_and(|me| me.project.protected);
+    let key = named(&purpose)
+        .filter(|_| danger && protected)
+        .map(|name| (name, TextField::default()));
+    let focus = if danger || lines.is_empty() {
+        Focus::Cancel
+    } else {
+        Focus::Line(0)
+    };
+    state.overlays.push(Overlay::Ask(Box::new(Ask {
+        purpose,
+        lines,
+        danger,
+        key,
+        opened_at: now,
+        focus,
+        sending: false,
+        error: None,
+        scroll: 0,
+    })));
+}
+
+/// Whether it can hurt somebody, or loses something.
+fn is_danger(purpose: &Purpose) -> bool {
+    !matches!(
+        purpose,
+        Purpose::CreateFlag
+            | Purpose::CopyFlag(_)
+            | Purpose::CopyExperiment(_)
+            | Purpose::FlagPart(..)
+            | Purpose::FlagVariant(..)
+            | Purpose::FlagRule(..)
+            | Purpose::AddFlagOverride(_)
+            | Purpose::CreateDeployment
+            | Purpose::RenameDeployment(_)
+            | Purpose::CreateProject
+            | Purpose::CreateToken
+    )
+}
+
+/// What has to be typed in a protected project.
+fn named(purpose: &Purpose) -> Option<String> {
+    Some(match purpose {
+        Purpose::ToggleFlag(flag) | Purpose::ArchiveFlag(flag) | Purpose::ConvertFlag(flag) => {
+            flag.key.to_string()
+        }
+        Purpose::SaveFlag(draft) => draft.base.key.to_string(),
+        Purpose::DropFlagOverride(flag, _) => flag.key.to_string(),
+        Purpose::ConvertExperiment(experiment) => experiment.key.to_string(),
+        Purpose::RotateKey(deployment) => deployment.name.clone(),
+        Purpose::RevokeDeployment(row) => row.deployment.name.clone(),
+        Purpose::EditProject(project) => project.key.to_string(),
+        Purpose::RevokeToken(token) => token.name.clone(),
+        Purpose::ApplyImport(import) | Purpose::UndoImport(import) | Purpose::ForgetImport(import) => {
+            import.experiment.to_string()
+        }
+        _ => return None,
+    })
+}
+
+/// Why it cannot be confirmed as it is; none when it can.
+#[must_use]
+pub fn missing(ask: &Ask) -> Option<String> {
+    if ask.sending {
+        return Some("waiting for the server's answer".to_owned());
+    }
+    let wrong = (0..ask.lines.len()).find_map(|at| Some((ask.lines[at].label, form::problem(ask, at)?)));
+    if let Some((label, problem)) = wrong {
+        return Some(format!("{label}: {problem}"));
+    }
+    if let Some((name, typed)) = &ask.key
+        && typed.text().trim() != name
+    {
+        return Some(format!("type the key: {name}"));
+    }
+    None
+}
+
+/// A key in the dialog.
+pub fn command(state: &mut State, command: Command, now: Timestamp, effects: &mut Vec<Effect>) {
+    let last = state.laid.last;
+    let Some(Overlay::Ask(ask)) = state.overlays.last_mut() else {
+        return;
+    };
+    let order = ask.order();
+    let at = order.iter().position(|focus| *focus == ask.focus).unwrap_or(0);
+    match command {
+        Command::NextField => go(ask, order[(at + 1) % order.len()]),
+        Command::PreviousField => go(ask, order[(at + order.len() - 1) % order.len()]),
+        Command::Less => choose(ask, false),
+        Command::More => choose(ask, true),
+        Command::Toggle => toggle(ask),
+        Command::ScrollUp => ask.scroll = ask.scroll.saturating_sub(4),
+        Command::ScrollDown => ask.scroll = (ask.scroll + 4).min(last),
+        Command::Press => match ask.focus {
+            Focus::Cancel => {
+                state.overlays.pop();
+            }
+            Focus::Confirm => send(state, now, effects),
+            Focus::Line(_) | Focus::Key => go(ask, order[(at + 1) % order.len()]),
+        },
+        _ => {}
+    }
+}
+
+/// Moves the focus; what is left is checked.
+fn go(ask: &mut Ask, to: Focus) {
+    if let Focus::Line(at) = ask.focus {
+        let problem = form::problem(ask, at);
+        ask.lines[at].problem = problem;
+    }
+    ask.focus = to;
+}
+
+fn choose(ask: &mut Ask, forward: bool) {
+    let turn = |at: usize, len: usize| (at + if forward { 1 } else { len - 1 }) % len;
+    match ask.focus {
+        Focus::Line(line) => match &mut ask.lines[line].input {
+            Input::Choice { options, at } if !options.is_empty() => *at = turn(*at, options.len()),
+            Input::Ticks { options, at } if !options.is_empty() => *at = turn(*at, options.len()),
+            Input::Tick(on) => *on = !*on,
+            _ => {}
+        },
+        Focus::Cancel => ask.focus = Focus::Confirm,
+        Focus::Confirm => ask.focus = Focus::Cancel,
+        Focus::Key => {}
+    }
+}
+
+fn toggle(ask: &mut Ask) {
+    if let Focus::Line(line) = ask.focus {
+        match &mut ask.lines[line].input {
+            Input::Tick(on) => *on = !*on,
+            Input::Ticks { options, at } => {
+                if let Some((_, on)) = options.get_mut(*at) {
+                    *on = !*on;
+                }
+            }
+            Input::Choice { .. } => choose(ask, true),
+            Input::Text(_) => {}
+        }
+    }
+}
+
+/// The button that does it.
+fn send(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
+    let Some(Overlay::Ask(ask)) = state.overlays.last() else {
+        return;
+    };
+    if let Some(missing) = missing(ask) {
+        fail(state, missing);
+        return;
+    }
+    let outcome = match &ask.purpose {
+        Purpose::FlagPart(..) | Purpose::FlagVariant(..) | Purpose::FlagRule(..) => {
+            request::edit(state, ask).map(|edited| {
+                if let Some((id, flag)) = edited {
+                    super::flag::take_edit(state, id, flag);
+                }
+                state.overlays.pop();
+            })
+        }
+        Purpose::ApplyImport(_) | Purpose::UndoImport(_) | Purpose::ForgetImport(_) => {
+            import::confirmed(state, now, effects)
+        }
+        _ => match request::change(state, ask, now) {
+            Ok(Some(change)) => {
+                guard::write(state, Request::Change(Box::new(change)), now).map(|effect| {
+                    if let Some(Overlay::Ask(ask)) = state.overlays.last_mut() {
+                        ask.sending = true;
+                        ask.error = None;
+                    }
+                    effects.push(effect);
+                })
+            }
+            Ok(None) => Ok(()),
+            Err(problem) => Err(problem),
+        },
+    };
+    if let Err(problem) = outcome {
+        fail(state, problem);
+    }
+}
+
+fn fail(state: &mut State, problem: String) {
+    if let Some(Overlay::Ask(ask)) = state.overlays.last_mut() {
+        ask.error = Some(problem);
+    }
+}
+
+/// Takes the dialog away that waits for an answer, to see what it was about.
+pub fn take_sent(state: &mut State) -> Option<Box<Ask>> {
+    let at = state
+        .overlays
+        .iter()
+        .position(|overlay| matches!(overlay, Overlay::Ask(ask) if ask.sending))?;
+    match state.overlays.remove(at) {
+        Overlay::Ask(ask) => Some(ask),
+        _ => None,
+    }
+}
+
+/// What was sent did not work: the dialog stays, and says why.
+pub fn refused(state: &mut State, text: String, now: Timestamp) {
+    let waiting = state.overlays.iter_mut().find_map(|overlay| match overlay {
+        Overlay::Ask(ask) if ask.sending => Some(ask),
+        _ => None,
+    });
+    match waiting {
+        Some(ask) => {
+            ask.sending = false;
+            ask.error = Some(text);
+        }
+        None => notify(state, Level::Warn, text, now),
+    }
+}

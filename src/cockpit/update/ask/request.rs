@@ -1,0 +1,307 @@
+//! What is sent when a dialog is confirmed, or changed in a draft.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
+
+use super::form::{self, ENVIRONMENTS, EXPIRIES, GRACES, ROLES};
+use crate::api::deployments::{CreateDeployment, RevokeKey, RotateKey, UpdateDeployment};
+use crate::api::experiments::CopyTo;
+use crate::api::flags::{Convert, CreateFlag, UpdateFlag};
+use crate::api::overrides::{DeleteOverride, SetOverrides};
+use crate::api::projects::{CreateProject, CreateToken, UpdateProject};
+use crate::cockpit::change::Change;
+use crate::cockpit::rule_text;
+use crate::cockpit::state::State;
+use crate::cockpit::state::ask::{Ask, Purpose};
+use crate::cockpit::state::objects::{FlagDraft, FlagPart};
+use crate::domain::{
+    DeploymentKind, EvaluationMode, Flag, Key, OverrideSource, OverrideSubject, Rule, Variant,
+};
+
+fn key(text: &str) -> Result<Key, String> {
+    Key::new(text).map_err(|error| error.to_string())
+}
+
+fn optional(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+fn deployments(state: &State, ask: &Ask) -> Vec<Uuid> {
+    let rows = state.objects.deployments.all();
+    let ids = ask.ticks("Deployments").into_iter();
+    ids.filter_map(|at| rows.get(at).map(|row| row.deployment.id)).collect()
+}
+
+fn mode(ask: &Ask) -> EvaluationMode {
+    match ask.choice("Evaluation") {
+        0 => EvaluationMode::Remote,
+        _ => EvaluationMode::Local,
+    }
+}
+
+fn copy(ask: &Ask) -> Result<CopyTo, String> {
+    Ok(CopyTo {
+        project: key(ask.chosen("Project"))?,
+        key: Some(key(ask.text("Key"))?),
+        overrides: ask.ticked("Overrides"),
+    })
+}
+
+/// The change that a dialog asks the server for; none when it is about a draft or an import.
+///
+/// # Errors
+/// What is filled in wrongly.
+pub fn change(state: &State, ask: &Ask, now: Timestamp) -> Result<Option<Change>, String> {
+    Ok(Some(match &ask.purpose {
+        Purpose::CreateFlag => Change::CreateFlag(Box::new(CreateFlag {
+            name: ask.text("Name").to_owned(),
+            key: optional(ask.text("Key")),
+            description: ask.text("Description").to_owned(),
+            rollout_pct: form::percent(ask.text("Rollout"))?,
+            evaluation_mode: mode(ask),
+            // Before the deployments are known, the server's choice is the right one.
+            deployments: (!state.objects.deployments.all().is_empty()).then(|| deployments(state, ask)),
+            ..CreateFlag::default()
+        })),
+        Purpose::ToggleFlag(flag) => Change::UpdateFlag(
+            flag.id,
+            Box::new(UpdateFlag {
+                resource_version: flag.resource_version,
+                enabled: Some(!flag.enabled),
+                comment: optional(ask.text("Comment")),
+                ..UpdateFlag::default()
+            }),
+        ),
+        Purpose::ArchiveFlag(flag) => Change::UpdateFlag(
+            flag.id,
+            Box::new(UpdateFlag {
+                resource_version: flag.resource_version,
+                archived: Some(!flag.archived),
+                comment: optional(ask.text("Comment")),
+                ..UpdateFlag::default()
+            }),
+        ),
+        Purpose::SaveFlag(draft) => {
+            let mut update = save(draft);
+            update.comment = optional(ask.text("Comment"));
+            Change::UpdateFlag(draft.base.id, Box::new(update))
+        }
+        Purpose::ConvertFlag(flag) => Change::ConvertFlag(
+            flag.id,
+            Convert {
+                resource_version: flag.resource_version,
+                key: Some(key(ask.text("Key"))?),
+            },
+        ),
+        Purpose::ConvertExperiment(experiment) => Change::ConvertExperiment(
+            experiment.id,
+            Convert {
+                resource_version: experiment.resource_version,
+                key: Some(key(ask.text("Key"))?),
+            },
+        ),
+        Purpose::CopyFlag(flag) => Change::CopyFlag(flag.id, copy(ask)?),
+        Purpose::CopyExperiment(experiment) => Change::CopyExperiment(experiment.id, copy(ask)?),
+        Purpose::AddFlagOverride(flag) => Change::SetFlagOverrides(
+            flag.id,
+            SetOverrides {
+                variant: key(ask.chosen("Variant"))?,
+                subject_type: match ask.choice("Kind") {
+                    0 => OverrideSubject::User,
+                    _ => OverrideSubject::Device,
+                },
+                subject_ids: vec![ask.text("Id").to_owned()],
+                source: OverrideSource::Fixed,
+            },
+        ),
+        Purpose::DropFlagOverride(flag, o) => Change::DeleteFlagOverride(
+            flag.id,
+            DeleteOverride {
+                subject_type: o.subject_type,
+                subject_id: o.subject_id.clone(),
+            },
+        ),
+        Purpose::CreateDeployment => Change::CreateDeployment(CreateDeployment {
+            name: ask.text("Name").to_owned(),
+            kind: match ask.choice("Kind") {
+                0 => DeploymentKind::Client,
+                _ => DeploymentKind::Server,
+            },
+        }),
+        Purpose::RenameDeployment(d) => Change::UpdateDeployment(
+            d.id,
+            UpdateDeployment {
+                resource_version: d.resource_version,
+                name: Some(ask.text("Name").to_owned()),
+            },
+        ),
+        Purpose::RotateKey(d) => Change::RotateKey(
+            d.id,
+            RotateKey {
+                resource_version: d.resource_version,
+                grace_seconds: GRACES.get(ask.choice("Old key")).map_or(0, |(_, seconds)| *seconds),
+            },
+        ),
+        Purpose::RevokeDeployment(row) => Change::RevokeKey(
+            row.deployment.id,
+            RevokeKey {
+                resource_version: row.deployment.resource_version,
+                comment: optional(ask.text("Comment")),
+            },
+        ),
+        Purpose::CreateProject => Change::CreateProject(CreateProject {
+            key: key(ask.text("Key"))?,
+            name: ask.text("Name").to_owned(),
+            environment: ENVIRONMENTS.get(ask.choice("Environment")).copied().unwrap_or_default(),
+            protected: ask.ticked("Protected"),
+        }),
+        Purpose::EditProject(project) => {
+            let environment = ENVIRONMENTS.get(ask.choice("Environment")).copied();
+            let name = ask.text("Name").to_owned();
+            Change::UpdateProject(
+                project.id,
+                UpdateProject {
+                    resource_version: project.resource_version,
+                    name: (name != project.name && !name.is_empty()).then_some(name),
+                    environment: environment.filter(|e| *e != project.environment),
+                    protected: Some(ask.ticked("Protected")).filter(|p| *p != project.protected),
+                },
+            )
+        }
+        Purpose::CreateToken => {
+            let role = ROLES.get(ask.choice("Role")).copied().unwrap_or(ROLES[0]);
+            let rows = state.objects.projects.all().iter();
+            let administered: Vec<&Key> = rows
+                .filter(|row| row.role == crate::api::system::Role::Admin)
+                .map(|row| &row.project.key)
+                .collect();
+            let roles: BTreeMap<Key, _> = ask
+                .ticks("Projects")
+                .into_iter()
+                .filter_map(|at| Some(((*administered.get(at)?).clone(), role)))
+                .collect();
+            let days = EXPIRIES.get(ask.choice("Ends")).map_or(0, |(_, days)| *days);
+            let ends = now.checked_add(SignedDuration::from_hours(24 * i64::from(days)));
+            Change::CreateToken(CreateToken {
+                name: ask.text("Name").to_owned(),
+                roles,
+                expires_at: ends.ok().filter(|_| days > 0),
+            })
+        }
+        Purpose::RevokeToken(token) => Change::RevokeToken(token.id),
+        Purpose::FlagPart(..)
+        | Purpose::FlagVariant(..)
+        | Purpose::FlagRule(..)
+        | Purpose::ApplyImport(_)
+        | Purpose::UndoImport(_)
+        | Purpose::ForgetImport(_) => return Ok(None),
+    }))
+}
+
+/// What saves a draft: the parts that differ.
+fn save(draft: &FlagDraft) -> UpdateFlag {
+    let mine = &draft.mine;
+    let mut update = UpdateFlag {
+        resource_version: draft.base.resource_version,
+        ..UpdateFlag::default()
+    };
+    for part in draft.changed() {
+        match part {
+            FlagPart::Name => update.name = Some(mine.name.clone()),
+            FlagPart::Description => update.description = Some(mine.description.clone()),
+            FlagPart::Rollout => update.rollout_pct = Some(mine.rollout_pct),
+            FlagPart::Mode => update.evaluation_mode = Some(mine.evaluation_mode),
+            FlagPart::Deployments => update.deployments = Some(mine.deployments.clone()),
+            FlagPart::Variants => update.variants = Some(mine.variants.clone()),
+            FlagPart::Rules => update.rules = Some(mine.rules.clone()),
+        }
+    }
+    update
+}
+
+/// What a dialog changes in a flag's draft; none when it is about no draft.
+///
+/// # Errors
+/// What is filled in wrongly.
+pub fn edit(state: &State, ask: &Ask) -> Result<Option<(Uuid, Flag)>, String> {
+    let (id, mut flag) = match &ask.purpose {
+        Purpose::FlagPart(id, _) | Purpose::FlagVariant(id, _) | Purpose::FlagRule(id, _) => {
+            let Some(flag) = state.objects.edited(*id) else {
+                return Err("the flag is gone".to_owned());
+            };
+            (*id, flag.clone())
+        }
+        _ => return Ok(None),
+    };
+    match &ask.purpose {
+        Purpose::FlagPart(_, FlagPart::Name) => ask.text("Name").clone_into(&mut flag.name),
+        Purpose::FlagPart(_, FlagPart::Description) => {
+            ask.text("Description").clone_into(&mut flag.description);
+        }
+        Purpose::FlagPart(_, FlagPart::Rollout) => flag.rollout_pct = form::percent(ask.text("Rollout"))?,
+        Purpose::FlagPart(_, FlagPart::Mode) => flag.evaluation_mode = mode(ask),
+        Purpose::FlagPart(_, FlagPart::Deployments) => flag.deployments = deployments(state, ask),
+        Purpose::FlagVariant(_, at) => {
+            let payload = match ask.text("Payload") {
+                "" => serde_json::Value::Null,
+                text => serde_json::from_str(text).map_err(|error| format!("Payload: no JSON: {error}"))?,
+            };
+            let before = at.and_then(|at| flag.variants.get(at)).cloned();
+            let next = flag.variants.iter().map(|v| v.order_index + 1).max().unwrap_or(0);
+            let variant = Variant {
+                key: key(ask.text("Key"))?,
+                name: ask.text("Name").to_owned(),
+                description: before.as_ref().map_or_else(String::new, |v| v.description.clone()),
+                payload,
+                is_control: before.as_ref().is_some_and(|v| v.is_control),
+                traffic_pct: form::percent(ask.text("Share"))?,
+                order_index: before.as_ref().map_or(next, |v| v.order_index),
+            };
+            if let (Some(before), Some(at)) = (before, *at) {
+                for rule in flag.rules.iter_mut().filter(|r| r.variant == before.key) {
+                    rule.variant = variant.key.clone();
+                }
+                flag.variants[at] = variant;
+            } else {
+                flag.variants.push(variant);
+            }
+        }
+        Purpose::FlagRule(_, at) => {
+            let priority = ask.text("Priority").parse();
+            let rule = Rule {
+                id: at
+                    .and_then(|at| flag.rules.get(at))
+                    .map_or_else(|| fresh_id(&flag), |r| r.id),
+                variant: key(ask.chosen("Variant"))?,
+                priority: priority.map_err(|_| "Priority: a whole number, such as 10".to_owned())?,
+                conditions: rule_text::parse(ask.text("If")).map_err(|error| format!("If: {error}"))?,
+            };
+            match at {
+                Some(at) if *at < flag.rules.len() => flag.rules[*at] = rule,
+                _ => flag.rules.push(rule),
+            }
+        }
+        _ => return Ok(None),
+    }
+    // What the server would refuse is said before anything is sent.
+    flag.check(usize::MAX).map_err(|errors| {
+        let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        texts.join("; ")
+    })?;
+    Ok(Some((id, flag)))
+}
+
+/// An id that no rule of the flag has. Drawn from what the flag is, because the core is pure.
+fn fresh_id(flag: &Flag) -> Uuid {
+    let taken = |id: &Uuid| flag.rules.iter().any(|rule| rule.id == *id);
+    let mut salt = flag.rules.len() as u128 + 1;
+    loop {
+        let id = Uuid::from_u128(flag.id.as_u128().wrapping_mul(31).wrapping_add(salt));
+        if !taken(&id) {
+            return id;
+        }
+        salt += 1;
+    }
+}

@@ -1,0 +1,315 @@
+//! What each dialog says: its title, its buttons, and what will come of it, in words.
+
+use super::form::GRACES;
+use crate::api::imports::ImportState;
+use crate::cockpit::format;
+use crate::cockpit::rule_text;
+use crate::cockpit::state::State;
+use crate::cockpit::state::ask::{Ask, Purpose};
+use crate::cockpit::state::objects::{FlagDraft, FlagPart};
+use crate::domain::{DeploymentKind, Flag};
+
+/// Title, button that changes nothing, button that does it.
+#[must_use]
+pub fn titles(purpose: &Purpose) -> (String, &'static str, &'static str) {
+    match purpose {
+        Purpose::CreateFlag => ("New flag".to_owned(), "Not now", "Create"),
+        Purpose::ToggleFlag(flag) if flag.enabled => {
+            (format!("Switch {} off", flag.key), "Keep it on", "Switch off")
+        }
+        Purpose::ToggleFlag(flag) => (format!("Switch {} on", flag.key), "Keep it off", "Switch on"),
+        Purpose::SaveFlag(draft) => (
+            format!("Save the changes of {}", draft.base.key),
+            "Keep editing",
+            "Save",
+        ),
+        Purpose::ArchiveFlag(flag) if flag.archived => {
+            (format!("Show {} again", flag.key), "Keep it hidden", "Show again")
+        }
+        Purpose::ArchiveFlag(flag) => (format!("Archive {}", flag.key), "Keep it", "Archive"),
+        Purpose::ConvertFlag(flag) => (
+            format!("Make an experiment of {}", flag.key),
+            "Keep it a flag",
+            "Make experiment",
+        ),
+        Purpose::ConvertExperiment(experiment) => (
+            format!("Make a flag of {}", experiment.key),
+            "Keep it as it is",
+            "Make flag",
+        ),
+        Purpose::CopyFlag(flag) => (format!("Copy {}", flag.key), "Not now", "Copy"),
+        Purpose::CopyExperiment(experiment) => (format!("Copy {}", experiment.key), "Not now", "Copy"),
+        Purpose::FlagPart(_, part) => (format!("Change the {}", part.label()), "Leave it", "Change"),
+        Purpose::FlagVariant(_, None) => ("New variant".to_owned(), "Not now", "Add"),
+        Purpose::FlagVariant(_, Some(_)) => ("Change a variant".to_owned(), "Leave it", "Change"),
+        Purpose::FlagRule(_, None) => ("New rule".to_owned(), "Not now", "Add"),
+        Purpose::FlagRule(_, Some(_)) => ("Change a rule".to_owned(), "Leave it", "Change"),
+        Purpose::AddFlagOverride(flag) => (format!("Force somebody in {}", flag.key), "Not now", "Force"),
+        Purpose::DropFlagOverride(_, o) => (
+            format!("Remove the override of {}", o.subject_id),
+            "Keep it",
+            "Remove",
+        ),
+        Purpose::CreateDeployment => ("New deployment".to_owned(), "Not now", "Create"),
+        Purpose::RenameDeployment(d) => (format!("Rename {}", d.name), "Leave it", "Rename"),
+        Purpose::RotateKey(d) => (format!("New key for {}", d.name), "Keep the key", "Make new key"),
+        Purpose::RevokeDeployment(row) => (
+            format!("Revoke {}", row.deployment.name),
+            "Keep it",
+            "Revoke",
+        ),
+        Purpose::CreateProject => ("New project".to_owned(), "Not now", "Create"),
+        Purpose::EditProject(project) => (format!("Change {}", project.key), "Leave it", "Change"),
+        Purpose::CreateToken => ("New token".to_owned(), "Not now", "Create"),
+        Purpose::RevokeToken(token) => (format!("Revoke the token {}", token.name), "Keep it", "Revoke"),
+        Purpose::ApplyImport(import) => (
+            format!("Import overrides into {}", import.experiment),
+            "Not yet",
+            "Apply",
+        ),
+        Purpose::UndoImport(import) => (
+            format!("Undo the import into {}", import.experiment),
+            "Keep it",
+            "Undo",
+        ),
+        Purpose::ForgetImport(_) => ("Forget the staged import".to_owned(), "Keep it", "Forget"),
+    }
+}
+
+/// What is said when it is done.
+#[must_use]
+pub fn done(purpose: &Purpose) -> String {
+    match purpose {
+        Purpose::CreateFlag => "The flag is there, and off until it is switched on".to_owned(),
+        Purpose::ToggleFlag(flag) if flag.enabled => format!("{} is off", flag.key),
+        Purpose::ToggleFlag(flag) => format!("{} is on", flag.key),
+        Purpose::SaveFlag(draft) => format!("{} is saved", draft.base.key),
+        Purpose::ArchiveFlag(flag) if flag.archived => format!("{} is shown again", flag.key),
+        Purpose::ArchiveFlag(flag) => format!("{} is archived", flag.key),
+        Purpose::ConvertFlag(_) => "The experiment is there, as a draft".to_owned(),
+        Purpose::ConvertExperiment(_) => "The flag is there, linked to the experiment".to_owned(),
+        Purpose::CopyFlag(_) | Purpose::CopyExperiment(_) => "The copy is there".to_owned(),
+        Purpose::AddFlagOverride(_) => "The override is in force".to_owned(),
+        Purpose::DropFlagOverride(_, o) => format!("{} is decided like everybody again", o.subject_id),
+        Purpose::CreateDeployment => "The deployment is there".to_owned(),
+        Purpose::RenameDeployment(_) => "The deployment is renamed".to_owned(),
+        Purpose::RotateKey(_) => "The new key is taken from now on".to_owned(),
+        Purpose::RevokeDeployment(row) => format!("No key of {} is taken any more", row.deployment.name),
+        Purpose::CreateProject => "The project is there".to_owned(),
+        Purpose::EditProject(project) => format!("{} is changed", project.key),
+        Purpose::CreateToken => "The token is there".to_owned(),
+        Purpose::RevokeToken(token) => format!("The token {} is not taken any more", token.name),
+        Purpose::FlagPart(..)
+        | Purpose::FlagVariant(..)
+        | Purpose::FlagRule(..)
+        | Purpose::ApplyImport(_)
+        | Purpose::UndoImport(_)
+        | Purpose::ForgetImport(_) => String::new(),
+    }
+}
+
+/// What will come of it, one sentence a line.
+#[must_use]
+pub fn effects(state: &State, ask: &Ask) -> Vec<String> {
+    match &ask.purpose {
+        Purpose::CreateFlag => vec![
+            "Off until it is switched on. Without variants of its own it serves on to the rollout, off to the rest."
+                .to_owned(),
+        ],
+        Purpose::ToggleFlag(flag) => toggle(state, flag),
+        Purpose::SaveFlag(draft) => changes(state, draft),
+        Purpose::ArchiveFlag(flag) if flag.archived => {
+            vec!["It is listed again, and code that asks for it gets an answer again.".to_owned()]
+        }
+        Purpose::ArchiveFlag(flag) => {
+            let mut lines = vec!["It is hidden, and code that asks for it is told that there is none.".to_owned()];
+            if flag.enabled {
+                lines.push(format!("It is on: {} of subjects lose their variant.", share(flag)));
+            }
+            lines
+        }
+        Purpose::ConvertFlag(flag) => vec![
+            format!(
+                "A draft with the variants of {} is made and linked to it. Once it is active it decides the flag.",
+                flag.key
+            ),
+            "Nothing changes for anybody until then.".to_owned(),
+        ],
+        Purpose::ConvertExperiment(_) => vec![
+            "A flag with its variants is made and linked to it, off until it is switched on.".to_owned(),
+            "While the experiment is active, paused or completed it decides the flag.".to_owned(),
+        ],
+        Purpose::CopyFlag(_) => vec!["The copy is off, whatever the original is.".to_owned()],
+        Purpose::CopyExperiment(_) => {
+            vec!["The copy is a draft without results. Its flag is made with it where there is none.".to_owned()]
+        }
+        Purpose::FlagPart(_, FlagPart::Rollout) => {
+            vec!["Those outside of it get off. A growing rollout takes nothing away from anybody.".to_owned()]
+        }
+        Purpose::FlagPart(_, FlagPart::Mode) => {
+            vec!["remote: the server decides each time. local: SDKs may decide by themselves as well.".to_owned()]
+        }
+        Purpose::FlagVariant(..) => {
+            vec!["A variant with the key off takes no share: its payload is what off carries.".to_owned()]
+        }
+        Purpose::FlagRule(..) => vec![format!("{}; empty catches everybody.", rule_text::FORM)],
+        Purpose::AddFlagOverride(_) => {
+            vec!["In force at once, before rules and rollout, while the flag is on.".to_owned()]
+        }
+        Purpose::DropFlagOverride(_, o) => {
+            vec![format!("{} {} gets {} no longer by force.", o.subject_type.as_str(), o.subject_id, o.variant)]
+        }
+        Purpose::CreateDeployment => match ask.choice("Kind") {
+            0 => vec!["For browsers and apps: everybody can read the key, and the cockpit shows it again.".to_owned()],
+            _ => vec!["For servers: the key is stored as a hash and shown once, right after this.".to_owned()],
+        },
+        Purpose::RotateKey(d) => {
+            let grace = GRACES.get(ask.choice("Old key")).map_or("", |(words, _)| words);
+            let mut lines = vec![match ask.choice("Old key") {
+                0 => format!("Whoever asks with the old key {} is refused at once.", d.key_hint),
+                _ => format!("The old key {} is still taken for {grace}.", d.key_hint),
+            }];
+            if d.kind == DeploymentKind::Server {
+                lines.push("The new key is shown once, right after this.".to_owned());
+            }
+            lines
+        }
+        Purpose::RevokeDeployment(row) => vec![
+            "No key of it is taken any more, at once and for good.".to_owned(),
+            format!(
+                "{} and {} name it: programs that use it get no variants of them.",
+                format::counted(row.experiments, "experiment", "experiments"),
+                format::counted(row.flags, "flag", "flags"),
+            ),
+        ],
+        Purpose::CreateProject | Purpose::EditProject(_) => {
+            vec!["In a protected project dangerous actions ask for the key to be typed.".to_owned()]
+        }
+        Purpose::CreateToken => vec!["It is stored as a hash and shown once, right after this.".to_owned()],
+        Purpose::RevokeToken(_) => vec!["Whoever uses it is refused at once and for good.".to_owned()],
+        Purpose::ApplyImport(import) => {
+            let mut lines = Vec::new();
+            let people = |n: u64| format::counted(n, import.subject_type.as_str(), &format!("{}s", import.subject_type.as_str()));
+            let effect = &import.effect;
+            if effect.added > 0 {
+                lines.push(format!("{} who had no override get {}.", people(effect.added), import.variant));
+            }
+            for (from, n) in &effect.changed_from {
+                lines.push(format!("{} change from {from} to {}.", people(*n), import.variant));
+            }
+            if effect.added + effect.changed == 0 {
+                lines.push("Nobody changes: all of them have this variant already.".to_owned());
+            }
+            if let Some(n) = import.exposed_elsewhere.filter(|n| *n > 0) {
+                lines.push(format!(
+                    "{} were exposed to another variant already; their past exposures stay counted there.",
+                    people(n)
+                ));
+            }
+            lines.push("In force chunk by chunk; Esc stops after a chunk, and it can be undone.".to_owned());
+            lines
+        }
+        Purpose::UndoImport(import) => vec![
+            format!(
+                "Those of its {} in force get their former override back, or none.",
+                format::counted(u64::from(import.applied_chunks), "chunk", "chunks")
+            ),
+            "Whoever was changed by somebody else meanwhile is left alone.".to_owned(),
+        ],
+        Purpose::ForgetImport(import) => vec![
+            match import.state {
+                ImportState::Staged => "Nothing of it is in force, and nothing will be.".to_owned(),
+                _ => "It leaves the list; what is in force stays.".to_owned(),
+            },
+            "The ids have to be sent again.".to_owned(),
+        ],
+        Purpose::FlagPart(..) | Purpose::RenameDeployment(_) => Vec::new(),
+    }
+}
+
+fn share(flag: &Flag) -> String {
+    format!("{} %", flag.rollout_pct)
+}
+
+fn toggle(state: &State, flag: &Flag) -> Vec<String> {
+    let mut lines = Vec::new();
+    let decided_by = state.objects.flags.get(flag.id).and_then(|row| row.decided_by.as_ref());
+    if let Some(experiment) = decided_by {
+        lines.push(format!(
+            "While {experiment} decides it, this changes nothing for anybody; afterwards:"
+        ));
+    }
+    if flag.enabled {
+        lines.push("Everybody gets off from now on, overrides and rules included.".to_owned());
+        lines.push(format!("{} of subjects lose their variant.", share(flag)));
+    } else {
+        for variant in flag.variants.iter().filter(|v| v.key.as_str() != crate::domain::flag::OFF) {
+            let points = variant.traffic_pct.basis_points() * flag.rollout_pct.basis_points();
+            let of_all = f64::from(points) / 1e6;
+            lines.push(format!("About {of_all:.2} % of subjects get {}.", variant.key));
+        }
+        if !flag.rules.is_empty() {
+            lines.push(format!(
+                "{} decide before the rollout.",
+                format::counted(flag.rules.len() as u64, "rule", "rules")
+            ));
+        }
+    }
+    lines
+}
+
+/// The differences of a draft, one a line: `rollout 10 % → 50 %`.
+#[must_use]
+pub fn changes(state: &State, draft: &FlagDraft) -> Vec<String> {
+    draft
+        .changed()
+        .into_iter()
+        .map(|part| {
+            format!(
+                "{}: {} → {}",
+                part.label(),
+                part_text(state, &draft.base, part),
+                part_text(state, &draft.mine, part)
+            )
+        })
+        .collect()
+}
+
+/// A part of a flag in words.
+#[must_use]
+pub fn part_text(state: &State, flag: &Flag, part: FlagPart) -> String {
+    let or_none = |text: String| if text.is_empty() { "none".to_owned() } else { text };
+    match part {
+        FlagPart::Name => or_none(flag.name.clone()),
+        FlagPart::Description => or_none(flag.description.clone()),
+        FlagPart::Rollout => share(flag),
+        FlagPart::Mode => flag.evaluation_mode.as_str().to_owned(),
+        FlagPart::Deployments => {
+            let names: Vec<String> = flag
+                .deployments
+                .iter()
+                .map(|id| state.objects.deployment_name(*id))
+                .collect();
+            or_none(names.join(", "))
+        }
+        FlagPart::Variants => {
+            let variants: Vec<String> = flag
+                .variants
+                .iter()
+                .map(|v| format!("{} {} %", v.key, v.traffic_pct))
+                .collect();
+            or_none(variants.join(", "))
+        }
+        FlagPart::Rules => {
+            let rules: Vec<String> = flag
+                .rules
+                .iter()
+                .map(|r| match r.conditions.is_empty() {
+                    true => format!("everybody gets {}", r.variant),
+                    false => format!("{} gets {}", rule_text::write(&r.conditions), r.variant),
+                })
+                .collect();
+            or_none(rules.join("; "))
+        }
+    }
+}

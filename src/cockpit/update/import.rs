@@ -1,0 +1,654 @@
+//! Bulk import: collecting ids, the dry run, chunks.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::{ask, experiment, guard, notify};
+use crate::api::imports::{ApplyChunks, Import, ImportState, RowEffect, StartImport};
+use crate::cockpit::effect::Effect;
+use crate::cockpit::intake::{Order, Source, Told};
+use crate::cockpit::keymap::Command;
+use crate::cockpit::ports::{Failure, FailureKind, ImportStep, Request, Slot};
+use crate::cockpit::state::ask::Purpose;
+use crate::cockpit::state::import::{BURST, Focus, ImportPanel, ImportsPanel, Run, Stage};
+use crate::cockpit::state::link::later;
+use crate::cockpit::state::overlay::Overlay;
+use crate::cockpit::state::{Level, State, Tab};
+use crate::domain::OverrideSubject;
+
+/// The panel, wherever it lies.
+pub fn panel_mut(state: &mut State) -> Option<&mut ImportPanel> {
+    state.overlays.iter_mut().rev().find_map(|overlay| match overlay {
+        Overlay::Import(panel) => Some(&mut **panel),
+        _ => None,
+    })
+}
+
+/// The panel, wherever it lies.
+#[must_use]
+pub fn panel(state: &State) -> Option<&ImportPanel> {
+    state.overlays.iter().rev().find_map(|overlay| match overlay {
+        Overlay::Import(panel) => Some(&**panel),
+        _ => None,
+    })
+}
+
+/// Whether typed and pasted text goes to the card in pieces of any size.
+#[must_use]
+pub fn takes_pieces(state: &State) -> bool {
+    matches!(
+        state.overlays.last(),
+        Some(Overlay::Import(panel)) if panel.stage == Stage::Collect && panel.focus == Focus::Ids
+    )
+}
+
+/// `i`: a new import into the experiment that is looked at.
+pub fn open(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
+    let Some(target) = experiment::target(state).map(Arc::clone) else {
+        notify(state, Level::Info, "There is no experiment here yet", now);
+        return;
+    };
+    experiment::load(state, target.id, now, effects);
+    effects.push(Effect::Intake(Order::Find {
+        experiment: target.id,
+    }));
+    // What the difference is made against is the tab with the overrides.
+    if let Some(detail) = state.open.as_deref_mut() {
+        detail.tab = Tab::Overrides;
+    }
+    state.screen = crate::cockpit::state::Screen::Experiment;
+    state.overlays.push(Overlay::Import(Box::new(ImportPanel::new(target))));
+}
+
+/// The cockpit was started with `--import`: opens the panel once everything for it is known.
+pub fn open_if_asked(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
+    let known = state.me.is_some() && state.detail().is_some_and(|d| d.config().is_some());
+    if !known || state.settings.import.is_none() {
+        return;
+    }
+    let Some(from) = state.settings.import.take() else {
+        return;
+    };
+    if let Some(why) = guard::refusal(state, now) {
+        notify(state, Level::Warn, why, now);
+        return;
+    }
+    open(state, now, effects);
+    let path = (from != "-").then_some(from);
+    read(state, path, now, effects);
+}
+
+/// `I`: the imports of the experiment.
+pub fn open_list(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
+    let Some(target) = experiment::target(state).map(|e| e.id) else {
+        notify(state, Level::Info, "There is no experiment here yet", now);
+        return;
+    };
+    experiment::load(state, target, now, effects);
+    state.requests.plan(Slot::Imports, now);
+    state.overlays.push(Overlay::Imports(ImportsPanel::default()));
+}
+
+/// Begins an intake where there is none; its name.
+fn intake(state: &mut State, source: Source, effects: &mut Vec<Effect>) -> Option<Uuid> {
+    let fresh = state.requests.uuid();
+    let panel = panel_mut(state)?;
+    if let Some(intake) = panel.intake {
+        return Some(intake);
+    }
+    panel.intake = Some(fresh);
+    panel.source = source;
+    effects.push(Effect::Intake(Order::Begin {
+        intake: fresh,
+        experiment: panel.experiment.id,
+    }));
+    Some(fresh)
+}
+
+/// A piece of pasted text, cut anywhere.
+pub fn paste(state: &mut State, text: &str, truncated: bool, now: Timestamp, effects: &mut Vec<Effect>) {
+    add(state, text, now, effects);
+    if truncated {
+        notify(
+            state,
+            Level::Warn,
+            "The end of the paste never came, or it was too long: a file is safer for so many ids",
+            now,
+        );
+    }
+}
+
+fn add(state: &mut State, text: &str, now: Timestamp, effects: &mut Vec<Effect>) {
+    let Some(intake) = intake(state, Source::Pasted, effects) else {
+        return;
+    };
+    let Some(panel) = panel_mut(state) else { return };
+    let mut piece = panel.line.text().to_owned();
+    panel.line.clear();
+    piece.push_str(text);
+    if piece.is_empty() {
+        return;
+    }
+    panel.open_line = !piece.ends_with(['\n', '\r', ',']);
+    panel.last_piece = Some(now);
+    panel.counting = true;
+    panel.error = None;
+    effects.push(Effect::Intake(Order::Add { intake, text: piece }));
+}
+
+/// Reads a file, or standard input.
+fn read(state: &mut State, path: Option<String>, _now: Timestamp, effects: &mut Vec<Effect>) {
+    let source = path.clone().map_or(Source::Stdin, Source::File);
+    discard(state, effects);
+    let Some(intake) = intake(state, source, effects) else {
+        return;
+    };
+    if let Some(panel) = panel_mut(state) {
+        panel.counting = true;
+        panel.focus = Focus::Variant;
+        if let Some(path) = &path {
+            panel.path = crate::cockpit::state::text::TextField::new(path);
+        }
+    }
+    effects.push(Effect::Intake(Order::Read { intake, path }));
+}
+
+/// Forgets the ids of the card, and their file.
+fn discard(state: &mut State, effects: &mut Vec<Effect>) {
+    let Some(panel) = panel_mut(state) else { return };
+    panel.line.clear();
+    panel.open_line = false;
+    panel.tally = Default::default();
+    panel.counting = false;
+    panel.error = None;
+    panel.source = Source::Pasted;
+    if let Some(intake) = panel.intake.take() {
+        effects.push(Effect::Intake(Order::Drop { intake }));
+    }
+}
+
+/// What is told of an intake.
+pub fn told(state: &mut State, told: Told, now: Timestamp) {
+    let Some(panel) = panel_mut(state) else { return };
+    match told {
+        Told::Found(left) => panel.left = left,
+        Told::Counted { intake, tally, done } if panel.intake == Some(intake) => {
+            panel.tally = *tally;
+            panel.counting = !done;
+        }
+        Told::Failed { intake, message } if panel.intake == Some(intake) => {
+            panel.counting = false;
+            panel.error = Some(message);
+            // Nothing of it can be used: another try begins anew.
+            panel.intake = None;
+            panel.tally = Default::default();
+            panel.source = Source::Pasted;
+        }
+        Told::Completed { asked, path, names } if panel.path.text() == asked => {
+            panel.path = crate::cockpit::state::text::TextField::new(&path);
+            panel.completions = names;
+        }
+        Told::Counted { .. } | Told::Failed { .. } | Told::Completed { .. } => {}
+    }
+    state.touch(crate::cockpit::state::Dirty::Data);
+    let _ = now;
+}
+
+/// A command in the panel.
+pub fn command(state: &mut State, command: Command, now: Timestamp, effects: &mut Vec<Effect>) {
+    let Some(panel) = panel(state) else { return };
+    match panel.stage {
+        Stage::Collect => collect(state, command, now, effects),
+        Stage::Review => review(state, command, now),
+        Stage::Sending | Stage::Running => {}
+    }
+}
+
+fn collect(state: &mut State, command: Command, now: Timestamp, effects: &mut Vec<Effect>) {
+    let Some(panel) = panel_mut(state) else { return };
+    let at = Focus::ALL.iter().position(|f| *f == panel.focus).unwrap_or(0);
+    let step = |by: usize| Focus::ALL[(at + by) % Focus::ALL.len()];
+    match command {
+        Command::NextField => go(state, step(1), now, effects),
+        Command::PreviousField => go(state, step(Focus::ALL.len() - 1), now, effects),
+        Command::Less | Command::More | Command::Toggle => choose(panel, command == Command::Less),
+        Command::ImportComplete if panel.focus == Focus::Path => {
+            let path = panel.path.text().to_owned();
+            effects.push(Effect::Intake(Order::Complete { path }));
+        }
+        Command::ImportDiscard => {
+            discard(state, effects);
+            notify(state, Level::Info, "The ids are thrown away", now);
+        }
+        Command::ImportLeft => take_left(state, effects),
+        Command::ImportMalformed => panel.malformed = !panel.malformed,
+        Command::Press => match panel.focus {
+            Focus::Ids => enter(state, now, effects),
+            Focus::Path if panel.path.is_blank() => go(state, step(1), now, effects),
+            Focus::Path => {
+                let path = panel.path.text().trim().to_owned();
+                read(state, Some(path), now, effects);
+            }
+            Focus::Variant | Focus::Subject => go(state, step(1), now, effects),
+            Focus::Cancel => close(state, now),
+            Focus::Check => check(state, now, effects),
+        },
+        _ => {}
+    }
+}
+
+/// Return in the card: the end of an id while one is typed or a paste is under way, else on to the next field.
+fn enter(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
+    let Some(panel) = panel(state) else { return };
+    let burst = panel.last_piece.is_some_and(|at| now < later(at, BURST));
+    if !panel.line.text().is_empty() || panel.open_line || burst {
+        add(state, "\n", now, effects);
+    } else {
+        go(state, Focus::Variant, now, effects);
+    }
+}
+
+fn go(state: &mut State, to: Focus, now: Timestamp, effects: &mut Vec<Effect>) {
+    let leaves_line = panel(state).is_some_and(|p| p.focus == Focus::Ids && !p.line.text().is_empty());
+    if leaves_line {
+        add(state, "\n", now, effects);
+    }
+    if let Some(panel) = panel_mut(state) {
+        panel.focus = to;
+    }
+}
+
+fn choose(panel: &mut ImportPanel, back: bool) {
+    match panel.focus {
+        Focus::Variant => {
+            let len = panel.experiment.variants.len().max(1);
+            panel.variant = (panel.variant + if back { len - 1 } else { 1 }) % len;
+        }
+        Focus::Subject => {
+            panel.subject = match panel.subject {
+                OverrideSubject::User => OverrideSubject::Device,
+                OverrideSubject::Device => OverrideSubject::User,
+            };
+        }
+        Focus::Cancel => panel.focus = Focus::Check,
+        Focus::Check => panel.focus = Focus::Cancel,
+        Focus::Ids | Focus::Path => {}
+    }
+}
+
+/// Takes up what a former cockpit left.
+fn take_left(state: &mut State, effects: &mut Vec<Effect>) {
+    let Some(panel) = panel_mut(state) else { return };
+    if panel.intake.is_some() || panel.left.is_empty() {
+        return;
+    }
+    let left = panel.left.remove(0);
+    panel.intake = Some(left.intake);
+    panel.source = Source::Kept;
+    panel.counting = true;
+    effects.push(Effect::Intake(Order::Recount { intake: left.intake }));
+}
+
+/// Why the dry run cannot be asked for; none when it can.
+#[must_use]
+pub fn not_ready(panel: &ImportPanel) -> Option<&'static str> {
+    if panel.intake.is_none() {
+        Some("There are no ids yet: paste them, or name a file")
+    } else if panel.counting {
+        Some("The ids are still being counted")
+    } else if panel.tally.unique == 0 {
+        Some("None of the ids can be used")
+    } else {
+        None
+    }
+}
+
+/// Sends the ids for the dry run.
+fn check(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
+    let Some(panel) = panel(state) else { return };
+    let outcome = match (not_ready(panel), panel.intake) {
+        (Some(why), _) => Err(why.to_owned()),
+        (None, None) => return,
+        (None, Some(intake)) => {
+            let Some(variant) = panel.experiment.variants.get(panel.variant) else {
+                return;
+            };
+            let request = Request::ImportStep {
+                id: panel.experiment.id,
+                step: Box::new(ImportStep::Stage {
+                    intake,
+                    query: StartImport {
+                        variant: variant.key.clone(),
+                        subject_type: panel.subject,
+                        source_name: Some(panel.source.name()),
+                    },
+                }),
+            };
+            guard::write(state, request, now)
+        }
+    };
+    let Some(panel) = panel_mut(state) else { return };
+    match outcome {
+        Ok(effect) => {
+            panel.stage = Stage::Sending;
+            panel.sent_at = Some(now);
+            panel.error = None;
+            effects.push(effect);
+        }
+        Err(why) => panel.error = Some(why),
+    }
+}
+
+fn review(state: &mut State, command: Command, now: Timestamp) {
+    let Some(panel) = panel_mut(state) else { return };
+    match command {
+        Command::Search => panel.filtering = true,
+        Command::ImportEffect => {
+            panel.effect = match panel.effect {
+                None => Some(RowEffect::Added),
+                Some(RowEffect::Added) => Some(RowEffect::Changed),
+                Some(RowEffect::Changed) => Some(RowEffect::Unchanged),
+                Some(RowEffect::Unchanged) => None,
+            };
+            panel.question_changed();
+        }
+        Command::ImportMalformed => panel.malformed = !panel.malformed,
+        Command::NextPage | Command::PreviousPage => {
+            let moved = if command == Command::NextPage {
+                panel.next_page()
+            } else {
+                panel.previous_page()
+            };
+            if !moved {
+                notify(state, Level::Info, "There are no more rows that way", now);
+            }
+        }
+        Command::Press => {
+            let import = panel.import.clone();
+            match import {
+                Some(import) if may_apply(&import) => ask::open(state, Purpose::ApplyImport(import), now),
+                Some(import) if import.state == ImportState::Undoing => {
+                    ask::open(state, Purpose::UndoImport(import), now);
+                }
+                _ => notify(state, Level::Info, "It is in force already; u takes it back", now),
+            }
+        }
+        Command::ImportUndo => match panel.import.clone() {
+            Some(import) if import.applied_chunks > 0 => ask::open(state, Purpose::UndoImport(import), now),
+            _ => notify(state, Level::Info, "Nothing of it is in force: there is nothing to undo", now),
+        },
+        Command::ImportForget => match panel.import.clone() {
+            Some(import) if import.state == ImportState::Staged => {
+                ask::open(state, Purpose::ForgetImport(import), now);
+            }
+            _ => notify(state, Level::Info, "Only an import of which nothing is in force is forgotten", now),
+        },
+        _ => {}
+    }
+}
+
+/// Whether chunks of it may be applied.
+#[must_use]
+pub fn may_apply(import: &Import) -> bool {
+    matches!(import.state, ImportState::Staged | ImportState::Applying)
+}
+
+/// A command in the list of imports.
+pub fn list_command(state: &mut State, command: Command, now: Timestamp) {
+    let Some(Overlay::Imports(list)) = state.overlays.last() else {
+        return;
+    };
+    let selected = list.selected;
+    let Some(detail) = state.open.as_deref() else { return };
+    let (Some(experiment), Some(imports)) = (detail.config(), &detail.imports.value) else {
+        return;
+    };
+    let Some(import) = imports.get(selected.min(imports.len().saturating_sub(1))) else {
+        return;
+    };
+    let panel = ImportPanel::of(Arc::clone(experiment), import.clone());
+    match command {
+        Command::Press | Command::ImportUndo | Command::ImportForget => {
+            state.overlays.push(Overlay::Import(Box::new(panel)));
+            if command != Command::Press {
+                review(state, command, now);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The dialog about an import was confirmed.
+///
+/// # Errors
+/// Why it is refused.
+pub fn confirmed(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) -> Result<(), String> {
+    let Some(Overlay::Ask(ask)) = state.overlays.last() else {
+        return Ok(());
+    };
+    let undo = matches!(ask.purpose, Purpose::UndoImport(_));
+    let (Purpose::ApplyImport(import) | Purpose::UndoImport(import) | Purpose::ForgetImport(import)) =
+        &ask.purpose
+    else {
+        return Ok(());
+    };
+    let forget = matches!(ask.purpose, Purpose::ForgetImport(_));
+    let (id, began_chunks) = (import.id, import.applied_chunks);
+    let experiment = panel(state).map(|p| p.experiment.id).ok_or("the import is gone")?;
+    let step = if forget {
+        ImportStep::Forget { import: id }
+    } else {
+        chunk(id, undo)
+    };
+    let request = Request::ImportStep {
+        id: experiment,
+        step: Box::new(step),
+    };
+    let effect = guard::write(state, request, now)?;
+    effects.push(effect);
+    state.overlays.pop();
+    if let Some(panel) = panel_mut(state)
+        && !forget
+    {
+        panel.stage = Stage::Running;
+        panel.error = None;
+        panel.run = Some(Run {
+            undo,
+            began_at: now,
+            began_chunks,
+            stop: false,
+        });
+    }
+    Ok(())
+}
+
+/// One chunk: small enough that Esc is obeyed soon.
+fn chunk(import: Uuid, undo: bool) -> ImportStep {
+    let body = ApplyChunks { chunks: Some(1) };
+    if undo {
+        ImportStep::Undo { import, body }
+    } else {
+        ImportStep::Apply { import, body }
+    }
+}
+
+/// The server answered a step.
+pub fn stepped(state: &mut State, import: Option<Box<Import>>, now: Timestamp, effects: &mut Vec<Effect>) {
+    state.requests.plan(Slot::Imports, now);
+    let Some(panel) = panel_mut(state) else { return };
+    let Some(import) = import else {
+        state.overlays.retain(|overlay| !matches!(overlay, Overlay::Import(_)));
+        notify(state, Level::Ok, "The staged import is forgotten", now);
+        return;
+    };
+    if panel.stage == Stage::Sending {
+        panel.stage = Stage::Review;
+        panel.focus = Focus::Ids;
+        if let Some(intake) = panel.intake.take() {
+            effects.push(Effect::Intake(Order::Drop { intake }));
+        }
+    }
+    if panel.import.as_ref().is_none_or(|known| known.id == import.id || panel.run.is_none()) {
+        panel.import = Some(import);
+    }
+    panel.asked = None;
+    let (Some(run), Some(import)) = (panel.run, &panel.import) else {
+        return;
+    };
+    let whole = if run.undo {
+        matches!(import.state, ImportState::Undone | ImportState::Staged) || import.applied_chunks == 0
+    } else {
+        import.state == ImportState::Applied
+    };
+    if whole || run.stop {
+        let text = outcome(import, run);
+        panel.run = None;
+        panel.stage = Stage::Review;
+        // The table below has other rows now.
+        if let Some(detail) = state.open.as_deref_mut() {
+            detail.overrides.asked = None;
+        }
+        notify(state, Level::Ok, text, now);
+        return;
+    }
+    let request = Request::ImportStep {
+        id: panel.experiment.id,
+        step: Box::new(chunk(import.id, run.undo)),
+    };
+    match guard::write(state, request, now) {
+        Ok(effect) => effects.push(effect),
+        Err(why) => {
+            if let Some(panel) = panel_mut(state) {
+                panel.run = None;
+                panel.stage = Stage::Review;
+                panel.error = Some(why);
+            }
+        }
+    }
+}
+
+/// What landed, exactly.
+#[must_use]
+pub fn outcome(import: &Import, run: Run) -> String {
+    use crate::cockpit::format::{count, counted};
+    let chunks = |n: u32| counted(u64::from(n), "chunk", "chunks");
+    if run.undo {
+        let kept = match import.kept {
+            0 => String::new(),
+            n => format!("; {} left alone, changed by somebody else meanwhile", count(n)),
+        };
+        return format!(
+            "{} taken back, {} of {} still in force: {} have their former override{kept}",
+            chunks(run.began_chunks.saturating_sub(import.applied_chunks)),
+            import.applied_chunks,
+            import.chunks,
+            count(import.undone),
+        );
+    }
+    format!(
+        "{} of {} in force: {} added, {} changed, {} unchanged",
+        import.applied_chunks,
+        chunks(import.chunks),
+        count(import.effect.added),
+        count(import.effect.changed),
+        count(import.effect.unchanged),
+    )
+}
+
+/// A step did not work.
+pub fn failed(state: &mut State, failure: &Failure, now: Timestamp) {
+    state.requests.plan(Slot::Imports, now);
+    let Some(panel) = panel_mut(state) else {
+        notify(state, Level::Warn, failure.message.clone(), now);
+        return;
+    };
+    let running = panel.run.take();
+    panel.error = Some(match (failure.kind, running, panel.stage) {
+        (FailureKind::Lost, None, Stage::Sending) => format!(
+            "Not known whether the ids arrived: {}. Sending them again is harmless.",
+            failure.message
+        ),
+        (FailureKind::Lost, Some(_), _) => format!(
+            "Not known whether the last chunk landed: {}. Going on is harmless: a chunk that landed is not \
+             applied again.",
+            failure.message
+        ),
+        _ => failure.message.clone(),
+    });
+    panel.stage = match panel.stage {
+        Stage::Sending | Stage::Collect => Stage::Collect,
+        Stage::Running | Stage::Review => Stage::Review,
+    };
+    if panel.stage == Stage::Collect {
+        panel.focus = Focus::Check;
+    }
+}
+
+/// The server told of all imports: the open one may have gone on.
+pub fn adopt(state: &mut State) {
+    let Some(imports) = state.open.as_deref().and_then(|d| d.imports.value.clone()) else {
+        return;
+    };
+    if let Some(panel) = panel_mut(state)
+        && panel.run.is_none()
+        && let Some(known) = &mut panel.import
+        && let Some(newer) = imports.iter().find(|i| i.id == known.id)
+    {
+        **known = newer.clone();
+    }
+}
+
+/// Esc: out of the filter, back from the malformed ids, stop after the chunk, close. True when it was used up.
+pub fn back(state: &mut State, now: Timestamp) -> bool {
+    let Some(Overlay::Import(panel)) = state.overlays.last_mut() else {
+        return false;
+    };
+    if panel.filtering {
+        panel.filtering = false;
+    } else if panel.malformed {
+        panel.malformed = false;
+    } else if let Some(run) = &mut panel.run {
+        run.stop = true;
+        notify(state, Level::Info, "Stops after the chunk that is on its way", now);
+    } else if panel.stage == Stage::Sending {
+        notify(
+            state,
+            Level::Info,
+            "The ids are on their way; the dry run puts nothing in force, and can be forgotten",
+            now,
+        );
+    } else if panel.stage == Stage::Review && !panel.filter.text().is_empty() {
+        panel.filter.clear();
+        panel.question_changed();
+    } else {
+        close(state, now);
+    }
+    true
+}
+
+fn close(state: &mut State, now: Timestamp) {
+    let kept = panel(state).is_some_and(|p| p.intake.is_some() && p.tally.received > 0);
+    if matches!(state.overlays.last(), Some(Overlay::Import(_))) {
+        state.overlays.pop();
+    }
+    if kept {
+        notify(
+            state,
+            Level::Info,
+            "The ids are kept: the next import into this experiment offers them",
+            now,
+        );
+    }
+}
+
+/// Moves the cursor among the rows.
+pub fn move_by(panel: &mut ImportPanel, by: isize) {
+    let rows = panel.rows.value.as_ref().map_or(0, |page| page.rows.len());
+    let at = panel.selected;
+    if by == 1 && at + 1 >= rows && panel.next_page() {
+        return;
+    }
+    panel.selected = at.saturating_add_signed(by).min(rows.saturating_sub(1));
+}

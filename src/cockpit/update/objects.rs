@@ -1,0 +1,578 @@
+//! The lists of flags, deployments, projects and tokens; copies, conversions, the audit log.
+
+use jiff::Timestamp;
+
+use super::{ask, experiment, flag, notify};
+use crate::api::audit::AuditQuery;
+use crate::api::experiments::History;
+use crate::cockpit::change::Changed;
+use crate::cockpit::effect::Effect;
+use crate::cockpit::keymap::Command;
+use crate::cockpit::ports::{Answer, Failure, FailureKind, Request, Slot};
+use crate::cockpit::state::ask::Purpose;
+use crate::cockpit::state::objects::{AuditPanel, Kind, Objects, Secret};
+use crate::cockpit::state::overlay::Overlay;
+use crate::cockpit::state::text::TextField;
+use crate::cockpit::state::{Level, ListState, Screen, State, Tab};
+use crate::domain::Key;
+
+/// Opens one of the lists.
+pub fn go(state: &mut State, kind: Kind, now: Timestamp, effects: &mut Vec<Effect>) {
+    if state.screen == Screen::Experiment {
+        experiment::close(state, now, effects);
+    }
+    state.overlays.clear();
+    state.screen = Screen::Objects(kind);
+}
+
+/// Back to the experiments.
+pub fn go_home(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
+    if state.screen == Screen::Experiment {
+        experiment::close(state, now, effects);
+    }
+    state.overlays.clear();
+    state.screen = Screen::Experiments;
+}
+
+/// The filter of the list that is looked at, and whether it takes the keys.
+#[must_use]
+pub fn filter(objects: &Objects, kind: Kind) -> (&TextField, bool) {
+    match kind {
+        Kind::Flags => (&objects.flags.filter, objects.flags.filtering),
+        Kind::Deployments => (&objects.deployments.filter, objects.deployments.filtering),
+        Kind::Projects => (&objects.projects.filter, objects.projects.filtering),
+        Kind::Tokens => (&objects.tokens.filter, objects.tokens.filtering),
+    }
+}
+
+/// The same, to be changed.
+pub fn filter_mut(objects: &mut Objects, kind: Kind) -> (&mut TextField, &mut bool) {
+    match kind {
+        Kind::Flags => (&mut objects.flags.filter, &mut objects.flags.filtering),
+        Kind::Deployments => (&mut objects.deployments.filter, &mut objects.deployments.filtering),
+        Kind::Projects => (&mut objects.projects.filter, &mut objects.projects.filtering),
+        Kind::Tokens => (&mut objects.tokens.filter, &mut objects.tokens.filtering),
+    }
+}
+
+/// Moves the cursor of the list.
+pub fn move_by(state: &mut State, kind: Kind, by: isize) {
+    match kind {
+        Kind::Flags => state.objects.flags.move_by(by),
+        Kind::Deployments => state.objects.deployments.move_by(by),
+        Kind::Projects => state.objects.projects.move_by(by),
+        Kind::Tokens => state.objects.tokens.move_by(by),
+    }
+}
+
+/// A command of the lists, and what is done to the object under the cursor.
+pub fn command(state: &mut State, command: Command, now: Timestamp, effects: &mut Vec<Effect>) {
+    let kind = match state.screen {
+        Screen::Objects(kind) => Some(kind),
+        Screen::Flag => Some(Kind::Flags),
+        _ => None,
+    };
+    match command {
+        Command::ObjectFilter => {
+            if let Some(kind) = kind {
+                *filter_mut(&mut state.objects, kind).1 = true;
+            }
+        }
+        Command::ObjectNew => {
+            let purpose = match kind {
+                Some(Kind::Flags) => Purpose::CreateFlag,
+                Some(Kind::Deployments) => Purpose::CreateDeployment,
+                Some(Kind::Projects) => Purpose::CreateProject,
+                Some(Kind::Tokens) => Purpose::CreateToken,
+                None => return,
+            };
+            ask::open(state, purpose, now);
+        }
+        Command::ObjectOpen => open(state, kind, now, effects),
+        Command::ObjectEdit => {
+            let purpose = match kind {
+                Some(Kind::Flags) => {
+                    open(state, kind, now, effects);
+                    return;
+                }
+                Some(Kind::Deployments) => state
+                    .objects
+                    .deployments
+                    .current()
+                    .map(|row| Purpose::RenameDeployment(Box::new(row.deployment.clone()))),
+                Some(Kind::Projects) => state
+                    .objects
+                    .projects
+                    .current()
+                    .map(|row| Purpose::EditProject(Box::new(row.project.clone()))),
+                Some(Kind::Tokens) | None => None,
+            };
+            ask_about(state, purpose, now);
+        }
+        Command::FlagToggle => {
+            let purpose = flag::target(state).map(|f| Purpose::ToggleFlag(Box::new(f.clone())));
+            ask_about(state, purpose, now);
+        }
+        Command::FlagArchive => {
+            let purpose = flag::target(state).map(|f| Purpose::ArchiveFlag(Box::new(f.clone())));
+            ask_about(state, purpose, now);
+        }
+        Command::Convert => {
+            let purpose = match flag::target(state) {
+                Some(flag) => Some(Purpose::ConvertFlag(Box::new(flag.clone()))),
+                None => experiment::target(state).map(|e| Purpose::ConvertExperiment(e.clone())),
+            };
+            ask_about(state, purpose, now);
+        }
+        Command::CopyTo => {
+            let purpose = match flag::target(state) {
+                Some(flag) => Some(Purpose::CopyFlag(Box::new(flag.clone()))),
+                None => experiment::target(state).map(|e| Purpose::CopyExperiment(e.clone())),
+            };
+            if state.objects.projects.rows.value.is_none() {
+                // The choice of projects would be empty.
+                state.requests.plan(Slot::Projects, now);
+                state.wants_projects = true;
+                notify(state, Level::Info, "Asking for the projects; try again in a moment", now);
+                return;
+            }
+            ask_about(state, purpose, now);
+        }
+        Command::RotateKey => {
+            let current = state.objects.deployments.current();
+            let purpose = current.map(|row| Purpose::RotateKey(Box::new(row.deployment.clone())));
+            ask_about(state, purpose, now);
+        }
+        Command::Revoke => {
+            let purpose = match kind {
+                Some(Kind::Deployments) => state
+                    .objects
+                    .deployments
+                    .current()
+                    .map(|row| Purpose::RevokeDeployment(Box::new(row.clone()))),
+                _ => state
+                    .objects
+                    .tokens
+                    .current()
+                    .map(|token| Purpose::RevokeToken(Box::new(token.clone()))),
+            };
+            ask_about(state, purpose, now);
+        }
+        _ => {}
+    }
+}
+
+fn ask_about(state: &mut State, purpose: Option<Purpose>, now: Timestamp) {
+    let gone = match &purpose {
+        Some(Purpose::RotateKey(d)) => d.revoked_at.map(|_| d.name.clone()),
+        Some(Purpose::RevokeDeployment(row)) => row.deployment.revoked_at.map(|_| row.deployment.name.clone()),
+        Some(Purpose::RevokeToken(token)) => token.revoked_at.map(|_| token.name.clone()),
+        _ => None,
+    };
+    match (purpose, gone) {
+        (_, Some(name)) => notify(state, Level::Info, format!("{name} is revoked already"), now),
+        (Some(purpose), None) => ask::open(state, purpose, now),
+        (None, None) => notify(state, Level::Info, "There is nothing under the cursor", now),
+    }
+}
+
+fn open(state: &mut State, kind: Option<Kind>, now: Timestamp, effects: &mut Vec<Effect>) {
+    match kind {
+        Some(Kind::Flags) => match state.objects.flags.current().map(|row| row.flag.id) {
+            Some(id) => flag::open(state, id),
+            None => notify(state, Level::Info, "There is no flag under the cursor", now),
+        },
+        Some(Kind::Projects) => match state.objects.projects.current().map(|row| row.project.key.clone()) {
+            Some(key) => switch(state, key, now, effects),
+            None => notify(state, Level::Info, "There is no project under the cursor", now),
+        },
+        _ => {}
+    }
+}
+
+/// The whole cockpit turns to another project.
+pub fn switch(state: &mut State, key: Key, now: Timestamp, effects: &mut Vec<Effect>) {
+    if state.me.as_ref().is_some_and(|me| me.project.key == key) {
+        go_home(state, now, effects);
+        return;
+    }
+    if !state.objects.drafts.is_empty() {
+        notify(
+            state,
+            Level::Warn,
+            "There are changes of a flag that are not saved: save or undo them first",
+            now,
+        );
+        return;
+    }
+    go_home(state, now, effects);
+    for slot in Slot::ALL {
+        if state.requests.cancel(slot) {
+            effects.push(Effect::Cancel(slot));
+        }
+        state.requests.plan(slot, now);
+    }
+    let projects = std::mem::take(&mut state.objects.projects);
+    state.objects = Objects {
+        projects,
+        ..Objects::default()
+    };
+    state.list = ListState::default();
+    state.open = None;
+    state.hold = Default::default();
+    state.me = None;
+    effects.push(Effect::Project(key.to_string()));
+    notify(state, Level::Ok, format!("This is {key} now"), now);
+}
+
+/// `H` where no experiment is meant; the log of the whole project where nothing is.
+pub fn history(state: &mut State, of_project: bool, now: Timestamp) {
+    let object = if of_project { None } else { object(state) };
+    let panel = match object {
+        Some((id, title)) => AuditPanel {
+            title: format!("History of {title}"),
+            object: Some(id),
+            ..AuditPanel::default()
+        },
+        None => {
+            let project = state.me.as_ref().map_or_else(String::new, |me| format!(" of {}", me.project.key));
+            AuditPanel {
+                title: format!("Audit log{project}"),
+                ..AuditPanel::default()
+            }
+        }
+    };
+    state.requests.plan(Slot::Audit, now);
+    state.overlays.push(Overlay::Audit(Box::new(panel)));
+}
+
+/// The object that is looked at, if it is no experiment.
+fn object(state: &State) -> Option<(uuid::Uuid, String)> {
+    if let Some(flag) = flag::target(state) {
+        return Some((flag.id, flag.key.to_string()));
+    }
+    let Screen::Objects(kind) = state.screen else {
+        return None;
+    };
+    match kind {
+        Kind::Deployments => {
+            let d = &state.objects.deployments.current()?.deployment;
+            Some((d.id, d.name.clone()))
+        }
+        Kind::Projects => {
+            let p = &state.objects.projects.current()?.project;
+            Some((p.id, p.key.to_string()))
+        }
+        Kind::Tokens => state.objects.tokens.current().map(|t| (t.id, t.name.clone())),
+        Kind::Flags => None,
+    }
+}
+
+/// What `y` copies in a list; none where there is nothing.
+#[must_use]
+pub fn copied(state: &State) -> Option<String> {
+    if let Some(flag) = flag::target(state) {
+        return Some(flag.key.to_string());
+    }
+    let Screen::Objects(kind) = state.screen else {
+        return None;
+    };
+    match kind {
+        Kind::Deployments => {
+            let deployment = &state.objects.deployments.current()?.deployment;
+            // A server's key is known to nobody.
+            Some(deployment.key.clone().unwrap_or_else(|| deployment.id.to_string()))
+        }
+        Kind::Projects => Some(state.objects.projects.current()?.project.key.to_string()),
+        Kind::Tokens => Some(state.objects.tokens.current()?.name.clone()),
+        Kind::Flags => None,
+    }
+}
+
+/// The request of a kind that what is on the screen needs; none when it needs none.
+#[must_use]
+pub fn wanted(state: &State, slot: Slot) -> Option<Request> {
+    let asking = state.overlays.iter().any(|o| matches!(o, Overlay::Ask(_)));
+    let wiring = state.overlays.iter().any(|o| matches!(o, Overlay::Wiring(_)));
+    let list = match state.screen {
+        Screen::Objects(kind) => Some(kind),
+        _ => None,
+    };
+    let flags_shown = list == Some(Kind::Flags) || state.screen == Screen::Flag;
+    match slot {
+        Slot::Flags => (flags_shown || !state.objects.drafts.is_empty()).then_some(Request::Flags),
+        Slot::Deployments => {
+            (list == Some(Kind::Deployments) || flags_shown || wiring).then_some(Request::Deployments)
+        }
+        Slot::Projects => {
+            let wanted = matches!(list, Some(Kind::Projects | Kind::Tokens))
+                || asking
+                || state.wants_projects
+                || (state.objects.projects.rows.value.is_none() && (flags_shown || state.detail().is_some()));
+            wanted.then_some(Request::Projects)
+        }
+        Slot::Tokens => (list == Some(Kind::Tokens)).then_some(Request::Tokens),
+        Slot::FlagOverrides => {
+            let detail = state.objects.flag.as_deref().filter(|_| state.screen == Screen::Flag)?;
+            Some(Request::FlagOverrides {
+                id: detail.id,
+                query: detail.overrides.as_ref()?.query(),
+            })
+        }
+        Slot::Audit => {
+            let Some(Overlay::Audit(panel)) = state.overlays.last() else {
+                return None;
+            };
+            let loaded = panel.entries.value.as_ref().map_or(0, Vec::len);
+            let more = panel.next_before.filter(|_| panel.selected + 10 >= loaded);
+            let first = panel.entries.value.is_none();
+            (first || more.is_some()).then(|| Request::Audit {
+                query: Box::new(AuditQuery {
+                    object_id: panel.object,
+                    before: more,
+                    ..AuditQuery::default()
+                }),
+            })
+        }
+        Slot::Insight => {
+            let detail = state.detail().filter(|d| d.tab == Tab::Insights)?;
+            Some(Request::Insight { id: detail.id()? })
+        }
+        Slot::Imports => {
+            let detail = state.detail().filter(|d| d.tab == Tab::Overrides)?;
+            Some(Request::Imports { id: detail.id()? })
+        }
+        Slot::ImportRows => {
+            let panel = super::import::panel(state)?;
+            let import = panel.import.as_ref()?;
+            (panel.stage == crate::cockpit::state::import::Stage::Review && rows_outdated(state)).then(|| {
+                Request::ImportRows {
+                    id: panel.experiment.id,
+                    import: import.id,
+                    query: panel.query(),
+                }
+            })
+        }
+        _ => None,
+    }
+}
+
+/// Whether other rows of the dry run are wanted than those that were asked for last.
+#[must_use]
+pub fn rows_outdated(state: &State) -> bool {
+    super::import::panel(state).is_some_and(|p| {
+        p.import.is_some() && (p.asked.as_ref() != Some(&p.query()) || p.rows.failure.is_some())
+    })
+}
+
+/// Whether another page of the flag's overrides is wanted than the one that was asked for last.
+#[must_use]
+pub fn flag_overrides_outdated(state: &State) -> bool {
+    let detail = state.objects.flag.as_deref();
+    detail
+        .and_then(|d| d.overrides.as_ref())
+        .is_some_and(|o| o.asked.as_ref() != Some(&o.query()))
+}
+
+/// Takes an answer about these objects; gives it back when it is about something else.
+pub fn answered(
+    state: &mut State,
+    slot: Slot,
+    answer: Answer,
+    now: Timestamp,
+    effects: &mut Vec<Effect>,
+) -> Option<Answer> {
+    match answer {
+        Answer::Flags(list) => {
+            state.objects.flags.set(list.flags, now);
+            flag::merge(state, now);
+        }
+        Answer::Deployments(list) => state.objects.deployments.set(list.deployments, now),
+        Answer::Projects(list) => {
+            state.wants_projects = false;
+            state.objects.projects.set(list.projects, now);
+        }
+        Answer::Tokens(list) => state.objects.tokens.set(list.tokens, now),
+        Answer::FlagOverrides(page) => {
+            let detail = state.objects.flag.as_deref_mut();
+            if let Some(overrides) = detail.and_then(|d| d.overrides.as_mut()) {
+                overrides.selected = overrides.selected.min(page.overrides.len().saturating_sub(1));
+                overrides.page.set(page, now);
+            }
+        }
+        Answer::Audit(page) => audit(state, page, now),
+        Answer::Insight(insight) => {
+            if let Some(detail) = state.open.as_deref_mut() {
+                detail.insight.set(insight, now);
+            }
+            if slot == Slot::WriteInsight {
+                notify(state, Level::Ok, "The summary is written anew and saved", now);
+            }
+        }
+        Answer::Imports(list) => {
+            if let Some(detail) = state.open.as_deref_mut() {
+                detail.imports.set(list.imports, now);
+            }
+            super::import::adopt(state);
+        }
+        Answer::ImportRows(rows) => {
+            if let Some(panel) = super::import::panel_mut(state) {
+                panel.selected = panel.selected.min(rows.rows.len().saturating_sub(1));
+                panel.rows.set(rows, now);
+            }
+        }
+        Answer::Import(import) => super::import::stepped(state, import, now, effects),
+        Answer::Changed(changed) => took(state, changed, now),
+        other => return Some(other),
+    }
+    None
+}
+
+fn audit(state: &mut State, page: History, now: Timestamp) {
+    if let Some(Overlay::Audit(panel)) = state.overlays.last_mut() {
+        match (&mut panel.entries.value, panel.next_before) {
+            (Some(entries), Some(_)) => entries.extend(page.entries),
+            _ => panel.entries.set(page.entries, now),
+        }
+        panel.entries.failure = None;
+        panel.next_before = page.next_before;
+    }
+}
+
+/// A change was made: the lists are asked anew, and a new key is shown.
+fn took(state: &mut State, changed: Changed, now: Timestamp) {
+    let asked = ask::take_sent(state);
+    for slot in [
+        Slot::Flags,
+        Slot::Deployments,
+        Slot::Projects,
+        Slot::Tokens,
+        Slot::Experiments,
+        Slot::Experiment,
+        Slot::Me,
+    ] {
+        state.requests.plan(slot, now);
+    }
+    let text = asked
+        .as_ref()
+        .map_or_else(String::new, |ask| ask::words::done(&ask.purpose));
+    if let Some(ask) = &asked
+        && let Purpose::SaveFlag(draft) = &ask.purpose
+    {
+        state.objects.drafts.retain(|d| d.base.id != draft.base.id);
+    }
+    let mut secret = None;
+    match changed {
+        Changed::Flag(flag) => {
+            let in_list = state.objects.flags.rows.value.as_mut();
+            if let Some(row) = in_list.and_then(|rows| rows.iter_mut().find(|r| r.flag.id == flag.id)) {
+                row.flag = *flag;
+            } else if matches!(asked.as_ref().map(|a| &a.purpose), Some(Purpose::CreateFlag)) {
+                state.objects.flags.selected = Some(flag.id);
+            }
+        }
+        Changed::Converted(both) => state.objects.flags.selected = Some(both.flag.id),
+        Changed::Experiment(_) | Changed::Project(_) | Changed::Gone => {}
+        Changed::Overrides(_) => {}
+        Changed::Deployment(deployment) => {
+            state.objects.deployments.selected = Some(deployment.id);
+            let made = matches!(
+                asked.as_ref().map(|a| &a.purpose),
+                Some(Purpose::CreateDeployment | Purpose::RotateKey(_))
+            );
+            if made && let Some(key) = &deployment.key {
+                let once = deployment.kind == crate::domain::DeploymentKind::Server;
+                secret = Some(Secret {
+                    title: format!("Key of {}", deployment.name),
+                    text: key.as_str().into(),
+                    note: if once {
+                        "This key is shown only now: the server keeps a hash of it. Put it where your secrets are."
+                    } else {
+                        "The key of a client is no secret: y in the list copies it again."
+                    }
+                    .to_owned(),
+                    // Nothing is lost by closing what can be seen again.
+                    copied: !once,
+                    asked: false,
+                });
+            }
+        }
+        Changed::Token(made) => {
+            state.objects.tokens.selected = Some(made.row.id);
+            secret = Some(Secret {
+                title: format!("Token {}", made.row.name),
+                text: made.token.as_str().into(),
+                note: "This token is shown only now: the server keeps a hash of it. Put it where your secrets are."
+                    .to_owned(),
+                copied: false,
+                asked: false,
+            });
+        }
+    }
+    if let Some(detail) = state.objects.flag.as_deref_mut()
+        && let Some(overrides) = &mut detail.overrides
+    {
+        overrides.asked = None;
+    }
+    if !text.is_empty() {
+        notify(state, Level::Ok, text, now);
+    }
+    state.overlays.extend(secret.map(|s| Overlay::Secret(Box::new(s))));
+}
+
+/// Takes a failure about these objects. False when it is about something else.
+pub fn failed(state: &mut State, slot: Slot, failure: &Failure, now: Timestamp) -> bool {
+    let failure = failure.clone();
+    match slot {
+        Slot::Flags => state.objects.flags.rows.fail(failure),
+        Slot::Deployments => state.objects.deployments.rows.fail(failure),
+        Slot::Projects => {
+            state.wants_projects = false;
+            state.objects.projects.rows.fail(failure);
+        }
+        Slot::Tokens => state.objects.tokens.rows.fail(failure),
+        Slot::FlagOverrides => {
+            let detail = state.objects.flag.as_deref_mut();
+            if let Some(overrides) = detail.and_then(|d| d.overrides.as_mut()) {
+                overrides.page.fail(failure);
+            }
+        }
+        Slot::Audit => {
+            if let Some(Overlay::Audit(panel)) = state.overlays.last_mut() {
+                panel.entries.fail(failure);
+            }
+        }
+        Slot::Insight => {
+            if let Some(detail) = state.open.as_deref_mut() {
+                detail.insight.fail(failure);
+            }
+        }
+        Slot::WriteInsight => notify(state, Level::Warn, failure.message, now),
+        Slot::Imports => {
+            if let Some(detail) = state.open.as_deref_mut() {
+                detail.imports.fail(failure);
+            }
+        }
+        Slot::ImportRows => {
+            if let Some(panel) = super::import::panel_mut(state) {
+                panel.rows.fail(failure);
+            }
+        }
+        Slot::ImportStep => super::import::failed(state, &failure, now),
+        Slot::Change => {
+            let text = match failure.kind {
+                FailureKind::Lost => format!(
+                    "Not known whether it was done: {}. Look at the list before trying again.",
+                    failure.message
+                ),
+                _ => failure.message,
+            };
+            for slot in [Slot::Flags, Slot::Deployments, Slot::Projects, Slot::Tokens] {
+                state.requests.plan(slot, now);
+            }
+            ask::refused(state, text, now);
+        }
+        _ => return false,
+    }
+    true
+}
