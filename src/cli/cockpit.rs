@@ -14,6 +14,9 @@ pub struct Args {
     /// The experiment to open, by key or id.
     #[arg(long, value_name = "KEY")]
     pub experiment: Option<String>,
+    /// Import overrides into it: a file of ids, one a line or with commas; - for standard input.
+    #[arg(long, value_name = "FILE", requires = "experiment")]
+    pub import: Option<String>,
     /// Address of the server; else SPLITDECK_API, else the configuration.
     #[arg(long, value_name = "URL")]
     pub api: Option<String>,
@@ -114,6 +117,7 @@ pub(super) fn configuration() -> Result<(Config, Files), CliError> {
 pub(super) fn open(access: Access, args: Args, config: Config, files: Files) -> Result<(), CliError> {
     let mut options = CockpitOptions::new(access);
     options.experiment = args.experiment;
+    options.import = args.import;
     options.read_only = args.read_only || config.cockpit.read_only;
     options.allow_plain_http = args.allow_plain_http;
     options.mouse = args.look.mouse.unwrap_or(config.cockpit.mouse);

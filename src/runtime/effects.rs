@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
+use super::intake::{self, Intakes};
 use super::look::Files;
 use super::reader::Reader;
 use crate::api::experiments::HistoryQuery;
@@ -17,6 +18,8 @@ use crate::api::problem::Code;
 use crate::client::{Client, ClientError, Options};
 use crate::cockpit::Action;
 use crate::cockpit::effect::File;
+use crate::cockpit::change::{Change, Changed};
+use crate::cockpit::intake::Order;
 use crate::cockpit::ports::{Answer, Failure, FailureKind, Reply, Request, RunId, Service, Slot};
 use crate::config::Access;
 
@@ -42,6 +45,8 @@ pub struct Runner {
     reader: Reader,
     replies: mpsc::UnboundedSender<Outcome>,
     running: HashMap<Slot, AbortHandle>,
+    allow_plain_http: bool,
+    intakes: Intakes,
 }
 
 impl Runner {
@@ -68,9 +73,27 @@ impl Runner {
         Ok(Self {
             client,
             reader,
+            intakes: Intakes::new(replies.clone()),
             replies,
             running: HashMap::new(),
+            allow_plain_http,
         })
+    }
+
+    /// From now on this project is meant.
+    ///
+    /// # Errors
+    /// When the key cannot be sent.
+    pub fn turn_to(&mut self, project: &str) -> Result<(), ClientError> {
+        self.client = self.client.clone().in_project(Some(project))?;
+        // What was counted of another project is of no use.
+        self.reader = Reader::new(self.client.clone(), self.allow_plain_http);
+        Ok(())
+    }
+
+    /// Takes ids in.
+    pub fn intake(&mut self, order: Order) {
+        self.intakes.order(order);
     }
 
     /// Starts a request. An unfinished one of the same kind is dropped, unless it writes: such a one is
@@ -212,9 +235,15 @@ async fn ask(client: &Client, reader: &Reader, request: Request) -> Result<Answe
         Request::Overrides { id, query } => {
             Answer::Overrides(client.overrides(&id.to_string(), &query).await.map_err(failed)?)
         }
-        Request::Explain { id, user } => Answer::Explain(Box::new(
-            client.explain(&id.to_string(), &user).await.map_err(failed)?,
-        )),
+        Request::Explain { id, flag, user } => {
+            let id = id.to_string();
+            let explained = if flag {
+                client.explain_flag(&id, &user).await
+            } else {
+                client.explain(&id, &user).await
+            };
+            Answer::Explain(Box::new(explained.map_err(failed)?))
+        }
         Request::Status { id, change } => Answer::Experiment(Box::new(
             client
                 .change_status(&id.to_string(), &change)

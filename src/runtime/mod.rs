@@ -7,6 +7,7 @@
 
 mod clock;
 mod effects;
+mod intake;
 pub mod look;
 mod reader;
 mod signals;
@@ -24,6 +25,7 @@ use crate::cockpit::state::preferences::Look;
 use crate::cockpit::state::{Dirty, Level, Settings, State};
 use crate::cockpit::update::preferences::Connected;
 use crate::cockpit::update::{next_deadline, notify};
+use crate::cockpit::update::import;
 use crate::cockpit::{Action, Effect, update};
 use crate::config::cockpit::Call as Way;
 use crate::config::{Access, Config};
@@ -45,6 +47,8 @@ pub struct CockpitOptions {
     pub access: Access,
     /// The experiment to open, by id or key; the list without one.
     pub experiment: Option<String>,
+    /// Ids to import into that experiment: a file, or `-` for standard input.
+    pub import: Option<String>,
     /// Whether every write is refused, whatever the token may do.
     pub read_only: bool,
     /// Whether plain HTTP to a host that is not loopback is allowed.
@@ -68,6 +72,7 @@ impl CockpitOptions {
         Self {
             access,
             experiment: None,
+            import: None,
             read_only: false,
             allow_plain_http: false,
             config: Config::default(),
@@ -168,6 +173,7 @@ impl Cockpit {
             api: options.access.api.clone(),
             context: options.access.context.clone(),
             experiment: options.experiment.clone(),
+            import: options.import.clone(),
             read_only: options.read_only || options.access.read_only,
             seed: clock.seed(),
         };
@@ -213,10 +219,14 @@ impl Cockpit {
                         // The terminal is gone: reading on would spin.
                         ended = Some(End::Left);
                     }
-                    for input in inputs.drain(..) {
-                        if ended.is_none() {
-                            ended = cockpit.input(input, &mut runner)?;
-                        }
+                    let mut read = inputs.drain(..).peekable();
+                    while ended.is_none() && let Some(input) = read.next() {
+                        let input = if import::takes_pieces(&cockpit.state) {
+                            joined(input, &mut read)
+                        } else {
+                            input
+                        };
+                        ended = cockpit.input(input, &mut runner)?;
                     }
                 }
                 Some(reply) = answered.recv() => {
@@ -253,6 +263,8 @@ impl Cockpit {
                     self.terminal.repaint()?;
                     self.state.touch(Dirty::Now);
                 }
+                Effect::Intake(order) => runner.intake(order),
+                Effect::Project(key) => runner.turn_to(&key)?,
                 Effect::Look => self.dress(),
                 Effect::Connect(context) => runner.find(self.options.files.clone(), context),
                 Effect::Call(text) => self.terminal.call(&text, &self.calls)?,
@@ -267,7 +279,15 @@ impl Cockpit {
     fn input(&mut self, input: Input, runner: &mut Runner) -> Result<Option<End>, CockpitError> {
         let action = match input {
             Input::Key(key) => Action::Key(key),
-            Input::Paste { text, truncated } => Action::Paste { text, truncated },
+            Input::Paste {
+                text,
+                truncated,
+                more,
+            } => Action::Paste {
+                text,
+                truncated,
+                more,
+            },
             Input::Focus(focused) => Action::Focus(focused),
             Input::Wheel(up) => Action::Mouse(if up { Mouse::WheelUp } else { Mouse::WheelDown }),
             Input::Click(column, row) => {
@@ -471,4 +491,56 @@ async fn sleep(wait: Option<Duration>) {
 #[expect(clippy::panic, reason = "the test of the panic hook needs a panic")]
 fn crash() -> ! {
     panic!("asked to panic after the first frame")
+}
+
+/// What was typed at once, as a paste: where ids are collected, a paste that the terminal does not bracket
+/// arrives as keys, and must be neither slow nor taken for commands.
+fn joined(first: Input, rest: &mut std::iter::Peekable<impl Iterator<Item = Input>>) -> Input {
+    let (Some(begin), Some(_)) = (typed(&first), rest.peek().and_then(typed)) else {
+        return first;
+    };
+    let mut text = String::from(begin);
+    while let Some(c) = rest.peek().and_then(typed) {
+        text.push(c);
+        rest.next();
+    }
+    Input::Paste {
+        text,
+        truncated: false,
+        more: false,
+    }
+}
+
+/// The character that an input types into a text of several lines.
+fn typed(input: &Input) -> Option<char> {
+    let Input::Key(key) = input else { return None };
+    match key.code {
+        Code::Char(c) if !key.ctrl && !key.alt => Some(c),
+        Code::Enter if !key.ctrl && !key.alt => Some('\n'),
+        Code::Tab if !key.shift => Some('\t'),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cockpit::Key;
+
+    #[test]
+    fn only_what_was_typed_at_once_is_joined() {
+        let key = |text: &str| Input::Key(text.parse().expect("a key"));
+        let read = vec![key("u"), key("1"), key("enter"), key("up"), key("x"), key("ctrl-c")];
+        let mut read = read.into_iter().peekable();
+        let mut out = Vec::new();
+        while let Some(input) = read.next() {
+            out.push(joined(input, &mut read));
+        }
+        let paste = Input::Paste {
+            text: "u1\n".to_owned(),
+            truncated: false,
+            more: false,
+        };
+        assert_eq!(out, [paste, key("up"), Input::Key(Key::char('x')), key("ctrl-c")]);
+    }
 }

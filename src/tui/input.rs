@@ -17,6 +17,8 @@ pub enum Input {
         text: String,
         /// Whether it was cut: longer than [`MAX_PASTE`], or its end never came.
         truncated: bool,
+        /// Whether more of the same paste follows: a long one comes in pieces.
+        more: bool,
     },
     /// The window gained or lost the focus.
     Focus(bool),
@@ -27,7 +29,9 @@ pub enum Input {
 }
 
 /// The most bytes of a paste that are kept.
-pub const MAX_PASTE: usize = 1 << 20;
+pub const MAX_PASTE: usize = 64 << 20;
+/// From this many bytes on a paste is handed on in pieces.
+pub const PIECE: usize = 64 << 10;
 
 /// The most bytes of an escape sequence; what is longer is none.
 const MAX_SEQUENCE: usize = 256;
@@ -57,6 +61,8 @@ pub struct Parser {
 #[derive(Debug, Default)]
 struct Paste {
     bytes: Vec<u8>,
+    /// Bytes that were handed on in pieces.
+    gone: usize,
     truncated: bool,
 }
 
@@ -129,6 +135,7 @@ impl Parser {
                 // The end may be cut in two: its beginning stays in the buffer.
                 let keep = rest.len().min(PASTE_END.len() - 1);
                 paste.keep(&rest[..rest.len() - keep]);
+                out.extend(paste.piece());
                 at = self.buffer.len() - keep;
                 break;
             }
@@ -153,17 +160,34 @@ impl Parser {
 
 impl Paste {
     fn keep(&mut self, bytes: &[u8]) {
-        let room = MAX_PASTE - self.bytes.len();
+        let room = MAX_PASTE - self.gone - self.bytes.len();
         if bytes.len() > room {
             self.truncated = true;
         }
         self.bytes.extend_from_slice(&bytes[..bytes.len().min(room)]);
     }
 
+    /// What can be handed on before the end, where that is much: whole characters.
+    fn piece(&mut self) -> Option<Input> {
+        if self.bytes.len() < PIECE {
+            return None;
+        }
+        let begun = self.bytes.iter().rev().take(3).position(|byte| *byte >= 0xc0);
+        let rest = self.bytes.split_off(self.bytes.len() - begun.map_or(0, |at| at + 1));
+        let bytes = std::mem::replace(&mut self.bytes, rest);
+        self.gone += bytes.len();
+        Some(Input::Paste {
+            text: String::from_utf8_lossy(&bytes).into_owned(),
+            truncated: false,
+            more: true,
+        })
+    }
+
     fn into_input(self, cut: bool) -> Input {
         Input::Paste {
             text: String::from_utf8_lossy(&self.bytes).into_owned(),
             truncated: self.truncated || cut,
+            more: false,
         }
     }
 }
@@ -474,6 +498,7 @@ mod tests {
         let pasted = |text: &str, truncated| Input::Paste {
             text: text.to_owned(),
             truncated,
+            more: false,
         };
         assert_eq!(
             all(b"\x1b[200~a\x1b[A\x03\nb\x1b[201~c"),
@@ -487,8 +512,33 @@ mod tests {
         long.extend_from_slice(b"\x1b[201~q");
         let read = all(&long);
         assert_eq!(read.len(), 2);
-        assert!(matches!(&read[0], Input::Paste { text, truncated: true } if text.len() == MAX_PASTE));
+        assert!(matches!(&read[0], Input::Paste { text, truncated: true, .. } if text.len() == MAX_PASTE));
         assert_eq!(read[1], Input::Key(Key::char('q')));
+    }
+
+    #[test]
+    fn a_long_paste_comes_in_pieces_of_whole_characters() {
+        let text = "aé☃😀\n".repeat(40_000);
+        let mut bytes = PASTE_BEGIN.to_vec();
+        bytes.extend_from_slice(text.as_bytes());
+        bytes.extend_from_slice(PASTE_END);
+        let mut parser = Parser::default();
+        let mut out = Vec::new();
+        for part in bytes.chunks(4_093) {
+            parser.feed(part, &mut out);
+        }
+        assert!(out.len() > 5, "{}", out.len());
+        let mut joined = String::new();
+        for (at, input) in out.iter().enumerate() {
+            let Input::Paste { text, truncated, more } = input else {
+                panic!("{input:?}");
+            };
+            assert!(!truncated);
+            assert_eq!(*more, at + 1 < out.len());
+            assert!(text.len() <= PIECE + 8_192);
+            joined.push_str(text);
+        }
+        assert_eq!(joined, text);
     }
 
     #[test]

@@ -66,6 +66,46 @@ pub enum Command {
     Repaint,
     Suspend,
     Quit,
+    GoExperiments,
+    GoFlags,
+    GoDeployments,
+    GoProjects,
+    GoTokens,
+    AuditLog,
+    ObjectOpen,
+    ObjectEdit,
+    ObjectNew,
+    ObjectFilter,
+    FlagToggle,
+    FlagArchive,
+    Convert,
+    CopyTo,
+    RotateKey,
+    Revoke,
+    FlagEdit,
+    FlagAdd,
+    FlagRemove,
+    FlagSave,
+    FlagUndo,
+    FlagMine,
+    FlagTheirs,
+    FlagAddOverride,
+    FlagDropOverride,
+    CopySecret,
+    NextSnippet,
+    PreviousSnippet,
+    NextDeployment,
+    CopySnippet,
+    Regenerate,
+    Import,
+    Imports,
+    ImportComplete,
+    ImportDiscard,
+    ImportLeft,
+    ImportMalformed,
+    ImportEffect,
+    ImportUndo,
+    ImportForget,
 }
 
 /// Where a key works. A screen is a chain of these, the most specific first.
@@ -101,11 +141,37 @@ pub enum Context {
     Panel,
     /// The settings.
     Settings,
+    /// Flags, deployments, projects, tokens.
+    Objects,
+    /// The list of flags, and a flag.
+    Flags,
+    /// One flag.
+    Flag,
+    /// The overrides of a flag.
+    FlagOverrides,
+    /// The list of deployments.
+    Deployments,
+    /// The list of tokens.
+    Tokens,
+    /// Something that is shown only once.
+    Secret,
+    /// The snippets.
+    Wiring,
+    /// The Insights tab.
+    Insights,
+    /// Bulk import: collecting ids.
+    Collect,
+    /// Bulk import: the difference.
+    Review,
+    /// The list of bulk imports.
+    Imports,
+    /// A bulk import at work.
+    Running,
 }
 
 impl Context {
     /// All of them, in the order of docs.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 28] = [
         Self::Always,
         Self::Global,
         Self::Rows,
@@ -121,6 +187,19 @@ impl Context {
         Self::Explain,
         Self::Panel,
         Self::Settings,
+        Self::Objects,
+        Self::Flags,
+        Self::Flag,
+        Self::FlagOverrides,
+        Self::Deployments,
+        Self::Tokens,
+        Self::Secret,
+        Self::Wiring,
+        Self::Insights,
+        Self::Collect,
+        Self::Review,
+        Self::Imports,
+        Self::Running,
     ];
 
     /// Whether characters are typed into a text there, or must reach it in every state.
@@ -128,7 +207,13 @@ impl Context {
     pub fn takes_text(self) -> bool {
         matches!(
             self,
-            Self::Always | Self::Filter | Self::Search | Self::Prompt | Self::Palette | Self::Explain
+            Self::Always
+                | Self::Filter
+                | Self::Search
+                | Self::Prompt
+                | Self::Palette
+                | Self::Explain
+                | Self::Collect
         )
     }
 
@@ -151,6 +236,19 @@ impl Context {
             Self::Explain => "Explain",
             Self::Panel => "Panels",
             Self::Settings => "Settings",
+            Self::Objects => "Flags, deployments, projects, tokens",
+            Self::Flags => "Flags",
+            Self::Flag => "One flag",
+            Self::FlagOverrides => "Overrides of a flag",
+            Self::Deployments => "Deployments",
+            Self::Tokens => "Tokens",
+            Self::Secret => "A key that is shown once",
+            Self::Wiring => "Wiring",
+            Self::Insights => "Insights tab",
+            Self::Collect => "Bulk import: the ids",
+            Self::Review => "Bulk import: the difference",
+            Self::Imports => "The list of bulk imports",
+            Self::Running => "A bulk import at work",
         }
     }
 }

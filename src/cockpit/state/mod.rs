@@ -1,7 +1,7 @@
 //! Everything the cockpit knows, one file an area.
 
 pub mod analytics;
-pub mod ask;
+pub mod form;
 pub mod experiment;
 pub mod import;
 pub mod link;

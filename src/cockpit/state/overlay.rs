@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::ask::Ask;
+use super::form::Form;
 use super::import::{ImportPanel, ImportsPanel};
 use super::link::later;
 use super::objects::{AuditPanel, Secret};
@@ -43,7 +43,7 @@ pub enum Overlay {
     /// How code asks for a variant and attaches the attribution to events.
     Wiring(WiringPanel),
     /// What is asked before an object is made, changed or ended.
-    Ask(Box<Ask>),
+    Form(Box<Form>),
     /// Something that is shown only once.
     Secret(Box<Secret>),
     /// A bulk import.
@@ -71,7 +71,7 @@ impl Overlay {
     pub fn armed_at(&self) -> Option<Timestamp> {
         match self {
             Self::Step(dialog) => Some(dialog.armed_at()),
-            Self::Ask(ask) => Some(ask.armed_at()),
+            Self::Form(form) => Some(form.armed_at()),
             _ => None,
         }
     }

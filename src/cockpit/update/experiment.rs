@@ -12,13 +12,16 @@ use crate::cockpit::state::{ExperimentDetail, Laid, Screen, State, Tab};
 use crate::domain::Experiment;
 
 /// The kinds of requests that belong to the open experiment.
-const OF_DETAIL: [Slot; 6] = [
+const OF_DETAIL: [Slot; 9] = [
     Slot::Experiment,
     Slot::Probe,
     Slot::Results,
     Slot::History,
     Slot::Overrides,
     Slot::Explain,
+    Slot::Insight,
+    Slot::Imports,
+    Slot::ImportRows,
 ];
 
 /// Looks at an experiment of which only the id or the key is known.
@@ -86,6 +89,7 @@ pub fn target(state: &State) -> Option<&Arc<Experiment>> {
     match state.screen {
         Screen::Experiment => state.open.as_deref()?.config(),
         Screen::Experiments => state.list.current(),
+        Screen::Objects(_) | Screen::Flag => None,
     }
 }
 

@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{ask, notify};
+use super::{form, notify};
 use crate::cockpit::keymap::Command;
-use crate::cockpit::state::ask::Purpose;
+use crate::cockpit::state::form::Purpose;
 use crate::cockpit::state::objects::{FlagDetail, FlagPart};
 use crate::cockpit::state::overrides::OverridesState;
 use crate::cockpit::state::{Level, Screen, State};
@@ -144,12 +144,12 @@ pub fn command(state: &mut State, command: Command, now: Timestamp) {
     let item = current(state);
     match command {
         Command::FlagEdit => match item {
-            Some(Item::Enabled) => ask::open(state, Purpose::ToggleFlag(Box::new(saved)), now),
-            Some(Item::Part(part)) => ask::open(state, Purpose::FlagPart(id, part), now),
-            Some(Item::Variant(at)) => ask::open(state, Purpose::FlagVariant(id, Some(at)), now),
-            Some(Item::AddVariant) => ask::open(state, Purpose::FlagVariant(id, None), now),
-            Some(Item::Rule(at)) => ask::open(state, Purpose::FlagRule(id, Some(at)), now),
-            Some(Item::AddRule) => ask::open(state, Purpose::FlagRule(id, None), now),
+            Some(Item::Enabled) => form::open(state, Purpose::ToggleFlag(Box::new(saved)), now),
+            Some(Item::Part(part)) => form::open(state, Purpose::FlagPart(id, part), now),
+            Some(Item::Variant(at)) => form::open(state, Purpose::FlagVariant(id, Some(at)), now),
+            Some(Item::AddVariant) => form::open(state, Purpose::FlagVariant(id, None), now),
+            Some(Item::Rule(at)) => form::open(state, Purpose::FlagRule(id, Some(at)), now),
+            Some(Item::AddRule) => form::open(state, Purpose::FlagRule(id, None), now),
             Some(Item::Overrides) => {
                 if let Some(detail) = state.objects.flag.as_deref_mut() {
                     detail.overrides = Some(OverridesState::default());
@@ -162,7 +162,7 @@ pub fn command(state: &mut State, command: Command, now: Timestamp) {
                 Some(Item::Rule(_) | Item::AddRule | Item::Overrides) => Purpose::FlagRule(id, None),
                 _ => Purpose::FlagVariant(id, None),
             };
-            ask::open(state, purpose, now);
+            form::open(state, purpose, now);
         }
         Command::FlagRemove => remove(state, &saved, item, now),
         Command::FlagSave => match state.objects.draft(id) {
@@ -174,7 +174,7 @@ pub fn command(state: &mut State, command: Command, now: Timestamp) {
             ),
             Some(draft) if !draft.changed().is_empty() => {
                 let draft = Box::new(draft.clone());
-                ask::open(state, Purpose::SaveFlag(draft), now);
+                form::open(state, Purpose::SaveFlag(draft), now);
             }
             _ => notify(state, Level::Info, "There is nothing to save", now),
         },
@@ -264,12 +264,12 @@ pub fn overrides(state: &mut State, command: Command, now: Timestamp) {
         Command::NextPage => overrides.next_page(),
         Command::PreviousPage => overrides.previous_page(),
         Command::FlagAddOverride => {
-            ask::open(state, Purpose::AddFlagOverride(flag), now);
+            form::open(state, Purpose::AddFlagOverride(flag), now);
             true
         }
         Command::FlagDropOverride => {
             match chosen {
-                Some(chosen) => ask::open(state, Purpose::DropFlagOverride(flag, Box::new(chosen)), now),
+                Some(chosen) => form::open(state, Purpose::DropFlagOverride(flag, Box::new(chosen)), now),
                 None => notify(state, Level::Info, "There is no override under the cursor", now),
             }
             true

@@ -2,13 +2,15 @@
 
 use jiff::Timestamp;
 
-use super::experiment;
+use super::{experiment, import};
 use crate::api::system::Role;
+use crate::cockpit::change::Change;
 use crate::cockpit::effect::Effect;
 use crate::cockpit::keymap::Command;
 use crate::cockpit::lifecycle::Step;
 use crate::cockpit::ports::Request;
-use crate::cockpit::state::{Health, Screen, State};
+use crate::cockpit::state::objects::Kind;
+use crate::cockpit::state::{Health, Screen, State, Tab};
 
 /// Why nothing may be changed now; none when it may.
 #[must_use]
@@ -37,6 +39,49 @@ pub fn refusal(state: &State, now: Timestamp) -> Option<String> {
     }
 }
 
+/// Why a command that writes is refused now; none when it is not.
+#[must_use]
+pub fn command_refusal(state: &State, command: Command, now: Timestamp) -> Option<String> {
+    let managed = match state.screen {
+        Screen::Objects(Kind::Deployments) => Some("deployments"),
+        Screen::Objects(Kind::Projects) => Some("projects"),
+        Screen::Objects(Kind::Tokens) => Some("tokens"),
+        _ => None,
+    };
+    let of_list = matches!(
+        command,
+        Command::ObjectNew | Command::ObjectEdit | Command::RotateKey | Command::Revoke
+    );
+    refusal(state, now).or_else(|| administrators_only(state, managed.filter(|_| of_list)?))
+}
+
+fn administrators_only(state: &State, what: &str) -> Option<String> {
+    let me = state.me.as_ref()?;
+    (me.role < Role::Admin).then(|| {
+        format!(
+            "{} is an {}: only administrators change {what}",
+            me.actor,
+            me.role.as_str()
+        )
+    })
+}
+
+/// What only administrators may change of what a request changes.
+fn managed(request: &Request) -> Option<&'static str> {
+    let Request::Change(change) = request else {
+        return None;
+    };
+    match &**change {
+        Change::CreateDeployment(_)
+        | Change::UpdateDeployment(..)
+        | Change::RotateKey(..)
+        | Change::RevokeKey(..) => Some("deployments"),
+        Change::CreateToken(_) | Change::RevokeToken(_) => Some("tokens"),
+        // A project is changed by its own administrators, who need not be those of the one looked at.
+        _ => None,
+    }
+}
+
 /// The effect of a write, or why it is refused.
 ///
 /// # Errors
@@ -45,7 +90,8 @@ pub fn write(state: &mut State, request: Request, now: Timestamp) -> Result<Effe
     if state.requests.pending(request.slot()).is_some() {
         return Err("The change before is still on its way: wait for its answer".to_owned());
     }
-    match refusal(state, now) {
+    let why = refusal(state, now).or_else(|| administrators_only(state, managed(&request)?));
+    match why {
         Some(why) => Err(why),
         None => {
             let run = state.requests.start(request.slot(), now);
@@ -59,11 +105,36 @@ pub fn write(state: &mut State, request: Request, now: Timestamp) -> Result<Effe
 pub fn applies(state: &State, command: Command) -> bool {
     let target = experiment::target(state);
     let step = |step: Step| target.is_some_and(|e| step.refusal(e).is_none());
+    let objects = matches!(state.screen, Screen::Objects(_) | Screen::Flag);
+    let flag = super::flag::target(state).is_some();
+    let draft = state.objects.flag.as_deref().and_then(|d| state.objects.draft(d.id));
     match command {
         Command::Activate => step(Step::Activate),
         Command::Pause => step(Step::Pause),
         Command::Resume => step(Step::Resume),
         Command::Complete => step(Step::Complete),
+        Command::History | Command::CopyKey if objects => true,
+        Command::Explain | Command::Attach if flag => true,
+        Command::Convert | Command::CopyTo => flag || target.is_some(),
+        Command::FlagToggle | Command::FlagArchive => flag,
+        Command::ObjectOpen => matches!(state.screen, Screen::Objects(Kind::Flags | Kind::Projects)),
+        Command::ObjectEdit => matches!(
+            state.screen,
+            Screen::Objects(Kind::Flags | Kind::Deployments | Kind::Projects)
+        ),
+        Command::ObjectNew => matches!(state.screen, Screen::Objects(_)),
+        Command::GoTokens => state.me.as_ref().is_some_and(|me| me.role == Role::Admin),
+        Command::FlagSave | Command::FlagUndo => draft.is_some(),
+        Command::FlagMine | Command::FlagTheirs => draft.is_some_and(|d| !d.both.is_empty()),
+        Command::Import | Command::Imports => state.detail().is_some_and(|d| d.tab == Tab::Overrides),
+        Command::Regenerate => state.detail().is_some_and(|d| d.tab == Tab::Insights),
+        Command::ImportLeft => import::panel(state).is_some_and(|p| p.intake.is_none() && !p.left.is_empty()),
+        Command::ImportDiscard => import::panel(state).is_some_and(|p| p.intake.is_some()),
+        Command::ImportMalformed => import::panel(state).is_some_and(|p| {
+            p.import.as_ref().map_or(p.tally.malformed, |i| i.malformed) > 0
+        }),
+        Command::ImportUndo => import::panel(state)
+            .is_none_or(|p| p.import.as_ref().is_some_and(|i| i.applied_chunks > 0)),
         Command::Open
         | Command::History
         | Command::Explain
@@ -76,6 +147,7 @@ pub fn applies(state: &State, command: Command) -> bool {
         | Command::TabAnalytics
         | Command::TabInsights => target.is_some(),
         Command::Contexts => !state.preferences.contexts.is_empty(),
+        Command::NextPage | Command::PreviousPage if objects || import::panel(state).is_some() => true,
         Command::NextPage => {
             let page = state.detail().and_then(|d| d.overrides.page.value.as_ref());
             page.is_some_and(|page| page.next_after.is_some())
@@ -83,7 +155,7 @@ pub fn applies(state: &State, command: Command) -> bool {
         Command::PreviousPage => state.detail().is_some_and(|d| d.overrides.trail.len() > 1),
         Command::Back => {
             let filtered = state.list.filtering || !state.list.filter.text().is_empty();
-            !state.overlays.is_empty() || state.screen == Screen::Experiment || filtered
+            !state.overlays.is_empty() || state.screen != Screen::Experiments || filtered
         }
         _ => true,
     }

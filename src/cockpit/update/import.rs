@@ -5,13 +5,13 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{ask, experiment, guard, notify};
+use super::{form, experiment, guard, notify};
 use crate::api::imports::{ApplyChunks, Import, ImportState, RowEffect, StartImport};
 use crate::cockpit::effect::Effect;
 use crate::cockpit::intake::{Order, Source, Told};
 use crate::cockpit::keymap::Command;
 use crate::cockpit::ports::{Failure, FailureKind, ImportStep, Request, Slot};
-use crate::cockpit::state::ask::Purpose;
+use crate::cockpit::state::form::Purpose;
 use crate::cockpit::state::import::{BURST, Focus, ImportPanel, ImportsPanel, Run, Stage};
 use crate::cockpit::state::link::later;
 use crate::cockpit::state::overlay::Overlay;
@@ -368,20 +368,20 @@ fn review(state: &mut State, command: Command, now: Timestamp) {
         Command::Press => {
             let import = panel.import.clone();
             match import {
-                Some(import) if may_apply(&import) => ask::open(state, Purpose::ApplyImport(import), now),
+                Some(import) if may_apply(&import) => form::open(state, Purpose::ApplyImport(import), now),
                 Some(import) if import.state == ImportState::Undoing => {
-                    ask::open(state, Purpose::UndoImport(import), now);
+                    form::open(state, Purpose::UndoImport(import), now);
                 }
                 _ => notify(state, Level::Info, "It is in force already; u takes it back", now),
             }
         }
         Command::ImportUndo => match panel.import.clone() {
-            Some(import) if import.applied_chunks > 0 => ask::open(state, Purpose::UndoImport(import), now),
+            Some(import) if import.applied_chunks > 0 => form::open(state, Purpose::UndoImport(import), now),
             _ => notify(state, Level::Info, "Nothing of it is in force: there is nothing to undo", now),
         },
         Command::ImportForget => match panel.import.clone() {
             Some(import) if import.state == ImportState::Staged => {
-                ask::open(state, Purpose::ForgetImport(import), now);
+                form::open(state, Purpose::ForgetImport(import), now);
             }
             _ => notify(state, Level::Info, "Only an import of which nothing is in force is forgotten", now),
         },
@@ -425,16 +425,16 @@ pub fn list_command(state: &mut State, command: Command, now: Timestamp) {
 /// # Errors
 /// Why it is refused.
 pub fn confirmed(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) -> Result<(), String> {
-    let Some(Overlay::Ask(ask)) = state.overlays.last() else {
+    let Some(Overlay::Form(form)) = state.overlays.last() else {
         return Ok(());
     };
-    let undo = matches!(ask.purpose, Purpose::UndoImport(_));
+    let undo = matches!(form.purpose, Purpose::UndoImport(_));
     let (Purpose::ApplyImport(import) | Purpose::UndoImport(import) | Purpose::ForgetImport(import)) =
-        &ask.purpose
+        &form.purpose
     else {
         return Ok(());
     };
-    let forget = matches!(ask.purpose, Purpose::ForgetImport(_));
+    let forget = matches!(form.purpose, Purpose::ForgetImport(_));
     let (id, began_chunks) = (import.id, import.applied_chunks);
     let experiment = panel(state).map(|p| p.experiment.id).ok_or("the import is gone")?;
     let step = if forget {

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::{notify, replies};
 use crate::cockpit::ports::{Service, Slot};
+use crate::cockpit::state::overlay::Overlay;
 use crate::cockpit::state::{Dirty, Health, Hold, Level, State};
 
 /// `space`: holds live updates back, or lets what waited in.
@@ -33,6 +34,19 @@ pub fn reload(state: &mut State, now: Timestamp) {
         detail.results_asked = None;
         detail.overrides.asked = None;
         detail.history.version = 0;
+        detail.insight.failure = None;
+    }
+    if let Some(Overlay::Audit(panel)) = state.overlays.last_mut() {
+        panel.entries = Default::default();
+        panel.next_before = None;
+    }
+    if let Some(detail) = state.objects.flag.as_deref_mut()
+        && let Some(overrides) = &mut detail.overrides
+    {
+        overrides.asked = None;
+    }
+    if let Some(panel) = super::import::panel_mut(state) {
+        panel.asked = None;
     }
     notify(state, Level::Info, "Asking for everything anew", now);
 }

@@ -4,10 +4,14 @@ pub mod analytics;
 pub mod calls;
 pub mod dialog;
 mod experiment;
+pub mod flag;
+pub mod form;
 pub mod guard;
+pub mod import;
 mod list;
 pub mod live;
 mod mouse;
+pub mod objects;
 pub mod overlays;
 pub mod preferences;
 mod refresh;
@@ -21,6 +25,8 @@ use super::action::Action;
 use super::effect::Effect;
 use super::keymap::{Command, Context};
 use super::state::link::later;
+use super::state::import::{Focus, Stage};
+use super::state::objects::Kind;
 use super::state::overlay::Overlay;
 use super::state::text::TextField;
 use super::state::{Dirty, Level, Notice, Screen, State, Tab};
@@ -47,8 +53,17 @@ pub fn update(state: &mut State, action: Action, now: Timestamp) -> Vec<Effect> 
             press(state, key, now, &mut effects);
             state.touch(Dirty::Now);
         }
-        Action::Paste { text, truncated } => {
-            paste(state, &text, truncated, now);
+        Action::Paste {
+            text,
+            truncated,
+            more,
+        } => {
+            if import::takes_pieces(state) {
+                import::paste(state, &text, truncated, now, &mut effects);
+            } else {
+                // What is longer than one piece is longer than any line of text.
+                paste(state, &text, truncated || more, now);
+            }
             state.touch(Dirty::Now);
         }
         Action::Command(command) => {
@@ -94,6 +109,7 @@ pub fn update(state: &mut State, action: Action, now: Timestamp) -> Vec<Effect> 
             mouse::take(state, mouse, now, &mut effects);
             state.touch(Dirty::Now);
         }
+        Action::Intake(told) => import::told(state, told, now),
         Action::Reply(reply) => {
             replies::take(state, *reply, now, &mut effects);
             calls::look(state, now, &mut effects);
@@ -116,11 +132,26 @@ pub fn contexts(state: &State) -> Vec<Context> {
 pub fn contexts_under(state: &State, overlays: &[Overlay]) -> Vec<Context> {
     if let Some(overlay) = overlays.last() {
         return match overlay {
-            Overlay::Help { .. } | Overlay::History { .. } | Overlay::Attach { .. } => {
+            Overlay::Help { .. } | Overlay::History { .. } | Overlay::Audit(_) => {
                 vec![Context::Panel, Context::Rows, Context::Global, Context::Always]
             }
             Overlay::Palette(_) => vec![Context::Palette, Context::Always],
-            Overlay::Step(_) => vec![Context::Dialog, Context::Always],
+            Overlay::Step(_) | Overlay::Form(_) => vec![Context::Dialog, Context::Always],
+            Overlay::Wiring(_) => vec![
+                Context::Wiring,
+                Context::Panel,
+                Context::Rows,
+                Context::Global,
+                Context::Always,
+            ],
+            Overlay::Secret(_) => vec![Context::Secret, Context::Always],
+            Overlay::Imports(_) => vec![Context::Imports, Context::Rows, Context::Always],
+            Overlay::Import(panel) => match panel.stage {
+                Stage::Collect => vec![Context::Collect, Context::Always],
+                Stage::Review if panel.filtering => vec![Context::Search, Context::Always],
+                Stage::Review => vec![Context::Review, Context::Rows, Context::Always],
+                Stage::Sending | Stage::Running => vec![Context::Running, Context::Always],
+            },
             Overlay::Explain(_) => vec![Context::Explain, Context::Always],
             Overlay::Settings(_) => {
                 vec![Context::Settings, Context::Rows, Context::Global, Context::Always]
@@ -138,6 +169,7 @@ pub fn contexts_under(state: &State, overlays: &[Overlay]) -> Vec<Context> {
                     return vec![Context::Prompt, Context::Always];
                 }
                 Tab::Analytics => Some(Context::Analytics),
+                Tab::Insights => Some(Context::Insights),
                 _ => None,
             };
             let rest = [
@@ -147,6 +179,29 @@ pub fn contexts_under(state: &State, overlays: &[Overlay]) -> Vec<Context> {
                 Context::Always,
             ];
             tab.into_iter().chain(rest).collect()
+        }
+        (Screen::Objects(kind), _) if objects::filter(&state.objects, kind).1 => {
+            vec![Context::Filter, Context::Always]
+        }
+        (Screen::Objects(kind), _) => {
+            let own = match kind {
+                Kind::Flags => Some(Context::Flags),
+                Kind::Deployments => Some(Context::Deployments),
+                Kind::Tokens => Some(Context::Tokens),
+                Kind::Projects => None,
+            };
+            let rest = [Context::Objects, Context::Rows, Context::Global, Context::Always];
+            own.into_iter().chain(rest).collect()
+        }
+        (Screen::Flag, _) => {
+            let detail = state.objects.flag.as_deref();
+            let own = match detail.and_then(|d| d.overrides.as_ref()) {
+                Some(overrides) if overrides.searching => return vec![Context::Search, Context::Always],
+                Some(_) => vec![Context::FlagOverrides],
+                None => vec![Context::Flag, Context::Flags],
+            };
+            let rest = [Context::Rows, Context::Global, Context::Always];
+            own.into_iter().chain(rest).collect()
         }
         _ if state.list.filtering => vec![Context::Filter, Context::Always],
         _ => vec![Context::List, Context::Rows, Context::Global, Context::Always],
@@ -160,6 +215,16 @@ fn text_field(state: &mut State) -> Option<&mut TextField> {
             Overlay::Palette(palette) => Some(&mut palette.input),
             Overlay::Explain(panel) => Some(&mut panel.input),
             Overlay::Step(dialog) => dialog.focused_text(),
+            Overlay::Form(form) => form.focused_text(),
+            Overlay::Import(panel) => match panel.stage {
+                Stage::Collect => match panel.focus {
+                    Focus::Ids => Some(&mut panel.line),
+                    Focus::Path => Some(&mut panel.path),
+                    _ => None,
+                },
+                Stage::Review if panel.filtering => Some(&mut panel.filter),
+                _ => None,
+            },
             _ => None,
         };
     }
@@ -169,6 +234,15 @@ fn text_field(state: &mut State) -> Option<&mut TextField> {
             Tab::Analytics => detail.analytics.text_field(),
             _ => None,
         },
+        (Screen::Objects(kind), _) => {
+            let (filter, filtering) = objects::filter_mut(&mut state.objects, kind);
+            filtering.then_some(filter)
+        }
+        (Screen::Flag, _) => {
+            let detail = state.objects.flag.as_deref_mut()?;
+            let overrides = detail.overrides.as_mut()?;
+            overrides.searching.then_some(&mut overrides.search)
+        }
         _ if state.list.filtering => Some(&mut state.list.filter),
         _ => None,
     }
@@ -179,8 +253,8 @@ fn press(state: &mut State, key: Key, now: Timestamp, effects: &mut Vec<Effect>)
     let always = state.keymap.command(&[Context::Always], key);
     if always != Some(Command::Quit)
         && key.code != Code::Esc
-        && let Some(Overlay::Step(dialog)) = state.overlays.last()
-        && now < dialog.armed_at()
+        && let Some(armed_at) = state.overlays.last().and_then(Overlay::armed_at)
+        && now < armed_at
     {
         // A dialog that has just opened is deaf: the key was meant for what lay below.
         return;
@@ -201,8 +275,8 @@ fn press(state: &mut State, key: Key, now: Timestamp, effects: &mut Vec<Effect>)
 }
 
 fn paste(state: &mut State, text: &str, truncated: bool, now: Timestamp) {
-    if let Some(Overlay::Step(dialog)) = state.overlays.last()
-        && now < dialog.armed_at()
+    if let Some(armed_at) = state.overlays.last().and_then(Overlay::armed_at)
+        && now < armed_at
     {
         return;
     }
@@ -229,8 +303,11 @@ fn paste(state: &mut State, text: &str, truncated: bool, now: Timestamp) {
 
 fn text_changed(state: &mut State, now: Timestamp) {
     if let Some(overlay) = state.overlays.last_mut() {
-        if let Overlay::Palette(palette) = overlay {
-            palette.selected = 0;
+        match overlay {
+            Overlay::Palette(palette) => palette.selected = 0,
+            Overlay::Import(panel) if panel.stage == Stage::Collect => panel.completions.clear(),
+            Overlay::Import(panel) => panel.question_changed(),
+            _ => {}
         }
         return;
     }
@@ -240,6 +317,13 @@ fn text_changed(state: &mut State, now: Timestamp) {
             Tab::Analytics => analytics::text_changed(detail),
             _ => {}
         },
+        (Screen::Objects(_), _) => {}
+        (Screen::Flag, _) => {
+            let detail = state.objects.flag.as_deref_mut();
+            if let Some(overrides) = detail.and_then(|d| d.overrides.as_mut()) {
+                overrides.search_changed();
+            }
+        }
         _ => state.list.filter_changed(now),
     }
 }
@@ -257,7 +341,7 @@ pub fn notify(state: &mut State, level: Level, text: impl Into<String>, now: Tim
 /// Runs a command, wherever it came from. Writes that are not allowed end here.
 fn run(state: &mut State, command: Command, now: Timestamp, effects: &mut Vec<Effect>) {
     if command.entry().is_some_and(|entry| entry.writes)
-        && let Some(why) = guard::refusal(state, now)
+        && let Some(why) = guard::command_refusal(state, command, now)
     {
         notify(state, Level::Warn, why, now);
         return;
@@ -293,9 +377,11 @@ fn run(state: &mut State, command: Command, now: Timestamp, effects: &mut Vec<Ef
         Command::TabInsights => experiment::tab(state, Tab::Insights, now, effects),
         Command::NextTab => experiment::step_tab(state, 1, now, effects),
         Command::PreviousTab => experiment::step_tab(state, -1, now, effects),
-        Command::Search | Command::NextPage | Command::PreviousPage => {
-            experiment::overrides(state, command, now);
-        }
+        Command::Search | Command::NextPage | Command::PreviousPage => match state.overlays.last() {
+            Some(Overlay::Import(_)) => import::command(state, command, now, effects),
+            _ if state.screen == Screen::Flag => flag::overrides(state, command, now),
+            _ => experiment::overrides(state, command, now),
+        },
         Command::Zoom
         | Command::FilterResults
         | Command::NextInterval
@@ -305,9 +391,53 @@ fn run(state: &mut State, command: Command, now: Timestamp, effects: &mut Vec<Ef
         Command::Activate | Command::Pause | Command::Resume | Command::Complete => {
             dialog::open(state, command, now, effects);
         }
-        Command::History => overlays::open_history(state, now, effects),
+        Command::History => match state.screen {
+            Screen::Objects(_) | Screen::Flag => objects::history(state, false, now),
+            _ => overlays::open_history(state, now, effects),
+        },
         Command::Explain => overlays::open_explain(state, now, effects),
-        Command::Attach => overlays::open_attach(state, now, effects),
+        Command::Attach => overlays::open_wiring(state, now, effects),
+        Command::NextSnippet
+        | Command::PreviousSnippet
+        | Command::NextDeployment
+        | Command::CopySnippet => overlays::wiring(state, command, now, effects),
+        Command::CopySecret => overlays::copy_secret(state, now, effects),
+        Command::GoExperiments => objects::go_home(state, now, effects),
+        Command::GoFlags => objects::go(state, Kind::Flags, now, effects),
+        Command::GoDeployments => objects::go(state, Kind::Deployments, now, effects),
+        Command::GoProjects => objects::go(state, Kind::Projects, now, effects),
+        Command::GoTokens => objects::go(state, Kind::Tokens, now, effects),
+        Command::AuditLog => objects::history(state, true, now),
+        Command::ObjectOpen
+        | Command::ObjectEdit
+        | Command::ObjectNew
+        | Command::ObjectFilter
+        | Command::FlagToggle
+        | Command::FlagArchive
+        | Command::Convert
+        | Command::CopyTo
+        | Command::RotateKey
+        | Command::Revoke => objects::command(state, command, now, effects),
+        Command::FlagEdit
+        | Command::FlagAdd
+        | Command::FlagRemove
+        | Command::FlagSave
+        | Command::FlagUndo
+        | Command::FlagMine
+        | Command::FlagTheirs => flag::command(state, command, now),
+        Command::FlagAddOverride | Command::FlagDropOverride => flag::overrides(state, command, now),
+        Command::Regenerate => overlays::regenerate(state, now, effects),
+        Command::Import => import::open(state, now, effects),
+        Command::Imports => import::open_list(state, now, effects),
+        Command::ImportComplete
+        | Command::ImportDiscard
+        | Command::ImportLeft
+        | Command::ImportMalformed
+        | Command::ImportEffect => import::command(state, command, now, effects),
+        Command::ImportUndo | Command::ImportForget => match state.overlays.last() {
+            Some(Overlay::Imports(_)) => import::list_command(state, command, now),
+            _ => import::command(state, command, now, effects),
+        },
         Command::CopyKey => overlays::copy(state, now, effects),
         Command::NextField
         | Command::PreviousField
@@ -316,7 +446,12 @@ fn run(state: &mut State, command: Command, now: Timestamp, effects: &mut Vec<Ef
         | Command::Toggle
         | Command::Press
         | Command::ScrollUp
-        | Command::ScrollDown => dialog::command(state, command, now, effects),
+        | Command::ScrollDown => match state.overlays.last() {
+            Some(Overlay::Form(_)) => form::command(state, command, now, effects),
+            Some(Overlay::Import(_)) => import::command(state, command, now, effects),
+            Some(Overlay::Imports(_)) => import::list_command(state, command, now),
+            _ => dialog::command(state, command, now, effects),
+        },
     }
 }
 
@@ -324,6 +459,9 @@ fn run(state: &mut State, command: Command, now: Timestamp, effects: &mut Vec<Ef
 fn back(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
     if matches!(state.overlays.last(), Some(Overlay::Settings(_))) {
         preferences::close(state, effects);
+        return;
+    }
+    if import::back(state, now) || overlays::keep_secret(state, now) {
         return;
     }
     if state.overlays.pop().is_some() {
@@ -347,6 +485,20 @@ fn back(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
             detail.overrides.search_changed();
         }
         (Screen::Experiment, _) => experiment::close(state, now, effects),
+        (Screen::Flag, _) => {
+            if !flag::back(state) {
+                state.screen = Screen::Objects(Kind::Flags);
+            }
+        }
+        (Screen::Objects(kind), _) => {
+            let (filter, filtering) = objects::filter_mut(&mut state.objects, kind);
+            if *filtering || !filter.text().is_empty() {
+                filter.clear();
+                *filtering = false;
+            } else {
+                state.screen = Screen::Experiments;
+            }
+        }
         _ if !state.list.filter.text().is_empty() || state.list.filtering => {
             state.list.filter.clear();
             state.list.filtering = false;
@@ -370,12 +522,24 @@ fn accept(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
         }
         Some(Overlay::Explain(_)) => overlays::ask_explain(state, now, effects),
         Some(Overlay::Settings(_)) => preferences::accept(state, now),
+        Some(Overlay::Import(_)) => {
+            if let Some(panel) = import::panel_mut(state) {
+                panel.filtering = false;
+            }
+        }
         Some(_) => {}
         None => match (state.screen, state.open.as_deref_mut()) {
             (Screen::Experiment, Some(detail)) if detail.tab == Tab::Analytics => {
                 analytics::accept(detail, now);
             }
             (Screen::Experiment, Some(detail)) => detail.overrides.searching = false,
+            (Screen::Objects(kind), _) => *objects::filter_mut(&mut state.objects, kind).1 = false,
+            (Screen::Flag, _) => {
+                let detail = state.objects.flag.as_deref_mut();
+                if let Some(overrides) = detail.and_then(|d| d.overrides.as_mut()) {
+                    overrides.searching = false;
+                }
+            }
             _ => state.list.filtering = false,
         },
     }
@@ -393,6 +557,8 @@ fn move_by(state: &mut State, by: isize, now: Timestamp, effects: &mut Vec<Effec
         match state.screen {
             Screen::Experiments => state.list.move_by(by, now),
             Screen::Experiment => experiment::move_by(state, by),
+            Screen::Objects(kind) => objects::move_by(state, kind, by),
+            Screen::Flag => flag::move_by(state, by),
         }
     } else {
         overlays::move_by(state, by, now);

@@ -2,14 +2,15 @@
 
 use jiff::Timestamp;
 
-use super::{ask, experiment, flag, notify};
+use super::{form, experiment, flag, notify};
 use crate::api::audit::AuditQuery;
 use crate::api::experiments::History;
 use crate::cockpit::change::Changed;
 use crate::cockpit::effect::Effect;
 use crate::cockpit::keymap::Command;
 use crate::cockpit::ports::{Answer, Failure, FailureKind, Request, Slot};
-use crate::cockpit::state::ask::Purpose;
+use crate::cockpit::state::form::Purpose;
+use crate::cockpit::state::import::Stage;
 use crate::cockpit::state::objects::{AuditPanel, Kind, Objects, Secret};
 use crate::cockpit::state::overlay::Overlay;
 use crate::cockpit::state::text::TextField;
@@ -86,7 +87,7 @@ pub fn command(state: &mut State, command: Command, now: Timestamp, effects: &mu
                 Some(Kind::Tokens) => Purpose::CreateToken,
                 None => return,
             };
-            ask::open(state, purpose, now);
+            form::open(state, purpose, now);
         }
         Command::ObjectOpen => open(state, kind, now, effects),
         Command::ObjectEdit => {
@@ -171,7 +172,7 @@ fn ask_about(state: &mut State, purpose: Option<Purpose>, now: Timestamp) {
     };
     match (purpose, gone) {
         (_, Some(name)) => notify(state, Level::Info, format!("{name} is revoked already"), now),
-        (Some(purpose), None) => ask::open(state, purpose, now),
+        (Some(purpose), None) => form::open(state, purpose, now),
         (None, None) => notify(state, Level::Info, "There is nothing under the cursor", now),
     }
 }
@@ -292,7 +293,7 @@ pub fn copied(state: &State) -> Option<String> {
 /// The request of a kind that what is on the screen needs; none when it needs none.
 #[must_use]
 pub fn wanted(state: &State, slot: Slot) -> Option<Request> {
-    let asking = state.overlays.iter().any(|o| matches!(o, Overlay::Ask(_)));
+    let asking = state.overlays.iter().any(|o| matches!(o, Overlay::Form(_)));
     let wiring = state.overlays.iter().any(|o| matches!(o, Overlay::Wiring(_)));
     let list = match state.screen {
         Screen::Objects(kind) => Some(kind),
@@ -345,7 +346,7 @@ pub fn wanted(state: &State, slot: Slot) -> Option<Request> {
         Slot::ImportRows => {
             let panel = super::import::panel(state)?;
             let import = panel.import.as_ref()?;
-            (panel.stage == crate::cockpit::state::import::Stage::Review && rows_outdated(state)).then(|| {
+            (panel.stage == Stage::Review && rows_outdated(state)).then(|| {
                 Request::ImportRows {
                     id: panel.experiment.id,
                     import: import.id,
@@ -362,6 +363,14 @@ pub fn wanted(state: &State, slot: Slot) -> Option<Request> {
 pub fn rows_outdated(state: &State) -> bool {
     super::import::panel(state).is_some_and(|p| {
         p.import.is_some() && (p.asked.as_ref() != Some(&p.query()) || p.rows.failure.is_some())
+    })
+}
+
+/// Whether a page of rows is wanted that was not asked for yet.
+#[must_use]
+pub fn rows_asked_anew(state: &State) -> bool {
+    super::import::panel(state).is_some_and(|p| {
+        p.import.is_some() && p.stage == Stage::Review && p.asked.as_ref() != Some(&p.query())
     })
 }
 
@@ -441,7 +450,7 @@ fn audit(state: &mut State, page: History, now: Timestamp) {
 
 /// A change was made: the lists are asked anew, and a new key is shown.
 fn took(state: &mut State, changed: Changed, now: Timestamp) {
-    let asked = ask::take_sent(state);
+    let asked = form::take_sent(state);
     for slot in [
         Slot::Flags,
         Slot::Deployments,
@@ -455,9 +464,9 @@ fn took(state: &mut State, changed: Changed, now: Timestamp) {
     }
     let text = asked
         .as_ref()
-        .map_or_else(String::new, |ask| ask::words::done(&ask.purpose));
-    if let Some(ask) = &asked
-        && let Purpose::SaveFlag(draft) = &ask.purpose
+        .map_or_else(String::new, |form| form::words::done(&form.purpose));
+    if let Some(form) = &asked
+        && let Purpose::SaveFlag(draft) = &form.purpose
     {
         state.objects.drafts.retain(|d| d.base.id != draft.base.id);
     }
@@ -570,7 +579,7 @@ pub fn failed(state: &mut State, slot: Slot, failure: &Failure, now: Timestamp) 
             for slot in [Slot::Flags, Slot::Deployments, Slot::Projects, Slot::Tokens] {
                 state.requests.plan(slot, now);
             }
-            ask::refused(state, text, now);
+            form::refused(state, text, now);
         }
         _ => return false,
     }

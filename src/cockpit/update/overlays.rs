@@ -5,14 +5,15 @@ use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 use uuid::Uuid;
 
-use super::{experiment, guard, notify, preferences};
+use super::{experiment, guard, notify, objects, preferences};
 use crate::cockpit::effect::Effect;
 use crate::cockpit::keymap::{COMMANDS, Command};
 use crate::cockpit::ports::{Request, Slot};
-use crate::cockpit::state::overlay::{ExplainPanel, Overlay, Palette};
+use crate::cockpit::state::overlay::{ExplainPanel, Overlay, Palette, WiringPanel};
 use crate::cockpit::state::text::TextField;
-use crate::cockpit::state::{ExperimentDetail, Level, State, Tab};
-use crate::domain::{ExplainStep, User};
+use crate::cockpit::state::{ExperimentDetail, Level, Screen, State, Tab};
+use crate::cockpit::wiring::{Way, Wiring};
+use crate::domain::{Deployment, DeploymentKind, ExplainStep, User};
 
 /// One line of the palette.
 #[derive(Debug, Clone, Copy, Eq, PartialEq)]
@@ -115,6 +116,14 @@ pub fn open_history(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>
 
 /// `x`
 pub fn open_explain(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
+    if let Some(flag) = super::flag::target(state) {
+        let panel = ExplainPanel {
+            flag: Some((flag.id, flag.key.to_string())),
+            ..ExplainPanel::default()
+        };
+        state.overlays.push(Overlay::Explain(Box::new(panel)));
+        return;
+    }
     if with_target(state, now, effects) {
         state
             .overlays
@@ -123,9 +132,110 @@ pub fn open_explain(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>
 }
 
 /// `w`
-pub fn open_attach(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
-    if with_target(state, now, effects) {
-        state.overlays.push(Overlay::Attach { scroll: 0 });
+pub fn open_wiring(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
+    if super::flag::target(state).is_some() || with_target(state, now, effects) {
+        state.overlays.push(Overlay::Wiring(WiringPanel::default()));
+    }
+}
+
+/// Moves among the snippets, or copies the one that is shown.
+pub fn wiring(state: &mut State, command: Command, now: Timestamp, effects: &mut Vec<Effect>) {
+    let deployments = wiring_deployments(state).len();
+    let Some(Overlay::Wiring(panel)) = state.overlays.last_mut() else {
+        return;
+    };
+    let ways = Way::ALL.len();
+    match command {
+        Command::NextSnippet => panel.tab = (panel.tab + 1) % ways,
+        Command::PreviousSnippet => panel.tab = (panel.tab + ways - 1) % ways,
+        Command::NextDeployment if deployments > 0 => panel.deployment = (panel.deployment + 1) % deployments,
+        Command::CopySnippet => {
+            let panel = panel.clone();
+            if let Some(text) = snippet(state, &panel) {
+                let way = Way::ALL[panel.tab % ways].title();
+                effects.push(Effect::Copy(text));
+                notify(state, Level::Ok, format!("Copied the snippet for {way}"), now);
+            }
+            return;
+        }
+        _ => {}
+    }
+    if let Some(Overlay::Wiring(panel)) = state.overlays.last_mut() {
+        panel.scroll = 0;
+    }
+}
+
+/// The deployments whose key can stand in a snippet: those that see what it is about first, revoked ones not at
+/// all.
+#[must_use]
+pub fn wiring_deployments(state: &State) -> Vec<&Deployment> {
+    let named: &[Uuid] = match (super::flag::target(state), experiment::target(state)) {
+        (Some(flag), _) => &flag.deployments,
+        (None, Some(experiment)) => &experiment.deployments,
+        (None, None) => &[],
+    };
+    let rows = state.objects.deployments.all().iter();
+    let mut usable: Vec<&Deployment> = rows
+        .map(|row| &row.deployment)
+        .filter(|d| d.revoked_at.is_none())
+        .collect();
+    // A browser's key can be shown, a server's cannot.
+    usable.sort_by_key(|d| (!named.contains(&d.id), d.kind == DeploymentKind::Server));
+    usable
+}
+
+/// The snippet that is shown; none before it is known what it is about.
+#[must_use]
+pub fn snippet(state: &State, panel: &WiringPanel) -> Option<String> {
+    let deployments = wiring_deployments(state);
+    let deployment = deployments.get(panel.deployment % deployments.len().max(1)).copied();
+    let api = state.settings.api.as_str();
+    let wiring = match (super::flag::target(state), experiment::target(state)) {
+        (Some(flag), _) => Wiring::of_flag(api, flag, deployment),
+        (None, Some(experiment)) => Wiring::of_experiment(api, experiment, deployment),
+        (None, None) => return None,
+    };
+    Some(wiring.snippet(Way::ALL[panel.tab % Way::ALL.len()]))
+}
+
+/// Copies what is shown only once.
+pub fn copy_secret(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
+    let Some(Overlay::Secret(secret)) = state.overlays.last_mut() else {
+        return;
+    };
+    secret.copied = true;
+    effects.push(Effect::Copy(secret.text.to_string()));
+    let text = "Copied, if the terminal takes it (OSC 52): paste it somewhere before closing this";
+    notify(state, Level::Ok, text, now);
+}
+
+/// Esc on something that is shown only once: the first time it stays. True when it stays.
+pub fn keep_secret(state: &mut State, now: Timestamp) -> bool {
+    let Some(Overlay::Secret(secret)) = state.overlays.last_mut() else {
+        return false;
+    };
+    if secret.copied || secret.asked {
+        return false;
+    }
+    secret.asked = true;
+    let text = "It was not copied, and is never shown again: Esc once more closes it all the same";
+    notify(state, Level::Warn, text, now);
+    true
+}
+
+/// `R` on the Insights tab: the summary is written anew and saved.
+pub fn regenerate(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
+    let id = state.detail().filter(|d| d.tab == Tab::Insights).and_then(ExperimentDetail::id);
+    let Some(id) = id else {
+        notify(state, Level::Info, "There is no experiment here yet", now);
+        return;
+    };
+    match guard::write(state, Request::WriteInsight { id }, now) {
+        Ok(effect) => {
+            effects.push(effect);
+            notify(state, Level::Info, "Writing the summary anew …", now);
+        }
+        Err(why) => notify(state, Level::Warn, why, now),
     }
 }
 
@@ -141,10 +251,12 @@ fn with_target(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) -> 
 
 /// Asks for the decision of the typed user.
 pub fn ask_explain(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
-    let id = state.open.as_deref().and_then(ExperimentDetail::id);
-    let (Some(id), Some(Overlay::Explain(panel))) = (id, state.overlays.last_mut()) else {
+    let open = state.open.as_deref().and_then(ExperimentDetail::id);
+    let Some(Overlay::Explain(panel)) = state.overlays.last_mut() else {
         return;
     };
+    let flag = panel.flag.as_ref().map(|(id, _)| *id);
+    let Some(id) = flag.or(open) else { return };
     let user = panel.input.text().trim().to_owned();
     if user.is_empty() {
         return;
@@ -158,6 +270,7 @@ pub fn ask_explain(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>)
         run,
         request: Request::Explain {
             id,
+            flag: flag.is_some(),
             user: Box::new(User::with_user_id(user)),
         },
     });
@@ -173,6 +286,7 @@ pub fn copy(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
                 _ => None,
             })
         }),
+        (None, _) if matches!(state.screen, Screen::Objects(_) | Screen::Flag) => objects::copied(state),
         (_, Some(detail)) if detail.tab == Tab::Overrides => detail
             .overrides
             .page
@@ -199,13 +313,27 @@ pub fn move_by(state: &mut State, by: isize, _now: Timestamp) {
         .as_deref()
         .and_then(|d| d.history.entries.value.as_ref())
         .map_or(0, Vec::len);
+    let imports = state
+        .open
+        .as_deref()
+        .and_then(|d| d.imports.value.as_ref())
+        .map_or(0, Vec::len);
     let items = match state.overlays.last() {
         Some(Overlay::Palette(palette)) => palette_items(state, palette.input.text()).len(),
         _ => 0,
     };
     let moved = |at: usize, last: usize| at.saturating_add_signed(by).min(last);
     match state.overlays.last_mut() {
-        Some(Overlay::Help { scroll } | Overlay::Attach { scroll }) => *scroll = moved(*scroll, last),
+        Some(Overlay::Help { scroll }) => *scroll = moved(*scroll, last),
+        Some(Overlay::Wiring(panel)) => panel.scroll = moved(panel.scroll, last),
+        Some(Overlay::Form(form)) => form.scroll = moved(form.scroll, last),
+        Some(Overlay::Audit(panel)) => {
+            let entries = panel.entries.value.as_ref().map_or(0, Vec::len);
+            panel.selected = moved(panel.selected, entries.saturating_sub(1));
+        }
+        Some(Overlay::Imports(panel)) => panel.selected = moved(panel.selected, imports.saturating_sub(1)),
+        Some(Overlay::Import(panel)) => super::import::move_by(panel, by),
+        Some(Overlay::Secret(_)) => {}
         Some(Overlay::Explain(panel)) => panel.scroll = moved(panel.scroll, last),
         Some(Overlay::Step(dialog)) => dialog.scroll = moved(dialog.scroll, last),
         // Its cursor is moved where its preview is shown.
@@ -221,9 +349,20 @@ pub fn move_by(state: &mut State, by: isize, _now: Timestamp) {
 /// Nothing is scrolled further than there is something to see.
 pub fn clamp(state: &mut State, last: usize) {
     match state.overlays.last_mut() {
-        Some(Overlay::Help { scroll } | Overlay::Attach { scroll }) => *scroll = (*scroll).min(last),
+        Some(Overlay::Help { scroll }) => *scroll = (*scroll).min(last),
+        Some(Overlay::Wiring(panel)) => panel.scroll = panel.scroll.min(last),
+        Some(Overlay::Form(form)) => form.scroll = form.scroll.min(last),
         Some(Overlay::Explain(panel)) => panel.scroll = panel.scroll.min(last),
         Some(Overlay::Step(dialog)) => dialog.scroll = dialog.scroll.min(last),
-        Some(Overlay::History { .. } | Overlay::Palette(_) | Overlay::Settings(_)) | None => {}
+        Some(
+            Overlay::History { .. }
+            | Overlay::Palette(_)
+            | Overlay::Settings(_)
+            | Overlay::Secret(_)
+            | Overlay::Import(_)
+            | Overlay::Imports(_)
+            | Overlay::Audit(_),
+        )
+        | None => {}
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::live;
+use super::{live, objects};
 use crate::cockpit::effect::Effect;
 use crate::cockpit::lifecycle::Step;
 use crate::cockpit::ports::{Request, Service, Slot};
@@ -54,10 +54,8 @@ pub fn next_deadline(state: &State, now: Timestamp) -> Option<Timestamp> {
             Health::Unknown | Health::Up => Some(due),
         }
     });
-    let armed = match state.overlays.last() {
-        Some(Overlay::Step(dialog)) if dialog.armed_at() > now => Some(dialog.armed_at()),
-        _ => None,
-    };
+    let armed_at = state.overlays.last().and_then(Overlay::armed_at);
+    let armed = armed_at.filter(|at| *at > now);
     let clock = state.clock.map(|clock| live::next_clock(state, clock));
     let notice = state.notice.as_ref().map(|n| n.until);
     requests
@@ -80,7 +78,17 @@ pub fn plan_next(state: &mut State, slot: Slot, took: Duration, now: Timestamp) 
         Slot::Probe => Duration::from_secs(1).max(took * REST),
         Slot::Results => Duration::from_secs(1).max(took * REST),
         Slot::Overrides => Duration::from_secs(15),
-        Slot::History | Slot::Explain | Slot::Status => Duration::from_secs(1),
+        Slot::Flags | Slot::Deployments | Slot::Tokens => Duration::from_secs(3),
+        Slot::Projects | Slot::Imports | Slot::Insight => Duration::from_secs(10),
+        Slot::FlagOverrides => Duration::from_secs(15),
+        Slot::History
+        | Slot::Explain
+        | Slot::Status
+        | Slot::Audit
+        | Slot::WriteInsight
+        | Slot::ImportRows
+        | Slot::ImportStep
+        | Slot::Change => Duration::from_secs(1),
     };
     let rest = if state.focused { base } else { base * UNFOCUSED };
     state.requests.plan(slot, later(now, rest));
@@ -91,14 +99,14 @@ fn due(state: &State, slot: Slot) -> Option<Timestamp> {
         // Another question is asked at once, however lately the last one was answered.
         return None;
     }
-    if slot == Slot::Overrides && overrides_outdated(state) {
+    if other_page(state, slot) {
         return None;
     }
     state.requests.due(slot)
 }
 
 fn may_start(state: &State, slot: Slot, now: Timestamp) -> bool {
-    if state.requests.pending(slot).is_some() && !(slot == Slot::Overrides && overrides_outdated(state)) {
+    if state.requests.pending(slot).is_some() && !other_page(state, slot) {
         let other_question = slot == Slot::Results && results_outdated(state);
         if !other_question {
             return false;
@@ -186,12 +194,35 @@ fn wanted(state: &State, slot: Slot) -> Option<Request> {
             })
         }
         // Only a person asks for these.
-        Slot::Explain | Slot::Status => None,
+        Slot::Explain | Slot::Status | Slot::WriteInsight | Slot::ImportStep | Slot::Change => None,
+        Slot::Flags
+        | Slot::Deployments
+        | Slot::Projects
+        | Slot::Tokens
+        | Slot::FlagOverrides
+        | Slot::Audit
+        | Slot::Insight
+        | Slot::Imports
+        | Slot::ImportRows => objects::wanted(state, slot),
     }
 }
 
 /// Remembers what was asked, to tell when something else is wanted.
 fn note_asked(state: &mut State, request: &Request) {
+    match request {
+        Request::FlagOverrides { query, .. } => {
+            let detail = state.objects.flag.as_deref_mut();
+            if let Some(overrides) = detail.and_then(|d| d.overrides.as_mut()) {
+                overrides.asked = Some(query.clone());
+            }
+        }
+        Request::ImportRows { query, .. } => {
+            if let Some(panel) = super::import::panel_mut(state) {
+                panel.asked = Some(query.clone());
+            }
+        }
+        _ => {}
+    }
     let Some(detail) = state.open.as_deref_mut() else {
         return;
     };
@@ -222,6 +253,16 @@ fn results_outdated(state: &State) -> bool {
                 .config()
                 .is_some_and(|config| config.resource_version != detail.results_version)
     })
+}
+
+/// Whether another page is wanted than the one that was asked for last: it is asked for at once.
+fn other_page(state: &State, slot: Slot) -> bool {
+    match slot {
+        Slot::Overrides => overrides_outdated(state),
+        Slot::FlagOverrides => objects::flag_overrides_outdated(state),
+        Slot::ImportRows => objects::rows_asked_anew(state),
+        _ => false,
+    }
 }
 
 fn overrides_outdated(state: &State) -> bool {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{notify, refresh};
+use super::{import, notify, objects, refresh};
 use crate::api::problem::Code;
 use crate::cockpit::effect::Effect;
 use crate::cockpit::ports::{Answer, Failure, FailureKind, Reply, Slot};
@@ -15,7 +15,7 @@ use crate::domain::Experiment;
 use crate::insights;
 
 /// Takes a reply.
-pub fn take(state: &mut State, reply: Reply, now: Timestamp, _effects: &mut Vec<Effect>) {
+pub fn take(state: &mut State, reply: Reply, now: Timestamp, effects: &mut Vec<Effect>) {
     let Reply {
         run,
         slot,
@@ -29,7 +29,10 @@ pub fn take(state: &mut State, reply: Reply, now: Timestamp, _effects: &mut Vec<
         Ok(answer) => {
             state.link_mut(slot.service()).up(took, now);
             refresh::plan_next(state, slot, took, now);
-            answered(state, slot, answer, now);
+            if let Some(answer) = objects::answered(state, slot, answer, now, effects) {
+                answered(state, slot, answer, now);
+            }
+            import::open_if_asked(state, now, effects);
         }
         Err(failure) => {
             let jitter = state.requests.jitter();
@@ -54,7 +57,9 @@ pub fn take(state: &mut State, reply: Reply, now: Timestamp, _effects: &mut Vec<
                     refresh::plan_next(state, slot, Duration::from_secs(1), now);
                 }
             }
-            failed(state, slot, failure, now);
+            if !objects::failed(state, slot, &failure, now) {
+                failed(state, slot, failure, now);
+            }
         }
     }
     state.touch(Dirty::Data);
@@ -121,6 +126,8 @@ fn answered(state: &mut State, slot: Slot, answer: Answer, now: Timestamp) {
                 panel.answer.set(*explanation, now);
             }
         }
+        // The others were taken before.
+        _ => {}
     }
 }
 
@@ -249,6 +256,8 @@ fn failed(state: &mut State, slot: Slot, failure: Failure, now: Timestamp) {
             }
         }
         Slot::Status => step_failed(state, &failure, now),
+        // The others were taken before.
+        _ => {}
     }
 }
 

@@ -118,7 +118,7 @@ pub enum Focus {
 
 /// The dialog.
 #[derive(Debug)]
-pub struct Ask {
+pub struct Form {
     /// What is asked about.
     pub purpose: Purpose,
     /// What is filled in.
@@ -139,7 +139,7 @@ pub struct Ask {
     pub scroll: usize,
 }
 
-impl Ask {
+impl Form {
     /// From when on it takes keys.
     #[must_use]
     pub fn armed_at(&self) -> Timestamp {

@@ -1,11 +1,11 @@
 //! What each dialog says: its title, its buttons, and what will come of it, in words.
 
-use super::form::GRACES;
+use super::fields::GRACES;
 use crate::api::imports::ImportState;
 use crate::cockpit::format;
 use crate::cockpit::rule_text;
 use crate::cockpit::state::State;
-use crate::cockpit::state::ask::{Ask, Purpose};
+use crate::cockpit::state::form::{Form, Purpose};
 use crate::cockpit::state::objects::{FlagDraft, FlagPart};
 use crate::domain::{DeploymentKind, Flag};
 
@@ -110,8 +110,8 @@ pub fn done(purpose: &Purpose) -> String {
 
 /// What will come of it, one sentence a line.
 #[must_use]
-pub fn effects(state: &State, ask: &Ask) -> Vec<String> {
-    match &ask.purpose {
+pub fn effects(state: &State, form: &Form) -> Vec<String> {
+    match &form.purpose {
         Purpose::CreateFlag => vec![
             "Off until it is switched on. Without variants of its own it serves on to the rollout, off to the rest."
                 .to_owned(),
@@ -159,13 +159,13 @@ pub fn effects(state: &State, ask: &Ask) -> Vec<String> {
         Purpose::DropFlagOverride(_, o) => {
             vec![format!("{} {} gets {} no longer by force.", o.subject_type.as_str(), o.subject_id, o.variant)]
         }
-        Purpose::CreateDeployment => match ask.choice("Kind") {
+        Purpose::CreateDeployment => match form.choice("Kind") {
             0 => vec!["For browsers and apps: everybody can read the key, and the cockpit shows it again.".to_owned()],
             _ => vec!["For servers: the key is stored as a hash and shown once, right after this.".to_owned()],
         },
         Purpose::RotateKey(d) => {
-            let grace = GRACES.get(ask.choice("Old key")).map_or("", |(words, _)| words);
-            let mut lines = vec![match ask.choice("Old key") {
+            let grace = GRACES.get(form.choice("Old key")).map_or("", |(words, _)| words);
+            let mut lines = vec![match form.choice("Old key") {
                 0 => format!("Whoever asks with the old key {} is refused at once.", d.key_hint),
                 _ => format!("The old key {} is still taken for {grace}.", d.key_hint),
             }];

@@ -3,7 +3,7 @@
 use crate::api::system::Role;
 use crate::cockpit::rule_text;
 use crate::cockpit::state::State;
-use crate::cockpit::state::ask::{Ask, Input, Line, Purpose};
+use crate::cockpit::state::form::{Form, Input, Line, Purpose};
 use crate::cockpit::state::objects::FlagPart;
 use crate::cockpit::state::text::TextField;
 use crate::domain::rule::MAX_SUBJECT_ID_LENGTH;
@@ -272,8 +272,8 @@ fn variant_lines(variant: Option<&Variant>) -> Vec<Line> {
 
 /// What is wrong with an input as it is filled in; none when nothing is.
 #[must_use]
-pub fn problem(ask: &Ask, at: usize) -> Option<String> {
-    let line = ask.lines.get(at)?;
+pub fn problem(form: &Form, at: usize) -> Option<String> {
+    let line = form.lines.get(at)?;
     let value = match &line.input {
         Input::Text(field) => field.text().trim(),
         Input::Choice { options, .. } if options.is_empty() => {
@@ -289,13 +289,13 @@ pub fn problem(ask: &Ask, at: usize) -> Option<String> {
             .err()
             .map(|_| "letters, digits, \"-\", \"_\" or \".\", no blanks".to_owned())
     };
-    let may_be_empty = matches!(ask.purpose, Purpose::CreateFlag);
+    let may_be_empty = matches!(form.purpose, Purpose::CreateFlag);
     match line.label {
         "Key" if value.is_empty() && may_be_empty => None,
         "Key" => key(value),
         "Name" if value.is_empty() => {
             let required = matches!(
-                ask.purpose,
+                form.purpose,
                 Purpose::CreateFlag
                     | Purpose::CreateDeployment
                     | Purpose::RenameDeployment(_)
@@ -303,7 +303,7 @@ pub fn problem(ask: &Ask, at: usize) -> Option<String> {
             );
             required.then(|| "a name is required".to_owned())
         }
-        "Name" if matches!(ask.purpose, Purpose::CreateFlag) && ask.text("Key").is_empty() => {
+        "Name" if matches!(form.purpose, Purpose::CreateFlag) && form.text("Key").is_empty() => {
             Key::slug(value).is_none().then(|| "no key can be made of it: type one".to_owned())
         }
         "Id" if value.is_empty() => Some("an id is required".to_owned()),

@@ -1,6 +1,6 @@
 //! The dialog that is asked before an object is made, changed or ended.
 
-pub mod form;
+pub mod fields;
 pub mod request;
 pub mod words;
 
@@ -10,14 +10,14 @@ use super::{guard, import, notify};
 use crate::cockpit::effect::Effect;
 use crate::cockpit::keymap::Command;
 use crate::cockpit::ports::Request;
-use crate::cockpit::state::ask::{Ask, Focus, Input, Purpose};
+use crate::cockpit::state::form::{Form, Focus, Input, Purpose};
 use crate::cockpit::state::overlay::Overlay;
 use crate::cockpit::state::text::TextField;
 use crate::cockpit::state::{Level, State};
 
 /// Opens the dialog.
 pub fn open(state: &mut State, purpose: Purpose, now: Timestamp) {
-    let lines = form::lines(state, &purpose);
+    let lines = fields::lines(state, &purpose);
     let danger = is_danger(&purpose);
     let protected = state.me.as_ref().is_some_and(|me| me.project.protected);
     let key = named(&purpose)
@@ -28,7 +28,7 @@ pub fn open(state: &mut State, purpose: Purpose, now: Timestamp) {
     } else {
         Focus::Line(0)
     };
-    state.overlays.push(Overlay::Ask(Box::new(Ask {
+    state.overlays.push(Overlay::Form(Box::new(Form {
         purpose,
         lines,
         danger,
@@ -81,15 +81,15 @@ fn named(purpose: &Purpose) -> Option<String> {
 
 /// Why it cannot be confirmed as it is; none when it can.
 #[must_use]
-pub fn missing(ask: &Ask) -> Option<String> {
-    if ask.sending {
+pub fn missing(form: &Form) -> Option<String> {
+    if form.sending {
         return Some("waiting for the server's answer".to_owned());
     }
-    let wrong = (0..ask.lines.len()).find_map(|at| Some((ask.lines[at].label, form::problem(ask, at)?)));
+    let wrong = (0..form.lines.len()).find_map(|at| Some((form.lines[at].label, fields::problem(form, at)?)));
     if let Some((label, problem)) = wrong {
         return Some(format!("{label}: {problem}"));
     }
-    if let Some((name, typed)) = &ask.key
+    if let Some((name, typed)) = &form.key
         && typed.text().trim() != name
     {
         return Some(format!("type the key: {name}"));
@@ -100,64 +100,64 @@ pub fn missing(ask: &Ask) -> Option<String> {
 /// A key in the dialog.
 pub fn command(state: &mut State, command: Command, now: Timestamp, effects: &mut Vec<Effect>) {
     let last = state.laid.last;
-    let Some(Overlay::Ask(ask)) = state.overlays.last_mut() else {
+    let Some(Overlay::Form(form)) = state.overlays.last_mut() else {
         return;
     };
-    let order = ask.order();
-    let at = order.iter().position(|focus| *focus == ask.focus).unwrap_or(0);
+    let order = form.order();
+    let at = order.iter().position(|focus| *focus == form.focus).unwrap_or(0);
     match command {
-        Command::NextField => go(ask, order[(at + 1) % order.len()]),
-        Command::PreviousField => go(ask, order[(at + order.len() - 1) % order.len()]),
-        Command::Less => choose(ask, false),
-        Command::More => choose(ask, true),
-        Command::Toggle => toggle(ask),
-        Command::ScrollUp => ask.scroll = ask.scroll.saturating_sub(4),
-        Command::ScrollDown => ask.scroll = (ask.scroll + 4).min(last),
-        Command::Press => match ask.focus {
+        Command::NextField => go(form, order[(at + 1) % order.len()]),
+        Command::PreviousField => go(form, order[(at + order.len() - 1) % order.len()]),
+        Command::Less => choose(form, false),
+        Command::More => choose(form, true),
+        Command::Toggle => toggle(form),
+        Command::ScrollUp => form.scroll = form.scroll.saturating_sub(4),
+        Command::ScrollDown => form.scroll = (form.scroll + 4).min(last),
+        Command::Press => match form.focus {
             Focus::Cancel => {
                 state.overlays.pop();
             }
             Focus::Confirm => send(state, now, effects),
-            Focus::Line(_) | Focus::Key => go(ask, order[(at + 1) % order.len()]),
+            Focus::Line(_) | Focus::Key => go(form, order[(at + 1) % order.len()]),
         },
         _ => {}
     }
 }
 
 /// Moves the focus; what is left is checked.
-fn go(ask: &mut Ask, to: Focus) {
-    if let Focus::Line(at) = ask.focus {
-        let problem = form::problem(ask, at);
-        ask.lines[at].problem = problem;
+fn go(form: &mut Form, to: Focus) {
+    if let Focus::Line(at) = form.focus {
+        let problem = fields::problem(form, at);
+        form.lines[at].problem = problem;
     }
-    ask.focus = to;
+    form.focus = to;
 }
 
-fn choose(ask: &mut Ask, forward: bool) {
+fn choose(form: &mut Form, forward: bool) {
     let turn = |at: usize, len: usize| (at + if forward { 1 } else { len - 1 }) % len;
-    match ask.focus {
-        Focus::Line(line) => match &mut ask.lines[line].input {
+    match form.focus {
+        Focus::Line(line) => match &mut form.lines[line].input {
             Input::Choice { options, at } if !options.is_empty() => *at = turn(*at, options.len()),
             Input::Ticks { options, at } if !options.is_empty() => *at = turn(*at, options.len()),
             Input::Tick(on) => *on = !*on,
             _ => {}
         },
-        Focus::Cancel => ask.focus = Focus::Confirm,
-        Focus::Confirm => ask.focus = Focus::Cancel,
+        Focus::Cancel => form.focus = Focus::Confirm,
+        Focus::Confirm => form.focus = Focus::Cancel,
         Focus::Key => {}
     }
 }
 
-fn toggle(ask: &mut Ask) {
-    if let Focus::Line(line) = ask.focus {
-        match &mut ask.lines[line].input {
+fn toggle(form: &mut Form) {
+    if let Focus::Line(line) = form.focus {
+        match &mut form.lines[line].input {
             Input::Tick(on) => *on = !*on,
             Input::Ticks { options, at } => {
                 if let Some((_, on)) = options.get_mut(*at) {
                     *on = !*on;
                 }
             }
-            Input::Choice { .. } => choose(ask, true),
+            Input::Choice { .. } => choose(form, true),
             Input::Text(_) => {}
         }
     }
@@ -165,16 +165,16 @@ fn toggle(ask: &mut Ask) {
 
 /// The button that does it.
 fn send(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
-    let Some(Overlay::Ask(ask)) = state.overlays.last() else {
+    let Some(Overlay::Form(form)) = state.overlays.last() else {
         return;
     };
-    if let Some(missing) = missing(ask) {
+    if let Some(missing) = missing(form) {
         fail(state, missing);
         return;
     }
-    let outcome = match &ask.purpose {
+    let outcome = match &form.purpose {
         Purpose::FlagPart(..) | Purpose::FlagVariant(..) | Purpose::FlagRule(..) => {
-            request::edit(state, ask).map(|edited| {
+            request::edit(state, form).map(|edited| {
                 if let Some((id, flag)) = edited {
                     super::flag::take_edit(state, id, flag);
                 }
@@ -184,12 +184,12 @@ fn send(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
         Purpose::ApplyImport(_) | Purpose::UndoImport(_) | Purpose::ForgetImport(_) => {
             import::confirmed(state, now, effects)
         }
-        _ => match request::change(state, ask, now) {
+        _ => match request::change(state, form, now) {
             Ok(Some(change)) => {
                 guard::write(state, Request::Change(Box::new(change)), now).map(|effect| {
-                    if let Some(Overlay::Ask(ask)) = state.overlays.last_mut() {
-                        ask.sending = true;
-                        ask.error = None;
+                    if let Some(Overlay::Form(form)) = state.overlays.last_mut() {
+                        form.sending = true;
+                        form.error = None;
                     }
                     effects.push(effect);
                 })
@@ -204,19 +204,19 @@ fn send(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
 }
 
 fn fail(state: &mut State, problem: String) {
-    if let Some(Overlay::Ask(ask)) = state.overlays.last_mut() {
-        ask.error = Some(problem);
+    if let Some(Overlay::Form(form)) = state.overlays.last_mut() {
+        form.error = Some(problem);
     }
 }
 
 /// Takes the dialog away that waits for an answer, to see what it was about.
-pub fn take_sent(state: &mut State) -> Option<Box<Ask>> {
+pub fn take_sent(state: &mut State) -> Option<Box<Form>> {
     let at = state
         .overlays
         .iter()
-        .position(|overlay| matches!(overlay, Overlay::Ask(ask) if ask.sending))?;
+        .position(|overlay| matches!(overlay, Overlay::Form(form) if form.sending))?;
     match state.overlays.remove(at) {
-        Overlay::Ask(ask) => Some(ask),
+        Overlay::Form(form) => Some(form),
         _ => None,
     }
 }
@@ -224,13 +224,13 @@ pub fn take_sent(state: &mut State) -> Option<Box<Ask>> {
 /// What was sent did not work: the dialog stays, and says why.
 pub fn refused(state: &mut State, text: String, now: Timestamp) {
     let waiting = state.overlays.iter_mut().find_map(|overlay| match overlay {
-        Overlay::Ask(ask) if ask.sending => Some(ask),
+        Overlay::Form(form) if form.sending => Some(form),
         _ => None,
     });
     match waiting {
-        Some(ask) => {
-            ask.sending = false;
-            ask.error = Some(text);
+        Some(form) => {
+            form.sending = false;
+            form.error = Some(text);
         }
         None => notify(state, Level::Warn, text, now),
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use super::form::{self, ENVIRONMENTS, EXPIRIES, GRACES, ROLES};
+use super::fields::{self, ENVIRONMENTS, EXPIRIES, GRACES, ROLES};
 use crate::api::deployments::{CreateDeployment, RevokeKey, RotateKey, UpdateDeployment};
 use crate::api::experiments::CopyTo;
 use crate::api::flags::{Convert, CreateFlag, UpdateFlag};
@@ -14,7 +14,7 @@ use crate::api::projects::{CreateProject, CreateToken, UpdateProject};
 use crate::cockpit::change::Change;
 use crate::cockpit::rule_text;
 use crate::cockpit::state::State;
-use crate::cockpit::state::ask::{Ask, Purpose};
+use crate::cockpit::state::form::{Form, Purpose};
 use crate::cockpit::state::objects::{FlagDraft, FlagPart};
 use crate::domain::{
     DeploymentKind, EvaluationMode, Flag, Key, OverrideSource, OverrideSubject, Rule, Variant,
@@ -28,24 +28,24 @@ fn optional(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-fn deployments(state: &State, ask: &Ask) -> Vec<Uuid> {
+fn deployments(state: &State, form: &Form) -> Vec<Uuid> {
     let rows = state.objects.deployments.all();
-    let ids = ask.ticks("Deployments").into_iter();
+    let ids = form.ticks("Deployments").into_iter();
     ids.filter_map(|at| rows.get(at).map(|row| row.deployment.id)).collect()
 }
 
-fn mode(ask: &Ask) -> EvaluationMode {
-    match ask.choice("Evaluation") {
+fn mode(form: &Form) -> EvaluationMode {
+    match form.choice("Evaluation") {
         0 => EvaluationMode::Remote,
         _ => EvaluationMode::Local,
     }
 }
 
-fn copy(ask: &Ask) -> Result<CopyTo, String> {
+fn copy(form: &Form) -> Result<CopyTo, String> {
     Ok(CopyTo {
-        project: key(ask.chosen("Project"))?,
-        key: Some(key(ask.text("Key"))?),
-        overrides: ask.ticked("Overrides"),
+        project: key(form.chosen("Project"))?,
+        key: Some(key(form.text("Key"))?),
+        overrides: form.ticked("Overrides"),
     })
 }
 
@@ -53,16 +53,16 @@ fn copy(ask: &Ask) -> Result<CopyTo, String> {
 ///
 /// # Errors
 /// What is filled in wrongly.
-pub fn change(state: &State, ask: &Ask, now: Timestamp) -> Result<Option<Change>, String> {
-    Ok(Some(match &ask.purpose {
+pub fn change(state: &State, form: &Form, now: Timestamp) -> Result<Option<Change>, String> {
+    Ok(Some(match &form.purpose {
         Purpose::CreateFlag => Change::CreateFlag(Box::new(CreateFlag {
-            name: ask.text("Name").to_owned(),
-            key: optional(ask.text("Key")),
-            description: ask.text("Description").to_owned(),
-            rollout_pct: form::percent(ask.text("Rollout"))?,
-            evaluation_mode: mode(ask),
+            name: form.text("Name").to_owned(),
+            key: optional(form.text("Key")),
+            description: form.text("Description").to_owned(),
+            rollout_pct: fields::percent(form.text("Rollout"))?,
+            evaluation_mode: mode(form),
             // Before the deployments are known, the server's choice is the right one.
-            deployments: (!state.objects.deployments.all().is_empty()).then(|| deployments(state, ask)),
+            deployments: (!state.objects.deployments.all().is_empty()).then(|| deployments(state, form)),
             ..CreateFlag::default()
         })),
         Purpose::ToggleFlag(flag) => Change::UpdateFlag(
@@ -70,7 +70,7 @@ pub fn change(state: &State, ask: &Ask, now: Timestamp) -> Result<Option<Change>
             Box::new(UpdateFlag {
                 resource_version: flag.resource_version,
                 enabled: Some(!flag.enabled),
-                comment: optional(ask.text("Comment")),
+                comment: optional(form.text("Comment")),
                 ..UpdateFlag::default()
             }),
         ),
@@ -79,40 +79,40 @@ pub fn change(state: &State, ask: &Ask, now: Timestamp) -> Result<Option<Change>
             Box::new(UpdateFlag {
                 resource_version: flag.resource_version,
                 archived: Some(!flag.archived),
-                comment: optional(ask.text("Comment")),
+                comment: optional(form.text("Comment")),
                 ..UpdateFlag::default()
             }),
         ),
         Purpose::SaveFlag(draft) => {
             let mut update = save(draft);
-            update.comment = optional(ask.text("Comment"));
+            update.comment = optional(form.text("Comment"));
             Change::UpdateFlag(draft.base.id, Box::new(update))
         }
         Purpose::ConvertFlag(flag) => Change::ConvertFlag(
             flag.id,
             Convert {
                 resource_version: flag.resource_version,
-                key: Some(key(ask.text("Key"))?),
+                key: Some(key(form.text("Key"))?),
             },
         ),
         Purpose::ConvertExperiment(experiment) => Change::ConvertExperiment(
             experiment.id,
             Convert {
                 resource_version: experiment.resource_version,
-                key: Some(key(ask.text("Key"))?),
+                key: Some(key(form.text("Key"))?),
             },
         ),
-        Purpose::CopyFlag(flag) => Change::CopyFlag(flag.id, copy(ask)?),
-        Purpose::CopyExperiment(experiment) => Change::CopyExperiment(experiment.id, copy(ask)?),
+        Purpose::CopyFlag(flag) => Change::CopyFlag(flag.id, copy(form)?),
+        Purpose::CopyExperiment(experiment) => Change::CopyExperiment(experiment.id, copy(form)?),
         Purpose::AddFlagOverride(flag) => Change::SetFlagOverrides(
             flag.id,
             SetOverrides {
-                variant: key(ask.chosen("Variant"))?,
-                subject_type: match ask.choice("Kind") {
+                variant: key(form.chosen("Variant"))?,
+                subject_type: match form.choice("Kind") {
                     0 => OverrideSubject::User,
                     _ => OverrideSubject::Device,
                 },
-                subject_ids: vec![ask.text("Id").to_owned()],
+                subject_ids: vec![form.text("Id").to_owned()],
                 source: OverrideSource::Fixed,
             },
         ),
@@ -124,8 +124,8 @@ pub fn change(state: &State, ask: &Ask, now: Timestamp) -> Result<Option<Change>
             },
         ),
         Purpose::CreateDeployment => Change::CreateDeployment(CreateDeployment {
-            name: ask.text("Name").to_owned(),
-            kind: match ask.choice("Kind") {
+            name: form.text("Name").to_owned(),
+            kind: match form.choice("Kind") {
                 0 => DeploymentKind::Client,
                 _ => DeploymentKind::Server,
             },
@@ -134,58 +134,58 @@ pub fn change(state: &State, ask: &Ask, now: Timestamp) -> Result<Option<Change>
             d.id,
             UpdateDeployment {
                 resource_version: d.resource_version,
-                name: Some(ask.text("Name").to_owned()),
+                name: Some(form.text("Name").to_owned()),
             },
         ),
         Purpose::RotateKey(d) => Change::RotateKey(
             d.id,
             RotateKey {
                 resource_version: d.resource_version,
-                grace_seconds: GRACES.get(ask.choice("Old key")).map_or(0, |(_, seconds)| *seconds),
+                grace_seconds: GRACES.get(form.choice("Old key")).map_or(0, |(_, seconds)| *seconds),
             },
         ),
         Purpose::RevokeDeployment(row) => Change::RevokeKey(
             row.deployment.id,
             RevokeKey {
                 resource_version: row.deployment.resource_version,
-                comment: optional(ask.text("Comment")),
+                comment: optional(form.text("Comment")),
             },
         ),
         Purpose::CreateProject => Change::CreateProject(CreateProject {
-            key: key(ask.text("Key"))?,
-            name: ask.text("Name").to_owned(),
-            environment: ENVIRONMENTS.get(ask.choice("Environment")).copied().unwrap_or_default(),
-            protected: ask.ticked("Protected"),
+            key: key(form.text("Key"))?,
+            name: form.text("Name").to_owned(),
+            environment: ENVIRONMENTS.get(form.choice("Environment")).copied().unwrap_or_default(),
+            protected: form.ticked("Protected"),
         }),
         Purpose::EditProject(project) => {
-            let environment = ENVIRONMENTS.get(ask.choice("Environment")).copied();
-            let name = ask.text("Name").to_owned();
+            let environment = ENVIRONMENTS.get(form.choice("Environment")).copied();
+            let name = form.text("Name").to_owned();
             Change::UpdateProject(
                 project.id,
                 UpdateProject {
                     resource_version: project.resource_version,
                     name: (name != project.name && !name.is_empty()).then_some(name),
                     environment: environment.filter(|e| *e != project.environment),
-                    protected: Some(ask.ticked("Protected")).filter(|p| *p != project.protected),
+                    protected: Some(form.ticked("Protected")).filter(|p| *p != project.protected),
                 },
             )
         }
         Purpose::CreateToken => {
-            let role = ROLES.get(ask.choice("Role")).copied().unwrap_or(ROLES[0]);
+            let role = ROLES.get(form.choice("Role")).copied().unwrap_or(ROLES[0]);
             let rows = state.objects.projects.all().iter();
             let administered: Vec<&Key> = rows
                 .filter(|row| row.role == crate::api::system::Role::Admin)
                 .map(|row| &row.project.key)
                 .collect();
-            let roles: BTreeMap<Key, _> = ask
+            let roles: BTreeMap<Key, _> = form
                 .ticks("Projects")
                 .into_iter()
                 .filter_map(|at| Some(((*administered.get(at)?).clone(), role)))
                 .collect();
-            let days = EXPIRIES.get(ask.choice("Ends")).map_or(0, |(_, days)| *days);
+            let days = EXPIRIES.get(form.choice("Ends")).map_or(0, |(_, days)| *days);
             let ends = now.checked_add(SignedDuration::from_hours(24 * i64::from(days)));
             Change::CreateToken(CreateToken {
-                name: ask.text("Name").to_owned(),
+                name: form.text("Name").to_owned(),
                 roles,
                 expires_at: ends.ok().filter(|_| days > 0),
             })
@@ -225,8 +225,8 @@ fn save(draft: &FlagDraft) -> UpdateFlag {
 ///
 /// # Errors
 /// What is filled in wrongly.
-pub fn edit(state: &State, ask: &Ask) -> Result<Option<(Uuid, Flag)>, String> {
-    let (id, mut flag) = match &ask.purpose {
+pub fn edit(state: &State, form: &Form) -> Result<Option<(Uuid, Flag)>, String> {
+    let (id, mut flag) = match &form.purpose {
         Purpose::FlagPart(id, _) | Purpose::FlagVariant(id, _) | Purpose::FlagRule(id, _) => {
             let Some(flag) = state.objects.edited(*id) else {
                 return Err("the flag is gone".to_owned());
@@ -235,28 +235,28 @@ pub fn edit(state: &State, ask: &Ask) -> Result<Option<(Uuid, Flag)>, String> {
         }
         _ => return Ok(None),
     };
-    match &ask.purpose {
-        Purpose::FlagPart(_, FlagPart::Name) => ask.text("Name").clone_into(&mut flag.name),
+    match &form.purpose {
+        Purpose::FlagPart(_, FlagPart::Name) => form.text("Name").clone_into(&mut flag.name),
         Purpose::FlagPart(_, FlagPart::Description) => {
-            ask.text("Description").clone_into(&mut flag.description);
+            form.text("Description").clone_into(&mut flag.description);
         }
-        Purpose::FlagPart(_, FlagPart::Rollout) => flag.rollout_pct = form::percent(ask.text("Rollout"))?,
-        Purpose::FlagPart(_, FlagPart::Mode) => flag.evaluation_mode = mode(ask),
-        Purpose::FlagPart(_, FlagPart::Deployments) => flag.deployments = deployments(state, ask),
+        Purpose::FlagPart(_, FlagPart::Rollout) => flag.rollout_pct = fields::percent(form.text("Rollout"))?,
+        Purpose::FlagPart(_, FlagPart::Mode) => flag.evaluation_mode = mode(form),
+        Purpose::FlagPart(_, FlagPart::Deployments) => flag.deployments = deployments(state, form),
         Purpose::FlagVariant(_, at) => {
-            let payload = match ask.text("Payload") {
+            let payload = match form.text("Payload") {
                 "" => serde_json::Value::Null,
                 text => serde_json::from_str(text).map_err(|error| format!("Payload: no JSON: {error}"))?,
             };
             let before = at.and_then(|at| flag.variants.get(at)).cloned();
             let next = flag.variants.iter().map(|v| v.order_index + 1).max().unwrap_or(0);
             let variant = Variant {
-                key: key(ask.text("Key"))?,
-                name: ask.text("Name").to_owned(),
+                key: key(form.text("Key"))?,
+                name: form.text("Name").to_owned(),
                 description: before.as_ref().map_or_else(String::new, |v| v.description.clone()),
                 payload,
                 is_control: before.as_ref().is_some_and(|v| v.is_control),
-                traffic_pct: form::percent(ask.text("Share"))?,
+                traffic_pct: fields::percent(form.text("Share"))?,
                 order_index: before.as_ref().map_or(next, |v| v.order_index),
             };
             if let (Some(before), Some(at)) = (before, *at) {
@@ -269,14 +269,14 @@ pub fn edit(state: &State, ask: &Ask) -> Result<Option<(Uuid, Flag)>, String> {
             }
         }
         Purpose::FlagRule(_, at) => {
-            let priority = ask.text("Priority").parse();
+            let priority = form.text("Priority").parse();
             let rule = Rule {
                 id: at
                     .and_then(|at| flag.rules.get(at))
                     .map_or_else(|| fresh_id(&flag), |r| r.id),
-                variant: key(ask.chosen("Variant"))?,
+                variant: key(form.chosen("Variant"))?,
                 priority: priority.map_err(|_| "Priority: a whole number, such as 10".to_owned())?,
-                conditions: rule_text::parse(ask.text("If")).map_err(|error| format!("If: {error}"))?,
+                conditions: rule_text::parse(form.text("If")).map_err(|error| format!("If: {error}"))?,
             };
             match at {
                 Some(at) if *at < flag.rules.len() => flag.rules[*at] = rule,
