@@ -9,22 +9,26 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
+use uuid::Uuid;
 
 use super::intake::{self, Intakes};
 use super::look::Files;
 use super::reader::Reader;
 use crate::api::experiments::HistoryQuery;
+use crate::api::imports::Import;
 use crate::api::problem::Code;
 use crate::client::{Client, ClientError, Options};
 use crate::cockpit::Action;
 use crate::cockpit::effect::File;
 use crate::cockpit::change::{Change, Changed};
 use crate::cockpit::intake::Order;
-use crate::cockpit::ports::{Answer, Failure, FailureKind, Reply, Request, RunId, Service, Slot};
+use crate::cockpit::ports::{Answer, Failure, FailureKind, ImportStep, Reply, Request, RunId, Service, Slot};
 use crate::config::Access;
 
 /// How long the server may take before it counts as lost.
 const API_LIMIT: Duration = Duration::from_secs(10);
+/// How long a step of a bulk import may take.
+const IMPORT_LIMIT: Duration = Duration::from_secs(630);
 /// How long ClickHouse may take: longer than the limit of its queries, whose own error says more.
 const WAREHOUSE_LIMIT: Duration = Duration::from_secs(35);
 
@@ -105,6 +109,8 @@ impl Runner {
         let client = self.client.clone();
         let reader = self.reader.clone();
         let limit = match slot.service() {
+            // A million ids take their time; the client has its own limit for them.
+            Service::Api if slot == Slot::ImportStep => IMPORT_LIMIT,
             Service::Api => API_LIMIT,
             Service::Warehouse => WAREHOUSE_LIMIT,
         };
@@ -244,12 +250,124 @@ async fn ask(client: &Client, reader: &Reader, request: Request) -> Result<Answe
             };
             Answer::Explain(Box::new(explained.map_err(failed)?))
         }
+        Request::Flags => Answer::Flags(client.flags(true).await.map_err(failed)?),
+        Request::Deployments => Answer::Deployments(client.deployments().await.map_err(failed)?),
+        Request::Projects => Answer::Projects(client.projects().await.map_err(failed)?),
+        Request::Tokens => Answer::Tokens(client.tokens().await.map_err(failed)?),
+        Request::FlagOverrides { id, query } => Answer::FlagOverrides(
+            client
+                .flag_overrides(&id.to_string(), &query)
+                .await
+                .map_err(failed)?,
+        ),
+        Request::Audit { query } => Answer::Audit(client.audit(&query).await.map_err(failed)?),
+        Request::Insight { id } => match client.insight(&id.to_string()).await {
+            Ok(insight) => Answer::Insight(Some(Box::new(insight))),
+            Err(error) if error.code() == Some(Code::NotFound) => Answer::Insight(None),
+            Err(error) => return Err(api_failure(&error)),
+        },
+        Request::WriteInsight { id } => {
+            let insight = client.write_insight(&id.to_string()).await.map_err(failed)?;
+            Answer::Insight(Some(Box::new(insight)))
+        }
+        Request::Imports { id } => Answer::Imports(client.imports(&id.to_string()).await.map_err(failed)?),
+        Request::ImportRows { id, import, query } => Answer::ImportRows(
+            client
+                .import_rows(&id.to_string(), &import.to_string(), &query)
+                .await
+                .map_err(failed)?,
+        ),
+        Request::ImportStep { id, step } => Answer::Import(import_step(client, id, *step).await?),
+        Request::Change(change) => Answer::Changed(change_of(client, *change).await.map_err(failed)?),
         Request::Status { id, change } => Answer::Experiment(Box::new(
             client
                 .change_status(&id.to_string(), &change)
                 .await
                 .map_err(failed)?,
         )),
+    })
+}
+
+async fn import_step(client: &Client, id: Uuid, step: ImportStep) -> Result<Option<Box<Import>>, Failure> {
+    let experiment = id.to_string();
+    let failed = |error: ClientError| api_failure(&error);
+    let import = match step {
+        ImportStep::Stage { intake, query } => {
+            let refused = |message| Failure::new(Service::Api, FailureKind::Refused, message);
+            let dir = intake::directory().map_err(refused)?;
+            let path = intake::file(&dir, id, intake);
+            let ids = tokio::fs::read(&path).await.map_err(|error| {
+                let path = path.display();
+                refused(format!("cannot read the ids from {path}: {error}; paste them again"))
+            })?;
+            client
+                .start_import(&experiment, &query, &intake.to_string(), ids)
+                .await
+                .map_err(failed)?
+        }
+        ImportStep::Apply { import, body } => client
+            .apply_import(&experiment, &import.to_string(), body)
+            .await
+            .map_err(failed)?,
+        ImportStep::Undo { import, body } => client
+            .undo_import(&experiment, &import.to_string(), body)
+            .await
+            .map_err(failed)?,
+        ImportStep::Forget { import } => {
+            client
+                .forget_import(&experiment, &import.to_string())
+                .await
+                .map_err(failed)?;
+            return Ok(None);
+        }
+    };
+    Ok(Some(Box::new(import)))
+}
+
+async fn change_of(client: &Client, change: Change) -> Result<Changed, ClientError> {
+    Ok(match change {
+        Change::CreateFlag(body) => Changed::Flag(Box::new(client.create_flag(&body).await?)),
+        Change::UpdateFlag(id, body) => {
+            Changed::Flag(Box::new(client.update_flag(&id.to_string(), &body).await?))
+        }
+        Change::ConvertFlag(id, body) => {
+            Changed::Converted(Box::new(client.convert_flag(&id.to_string(), &body).await?))
+        }
+        Change::CopyFlag(id, body) => Changed::Flag(Box::new(client.copy_flag(&id.to_string(), &body).await?)),
+        Change::SetFlagOverrides(id, body) => {
+            Changed::Overrides(client.set_flag_overrides(&id.to_string(), &body).await?)
+        }
+        Change::DeleteFlagOverride(id, query) => {
+            client.delete_flag_override(&id.to_string(), &query).await?;
+            Changed::Gone
+        }
+        Change::ConvertExperiment(id, body) => {
+            Changed::Converted(Box::new(client.convert_experiment(&id.to_string(), &body).await?))
+        }
+        Change::CopyExperiment(id, body) => {
+            Changed::Experiment(Box::new(client.copy_experiment(&id.to_string(), &body).await?))
+        }
+        Change::CreateDeployment(body) => {
+            Changed::Deployment(Box::new(client.create_deployment(&body).await?))
+        }
+        Change::UpdateDeployment(id, body) => {
+            Changed::Deployment(Box::new(client.update_deployment(&id.to_string(), &body).await?))
+        }
+        Change::RotateKey(id, body) => {
+            Changed::Deployment(Box::new(client.rotate_key(&id.to_string(), &body).await?))
+        }
+        Change::RevokeKey(id, body) => {
+            Changed::Deployment(Box::new(client.revoke_key(&id.to_string(), &body).await?))
+        }
+        Change::CreateProject(body) => Changed::Project(Box::new(client.create_project(&body).await?)),
+        Change::UpdateProject(id, body) => {
+            Changed::Project(Box::new(client.update_project(&id.to_string(), &body).await?))
+        }
+        Change::CreateToken(body) => Changed::Token(Box::new(client.create_token(&body).await?)),
+        Change::RevokeToken(id) => {
+            client.revoke_token(&id.to_string()).await?;
+            Changed::Gone
+        }
     })
 }
 

@@ -26,7 +26,7 @@ use crate::cockpit::state::{Dirty, Level, Settings, State};
 use crate::cockpit::update::preferences::Connected;
 use crate::cockpit::update::{next_deadline, notify};
 use crate::cockpit::update::import;
-use crate::cockpit::{Action, Effect, update};
+use crate::cockpit::{Action, Code, Effect, update};
 use crate::config::cockpit::Call as Way;
 use crate::config::{Access, Config};
 use crate::tui::input::Input;

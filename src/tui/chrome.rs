@@ -378,6 +378,7 @@ fn right(pen: &mut Pen<'_>, y: u16, used: u16, spans: &[Span]) {
 pub fn is_stale(state: &State) -> bool {
     let numbers = match state.screen {
         Screen::Experiments => true,
+        Screen::Objects(_) | Screen::Flag => false,
         Screen::Experiment => state
             .open
             .as_deref()

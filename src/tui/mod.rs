@@ -5,6 +5,7 @@ pub mod experiments;
 mod field;
 pub mod glyphs;
 pub mod input;
+pub mod objects;
 pub mod overlays;
 pub mod page;
 pub mod sgr;

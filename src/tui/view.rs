@@ -8,7 +8,7 @@ use ratatui::{Frame, Terminal};
 
 use super::theme::Theme;
 use super::widgets::Pen;
-use super::{chrome, experiments, overlays, tabs};
+use super::{chrome, experiments, objects, overlays, tabs};
 use crate::cockpit::action::Target;
 use crate::cockpit::keymap::Context;
 use crate::cockpit::state::{ExperimentDetail, Laid, Screen, State, Tab};
@@ -39,6 +39,20 @@ pub fn view(frame: &mut Frame<'_>, state: &State, theme: &Theme, now: Timestamp)
             place = tabs::place(detail);
             let mut pen = Pen::new(theme, parts.title, frame.buffer_mut());
             chrome::tab_bar(&mut pen, detail, now);
+        }
+        (Screen::Objects(kind), _) => {
+            let mut pen = Pen::new(data_theme, parts.content, frame.buffer_mut());
+            laid = objects::draw(&mut pen, state, kind, now);
+            place = objects::place(state, kind);
+            let mut pen = Pen::new(theme, parts.title, frame.buffer_mut());
+            cursor = objects::title(&mut pen, state, kind);
+        }
+        (Screen::Flag, _) => {
+            let mut pen = Pen::new(data_theme, parts.content, frame.buffer_mut());
+            laid = objects::flag::draw(&mut pen, state, now, &mut cursor);
+            place = objects::flag::place(state);
+            let mut pen = Pen::new(theme, parts.title, frame.buffer_mut());
+            objects::flag_title(&mut pen, state);
         }
         _ => {
             let mut pen = Pen::new(data_theme, parts.content, frame.buffer_mut());
@@ -141,7 +155,13 @@ fn tab(
         Tab::Setup => tabs::setup::draw(&mut pen, experiment, overview, detail.row(), now),
         Tab::Variants => tabs::variants::draw(&mut pen, experiment, detail.row()),
         Tab::Rules => tabs::rules::draw(&mut pen, experiment, detail.row()),
-        Tab::Overrides => tabs::overrides::draw(&mut pen, experiment, &detail.overrides, now, cursor),
+        Tab::Overrides => {
+            let imports = detail.imports.value.as_deref().unwrap_or_default();
+            let (width, height) = (pen.width(), pen.height());
+            let used = tabs::overrides::unfinished(&mut pen, imports);
+            let mut body = pen.part(0, used, width, height - used);
+            tabs::overrides::draw(&mut body, experiment, &detail.overrides, now, cursor)
+        }
         Tab::Insights | Tab::Analytics => tabs::insights::draw(&mut pen, experiment, detail, now),
     }
 }

@@ -27,7 +27,10 @@ pub fn draw(canvas: &mut Canvas<'_, '_>, state: &State, panel: &ExplainPanel) ->
         ),
         (None, None) => page.text(&format!("Asking about {} …", panel.asked), theme.dim),
     }
-    let name = state.open.as_deref().map_or("", |d| d.name.as_str());
+    let name = match &panel.flag {
+        Some((_, key)) => key.as_str(),
+        None => state.open.as_deref().map_or("", |d| d.name.as_str()),
+    };
     // Not lower than this, so that the first answer does not make it jump.
     let height = rows((page.len() + 2).max(14));
     canvas.boxed(

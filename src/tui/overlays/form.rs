@@ -113,42 +113,52 @@ impl Form<'_> {
     }
 
     fn buttons(&self, pen: &mut Pen<'_>, y: u16, keep: &str, act: &str) {
-        let theme = pen.theme;
-        let (open, close) = if theme.glyphs.is_ascii() {
-            ("<", ">")
-        } else {
-            ("‹", "›")
-        };
-        let text = |label: &str, focused: bool| {
-            if focused {
-                format!("{open} {label} {close}")
-            } else {
-                format!("  {label}  ")
-            }
-        };
-        let style = |focused: bool| match (self.armed, focused) {
-            (false, _) => theme.dim,
-            (true, true) => theme.selection,
-            (true, false) => theme.text,
-        };
-        let keep_focused = self.focus == Field::Cancel;
-        let act_focused = self.focus == Field::Confirm;
-        let keep = text(keep, keep_focused);
-        let act = text(act, act_focused);
-        let width = pen.width();
-        let act_at = width.saturating_sub(columns(&act));
-        let keep_at = act_at.saturating_sub(columns(&keep) + 2);
-        if columns(&keep) + columns(&act) + 2 > width {
-            // Only the one that has the focus fits.
-            let (label, focused) = if act_focused {
-                (&act, true)
-            } else {
-                (&keep, keep_focused)
-            };
-            pen.text(0, y, label, style(focused));
-            return;
-        }
-        pen.text(keep_at, y, &keep, style(keep_focused));
-        pen.text(act_at, y, &act, style(act_focused));
+        let focus = (self.focus == Field::Cancel, self.focus == Field::Confirm);
+        buttons(pen, y, (keep, act), focus, self.armed);
     }
+}
+
+/// Two buttons at the right end: what changes nothing, what does it; and which of them has the focus.
+pub fn buttons(
+    pen: &mut Pen<'_>,
+    y: u16,
+    (keep, act): (&str, &str),
+    (keep_focused, act_focused): (bool, bool),
+    armed: bool,
+) {
+    let theme = pen.theme;
+    let (open, close) = if theme.glyphs.is_ascii() {
+        ("<", ">")
+    } else {
+        ("‹", "›")
+    };
+    let text = |label: &str, focused: bool| {
+        if focused {
+            format!("{open} {label} {close}")
+        } else {
+            format!("  {label}  ")
+        }
+    };
+    let style = |focused: bool| match (armed, focused) {
+        (false, _) => theme.dim,
+        (true, true) => theme.selection,
+        (true, false) => theme.text,
+    };
+    let keep = text(keep, keep_focused);
+    let act = text(act, act_focused);
+    let width = pen.width();
+    let act_at = width.saturating_sub(columns(&act));
+    let keep_at = act_at.saturating_sub(columns(&keep) + 2);
+    if columns(&keep) + columns(&act) + 2 > width {
+        // Only the one that has the focus fits.
+        let (label, focused) = if act_focused {
+            (&act, true)
+        } else {
+            (&keep, keep_focused)
+        };
+        pen.text(0, y, label, style(focused));
+        return;
+    }
+    pen.text(keep_at, y, &keep, style(keep_focused));
+    pen.text(act_at, y, &act, style(act_focused));
 }

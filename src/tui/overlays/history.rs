@@ -7,6 +7,8 @@ use serde_json::Value;
 
 use super::{Canvas, rows};
 use crate::cockpit::format;
+use crate::cockpit::ports::Loaded;
+use crate::cockpit::state::objects::AuditPanel;
 use crate::cockpit::state::{Laid, State};
 use crate::domain::{AuditAction, AuditEntry};
 use crate::tui::page::Page;
@@ -28,13 +30,45 @@ pub fn draw(
     let Some(detail) = state.open.as_deref() else {
         return (Laid::default(), None);
     };
-    let width = canvas.inside_width(WIDEST);
     let title = format!("History of {}", detail.name);
-    let entries = detail.history.entries.value.as_deref();
+    let more = detail.history.next_before.is_some();
+    panel(canvas, &title, &detail.history.entries, more, selected, false, now)
+}
+
+/// Draws the audit log of the project, or of an object that is no experiment.
+pub fn draw_audit(
+    canvas: &mut Canvas<'_, '_>,
+    audit: &AuditPanel,
+    now: Timestamp,
+) -> (Laid, Option<Position>) {
+    let more = audit.next_before.is_some();
+    let of_all = audit.object.is_none();
+    panel(
+        canvas,
+        &audit.title,
+        &audit.entries,
+        more,
+        audit.selected,
+        of_all,
+        now,
+    )
+}
+
+fn panel(
+    canvas: &mut Canvas<'_, '_>,
+    title: &str,
+    loaded: &Loaded<Vec<AuditEntry>>,
+    more: bool,
+    selected: usize,
+    of_all: bool,
+    now: Timestamp,
+) -> (Laid, Option<Position>) {
+    let width = canvas.inside_width(WIDEST);
+    let entries = loaded.value.as_deref();
     let wanted = entries.map_or(6, |e| rows(e.len()).saturating_add(DETAILS + 1).max(12));
-    let laid = canvas.boxed(&title, "Esc closes", (width, wanted), |pen| match entries {
+    let laid = canvas.boxed(title, "Esc closes", (width, wanted), |pen| match entries {
         None | Some([]) => {
-            match (&detail.history.entries.failure, entries) {
+            match (&loaded.failure, entries) {
                 (Some(failure), _) => {
                     empty(
                         pen,
@@ -56,15 +90,19 @@ pub fn draw(
             }
             Laid::default()
         }
-        Some(entries) => {
-            let more = detail.history.next_before.is_some();
-            list(pen, entries, selected.min(entries.len() - 1), more, now)
-        }
+        Some(entries) => list(pen, entries, selected.min(entries.len() - 1), more, of_all, now),
     });
     (laid, None)
 }
 
-fn list(pen: &mut Pen<'_>, entries: &[AuditEntry], selected: usize, more: bool, now: Timestamp) -> Laid {
+fn list(
+    pen: &mut Pen<'_>,
+    entries: &[AuditEntry],
+    selected: usize,
+    more: bool,
+    of_all: bool,
+    now: Timestamp,
+) -> Laid {
     let theme = pen.theme;
     let (width, height) = (pen.width(), pen.height());
     // The details give way first.
@@ -89,10 +127,15 @@ fn list(pen: &mut Pen<'_>, entries: &[AuditEntry], selected: usize, more: bool, 
             pen.text_within(x, y, &entry.actor, 16, theme.text);
             x += 18;
         }
+        let text = if of_all {
+            format!("{}: {}", entry.object_key, what(entry))
+        } else {
+            what(entry)
+        };
         pen.text_within(
             x,
             y,
-            &theme.glyphs.text(&what(entry)),
+            &theme.glyphs.text(&text),
             width.saturating_sub(x),
             theme.text,
         );

@@ -1,14 +1,18 @@
 //! What lies over a screen: dialogs, panels, the palette.
 
-mod attach;
 mod explain;
 mod form;
 mod help;
 mod history;
+mod import;
+mod imports;
+mod object;
 mod palette;
 mod resume;
+mod secret;
 mod settings;
 mod step;
+mod wiring;
 
 use jiff::Timestamp;
 use ratatui::Frame;
@@ -41,7 +45,12 @@ pub fn draw(
             Overlay::Step(dialog) => step::draw(&mut canvas, state, dialog, now),
             Overlay::History { selected } => history::draw(&mut canvas, state, *selected, now),
             Overlay::Explain(panel) => explain::draw(&mut canvas, state, panel),
-            Overlay::Attach { scroll } => attach::draw(&mut canvas, state, *scroll),
+            Overlay::Wiring(panel) => wiring::draw(&mut canvas, state, panel),
+            Overlay::Form(form) => object::draw(&mut canvas, state, form, now),
+            Overlay::Secret(secret) => secret::draw(&mut canvas, secret),
+            Overlay::Import(panel) => import::draw(&mut canvas, state, panel, now),
+            Overlay::Imports(panel) => imports::draw(&mut canvas, state, panel, now),
+            Overlay::Audit(panel) => history::draw_audit(&mut canvas, panel, now),
             Overlay::Settings(panel) => settings::draw(&mut canvas, state, panel),
         };
     }

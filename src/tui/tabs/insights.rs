@@ -1,8 +1,9 @@
-//! Insights: the results in words.
+//! Insights: the results in words, as they were saved with the experiment.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use crate::api::insights::Insight;
 use crate::cockpit::format;
 use crate::cockpit::state::{ExperimentDetail, Laid};
 use crate::domain::Experiment;
@@ -17,7 +18,11 @@ const MEASURE: u16 = 96;
 pub fn draw(pen: &mut Pen<'_>, experiment: &Experiment, detail: &ExperimentDetail, now: Timestamp) -> Laid {
     let theme = pen.theme;
     let (width, height) = (pen.width(), pen.height());
-    let Some(results) = &detail.results.value else {
+    let saved = match &detail.insight.value {
+        Some(Some(insight)) => Some(insight),
+        _ => None,
+    };
+    if detail.results.value.is_none() && saved.is_none() {
         let mut inside = pen.part(2, 0, width.saturating_sub(4), height);
         match &detail.results.failure {
             Some(failure) => {
@@ -32,8 +37,92 @@ pub fn draw(pen: &mut Pen<'_>, experiment: &Experiment, detail: &ExperimentDetai
             }
         }
         return Laid::default();
-    };
+    }
     let mut page = Page::new(theme, width.min(MEASURE));
+    match saved {
+        Some(insight) => of_saved(&mut page, experiment, detail, insight, now),
+        None => of_now(&mut page, experiment, detail, now),
+    }
+    page.draw(pen, detail.row())
+}
+
+fn of_saved(
+    page: &mut Page<'_>,
+    experiment: &Experiment,
+    detail: &ExperimentDetail,
+    insight: &Insight,
+    now: Timestamp,
+) {
+    let theme = page.theme;
+    let age = format!(
+        "of {} UTC, {} ago, saved by {}",
+        format::moment(insight.generated_at, &TimeZone::UTC),
+        format::age(insight.generated_at, now),
+        insight.actor
+    );
+    page.heading("Summary", &age);
+    page.text(
+        "Written by rules from the numbers, not by a language model. It does not follow the data: R writes it anew.",
+        theme.dim,
+    );
+    let changed = changes(experiment, detail, insight);
+    if changed.is_empty() {
+        page.text("Nothing has changed since.", theme.ok);
+    }
+    for line in changed {
+        page.text(&line, theme.stale);
+    }
+    for paragraph in &insight.paragraphs {
+        page.heading(&paragraph.title, "");
+        page.text(&paragraph.text, theme.text);
+    }
+}
+
+/// What has changed since it was saved: the configuration, and the data.
+fn changes(experiment: &Experiment, detail: &ExperimentDetail, insight: &Insight) -> Vec<String> {
+    let mut lines = Vec::new();
+    if !insight.changed_since.is_empty() {
+        lines.push(format!(
+            "Since then the configuration changed (v{} to v{}): {}.",
+            insight.resource_version,
+            experiment.resource_version,
+            insight.changed_since.join(", ")
+        ));
+    } else if experiment.resource_version > insight.resource_version {
+        lines.push(format!(
+            "Since then the configuration changed (v{} to v{}).",
+            insight.resource_version, experiment.resource_version
+        ));
+    }
+    if let Some(results) = &detail.results.value
+        && results.query == crate::api::results::ResultsQuery::default()
+    {
+        let subjects: u64 = results.arms.iter().map(|arm| arm.subjects).sum();
+        let conversions: u64 = results.arms.iter().map(|arm| arm.conversions).sum();
+        let more = |then: u64, is: u64, one: &str, many: &str| match is.cmp(&then) {
+            std::cmp::Ordering::Greater => Some(format!("{} more", format::counted(is - then, one, many))),
+            std::cmp::Ordering::Less => Some(format!("{} fewer", format::counted(then - is, one, many))),
+            std::cmp::Ordering::Equal => None,
+        };
+        let data: Vec<String> = [
+            more(insight.subjects, subjects, "subject", "subjects"),
+            more(insight.conversions, conversions, "conversion", "conversions"),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        if !data.is_empty() {
+            lines.push(format!("Since then the data changed: {}.", data.join(", ")));
+        }
+    }
+    lines
+}
+
+fn of_now(page: &mut Page<'_>, experiment: &Experiment, detail: &ExperimentDetail, now: Timestamp) {
+    let theme = page.theme;
+    let Some(results) = &detail.results.value else {
+        return;
+    };
     let age = format!(
         "of {} UTC, {} ago",
         format::moment(results.computed_at, &TimeZone::UTC),
@@ -44,6 +133,16 @@ pub fn draw(pen: &mut Pen<'_>, experiment: &Experiment, detail: &ExperimentDetai
         "Written by rules from the numbers of Analytics, not by a language model. It follows the data by itself.",
         theme.dim,
     );
+    match (&detail.insight.value, &detail.insight.failure) {
+        (None, Some(failure)) => {
+            page.text(
+                &format!("Whether one was saved is not known: {}", failure.message),
+                theme.warn,
+            );
+        }
+        (Some(None), _) => page.text("None was saved yet: R saves one with the experiment.", theme.dim),
+        _ => {}
+    }
     if results.query != crate::api::results::ResultsQuery::default() {
         page.text("The filters of the Analytics tab apply.", theme.info);
     }
@@ -57,5 +156,4 @@ pub fn draw(pen: &mut Pen<'_>, experiment: &Experiment, detail: &ExperimentDetai
         page.heading(paragraph.title, "");
         page.text(&paragraph.text, theme.text);
     }
-    page.draw(pen, detail.row())
 }

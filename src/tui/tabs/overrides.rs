@@ -5,10 +5,12 @@ use ratatui::layout::Position;
 
 use crate::cockpit::format;
 use crate::cockpit::state::Laid;
+use crate::cockpit::state::import::is_unfinished;
 use crate::cockpit::state::overrides::OverridesState;
-use crate::domain::Experiment;
+use crate::api::imports::{Import, ImportState};
+use crate::domain::{Experiment, Flag, Variant};
 use crate::tui::field;
-use crate::tui::glyphs::arm_slots;
+use crate::tui::glyphs::{Tone, arm_slots};
 use crate::tui::widgets::Pen;
 use crate::tui::widgets::empty::empty;
 use crate::tui::widgets::heading::Heading;
@@ -21,6 +23,16 @@ pub fn draw(
     now: Timestamp,
     cursor: &mut Option<Position>,
 ) -> Laid {
+    let (width, height) = (pen.width(), pen.height());
+    let top = top(pen, overrides, cursor);
+    let mut body = pen.part(0, top, width, height.saturating_sub(top));
+    let empty_hint = "An override forces one user or device into a variant, before everything else. i imports many \
+                      at once, with a dry run first.";
+    rows(&mut body, &experiment.variants, overrides, empty_hint, now)
+}
+
+/// Heading and search; the rows they took.
+fn top(pen: &mut Pen<'_>, overrides: &OverridesState, cursor: &mut Option<Position>) -> u16 {
     let (width, height) = (pen.width(), pen.height());
     let theme = pen.theme;
     let counts = overrides.page.value.as_ref().map_or_else(String::new, |page| {
@@ -56,11 +68,54 @@ pub fn draw(
         }
         top += 1;
     }
-    let mut body = pen.part(0, top, width, height.saturating_sub(top));
-    rows(&mut body, experiment, overrides, now)
+    top
 }
 
-fn rows(pen: &mut Pen<'_>, experiment: &Experiment, overrides: &OverridesState, now: Timestamp) -> Laid {
+/// One line for each import that waits for somebody; the rows it took.
+pub fn unfinished(pen: &mut Pen<'_>, imports: &[Import]) -> u16 {
+    let theme = pen.theme;
+    let waiting: Vec<&Import> = imports.iter().filter(|i| is_unfinished(i)).collect();
+    let shown = waiting.len().min(usize::from(pen.height() / 4));
+    let mut y = 0;
+    for import in &waiting[..shown] {
+        let text = match import.state {
+            ImportState::Staged => "nothing of it is in force".to_owned(),
+            _ => format!("{} of {} chunks in force", import.applied_chunks, import.chunks),
+        };
+        let text = format!(
+            "{} Import of {} ids into {} is unfinished: {text}. I goes on with it, or undoes it.",
+            theme.glyphs.tone(Tone::Warn),
+            format::count(import.unique),
+            import.variant
+        );
+        pen.text(1, y, &theme.glyphs.text(&text), theme.warn);
+        y += 1;
+    }
+    y
+}
+
+/// Draws the overrides of a flag.
+pub fn draw_flag(
+    pen: &mut Pen<'_>,
+    flag: &Flag,
+    overrides: &OverridesState,
+    now: Timestamp,
+    cursor: &mut Option<Position>,
+) -> Laid {
+    let (width, height) = (pen.width(), pen.height());
+    let top = top(pen, overrides, cursor);
+    let mut body = pen.part(0, top, width, height.saturating_sub(top));
+    let hint = "An override forces one user or device into a variant while the flag is on. n adds one.";
+    rows(&mut body, &flag.variants, overrides, hint, now)
+}
+
+fn rows(
+    pen: &mut Pen<'_>,
+    variants: &[Variant],
+    overrides: &OverridesState,
+    hint: &str,
+    now: Timestamp,
+) -> Laid {
     let theme = pen.theme;
     let (width, height) = (pen.width(), pen.height());
     let Some(page) = &overrides.page.value else {
@@ -85,8 +140,7 @@ fn rows(pen: &mut Pen<'_>, experiment: &Experiment, overrides: &OverridesState, 
             empty(
                 &mut inside,
                 "No overrides: nobody is forced into a variant.",
-                "An override forces one user or device into a variant, before everything else: \
-                 PUT /experiments/{key}/overrides sets them, one or many.",
+                hint,
             );
         } else {
             empty(
@@ -97,7 +151,7 @@ fn rows(pen: &mut Pen<'_>, experiment: &Experiment, overrides: &OverridesState, 
         }
         return Laid::default();
     }
-    let slots = arm_slots(experiment.variants.iter().map(|v| v.is_control));
+    let slots = arm_slots(variants.iter().map(|v| v.is_control));
     let rows = usize::from(height);
     let first = overrides
         .selected
@@ -112,8 +166,7 @@ fn rows(pen: &mut Pen<'_>, experiment: &Experiment, overrides: &OverridesState, 
     };
     let id = width.saturating_sub(rest + 4).max(8);
     for (y, (at, item)) in (0_u16..).zip(page.overrides.iter().enumerate().skip(first).take(rows)) {
-        let slot = experiment
-            .variants
+        let slot = variants
             .iter()
             .position(|v| v.key == item.variant)
             .and_then(|at| slots.get(at).copied());

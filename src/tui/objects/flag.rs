@@ -1,0 +1,270 @@
+//! The page of a flag: what is configured, with the changes that are not saved.
+
+use jiff::Timestamp;
+use ratatui::layout::Position;
+use ratatui::style::Style;
+
+use crate::api::flags::FlagRow;
+use crate::cockpit::format;
+use crate::cockpit::rule_text;
+use crate::cockpit::state::objects::{FlagDetail, FlagDraft, FlagPart};
+use crate::cockpit::state::{Laid, State};
+use crate::cockpit::update::flag::{Item, items};
+use crate::cockpit::update::form::words::part_text;
+use crate::domain::Flag;
+use crate::tui::page::{Span, draw_spans};
+use crate::tui::tabs::overrides;
+use crate::tui::widgets::Pen;
+use crate::tui::widgets::empty::empty;
+use crate::tui::widgets::heading::Heading;
+
+/// Columns of the labels.
+const LABEL: usize = 13;
+
+/// A line of the page.
+enum Line {
+    Blank,
+    Heading(&'static str, String),
+    /// A line that can be chosen, or one that only tells.
+    Spans(Option<Item>, Vec<Span>),
+}
+
+/// Draws the page, or the overrides in its place.
+pub fn draw(pen: &mut Pen<'_>, state: &State, now: Timestamp, cursor: &mut Option<Position>) -> Laid {
+    let Some((detail, row)) = state.objects.open_flag() else {
+        let (width, height) = (pen.width(), pen.height());
+        let mut inside = pen.part(2, 0, width.saturating_sub(4), height);
+        match &state.objects.flags.rows.failure {
+            Some(failure) => {
+                let text = format!("Cannot load the flag: {}", failure.message);
+                empty(&mut inside, &text, super::again(failure));
+            }
+            None => {
+                empty(&mut inside, "The flag is gone.", "Esc goes back to the list.");
+            }
+        }
+        return Laid::default();
+    };
+    if let Some(page) = &detail.overrides {
+        return overrides::draw_flag(pen, &row.flag, page, now, cursor);
+    }
+    let draft = state.objects.draft(detail.id);
+    let lines = lines(pen, state, detail, row, draft, now);
+    let flag = draft.map_or(&row.flag, |d| &d.mine);
+    let items = items(flag);
+    let chosen = items.get(detail.item.min(items.len() - 1)).copied();
+    let at = lines
+        .iter()
+        .position(|line| matches!(line, Line::Spans(Some(item), _) if Some(*item) == chosen))
+        .unwrap_or(0);
+    let rows = usize::from(pen.height());
+    // The cursor in the middle, and no lines wasted at the end; the first item shows what is above it.
+    let first = at.saturating_sub(rows / 2).min(lines.len().saturating_sub(rows));
+    let width = pen.width();
+    for (y, (n, line)) in (0_u16..).zip(lines.iter().enumerate().skip(first).take(rows)) {
+        match line {
+            Line::Blank => {}
+            Line::Heading(title, detail) => {
+                let heading = Heading {
+                    title,
+                    detail,
+                    ..Heading::default()
+                };
+                heading.draw(&mut pen.part(0, y, width, 1));
+            }
+            Line::Spans(_, spans) => draw_spans(pen, 1, y, spans),
+        }
+        if n == at {
+            pen.restyle_row(y, pen.theme.selection);
+        }
+    }
+    Laid {
+        rows,
+        last: items.len().saturating_sub(1),
+    }
+}
+
+/// How many changes are not saved, for the footer.
+#[must_use]
+pub fn place(state: &State) -> String {
+    let draft = state.objects.flag.as_deref().and_then(|d| state.objects.draft(d.id));
+    match draft.map_or(0, |d| d.changed().len()) {
+        0 => String::new(),
+        n => format::counted(n as u64, "change not saved", "changes not saved"),
+    }
+}
+
+fn lines(
+    pen: &Pen<'_>,
+    state: &State,
+    _detail: &FlagDetail,
+    row: &FlagRow,
+    draft: Option<&FlagDraft>,
+    now: Timestamp,
+) -> Vec<Line> {
+    let theme = pen.theme;
+    let flag = draft.map_or(&row.flag, |d| &d.mine);
+    let mut lines = Vec::new();
+    if let Some(draft) = draft.filter(|d| !d.both.is_empty()) {
+        for part in &draft.both {
+            lines.push(Line::Spans(
+                None,
+                vec![(
+                    format!(
+                        "{} {} changed by somebody else {} ago: theirs {}, yours {}   m keeps yours, t takes theirs",
+                        theme.glyphs.tone(crate::tui::glyphs::Tone::Warn),
+                        part.label(),
+                        format::age(draft.base.updated_at, now),
+                        part_text(state, &draft.base, *part),
+                        part_text(state, &draft.mine, *part),
+                    ),
+                    theme.warn,
+                )],
+            ));
+        }
+        lines.push(Line::Blank);
+    }
+    lines.push(Line::Heading("Flag", String::new()));
+    let (mark, word, style) = super::rows::standing(theme, &row.flag);
+    lines.push(Line::Spans(
+        Some(Item::Enabled),
+        vec![
+            (format!("{:<LABEL$}", "state"), theme.dim),
+            (format!("{mark} {word}"), style),
+            (
+                if row.flag.enabled {
+                    String::new()
+                } else {
+                    "   everybody gets off".to_owned()
+                },
+                theme.dim,
+            ),
+        ],
+    ));
+    for part in [
+        FlagPart::Name,
+        FlagPart::Description,
+        FlagPart::Rollout,
+        FlagPart::Mode,
+        FlagPart::Deployments,
+    ] {
+        lines.push(Line::Spans(Some(Item::Part(part)), part_spans(pen, state, flag, draft, part)));
+    }
+    if let Some(experiment) = &row.decided_by {
+        lines.push(Line::Spans(
+            None,
+            vec![
+                (format!("{:<LABEL$}", "decided by"), theme.dim),
+                (experiment.to_string(), theme.info),
+                ("   while it runs, rollout and rules below do not count".to_owned(), theme.dim),
+            ],
+        ));
+    }
+    let note = |part: FlagPart| match draft {
+        Some(draft) if !part.same(&draft.base, &draft.mine) => {
+            format!("{} changed, was {}", theme.glyphs.dot(), part_text(state, &draft.base, part))
+        }
+        _ => String::new(),
+    };
+    lines.push(Line::Blank);
+    lines.push(Line::Heading("Variants", note(FlagPart::Variants)));
+    for (at, variant) in flag.variants.iter().enumerate() {
+        let payload = if variant.payload.is_null() {
+            String::new()
+        } else {
+            format!("   {}", variant.payload)
+        };
+        let name = if variant.name.is_empty() {
+            String::new()
+        } else {
+            format!("   {}", variant.name)
+        };
+        lines.push(Line::Spans(
+            Some(Item::Variant(at)),
+            vec![
+                (
+                    format!("{} {:<16}", theme.glyphs.arm(at), variant.key.as_str()),
+                    theme.arm(at),
+                ),
+                (format!("{:>6} %", variant.traffic_pct.to_string()), theme.text),
+                (name, theme.dim),
+                (payload, theme.text),
+            ],
+        ));
+    }
+    lines.push(Line::Spans(
+        Some(Item::AddVariant),
+        vec![("+ a variant".to_owned(), theme.dim)],
+    ));
+    lines.push(Line::Blank);
+    lines.push(Line::Heading("Rules", note(FlagPart::Rules)));
+    for (at, rule) in flag.rules.iter().enumerate() {
+        let arm = flag.variants.iter().position(|v| v.key == rule.variant);
+        let style: Style = arm.map_or(theme.warn, |arm| theme.arm(arm));
+        let text = if rule.conditions.is_empty() {
+            "everybody".to_owned()
+        } else {
+            rule_text::write(&rule.conditions)
+        };
+        lines.push(Line::Spans(
+            Some(Item::Rule(at)),
+            vec![
+                (format!("{:>5}  ", rule.priority), theme.dim),
+                (text, theme.text),
+                (format!(" {} ", theme.glyphs.arrow()), theme.dim),
+                (rule.variant.to_string(), style),
+            ],
+        ));
+    }
+    lines.push(Line::Spans(
+        Some(Item::AddRule),
+        vec![("+ a rule, tried before the rollout".to_owned(), theme.dim)],
+    ));
+    lines.push(Line::Blank);
+    lines.push(Line::Heading("Overrides", String::new()));
+    lines.push(Line::Spans(
+        Some(Item::Overrides),
+        vec![
+            (
+                format::counted(row.overrides, "subject is", "subjects are"),
+                theme.text,
+            ),
+            (" forced into a variant".to_owned(), theme.text),
+        ],
+    ));
+    lines
+}
+
+fn part_spans(
+    pen: &Pen<'_>,
+    state: &State,
+    flag: &Flag,
+    draft: Option<&FlagDraft>,
+    part: FlagPart,
+) -> Vec<Span> {
+    let theme = pen.theme;
+    let mut spans = vec![(format!("{:<LABEL$}", part.label()), theme.dim)];
+    match draft.filter(|d| !part.same(&d.base, &d.mine)) {
+        Some(draft) => {
+            spans.push((
+                format!(
+                    "{} {} {} {}",
+                    "~",
+                    part_text(state, &draft.base, part),
+                    theme.glyphs.arrow(),
+                    part_text(state, &draft.mine, part)
+                ),
+                theme.dirty,
+            ));
+        }
+        None => {
+            let text = part_text(state, flag, part);
+            let style = if text == "none" { theme.dim } else { theme.text };
+            spans.push((text, style));
+        }
+    }
+    if part == FlagPart::Rollout {
+        spans.push(("   of subjects get one of the variants, the rest off".to_owned(), theme.dim));
+    }
+    spans
+}

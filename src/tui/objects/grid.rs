@@ -1,0 +1,132 @@
+//! Rows with a cursor: a label, and columns that give way where there is no room.
+
+use ratatui::style::Style;
+
+use crate::cockpit::state::Laid;
+use crate::tui::page::Span;
+use crate::tui::widgets::Pen;
+use crate::tui::widgets::pen::columns;
+
+/// A column beside the label.
+#[derive(Debug, Clone, Copy)]
+pub struct Column {
+    /// Its title.
+    pub title: &'static str,
+    /// Its width.
+    pub width: u16,
+    /// Whether its texts keep to the right side, as numbers do.
+    pub right: bool,
+    /// How soon it gives way: the highest goes first.
+    pub rank: u8,
+}
+
+impl Column {
+    /// A column of words.
+    #[must_use]
+    pub const fn left(title: &'static str, width: u16, rank: u8) -> Self {
+        Self {
+            title,
+            width,
+            right: false,
+            rank,
+        }
+    }
+
+    /// A column of numbers.
+    #[must_use]
+    pub const fn right(title: &'static str, width: u16, rank: u8) -> Self {
+        Self {
+            title,
+            width,
+            right: true,
+            rank,
+        }
+    }
+}
+
+/// A row.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// A glyph in front.
+    pub mark: (&'static str, Style),
+    /// What it is.
+    pub label: Span,
+    /// The other columns.
+    pub cells: Vec<Span>,
+}
+
+/// Blank columns between two columns.
+const GAP: u16 = 2;
+/// The glyph with the blanks around it.
+const MARK: u16 = 3;
+/// The least that a label gets before columns give way.
+const LEAST_LABEL: u16 = 14;
+
+/// Draws titles and those rows that are in view; `longest` is the width of the longest label.
+pub fn draw(
+    pen: &mut Pen<'_>,
+    title: &str,
+    longest: u16,
+    all: &[Column],
+    count: usize,
+    selected: usize,
+    row: impl Fn(usize) -> Row,
+) -> Laid {
+    let (width, height) = (pen.width(), pen.height());
+    let mut shown: Vec<usize> = (0..all.len()).collect();
+    let taken = |shown: &[usize]| -> u16 { shown.iter().map(|at| all[*at].width + GAP).sum() };
+    let wanted = longest.clamp(LEAST_LABEL, 40);
+    while MARK + wanted + taken(&shown) > width {
+        let Some(last) = shown.iter().enumerate().max_by_key(|(_, at)| all[**at].rank).map(|(n, _)| n) else {
+            break;
+        };
+        shown.remove(last);
+    }
+    let label = width.saturating_sub(MARK + taken(&shown)).min(wanted.max(LEAST_LABEL));
+    let dim = pen.theme.dim;
+    let titled = u16::from(height >= 3);
+    if titled > 0 {
+        pen.text_within(MARK, 0, title, label, dim);
+        let mut x = MARK + label + GAP;
+        for at in &shown {
+            cell(pen, x, 0, &all[*at], &(all[*at].title.to_owned(), dim));
+            x += all[*at].width + GAP;
+        }
+    }
+    let rows = usize::from(height - titled);
+    let first = selected.saturating_sub(rows / 2).min(count.saturating_sub(rows));
+    for (y, at) in (titled..height).zip(first..count) {
+        let row = row(at);
+        pen.text(1, y, row.mark.0, row.mark.1);
+        let text = pen.glyphs().text(&row.label.0);
+        pen.text_within(MARK, y, &text, label, row.label.1);
+        let mut x = MARK + label + GAP;
+        for column in &shown {
+            if let Some(span) = row.cells.get(*column) {
+                cell(pen, x, y, &all[*column], span);
+            }
+            x += all[*column].width + GAP;
+        }
+        if at == selected {
+            pen.restyle_row(y, pen.theme.selection);
+        }
+    }
+    Laid {
+        rows,
+        last: count.saturating_sub(1),
+    }
+}
+
+fn cell(pen: &mut Pen<'_>, x: u16, y: u16, column: &Column, (text, style): &Span) {
+    let text = pen.glyphs().text(text);
+    if column.right {
+        pen.text_before(x + column.width, y, &text, column.width, *style);
+    } else {
+        pen.text_within(x, y, &text, column.width, *style);
+    }
+}
+
+/// The width of the longest of some labels.
+pub fn longest<'a>(labels: impl Iterator<Item = &'a str>) -> u16 {
+    labels.map(columns).max().unwrap_or(0)
+}

@@ -1,0 +1,235 @@
+//! The rows of each list.
+
+use jiff::Timestamp;
+use ratatui::style::Style;
+
+use super::grid::{self, Column, Row, longest};
+use crate::api::deployments::DeploymentRow;
+use crate::api::flags::FlagRow;
+use crate::api::projects::{ProjectRow, TokenRow};
+use crate::cockpit::format;
+use crate::cockpit::state::{Laid, State};
+use crate::domain::flag::OFF;
+use crate::domain::{Environment, Flag};
+use crate::tui::theme::Theme;
+use crate::tui::widgets::Pen;
+
+/// Glyph, word and style of how a flag stands.
+#[must_use]
+pub fn standing(theme: &Theme, flag: &Flag) -> (&'static str, &'static str, Style) {
+    use crate::domain::Status;
+    if flag.archived {
+        (
+            theme.glyphs.status(Status::Archived, false),
+            "archived",
+            theme.dim,
+        )
+    } else if flag.enabled {
+        (theme.glyphs.status(Status::Active, false), "on", theme.ok)
+    } else {
+        (theme.glyphs.status(Status::Draft, false), "off", theme.dim)
+    }
+}
+
+/// The variants that a flag serves, in a few words.
+#[must_use]
+pub fn serves(flag: &Flag) -> String {
+    let served: Vec<String> = flag
+        .variants
+        .iter()
+        .filter(|v| !v.key.as_str().eq_ignore_ascii_case(OFF))
+        .map(|v| format!("{} {}", v.key, v.traffic_pct))
+        .collect();
+    served.join(", ")
+}
+
+pub fn flags(pen: &mut Pen<'_>, state: &State, shown: &[&FlagRow], at: usize, now: Timestamp) -> Laid {
+    const COLUMNS: [Column; 9] = [
+        Column::left("state", 8, 0),
+        Column::right("rollout %", 9, 1),
+        Column::left("serves %", 22, 3),
+        Column::left("decided by", 18, 2),
+        Column::left("name", 22, 7),
+        Column::left("evaluation", 10, 6),
+        Column::left("deployments", 18, 8),
+        Column::right("overrides", 9, 5),
+        Column::left("changed", 8, 4),
+    ];
+    let theme = pen.theme;
+    let none = theme.glyphs.none();
+    let label = longest(shown.iter().map(|row| row.flag.key.as_str()));
+    grid::draw(pen, "key", label + 1, &COLUMNS, shown.len(), at, |at| {
+        let row = shown[at];
+        let flag = &row.flag;
+        let (mark, word, style) = standing(theme, flag);
+        let dirty = state.objects.draft(flag.id).is_some_and(|d| !d.changed().is_empty());
+        let names: Vec<String> = flag
+            .deployments
+            .iter()
+            .map(|id| state.objects.deployment_name(*id))
+            .collect();
+        let decided = match &row.decided_by {
+            Some(key) => (key.to_string(), theme.info),
+            None => (none.to_owned(), theme.dim),
+        };
+        Row {
+            mark: (mark, style),
+            label: (
+                format!("{}{}", flag.key, if dirty { "*" } else { "" }),
+                if dirty {
+                    theme.dirty
+                } else if flag.enabled {
+                    theme.heading
+                } else {
+                    theme.text
+                },
+            ),
+            cells: vec![
+                (word.to_owned(), style),
+                (flag.rollout_pct.to_string(), theme.text),
+                (serves(flag), theme.text),
+                decided,
+                (flag.name.clone(), theme.dim),
+                (flag.evaluation_mode.as_str().to_owned(), theme.dim),
+                (names.join(", "), theme.dim),
+                (format::count(row.overrides), theme.text),
+                (format::age(flag.updated_at, now), theme.dim),
+            ],
+        }
+    })
+}
+
+pub fn deployments(pen: &mut Pen<'_>, shown: &[&DeploymentRow], at: usize, now: Timestamp) -> Laid {
+    const COLUMNS: [Column; 6] = [
+        Column::left("kind", 6, 0),
+        Column::left("key", 20, 1),
+        Column::left("state", 24, 2),
+        Column::right("experiments", 11, 3),
+        Column::right("flags", 5, 4),
+        Column::left("new key", 8, 5),
+    ];
+    let theme = pen.theme;
+    let none = theme.glyphs.none();
+    let label = longest(shown.iter().map(|row| row.deployment.name.as_str()));
+    grid::draw(pen, "name", label, &COLUMNS, shown.len(), at, |at| {
+        let row = shown[at];
+        let d = &row.deployment;
+        let grace = d.previous_key_until.filter(|until| *until > now);
+        let (mark, state, style) = match (d.revoked_at, grace) {
+            (Some(at), _) => (
+                theme.glyphs.status(crate::domain::Status::Ended, false),
+                format!("revoked {} ago", format::age(at, now)),
+                theme.danger,
+            ),
+            (None, Some(until)) => (
+                theme.glyphs.status(crate::domain::Status::Active, false),
+                format!("old key ends in {}", format::age(now, until)),
+                theme.warn,
+            ),
+            (None, None) => (
+                theme.glyphs.status(crate::domain::Status::Active, false),
+                if d.is_default { "taken, default" } else { "taken" }.to_owned(),
+                theme.ok,
+            ),
+        };
+        let rotated = d.rotated_at.map_or_else(|| none.to_owned(), |at| format::age(at, now));
+        Row {
+            mark: (mark, style),
+            label: (d.name.clone(), theme.heading),
+            cells: vec![
+                (d.kind.as_str().to_owned(), theme.text),
+                (d.key_hint.clone(), theme.dim),
+                (state, style),
+                (format::count(row.experiments), theme.text),
+                (format::count(row.flags), theme.text),
+                (rotated, theme.dim),
+            ],
+        }
+    })
+}
+
+pub fn projects(pen: &mut Pen<'_>, state: &State, shown: &[&ProjectRow], at: usize) -> Laid {
+    const COLUMNS: [Column; 7] = [
+        Column::left("environment", 11, 0),
+        Column::left("protected", 9, 1),
+        Column::left("you", 6, 2),
+        Column::right("experiments", 11, 4),
+        Column::right("active", 6, 3),
+        Column::right("flags", 5, 5),
+        Column::left("name", 26, 6),
+    ];
+    let theme = pen.theme;
+    let none = theme.glyphs.none();
+    let here = state.me.as_ref().map(|me| me.project.id);
+    let label = longest(shown.iter().map(|row| row.project.key.as_str()));
+    grid::draw(pen, "key", label, &COLUMNS, shown.len(), at, |at| {
+        let row = shown[at];
+        let project = &row.project;
+        let open = here == Some(project.id);
+        let environment = match project.environment {
+            Environment::Production => project.environment.as_str().to_uppercase(),
+            other => other.as_str().to_owned(),
+        };
+        let protected = if project.protected {
+            ("protected".to_owned(), theme.warn)
+        } else {
+            (none.to_owned(), theme.dim)
+        };
+        Row {
+            mark: if open {
+                (theme.glyphs.status(crate::domain::Status::Active, false), theme.accent)
+            } else {
+                (" ", theme.dim)
+            },
+            label: (project.key.to_string(), if open { theme.accent } else { theme.heading }),
+            cells: vec![
+                (environment, theme.environment(project.environment)),
+                protected,
+                (row.role.as_str().to_owned(), theme.text),
+                (format::count(row.experiments), theme.text),
+                (format::count(row.active), theme.text),
+                (format::count(row.flags), theme.text),
+                (project.name.clone(), theme.dim),
+            ],
+        }
+    })
+}
+
+pub fn tokens(pen: &mut Pen<'_>, shown: &[&TokenRow], at: usize, now: Timestamp) -> Laid {
+    const COLUMNS: [Column; 3] = [
+        Column::left("state", 22, 1),
+        Column::left("roles", 44, 2),
+        Column::left("made", 9, 3),
+    ];
+    let theme = pen.theme;
+    let label = longest(shown.iter().map(|token| token.name.as_str()));
+    grid::draw(pen, "name", label, &COLUMNS, shown.len(), at, |at| {
+        let token = shown[at];
+        let ended = token.expires_at.filter(|at| *at <= now);
+        let (mark, state, style) = match (token.revoked_at, ended, token.expires_at) {
+            (Some(at), ..) => ("x", format!("revoked {} ago", format::age(at, now)), theme.danger),
+            (None, Some(at), _) => ("x", format!("ended {} ago", format::age(at, now)), theme.danger),
+            (None, None, Some(at)) => ("*", format!("ends in {}", format::age(now, at)), theme.ok),
+            (None, None, None) => ("*", "taken".to_owned(), theme.ok),
+        };
+        let status = if mark == "x" {
+            crate::domain::Status::Ended
+        } else {
+            crate::domain::Status::Active
+        };
+        let roles: Vec<String> = token
+            .roles
+            .iter()
+            .map(|(project, role)| format!("{project} {}", role.as_str()))
+            .collect();
+        Row {
+            mark: (theme.glyphs.status(status, false), style),
+            label: (token.name.clone(), theme.heading),
+            cells: vec![
+                (state, style),
+                (roles.join(", "), theme.text),
+                (format::age(token.created_at, now), theme.dim),
+            ],
+        }
+    })
+}

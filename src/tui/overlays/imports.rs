@@ -1,0 +1,109 @@
+//! `I`: the bulk imports of an experiment, and how far each is.
+
+use jiff::Timestamp;
+use ratatui::layout::Position;
+use ratatui::style::Style;
+
+use super::{Canvas, rows};
+use crate::api::imports::{Import, ImportState};
+use crate::cockpit::format;
+use crate::cockpit::state::import::ImportsPanel;
+use crate::cockpit::state::{Laid, State};
+use crate::tui::objects::again;
+use crate::tui::theme::Theme;
+use crate::tui::widgets::empty::empty;
+
+/// As wide as its lines need.
+const WIDEST: u16 = 96;
+
+/// How far an import is, in words.
+#[must_use]
+pub fn progress(theme: &Theme, import: &Import) -> (String, Style) {
+    let of = format!("{} of {} chunks in force", import.applied_chunks, import.chunks);
+    match import.state {
+        ImportState::Staged => ("staged, nothing in force".to_owned(), theme.warn),
+        ImportState::Applying => (format!("unfinished: {of}"), theme.warn),
+        ImportState::Applied => ("in force".to_owned(), theme.ok),
+        ImportState::Undoing => (format!("undo unfinished: {of}"), theme.warn),
+        ImportState::Undone => (
+            match import.kept {
+                0 => "undone".to_owned(),
+                n => format!("undone, {} left alone", format::count(n)),
+            },
+            theme.dim,
+        ),
+    }
+}
+
+/// Draws the panel.
+pub fn draw(
+    canvas: &mut Canvas<'_, '_>,
+    state: &State,
+    panel: &ImportsPanel,
+    now: Timestamp,
+) -> (Laid, Option<Position>) {
+    let theme = canvas.theme;
+    let width = canvas.inside_width(WIDEST);
+    let Some(detail) = state.open.as_deref() else {
+        return (Laid::default(), None);
+    };
+    let imports = detail.imports.value.as_deref();
+    let height = imports.map_or(4, |all| rows(all.len() * 2)).clamp(4, 30);
+    let title = format!("Imports into {}", detail.name);
+    let hint = theme.glyphs.text("⏎ open   u undo   delete forgets   Esc closes");
+    let laid = canvas.boxed(&title, &hint, (width, height), |pen| match imports {
+        None | Some([]) => {
+            match (&detail.imports.failure, imports) {
+                (Some(failure), None) => {
+                    let text = format!("Cannot load the imports: {}", failure.message);
+                    empty(pen, &text, again(failure));
+                }
+                (None, None) => {
+                    pen.text(0, 0, &theme.glyphs.text("Asking for the imports …"), theme.dim);
+                }
+                (_, Some(_)) => {
+                    empty(
+                        pen,
+                        "Nothing was imported in bulk yet.",
+                        "i on the Overrides tab takes up to a million ids at once, with a dry run first.",
+                    );
+                }
+            }
+            Laid::default()
+        }
+        Some(all) => {
+            let selected = panel.selected.min(all.len() - 1);
+            let shown = usize::from(pen.height() / 2).max(1);
+            let first = selected.saturating_sub(shown / 2).min(all.len().saturating_sub(shown));
+            for (n, (at, import)) in (0_u16..).zip(all.iter().enumerate().skip(first).take(shown)) {
+                let y = n * 2;
+                let (text, style) = progress(theme, import);
+                let from = import.source_name.as_deref().unwrap_or("somewhere");
+                let head = format!(
+                    "{} ids {} {}, by {}",
+                    format::count(import.unique),
+                    theme.glyphs.arrow(),
+                    import.variant,
+                    import.subject_type.as_str()
+                );
+                let end = pen.text(0, y, &head, theme.text);
+                pen.text(end + 2, y, &theme.glyphs.text(&text), style);
+                if at == selected {
+                    pen.restyle_row(y, theme.selection);
+                }
+                let below = format!(
+                    "  from {from}, {} by {}, {} ago",
+                    import.sha256.get(..8).unwrap_or_default(),
+                    import.actor,
+                    format::age(import.updated_at, now)
+                );
+                pen.text(0, y + 1, &theme.glyphs.text(&below), theme.dim);
+            }
+            Laid {
+                rows: shown,
+                last: all.len() - 1,
+            }
+        }
+    });
+    (laid, None)
+}

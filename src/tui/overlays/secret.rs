@@ -1,0 +1,36 @@
+//! Something that is shown only once.
+
+use ratatui::layout::Position;
+
+use super::{Canvas, WIDEST, rows};
+use crate::cockpit::state::Laid;
+use crate::cockpit::state::objects::Secret;
+use crate::tui::page::Page;
+
+/// Draws the panel.
+pub fn draw(canvas: &mut Canvas<'_, '_>, secret: &Secret) -> (Laid, Option<Position>) {
+    let theme = canvas.theme;
+    let width = canvas.inside_width(WIDEST);
+    let mut page = Page::new(theme, width);
+    page.line(vec![(secret.text.to_string(), theme.heading)]);
+    page.blank();
+    page.text(&secret.note, if secret.copied { theme.dim } else { theme.warn });
+    page.blank();
+    page.line(vec![
+        ("y".to_owned(), theme.key),
+        (" copies it".to_owned(), theme.dim),
+        ("   Esc".to_owned(), theme.key),
+        (
+            if secret.asked && !secret.copied {
+                " closes it, not copied"
+            } else {
+                " closes"
+            }
+            .to_owned(),
+            theme.dim,
+        ),
+    ]);
+    let right = if secret.copied { "" } else { "shown once" };
+    let laid = canvas.boxed(&secret.title, right, (width, rows(page.len())), |pen| page.draw(pen, 0));
+    (laid, None)
+}
