@@ -615,7 +615,7 @@ pub const COMMANDS: &[Entry] = &[
         "object.convert",
         &[(In::Flags, "V"), (In::Experiment, "V"), (In::List, "V")],
         "convert",
-        14,
+        24,
         "Make an experiment of the flag, or a flag of the experiment",
     ))),
     writing(in_palette(entry(
@@ -623,7 +623,7 @@ pub const COMMANDS: &[Entry] = &[
         "object.copy-to",
         &[(In::Flags, "C"), (In::Experiment, "C"), (In::List, "C")],
         "copy to",
-        15,
+        25,
         "Copy the flag or the experiment, also to another project",
     ))),
     writing(entry(

@@ -133,6 +133,7 @@ fn run(steps: Vec<Step>, role: Role, protected: bool) {
                 Action::Paste {
                     text,
                     truncated: false,
+                    more: false,
                 },
             ),
             Step::Resize(width, height) => {

@@ -112,6 +112,7 @@ fn a_dialog_is_deaf_at_first_but_for_leaving_it() {
     world.act(Action::Paste {
         text: "x".into(),
         truncated: false,
+        more: false,
     });
     world.wait(Duration::from_millis(299)).keys(&["right", "enter"]);
     assert_eq!(sent(&world), None);

@@ -185,6 +185,7 @@ fn a_paste_goes_into_the_field_or_is_said_to_be_left_out() {
     let paste = |text: &str, truncated| Action::Paste {
         text: text.into(),
         truncated,
+        more: false,
     };
     world.act(paste("p\nq", false));
     assert!(!world.state.quitting, "pasted text is no key");

@@ -53,7 +53,7 @@ pub fn worlds() -> Vec<(&'static str, World)> {
         pressed(with_preferences(World::list()), &[":"], "context"),
     );
     add("palette", pressed(World::list(), &[":"], "pau"));
-    add("attach", pressed(World::experiment("checkout-cta"), &["w"], ""));
+    add("wiring", pressed(World::experiment("checkout-cta"), &["w"], ""));
     add(
         "history",
         pressed(World::experiment("search-ranking"), &["H", "j"], ""),
@@ -87,6 +87,7 @@ pub fn worlds() -> Vec<(&'static str, World)> {
         .keys(&["tab", "tab"])
         .text("fixed the Safari bundle, deploy 4411");
     add("resume_auto_paused", resume);
+    worlds.extend(super::more_worlds::worlds());
     worlds
 }
 
@@ -127,7 +128,7 @@ fn with_preferences(mut world: World) -> World {
 }
 
 /// Keys and a text, everything that is asked answered, dialogs armed.
-fn pressed(mut world: World, keys: &[&str], text: &str) -> World {
+pub fn pressed(mut world: World, keys: &[&str], text: &str) -> World {
     for key in keys {
         world.keys(&[key]);
         world.wait(DEAF_FOR);

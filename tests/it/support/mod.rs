@@ -3,6 +3,7 @@
 pub mod cockpit;
 pub mod engine;
 pub mod load;
+pub mod objects;
 pub mod postgres;
 pub mod server;
 pub mod store;
