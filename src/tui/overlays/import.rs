@@ -113,17 +113,20 @@ fn collect(pen: &mut Pen<'_>, panel: &ImportPanel, now: Timestamp) -> (Laid, Opt
     let mut y = 0;
     // What cannot be seen at once on a small screen: what has the focus stays.
     let small = height < 14;
+    let shows = |focus: Focus| height >= 9 || panel.focus == focus;
     let in_card = panel.focus == Focus::Ids;
     let label = |focused: bool| if focused { theme.accent } else { theme.dim };
-    pen.text(0, y, "Ids", label(in_card));
-    let bar = pen.text(LABEL, y, glyphs.cursor_bar(), label(in_card));
-    let hint = "paste here, or type one and press enter";
-    if panel.line.text().is_empty() && !(panel.open_line && panel.intake.is_some()) {
-        pen.text(bar, y, hint, theme.dim);
+    if shows(Focus::Ids) {
+        pen.text(0, y, "Ids", label(in_card));
+        let bar = pen.text(LABEL, y, glyphs.cursor_bar(), label(in_card));
+        let hint = "paste here, or type one and press enter";
+        if panel.line.text().is_empty() && !(panel.open_line && panel.intake.is_some()) {
+            pen.text(bar, y, hint, theme.dim);
+        }
+        let at = field::draw(pen, bar, y, width.saturating_sub(bar), &panel.line, theme.text);
+        cursor = at.filter(|_| in_card).or(cursor);
+        y += 1;
     }
-    let at = field::draw(pen, bar, y, width.saturating_sub(bar), &panel.line, theme.text);
-    cursor = at.filter(|_| in_card).or(cursor);
-    y += 1;
     let source = match (&panel.source, panel.intake) {
         (_, None) => "one a line or with commas; up to a million, or 64 MB".to_owned(),
         (Source::Pasted, _) => "pasted".to_owned(),
@@ -174,14 +177,16 @@ fn collect(pen: &mut Pen<'_>, panel: &ImportPanel, now: Timestamp) -> (Laid, Opt
         y += 1;
     }
     let focused = panel.focus == Focus::Path;
-    pen.text(0, y, "File", label(focused));
-    let bar = pen.text(LABEL, y, glyphs.cursor_bar(), label(focused));
-    let at = field::draw(pen, bar, y, width.saturating_sub(bar), &panel.path, theme.text);
-    cursor = at.filter(|_| focused).or(cursor);
-    if focused && panel.path.text().is_empty() {
-        pen.text(bar, y, "its path; tab completes, enter reads it", theme.dim);
+    if shows(Focus::Path) {
+        pen.text(0, y, "File", label(focused));
+        let bar = pen.text(LABEL, y, glyphs.cursor_bar(), label(focused));
+        let at = field::draw(pen, bar, y, width.saturating_sub(bar), &panel.path, theme.text);
+        cursor = at.filter(|_| focused).or(cursor);
+        if focused && panel.path.text().is_empty() {
+            pen.text(bar, y, "its path; tab completes, enter reads it", theme.dim);
+        }
+        y += 1;
     }
-    y += 1;
     if !panel.completions.is_empty() {
         let text = glyphs.text(&panel.completions.join("  "));
         pen.text_within(LABEL, y, &text, width.saturating_sub(LABEL), theme.dim);
@@ -196,16 +201,20 @@ fn collect(pen: &mut Pen<'_>, panel: &ImportPanel, now: Timestamp) -> (Laid, Opt
     };
     let style = |focused: bool| if focused { theme.selection } else { theme.text };
     let focused = panel.focus == Focus::Variant;
-    if let Some(variant) = panel.experiment.variants.get(panel.variant) {
+    if let Some(variant) = panel.experiment.variants.get(panel.variant)
+        && shows(Focus::Variant)
+    {
         pen.text(0, y, "Variant", label(focused));
         let (mark, _) = arm(theme, &panel.experiment, variant.key.as_str());
         pen.text(LABEL, y, &choice(&format!("{mark} {}", variant.key)), style(focused));
         y += 1;
     }
     let focused = panel.focus == Focus::Subject;
-    pen.text(0, y, "Kind", label(focused));
-    pen.text(LABEL, y, &choice(panel.subject.as_str()), style(focused));
-    y += 1;
+    if shows(Focus::Subject) {
+        pen.text(0, y, "Kind", label(focused));
+        pen.text(LABEL, y, &choice(panel.subject.as_str()), style(focused));
+        y += 1;
+    }
     if !small {
         y += 1;
     }

@@ -99,10 +99,14 @@ fn changes(experiment: &Experiment, detail: &ExperimentDetail, insight: &Insight
     {
         let subjects: u64 = results.arms.iter().map(|arm| arm.subjects).sum();
         let conversions: u64 = results.arms.iter().map(|arm| arm.conversions).sum();
-        let more = |then: u64, is: u64, one: &str, many: &str| match is.cmp(&then) {
-            std::cmp::Ordering::Greater => Some(format!("{} more", format::counted(is - then, one, many))),
-            std::cmp::Ordering::Less => Some(format!("{} fewer", format::counted(then - is, one, many))),
-            std::cmp::Ordering::Equal => None,
+        let more = |then: u64, is: u64, one: &str, many: &str| {
+            let (word, n) = match is.cmp(&then) {
+                std::cmp::Ordering::Greater => ("more", is - then),
+                std::cmp::Ordering::Less => ("fewer", then - is),
+                std::cmp::Ordering::Equal => return None,
+            };
+            let noun = if n == 1 { one } else { many };
+            Some(format!("{} {word} {noun}", format::count(n)))
         };
         let data: Vec<String> = [
             more(insight.subjects, subjects, "subject", "subjects"),

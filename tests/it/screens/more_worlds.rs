@@ -130,6 +130,8 @@ pub fn worlds() -> Vec<(&'static str, World)> {
     both.answer_all(Role::Admin, false);
     let mut asking = World::list_of(Role::Admin, false);
     asking.keys(&["F"]);
+    let mut imports = unfinished();
+    imports.keys(&["I", "j"]);
     let mut rest = list("F");
     rest.keys(&["/"]).text("zzz");
     vec![
@@ -152,7 +154,7 @@ pub fn worlds() -> Vec<(&'static str, World)> {
         ("deployment_revoke", with(list("D"), &["X"], "")),
         (
             "deployment_key",
-            with(list("D"), &["r", "tab", "tab", "enter"], ""),
+            with(list("D"), &["r", "tab", "enter"], ""),
         ),
         ("projects", list("P")),
         ("project_edit", with(list("P"), &["e"], "")),
@@ -167,7 +169,7 @@ pub fn worlds() -> Vec<(&'static str, World)> {
         ("import_apply", with(reviewed(), &["enter"], "")),
         ("import_running", running()),
         ("import_unfinished", unfinished()),
-        ("imports", pressed(unfinished(), &["I"], "")),
+        ("imports", imports),
         (
             "insights_not_saved",
             pressed(World::experiment("onboarding-copy"), &["6"], ""),
