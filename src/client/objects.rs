@@ -237,7 +237,11 @@ impl Client {
     ///
     /// # Errors
     /// See [`ClientError`].
-    pub async fn update_project(&self, id_or_key: &str, body: &UpdateProject) -> Result<Project, ClientError> {
+    pub async fn update_project(
+        &self,
+        id_or_key: &str,
+        body: &UpdateProject,
+    ) -> Result<Project, ClientError> {
         self.patch(&["projects", id_or_key], body).await
     }
 

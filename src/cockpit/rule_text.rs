@@ -56,7 +56,10 @@ pub fn parse(text: &str) -> Result<Vec<Condition>, String> {
     if words.is_empty() {
         return Ok(Vec::new());
     }
-    words.split(|w| *w == Word::Bare("and".to_owned())).map(one).collect()
+    words
+        .split(|w| *w == Word::Bare("and".to_owned()))
+        .map(one)
+        .collect()
 }
 
 #[derive(Debug, Clone, Eq, PartialEq)]
@@ -123,7 +126,12 @@ fn one(words: &[Word]) -> Result<Condition, String> {
     };
     let scoped = [Scope::Profile, Scope::Session, Scope::Event]
         .into_iter()
-        .find_map(|scope| Some((scope, field.text().strip_prefix(scope.as_str())?.strip_prefix('.')?)));
+        .find_map(|scope| {
+            Some((
+                scope,
+                field.text().strip_prefix(scope.as_str())?.strip_prefix('.')?,
+            ))
+        });
     let (scope, field) = scoped.unwrap_or((Scope::Profile, field.text()));
     if field.trim().is_empty() {
         return Err(format!("a field is missing before {operator}"));

@@ -329,7 +329,10 @@ impl Wiring {
         };
         let (context, field) = match self.mode {
             AssignmentMode::Profile => ("nil", ""),
-            AssignmentMode::Session => ("map[string]any{\"session_id\": \"s-1\"}", "\"sessionId\": \"s-1\", "),
+            AssignmentMode::Session => (
+                "map[string]any{\"session_id\": \"s-1\"}",
+                "\"sessionId\": \"s-1\", ",
+            ),
             AssignmentMode::Event => ("map[string]any{\"event_id\": \"e-1\"}", "\"id\": \"e-1\", "),
         };
         format!(

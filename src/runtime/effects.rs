@@ -19,8 +19,8 @@ use crate::api::imports::Import;
 use crate::api::problem::Code;
 use crate::client::{Client, ClientError, Options};
 use crate::cockpit::Action;
-use crate::cockpit::effect::File;
 use crate::cockpit::change::{Change, Changed};
+use crate::cockpit::effect::File;
 use crate::cockpit::intake::Order;
 use crate::cockpit::ports::{Answer, Failure, FailureKind, ImportStep, Reply, Request, RunId, Service, Slot};
 use crate::config::Access;
@@ -298,7 +298,9 @@ async fn import_step(client: &Client, id: Uuid, step: ImportStep) -> Result<Opti
             let path = intake::file(&dir, id, intake);
             let ids = tokio::fs::read(&path).await.map_err(|error| {
                 let path = path.display();
-                refused(format!("cannot read the ids from {path}: {error}; paste them again"))
+                refused(format!(
+                    "cannot read the ids from {path}: {error}; paste them again"
+                ))
             })?;
             client
                 .start_import(&experiment, &query, &intake.to_string(), ids)
@@ -333,7 +335,9 @@ async fn change_of(client: &Client, change: Change) -> Result<Changed, ClientErr
         Change::ConvertFlag(id, body) => {
             Changed::Converted(Box::new(client.convert_flag(&id.to_string(), &body).await?))
         }
-        Change::CopyFlag(id, body) => Changed::Flag(Box::new(client.copy_flag(&id.to_string(), &body).await?)),
+        Change::CopyFlag(id, body) => {
+            Changed::Flag(Box::new(client.copy_flag(&id.to_string(), &body).await?))
+        }
         Change::SetFlagOverrides(id, body) => {
             Changed::Overrides(client.set_flag_overrides(&id.to_string(), &body).await?)
         }

@@ -247,9 +247,12 @@ impl Worker {
         for entry in entries {
             let entry = entry?;
             let name = entry.file_name();
-            let intake = name
-                .to_str()
-                .and_then(|name| name.strip_prefix(&prefix)?.strip_suffix(".ids")?.parse::<Uuid>().ok());
+            let intake = name.to_str().and_then(|name| {
+                name.strip_prefix(&prefix)?
+                    .strip_suffix(".ids")?
+                    .parse::<Uuid>()
+                    .ok()
+            });
             let Some(intake) = intake.filter(|intake| !self.open.contains_key(intake)) else {
                 continue;
             };

@@ -23,9 +23,9 @@ use crate::client::ClientError;
 use crate::cockpit::action::Mouse;
 use crate::cockpit::state::preferences::Look;
 use crate::cockpit::state::{Dirty, Level, Settings, State};
+use crate::cockpit::update::import;
 use crate::cockpit::update::preferences::Connected;
 use crate::cockpit::update::{next_deadline, notify};
-use crate::cockpit::update::import;
 use crate::cockpit::{Action, Code, Effect, update};
 use crate::config::cockpit::Call as Way;
 use crate::config::{Access, Config};
@@ -530,7 +530,14 @@ mod tests {
     #[test]
     fn only_what_was_typed_at_once_is_joined() {
         let key = |text: &str| Input::Key(text.parse().expect("a key"));
-        let read = vec![key("u"), key("1"), key("enter"), key("up"), key("x"), key("ctrl-c")];
+        let read = vec![
+            key("u"),
+            key("1"),
+            key("enter"),
+            key("up"),
+            key("x"),
+            key("ctrl-c"),
+        ];
         let mut read = read.into_iter().peekable();
         let mut out = Vec::new();
         while let Some(input) = read.next() {

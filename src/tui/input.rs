@@ -173,7 +173,9 @@ impl Paste {
             return None;
         }
         let begun = self.bytes.iter().rev().take(3).position(|byte| *byte >= 0xc0);
-        let rest = self.bytes.split_off(self.bytes.len() - begun.map_or(0, |at| at + 1));
+        let rest = self
+            .bytes
+            .split_off(self.bytes.len() - begun.map_or(0, |at| at + 1));
         let bytes = std::mem::replace(&mut self.bytes, rest);
         self.gone += bytes.len();
         Some(Input::Paste {
@@ -530,7 +532,12 @@ mod tests {
         assert!(out.len() > 5, "{}", out.len());
         let mut joined = String::new();
         for (at, input) in out.iter().enumerate() {
-            let Input::Paste { text, truncated, more } = input else {
+            let Input::Paste {
+                text,
+                truncated,
+                more,
+            } = input
+            else {
                 panic!("{input:?}");
             };
             assert!(!truncated);

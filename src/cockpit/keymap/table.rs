@@ -321,7 +321,12 @@ pub const COMMANDS: &[Entry] = &[
     in_palette(entry(
         Command::History,
         "experiment.history",
-        &[(In::List, "H"), (In::Experiment, "H"), (In::Objects, "H"), (In::Flag, "H")],
+        &[
+            (In::List, "H"),
+            (In::Experiment, "H"),
+            (In::Objects, "H"),
+            (In::Flag, "H"),
+        ],
         "history",
         11,
         "Who changed what, newest first",

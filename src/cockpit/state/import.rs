@@ -138,7 +138,11 @@ impl ImportPanel {
     #[must_use]
     pub fn new(experiment: Arc<Experiment>) -> Self {
         // Whoever is forced into a variant is rarely forced into the control.
-        let variant = experiment.variants.iter().position(|v| !v.is_control).unwrap_or(0);
+        let variant = experiment
+            .variants
+            .iter()
+            .position(|v| !v.is_control)
+            .unwrap_or(0);
         Self {
             experiment,
             stage: Stage::Collect,

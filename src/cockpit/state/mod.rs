@@ -1,8 +1,8 @@
 //! Everything the cockpit knows, one file an area.
 
 pub mod analytics;
-pub mod form;
 pub mod experiment;
+pub mod form;
 pub mod import;
 pub mod link;
 pub mod list;

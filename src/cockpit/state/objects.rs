@@ -177,7 +177,11 @@ impl<T: Listed> ObjectList<T> {
     pub fn move_by(&mut self, by: isize) {
         let shown = self.shown();
         let last = shown.len().saturating_sub(1);
-        let at = self.position_in(&shown).unwrap_or(0).saturating_add_signed(by).min(last);
+        let at = self
+            .position_in(&shown)
+            .unwrap_or(0)
+            .saturating_add_signed(by)
+            .min(last);
         let selected = shown.get(at).map(|row| row.id());
         self.selected = selected;
     }
@@ -477,7 +481,10 @@ mod tests {
         assert_eq!(draft.merge(&theirs), [FlagPart::Description]);
         assert_eq!(draft.both, []);
         assert_eq!(draft.changed(), [FlagPart::Name, FlagPart::Rollout]);
-        assert_eq!((draft.mine.description.as_str(), draft.mine.enabled), ("theirs", true));
+        assert_eq!(
+            (draft.mine.description.as_str(), draft.mine.enabled),
+            ("theirs", true)
+        );
         let mut theirs = theirs.clone();
         theirs.resource_version = 3;
         theirs.rollout_pct = Percent::new(30.0).expect("a share");
@@ -485,7 +492,11 @@ mod tests {
         assert_eq!(draft.merge(&theirs), []);
         assert_eq!(draft.both, [FlagPart::Rollout]);
         assert_eq!(draft.changed(), [FlagPart::Rollout], "the name is the same now");
-        assert_eq!(draft.mine.rollout_pct, Percent::HUNDRED, "mine until it is decided");
+        assert_eq!(
+            draft.mine.rollout_pct,
+            Percent::HUNDRED,
+            "mine until it is decided"
+        );
         assert_eq!(draft.mine.resource_version, 3);
     }
 }

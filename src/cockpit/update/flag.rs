@@ -217,9 +217,9 @@ fn remove(state: &mut State, saved: &Flag, item: Option<Item>, now: Timestamp) {
     let draft = state.objects.draft_mut(saved);
     let refusal = match item {
         Some(Item::Variant(at)) => match draft.mine.variants.get(at) {
-            Some(variant) if draft.mine.rules.iter().any(|rule| rule.variant == variant.key) => {
-                Some(format!("A rule routes to {}: change or remove that first", variant.key))
-            }
+            Some(variant) if draft.mine.rules.iter().any(|rule| rule.variant == variant.key) => Some(
+                format!("A rule routes to {}: change or remove that first", variant.key),
+            ),
             Some(_) if draft.mine.variants.len() == 1 => Some("A flag has at least one variant".to_owned()),
             Some(_) => {
                 draft.change(|flag| {
@@ -253,7 +253,12 @@ pub fn overrides(state: &mut State, command: Command, now: Timestamp) {
         let page = o.page.value.as_ref()?;
         page.overrides.get(o.selected).cloned()
     });
-    let Some(overrides) = state.objects.flag.as_deref_mut().and_then(|d| d.overrides.as_mut()) else {
+    let Some(overrides) = state
+        .objects
+        .flag
+        .as_deref_mut()
+        .and_then(|d| d.overrides.as_mut())
+    else {
         return;
     };
     let moved = match command {
@@ -287,14 +292,20 @@ pub fn move_by(state: &mut State, by: isize) {
         let Some(detail) = state.objects.flag.as_deref() else {
             return;
         };
-        state.objects.edited(detail.id).map_or(0, |flag| items(flag).len() - 1)
+        state
+            .objects
+            .edited(detail.id)
+            .map_or(0, |flag| items(flag).len() - 1)
     };
     let Some(detail) = state.objects.flag.as_deref_mut() else {
         return;
     };
     if let Some(overrides) = &mut detail.overrides {
         let rows = overrides.page.value.as_ref().map_or(0, |p| p.overrides.len());
-        overrides.selected = overrides.selected.saturating_add_signed(by).min(rows.saturating_sub(1));
+        overrides.selected = overrides
+            .selected
+            .saturating_add_signed(by)
+            .min(rows.saturating_sub(1));
     } else {
         detail.item = detail.item.min(last).saturating_add_signed(by).min(last);
     }

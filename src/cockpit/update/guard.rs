@@ -107,7 +107,11 @@ pub fn applies(state: &State, command: Command) -> bool {
     let step = |step: Step| target.is_some_and(|e| step.refusal(e).is_none());
     let objects = matches!(state.screen, Screen::Objects(_) | Screen::Flag);
     let flag = super::flag::target(state).is_some();
-    let draft = state.objects.flag.as_deref().and_then(|d| state.objects.draft(d.id));
+    let draft = state
+        .objects
+        .flag
+        .as_deref()
+        .and_then(|d| state.objects.draft(d.id));
     match command {
         Command::Activate => step(Step::Activate),
         Command::Pause => step(Step::Pause),
@@ -130,11 +134,11 @@ pub fn applies(state: &State, command: Command) -> bool {
         Command::Regenerate => state.detail().is_some_and(|d| d.tab == Tab::Insights),
         Command::ImportLeft => import::panel(state).is_some_and(|p| p.intake.is_none() && !p.left.is_empty()),
         Command::ImportDiscard => import::panel(state).is_some_and(|p| p.intake.is_some()),
-        Command::ImportMalformed => import::panel(state).is_some_and(|p| {
-            p.import.as_ref().map_or(p.tally.malformed, |i| i.malformed) > 0
-        }),
-        Command::ImportUndo => import::panel(state)
-            .is_none_or(|p| p.import.as_ref().is_some_and(|i| i.applied_chunks > 0)),
+        Command::ImportMalformed => import::panel(state)
+            .is_some_and(|p| p.import.as_ref().map_or(p.tally.malformed, |i| i.malformed) > 0),
+        Command::ImportUndo => {
+            import::panel(state).is_none_or(|p| p.import.as_ref().is_some_and(|i| i.applied_chunks > 0))
+        }
         Command::Open
         | Command::History
         | Command::Explain

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{form, experiment, guard, notify};
+use super::{experiment, form, guard, notify};
 use crate::api::imports::{ApplyChunks, Import, ImportState, RowEffect, StartImport};
 use crate::cockpit::effect::Effect;
 use crate::cockpit::intake::{Order, Source, Told};
@@ -59,7 +59,9 @@ pub fn open(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
         detail.tab = Tab::Overrides;
     }
     state.screen = crate::cockpit::state::Screen::Experiment;
-    state.overlays.push(Overlay::Import(Box::new(ImportPanel::new(target))));
+    state
+        .overlays
+        .push(Overlay::Import(Box::new(ImportPanel::new(target))));
 }
 
 /// The cockpit was started with `--import`: opens the panel once everything for it is known.
@@ -377,13 +379,23 @@ fn review(state: &mut State, command: Command, now: Timestamp) {
         }
         Command::ImportUndo => match panel.import.clone() {
             Some(import) if import.applied_chunks > 0 => form::open(state, Purpose::UndoImport(import), now),
-            _ => notify(state, Level::Info, "Nothing of it is in force: there is nothing to undo", now),
+            _ => notify(
+                state,
+                Level::Info,
+                "Nothing of it is in force: there is nothing to undo",
+                now,
+            ),
         },
         Command::ImportForget => match panel.import.clone() {
             Some(import) if import.state == ImportState::Staged => {
                 form::open(state, Purpose::ForgetImport(import), now);
             }
-            _ => notify(state, Level::Info, "Only an import of which nothing is in force is forgotten", now),
+            _ => notify(
+                state,
+                Level::Info,
+                "Only an import of which nothing is in force is forgotten",
+                now,
+            ),
         },
         _ => {}
     }
@@ -401,7 +413,9 @@ pub fn list_command(state: &mut State, command: Command, now: Timestamp) {
         return;
     };
     let selected = list.selected;
-    let Some(detail) = state.open.as_deref() else { return };
+    let Some(detail) = state.open.as_deref() else {
+        return;
+    };
     let (Some(experiment), Some(imports)) = (detail.config(), &detail.imports.value) else {
         return;
     };
@@ -436,7 +450,9 @@ pub fn confirmed(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) -
     };
     let forget = matches!(form.purpose, Purpose::ForgetImport(_));
     let (id, began_chunks) = (import.id, import.applied_chunks);
-    let experiment = panel(state).map(|p| p.experiment.id).ok_or("the import is gone")?;
+    let experiment = panel(state)
+        .map(|p| p.experiment.id)
+        .ok_or("the import is gone")?;
     let step = if forget {
         ImportStep::Forget { import: id }
     } else {
@@ -479,7 +495,9 @@ pub fn stepped(state: &mut State, import: Option<Box<Import>>, now: Timestamp, e
     state.requests.plan(Slot::Imports, now);
     let Some(panel) = panel_mut(state) else { return };
     let Some(import) = import else {
-        state.overlays.retain(|overlay| !matches!(overlay, Overlay::Import(_)));
+        state
+            .overlays
+            .retain(|overlay| !matches!(overlay, Overlay::Import(_)));
         notify(state, Level::Ok, "The staged import is forgotten", now);
         return;
     };
@@ -490,7 +508,11 @@ pub fn stepped(state: &mut State, import: Option<Box<Import>>, now: Timestamp, e
             effects.push(Effect::Intake(Order::Drop { intake }));
         }
     }
-    if panel.import.as_ref().is_none_or(|known| known.id == import.id || panel.run.is_none()) {
+    if panel
+        .import
+        .as_ref()
+        .is_none_or(|known| known.id == import.id || panel.run.is_none())
+    {
         panel.import = Some(import);
     }
     panel.asked = None;
@@ -611,7 +633,12 @@ pub fn back(state: &mut State, now: Timestamp) -> bool {
         panel.malformed = false;
     } else if let Some(run) = &mut panel.run {
         run.stop = true;
-        notify(state, Level::Info, "Stops after the chunk that is on its way", now);
+        notify(
+            state,
+            Level::Info,
+            "Stops after the chunk that is on its way",
+            now,
+        );
     } else if panel.stage == Stage::Sending {
         notify(
             state,

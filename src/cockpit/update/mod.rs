@@ -24,8 +24,8 @@ use jiff::Timestamp;
 use super::action::Action;
 use super::effect::Effect;
 use super::keymap::{Command, Context};
-use super::state::link::later;
 use super::state::import::{Focus, Stage};
+use super::state::link::later;
 use super::state::objects::Kind;
 use super::state::overlay::Overlay;
 use super::state::text::TextField;
@@ -397,10 +397,9 @@ fn run(state: &mut State, command: Command, now: Timestamp, effects: &mut Vec<Ef
         },
         Command::Explain => overlays::open_explain(state, now, effects),
         Command::Attach => overlays::open_wiring(state, now, effects),
-        Command::NextSnippet
-        | Command::PreviousSnippet
-        | Command::NextDeployment
-        | Command::CopySnippet => overlays::wiring(state, command, now, effects),
+        Command::NextSnippet | Command::PreviousSnippet | Command::NextDeployment | Command::CopySnippet => {
+            overlays::wiring(state, command, now, effects)
+        }
         Command::CopySecret => overlays::copy_secret(state, now, effects),
         Command::GoExperiments => objects::go_home(state, now, effects),
         Command::GoFlags => objects::go(state, Kind::Flags, now, effects),

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{form, experiment, flag, notify};
+use super::{experiment, flag, form, notify};
 use crate::api::audit::AuditQuery;
 use crate::api::experiments::History;
 use crate::cockpit::change::Changed;
@@ -50,7 +50,10 @@ pub fn filter(objects: &Objects, kind: Kind) -> (&TextField, bool) {
 pub fn filter_mut(objects: &mut Objects, kind: Kind) -> (&mut TextField, &mut bool) {
     match kind {
         Kind::Flags => (&mut objects.flags.filter, &mut objects.flags.filtering),
-        Kind::Deployments => (&mut objects.deployments.filter, &mut objects.deployments.filtering),
+        Kind::Deployments => (
+            &mut objects.deployments.filter,
+            &mut objects.deployments.filtering,
+        ),
         Kind::Projects => (&mut objects.projects.filter, &mut objects.projects.filtering),
         Kind::Tokens => (&mut objects.tokens.filter, &mut objects.tokens.filtering),
     }
@@ -134,7 +137,12 @@ pub fn command(state: &mut State, command: Command, now: Timestamp, effects: &mu
                 // The choice of projects would be empty.
                 state.requests.plan(Slot::Projects, now);
                 state.wants_projects = true;
-                notify(state, Level::Info, "Asking for the projects; try again in a moment", now);
+                notify(
+                    state,
+                    Level::Info,
+                    "Asking for the projects; try again in a moment",
+                    now,
+                );
                 return;
             }
             ask_about(state, purpose, now);
@@ -166,7 +174,9 @@ pub fn command(state: &mut State, command: Command, now: Timestamp, effects: &mu
 fn ask_about(state: &mut State, purpose: Option<Purpose>, now: Timestamp) {
     let gone = match &purpose {
         Some(Purpose::RotateKey(d)) => d.revoked_at.map(|_| d.name.clone()),
-        Some(Purpose::RevokeDeployment(row)) => row.deployment.revoked_at.map(|_| row.deployment.name.clone()),
+        Some(Purpose::RevokeDeployment(row)) => {
+            row.deployment.revoked_at.map(|_| row.deployment.name.clone())
+        }
         Some(Purpose::RevokeToken(token)) => token.revoked_at.map(|_| token.name.clone()),
         _ => None,
     };
@@ -183,7 +193,12 @@ fn open(state: &mut State, kind: Option<Kind>, now: Timestamp, effects: &mut Vec
             Some(id) => flag::open(state, id),
             None => notify(state, Level::Info, "There is no flag under the cursor", now),
         },
-        Some(Kind::Projects) => match state.objects.projects.current().map(|row| row.project.key.clone()) {
+        Some(Kind::Projects) => match state
+            .objects
+            .projects
+            .current()
+            .map(|row| row.project.key.clone())
+        {
             Some(key) => switch(state, key, now, effects),
             None => notify(state, Level::Info, "There is no project under the cursor", now),
         },
@@ -236,7 +251,10 @@ pub fn history(state: &mut State, of_project: bool, now: Timestamp) {
             ..AuditPanel::default()
         },
         None => {
-            let project = state.me.as_ref().map_or_else(String::new, |me| format!(" of {}", me.project.key));
+            let project = state
+                .me
+                .as_ref()
+                .map_or_else(String::new, |me| format!(" of {}", me.project.key));
             AuditPanel {
                 title: format!("Audit log{project}"),
                 ..AuditPanel::default()
@@ -282,7 +300,12 @@ pub fn copied(state: &State) -> Option<String> {
         Kind::Deployments => {
             let deployment = &state.objects.deployments.current()?.deployment;
             // A server's key is known to nobody.
-            Some(deployment.key.clone().unwrap_or_else(|| deployment.id.to_string()))
+            Some(
+                deployment
+                    .key
+                    .clone()
+                    .unwrap_or_else(|| deployment.id.to_string()),
+            )
         }
         Kind::Projects => Some(state.objects.projects.current()?.project.key.to_string()),
         Kind::Tokens => Some(state.objects.tokens.current()?.name.clone()),
@@ -314,7 +337,11 @@ pub fn wanted(state: &State, slot: Slot) -> Option<Request> {
         }
         Slot::Tokens => (list == Some(Kind::Tokens)).then_some(Request::Tokens),
         Slot::FlagOverrides => {
-            let detail = state.objects.flag.as_deref().filter(|_| state.screen == Screen::Flag)?;
+            let detail = state
+                .objects
+                .flag
+                .as_deref()
+                .filter(|_| state.screen == Screen::Flag)?;
             Some(Request::FlagOverrides {
                 id: detail.id,
                 query: detail.overrides.as_ref()?.query(),
@@ -346,12 +373,10 @@ pub fn wanted(state: &State, slot: Slot) -> Option<Request> {
         Slot::ImportRows => {
             let panel = super::import::panel(state)?;
             let import = panel.import.as_ref()?;
-            (panel.stage == Stage::Review && rows_outdated(state)).then(|| {
-                Request::ImportRows {
-                    id: panel.experiment.id,
-                    import: import.id,
-                    query: panel.query(),
-                }
+            (panel.stage == Stage::Review && rows_outdated(state)).then(|| Request::ImportRows {
+                id: panel.experiment.id,
+                import: import.id,
+                query: panel.query(),
             })
         }
         _ => None,
@@ -526,7 +551,9 @@ fn took(state: &mut State, changed: Changed, now: Timestamp) {
     if !text.is_empty() {
         notify(state, Level::Ok, text, now);
     }
-    state.overlays.extend(secret.map(|s| Overlay::Secret(Box::new(s))));
+    state
+        .overlays
+        .extend(secret.map(|s| Overlay::Secret(Box::new(s))));
 }
 
 /// Takes a failure about these objects. False when it is about something else.

@@ -188,7 +188,9 @@ pub fn wiring_deployments(state: &State) -> Vec<&Deployment> {
 #[must_use]
 pub fn snippet(state: &State, panel: &WiringPanel) -> Option<String> {
     let deployments = wiring_deployments(state);
-    let deployment = deployments.get(panel.deployment % deployments.len().max(1)).copied();
+    let deployment = deployments
+        .get(panel.deployment % deployments.len().max(1))
+        .copied();
     let api = state.settings.api.as_str();
     let wiring = match (super::flag::target(state), experiment::target(state)) {
         (Some(flag), _) => Wiring::of_flag(api, flag, deployment),
@@ -225,7 +227,10 @@ pub fn keep_secret(state: &mut State, now: Timestamp) -> bool {
 
 /// `R` on the Insights tab: the summary is written anew and saved.
 pub fn regenerate(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
-    let id = state.detail().filter(|d| d.tab == Tab::Insights).and_then(ExperimentDetail::id);
+    let id = state
+        .detail()
+        .filter(|d| d.tab == Tab::Insights)
+        .and_then(ExperimentDetail::id);
     let Some(id) = id else {
         notify(state, Level::Info, "There is no experiment here yet", now);
         return;

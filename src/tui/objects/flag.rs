@@ -87,7 +87,11 @@ pub fn draw(pen: &mut Pen<'_>, state: &State, now: Timestamp, cursor: &mut Optio
 /// How many changes are not saved, for the footer.
 #[must_use]
 pub fn place(state: &State) -> String {
-    let draft = state.objects.flag.as_deref().and_then(|d| state.objects.draft(d.id));
+    let draft = state
+        .objects
+        .flag
+        .as_deref()
+        .and_then(|d| state.objects.draft(d.id));
     match draft.map_or(0, |d| d.changed().len()) {
         0 => String::new(),
         n => format::counted(n as u64, "change not saved", "changes not saved"),
@@ -148,7 +152,10 @@ fn lines(
         FlagPart::Mode,
         FlagPart::Deployments,
     ] {
-        lines.push(Line::Spans(Some(Item::Part(part)), part_spans(pen, state, flag, draft, part)));
+        lines.push(Line::Spans(
+            Some(Item::Part(part)),
+            part_spans(pen, state, flag, draft, part),
+        ));
     }
     if let Some(experiment) = &row.decided_by {
         lines.push(Line::Spans(
@@ -156,13 +163,20 @@ fn lines(
             vec![
                 (format!("{:<LABEL$}", "decided by"), theme.dim),
                 (experiment.to_string(), theme.info),
-                ("   while it runs, rollout and rules below do not count".to_owned(), theme.dim),
+                (
+                    "   while it runs, rollout and rules below do not count".to_owned(),
+                    theme.dim,
+                ),
             ],
         ));
     }
     let note = |part: FlagPart| match draft {
         Some(draft) if !part.same(&draft.base, &draft.mine) => {
-            format!("{} changed, was {}", theme.glyphs.dot(), part_text(state, &draft.base, part))
+            format!(
+                "{} changed, was {}",
+                theme.glyphs.dot(),
+                part_text(state, &draft.base, part)
+            )
         }
         _ => String::new(),
     };
@@ -264,7 +278,10 @@ fn part_spans(
         }
     }
     if part == FlagPart::Rollout {
-        spans.push(("   of subjects get one of the variants, the rest off".to_owned(), theme.dim));
+        spans.push((
+            "   of subjects get one of the variants, the rest off".to_owned(),
+            theme.dim,
+        ));
     }
     spans
 }

@@ -77,12 +77,19 @@ pub fn draw(
     let taken = |shown: &[usize]| -> u16 { shown.iter().map(|at| all[*at].width + GAP).sum() };
     let wanted = longest.clamp(LEAST_LABEL, 40);
     while MARK + wanted + taken(&shown) > width {
-        let Some(last) = shown.iter().enumerate().max_by_key(|(_, at)| all[**at].rank).map(|(n, _)| n) else {
+        let Some(last) = shown
+            .iter()
+            .enumerate()
+            .max_by_key(|(_, at)| all[**at].rank)
+            .map(|(n, _)| n)
+        else {
             break;
         };
         shown.remove(last);
     }
-    let label = width.saturating_sub(MARK + taken(&shown)).min(wanted.max(LEAST_LABEL));
+    let label = width
+        .saturating_sub(MARK + taken(&shown))
+        .min(wanted.max(LEAST_LABEL));
     let dim = pen.theme.dim;
     let titled = u16::from(height >= 3);
     if titled > 0 {

@@ -85,7 +85,13 @@ pub fn draw(pen: &mut Pen<'_>, state: &State, kind: Kind, now: Timestamp) -> Lai
             if shown.is_empty() {
                 return nothing(pen, state, &objects.flags, kind);
             }
-            rows::flags(pen, state, &shown, objects.flags.position_in(&shown).unwrap_or(0), now)
+            rows::flags(
+                pen,
+                state,
+                &shown,
+                objects.flags.position_in(&shown).unwrap_or(0),
+                now,
+            )
         }
         Kind::Deployments => {
             let shown = objects.deployments.shown();
@@ -104,7 +110,12 @@ pub fn draw(pen: &mut Pen<'_>, state: &State, kind: Kind, now: Timestamp) -> Lai
             if shown.is_empty() {
                 return nothing(pen, state, &objects.projects, kind);
             }
-            rows::projects(pen, state, &shown, objects.projects.position_in(&shown).unwrap_or(0))
+            rows::projects(
+                pen,
+                state,
+                &shown,
+                objects.projects.position_in(&shown).unwrap_or(0),
+            )
         }
         Kind::Tokens => {
             let shown = objects.tokens.shown();
@@ -182,10 +193,16 @@ pub fn flag_title(pen: &mut Pen<'_>, state: &State) {
         return;
     };
     let flag = &row.flag;
-    let dirty = state.objects.draft(detail.id).is_some_and(|d| !d.changed().is_empty());
+    let dirty = state
+        .objects
+        .draft(detail.id)
+        .is_some_and(|d| !d.changed().is_empty());
     let (mark, word, style) = rows::standing(theme, flag);
     let mut spans: Vec<Span> = vec![
-        (format!("{}{}", flag.key, if dirty { "*" } else { "" }), theme.heading),
+        (
+            format!("{}{}", flag.key, if dirty { "*" } else { "" }),
+            theme.heading,
+        ),
         (format!("  {mark} {word}"), style),
         (format!("  v{}", flag.resource_version), theme.dim),
     ];

@@ -62,7 +62,10 @@ pub fn flags(pen: &mut Pen<'_>, state: &State, shown: &[&FlagRow], at: usize, no
         let row = shown[at];
         let flag = &row.flag;
         let (mark, word, style) = standing(theme, flag);
-        let dirty = state.objects.draft(flag.id).is_some_and(|d| !d.changed().is_empty());
+        let dirty = state
+            .objects
+            .draft(flag.id)
+            .is_some_and(|d| !d.changed().is_empty());
         let names: Vec<String> = flag
             .deployments
             .iter()
@@ -132,7 +135,9 @@ pub fn deployments(pen: &mut Pen<'_>, shown: &[&DeploymentRow], at: usize, now: 
                 theme.ok,
             ),
         };
-        let rotated = d.rotated_at.map_or_else(|| none.to_owned(), |at| format::age(at, now));
+        let rotated = d
+            .rotated_at
+            .map_or_else(|| none.to_owned(), |at| format::age(at, now));
         Row {
             mark: (mark, style),
             label: (d.name.clone(), theme.heading),
@@ -177,11 +182,17 @@ pub fn projects(pen: &mut Pen<'_>, state: &State, shown: &[&ProjectRow], at: usi
         };
         Row {
             mark: if open {
-                (theme.glyphs.status(crate::domain::Status::Active, false), theme.accent)
+                (
+                    theme.glyphs.status(crate::domain::Status::Active, false),
+                    theme.accent,
+                )
             } else {
                 (" ", theme.dim)
             },
-            label: (project.key.to_string(), if open { theme.accent } else { theme.heading }),
+            label: (
+                project.key.to_string(),
+                if open { theme.accent } else { theme.heading },
+            ),
             cells: vec![
                 (environment, theme.environment(project.environment)),
                 protected,

@@ -32,7 +32,15 @@ pub fn draw(
     };
     let title = format!("History of {}", detail.name);
     let more = detail.history.next_before.is_some();
-    panel(canvas, &title, &detail.history.entries, more, selected, false, now)
+    panel(
+        canvas,
+        &title,
+        &detail.history.entries,
+        more,
+        selected,
+        false,
+        now,
+    )
 }
 
 /// Draws the audit log of the project, or of an object that is no experiment.

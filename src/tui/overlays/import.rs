@@ -38,7 +38,13 @@ pub fn draw(
         .import
         .as_ref()
         .map(|i| i.variant.as_str())
-        .or_else(|| panel.experiment.variants.get(panel.variant).map(|v| v.key.as_str()))
+        .or_else(|| {
+            panel
+                .experiment
+                .variants
+                .get(panel.variant)
+                .map(|v| v.key.as_str())
+        })
         .unwrap_or_default();
     let subject = panel.import.as_ref().map_or(panel.subject, |i| i.subject_type);
     let glyphs = theme.glyphs;
@@ -65,7 +71,9 @@ pub fn draw(
         }
         Stage::Review | Stage::Running => {
             let height = canvas.area.height.saturating_sub(4).max(12);
-            canvas.boxed(&title, step, (width, height), |pen| review(pen, state, panel, now))
+            canvas.boxed(&title, step, (width, height), |pen| {
+                review(pen, state, panel, now)
+            })
         }
     }
 }
@@ -142,7 +150,10 @@ fn collect(pen: &mut Pen<'_>, panel: &ImportPanel, now: Timestamp) -> (Laid, Opt
     pen.text(LABEL, y, &glyphs.text(&source), theme.dim);
     y += 1;
     if panel.intake.is_some() {
-        let spans = counts(theme, [tally.received, tally.unique, tally.duplicates, tally.malformed]);
+        let spans = counts(
+            theme,
+            [tally.received, tally.unique, tally.duplicates, tally.malformed],
+        );
         draw_spans(pen, LABEL, y, &spans);
         y += 1;
         if !small {
@@ -153,8 +164,19 @@ fn collect(pen: &mut Pen<'_>, panel: &ImportPanel, now: Timestamp) -> (Laid, Opt
                 y += 1;
             }
             for bad in tally.malformed_lines.iter().take(3) {
-                let text = format!("line {}: \"{}\": {}", count(bad.line), printable(&bad.given), bad.allowed);
-                pen.text_within(LABEL, y, &glyphs.text(&text), width.saturating_sub(LABEL), theme.warn);
+                let text = format!(
+                    "line {}: \"{}\": {}",
+                    count(bad.line),
+                    printable(&bad.given),
+                    bad.allowed
+                );
+                pen.text_within(
+                    LABEL,
+                    y,
+                    &glyphs.text(&text),
+                    width.saturating_sub(LABEL),
+                    theme.warn,
+                );
                 y += 1;
             }
             if tally.malformed > 3 {
@@ -206,7 +228,12 @@ fn collect(pen: &mut Pen<'_>, panel: &ImportPanel, now: Timestamp) -> (Laid, Opt
     {
         pen.text(0, y, "Variant", label(focused));
         let (mark, _) = arm(theme, &panel.experiment, variant.key.as_str());
-        pen.text(LABEL, y, &choice(&format!("{mark} {}", variant.key)), style(focused));
+        pen.text(
+            LABEL,
+            y,
+            &choice(&format!("{mark} {}", variant.key)),
+            style(focused),
+        );
         y += 1;
     }
     let focused = panel.focus == Focus::Subject;
@@ -303,7 +330,12 @@ fn review(pen: &mut Pen<'_>, state: &State, panel: &ImportPanel, now: Timestamp)
     let mut y = 0;
     let spans = counts(
         theme,
-        [import.received, import.unique, import.duplicates, import.malformed],
+        [
+            import.received,
+            import.unique,
+            import.duplicates,
+            import.malformed,
+        ],
     );
     draw_spans(pen, 0, y, &spans);
     let from = format!(
@@ -423,7 +455,8 @@ fn chunks(pen: &mut Pen<'_>, y: u16, panel: &ImportPanel, import: &Import, now: 
         (_, None) => super::imports::progress(theme, import).0,
     };
     let bar_width = width.min(40);
-    let eighths = u64::from(bar_width) * 8 * u64::from(import.applied_chunks) / u64::from(import.chunks.max(1));
+    let eighths =
+        u64::from(bar_width) * 8 * u64::from(import.applied_chunks) / u64::from(import.chunks.max(1));
     for n in 0..bar_width {
         let full = eighths.saturating_sub(u64::from(n) * 8).min(8);
         let glyph = theme.glyphs.across(usize::try_from(full).unwrap_or(8));
@@ -461,13 +494,19 @@ fn difference(pen: &mut Pen<'_>, panel: &ImportPanel, import: &Import) -> Laid {
         return Laid::default();
     };
     if page.rows.is_empty() {
-        empty(pen, "No id matches.", "Esc clears the filter, f shows all of them.");
+        empty(
+            pen,
+            "No id matches.",
+            "Esc clears the filter, f shows all of them.",
+        );
         return Laid::default();
     }
     let width = pen.width();
     let rows = usize::from(pen.height());
     let selected = panel.selected.min(page.rows.len() - 1);
-    let first = selected.saturating_sub(rows / 2).min(page.rows.len().saturating_sub(rows));
+    let first = selected
+        .saturating_sub(rows / 2)
+        .min(page.rows.len().saturating_sub(rows));
     let id_width = (width / 2).clamp(8, 48);
     let (to_mark, to_style) = arm(theme, &panel.experiment, import.variant.as_str());
     for (y, (at, row)) in (0_u16..).zip(page.rows.iter().enumerate().skip(first).take(rows)) {
@@ -523,7 +562,10 @@ fn hints(pen: &mut Pen<'_>, y: u16, _state: &State, panel: &ImportPanel, import:
             },
         )),
         (_, ImportState::Applying) => {
-            parts.push(("⏎", format!("go on with the {} chunks left", count(u64::from(left)))));
+            parts.push((
+                "⏎",
+                format!("go on with the {} chunks left", count(u64::from(left))),
+            ));
             parts.push(("u", "undo".to_owned()));
         }
         (_, ImportState::Undoing) => parts.push(("⏎", "go on with the undo".to_owned())),
@@ -548,4 +590,3 @@ fn hints(pen: &mut Pen<'_>, y: u16, _state: &State, panel: &ImportPanel, import:
         x = pen.text(x + 1, y, &text, theme.dim) + 3;
     }
 }
-

@@ -74,7 +74,9 @@ pub fn draw(
         Some(all) => {
             let selected = panel.selected.min(all.len() - 1);
             let shown = usize::from(pen.height() / 2).max(1);
-            let first = selected.saturating_sub(shown / 2).min(all.len().saturating_sub(shown));
+            let first = selected
+                .saturating_sub(shown / 2)
+                .min(all.len().saturating_sub(shown));
             for (n, (at, import)) in (0_u16..).zip(all.iter().enumerate().skip(first).take(shown)) {
                 let y = n * 2;
                 let (text, style) = progress(theme, import);

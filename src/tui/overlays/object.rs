@@ -47,7 +47,10 @@ pub fn draw(
         if let Some(problem) = &line.problem {
             let room = width.saturating_sub(LABEL).max(8);
             for text in wrap(problem, room, 3, theme.glyphs) {
-                lower.push(Row::Note(format!("{:LABEL$}{text}", "", LABEL = usize::from(LABEL)), theme.danger));
+                lower.push(Row::Note(
+                    format!("{:LABEL$}{text}", "", LABEL = usize::from(LABEL)),
+                    theme.danger,
+                ));
             }
         }
     }
@@ -99,7 +102,9 @@ fn lower_part(
         Row::Note(..) => false,
     };
     let focused = all.iter().position(has_focus).unwrap_or(0);
-    let first = focused.saturating_sub(room / 2).min(all.len().saturating_sub(room));
+    let first = focused
+        .saturating_sub(room / 2)
+        .min(all.len().saturating_sub(room));
     let mut cursor = None;
     for (y, row) in (0_u16..).zip(all.iter().skip(first).take(room)) {
         let at = match row {
@@ -187,7 +192,11 @@ fn line(pen: &mut Pen<'_>, y: u16, form: &Form, at: usize) -> Option<Position> {
                 .iter()
                 .enumerate()
                 .map(|(n, (name, on))| {
-                    let style = if focused && n == *at { theme.selection } else { theme.text };
+                    let style = if focused && n == *at {
+                        theme.selection
+                    } else {
+                        theme.text
+                    };
                     (format!("{} {name}", theme.glyphs.checkbox(*on)), style)
                 })
                 .collect();

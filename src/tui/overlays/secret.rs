@@ -31,6 +31,8 @@ pub fn draw(canvas: &mut Canvas<'_, '_>, secret: &Secret) -> (Laid, Option<Posit
         ),
     ]);
     let right = if secret.copied { "" } else { "shown once" };
-    let laid = canvas.boxed(&secret.title, right, (width, rows(page.len())), |pen| page.draw(pen, 0));
+    let laid = canvas.boxed(&secret.title, right, (width, rows(page.len())), |pen| {
+        page.draw(pen, 0)
+    });
     (laid, None)
 }

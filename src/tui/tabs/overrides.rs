@@ -3,11 +3,11 @@
 use jiff::Timestamp;
 use ratatui::layout::Position;
 
+use crate::api::imports::{Import, ImportState};
 use crate::cockpit::format;
 use crate::cockpit::state::Laid;
 use crate::cockpit::state::import::is_unfinished;
 use crate::cockpit::state::overrides::OverridesState;
-use crate::api::imports::{Import, ImportState};
 use crate::domain::{Experiment, Flag, Variant};
 use crate::tui::field;
 use crate::tui::glyphs::{Tone, arm_slots};

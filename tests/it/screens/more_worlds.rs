@@ -33,7 +33,10 @@ fn with(mut world: World, keys: &[&str], text: &str) -> World {
 /// A flag with a draft.
 fn drafted() -> World {
     let mut world = with(list("F"), &["j", "enter", "j", "j", "j", "enter"], "");
-    world.keys(&["ctrl-u"]).text("50").keys(&["enter", "tab", "enter"]);
+    world
+        .keys(&["ctrl-u"])
+        .text("50")
+        .keys(&["enter", "tab", "enter"]);
     world
 }
 
@@ -145,23 +148,29 @@ pub fn worlds() -> Vec<(&'static str, World)> {
         ("flag_toggle", with(list("F"), &["j", "o"], "")),
         ("flag_toggle_protected", protected),
         ("flag_new", with(list("F"), &["n"], "Dark mode")),
-        ("flag_rule", with(list("F"), &["j", "enter", "G", "k", "k", "enter"], "")),
-        ("flag_overrides", with(list("F"), &["j", "enter", "G", "enter"], "")),
+        (
+            "flag_rule",
+            with(list("F"), &["j", "enter", "G", "k", "k", "enter"], ""),
+        ),
+        (
+            "flag_overrides",
+            with(list("F"), &["j", "enter", "G", "enter"], ""),
+        ),
         ("flag_copy", with(list("F"), &["j", "C"], "")),
         ("flag_wiring", with(list("F"), &["j", "w", "tab"], "")),
         ("deployments", list("D")),
         ("deployment_rotate", with(list("D"), &["r"], "")),
         ("deployment_revoke", with(list("D"), &["X"], "")),
-        (
-            "deployment_key",
-            with(list("D"), &["r", "tab", "enter"], ""),
-        ),
+        ("deployment_key", with(list("D"), &["r", "tab", "enter"], "")),
         ("projects", list("P")),
         ("project_edit", with(list("P"), &["e"], "")),
         ("tokens", list("T")),
         ("token_new", with(list("T"), &["n"], "ci")),
         ("audit", with(list("F"), &["L"], "")),
-        ("import_empty", pressed(World::experiment("checkout-cta"), &["4", "i"], "")),
+        (
+            "import_empty",
+            pressed(World::experiment("checkout-cta"), &["4", "i"], ""),
+        ),
         ("import_kept", kept),
         ("import_counted", counted()),
         ("import_malformed", malformed),

@@ -148,7 +148,9 @@ pub fn answer(request: &Request) -> Option<Result<Answer, Failure>> {
         Request::Tokens => Answer::Tokens(read(tokens())),
         Request::FlagOverrides { .. } => Answer::FlagOverrides(override_page(0, 3, false)),
         Request::Audit { .. } => Answer::Audit(history()),
-        Request::Insight { id: of } if *of == id(CHECKOUT) => Answer::Insight(Some(Box::new(read(insight())))),
+        Request::Insight { id: of } if *of == id(CHECKOUT) => {
+            Answer::Insight(Some(Box::new(read(insight()))))
+        }
         Request::Insight { .. } => Answer::Insight(None),
         Request::WriteInsight { .. } => Answer::Insight(Some(Box::new(read(insight())))),
         Request::Imports { .. } => Answer::Imports(read(json!({ "imports": [] }))),
@@ -182,7 +184,9 @@ fn changed(change: &Change) -> Option<Changed> {
         value
     };
     Some(match change {
-        Change::CreateFlag(_) | Change::CopyFlag(..) => Changed::Flag(Box::new(read(flag(&id(NEW_CHECKOUT))?))),
+        Change::CreateFlag(_) | Change::CopyFlag(..) => {
+            Changed::Flag(Box::new(read(flag(&id(NEW_CHECKOUT))?)))
+        }
         Change::UpdateFlag(of, update) => {
             let mut value = flag(of)?;
             value["resourceVersion"] = json!(update.resource_version + 1);

@@ -26,7 +26,12 @@ pub const ENVIRONMENTS: [Environment; 3] = [
 ];
 
 /// When a token ends by itself: words and days, 0 for never.
-pub const EXPIRIES: [(&str, u32); 4] = [("never", 0), ("in 30 days", 30), ("in 90 days", 90), ("in a year", 365)];
+pub const EXPIRIES: [(&str, u32); 4] = [
+    ("never", 0),
+    ("in 30 days", 30),
+    ("in 90 days", 90),
+    ("in a year", 365),
+];
 
 /// The roles that a token may get in a project.
 pub const ROLES: [Role; 3] = [Role::Viewer, Role::Editor, Role::Admin];
@@ -203,7 +208,10 @@ pub fn lines(state: &State, purpose: &Purpose) -> Vec<Line> {
             choice(
                 "Environment",
                 environments(),
-                ENVIRONMENTS.iter().position(|e| *e == project.environment).unwrap_or(0),
+                ENVIRONMENTS
+                    .iter()
+                    .position(|e| *e == project.environment)
+                    .unwrap_or(0),
             ),
             tick("Protected", project.protected),
         ],
@@ -257,7 +265,9 @@ fn copy_lines(state: &State, key: &str) -> Vec<Line> {
 }
 
 fn variant_lines(variant: Option<&Variant>) -> Vec<Line> {
-    let payload = variant.filter(|v| !v.payload.is_null()).map(|v| v.payload.to_string());
+    let payload = variant
+        .filter(|v| !v.payload.is_null())
+        .map(|v| v.payload.to_string());
     vec![
         text("Key", variant.map_or("", |v| v.key.as_str()), "required"),
         text("Name", variant.map_or("", |v| &v.name), ""),
@@ -304,7 +314,9 @@ pub fn problem(form: &Form, at: usize) -> Option<String> {
             required.then(|| "a name is required".to_owned())
         }
         "Name" if matches!(form.purpose, Purpose::CreateFlag) && form.text("Key").is_empty() => {
-            Key::slug(value).is_none().then(|| "no key can be made of it: type one".to_owned())
+            Key::slug(value)
+                .is_none()
+                .then(|| "no key can be made of it: type one".to_owned())
         }
         "Id" if value.is_empty() => Some("an id is required".to_owned()),
         "Id" if value.chars().count() > MAX_SUBJECT_ID_LENGTH => {

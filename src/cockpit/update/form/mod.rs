@@ -10,7 +10,7 @@ use super::{guard, import, notify};
 use crate::cockpit::effect::Effect;
 use crate::cockpit::keymap::Command;
 use crate::cockpit::ports::Request;
-use crate::cockpit::state::form::{Form, Focus, Input, Purpose};
+use crate::cockpit::state::form::{Focus, Form, Input, Purpose};
 use crate::cockpit::state::overlay::Overlay;
 use crate::cockpit::state::text::TextField;
 use crate::cockpit::state::{Level, State};
@@ -185,15 +185,13 @@ fn send(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
             import::confirmed(state, now, effects)
         }
         _ => match request::change(state, form, now) {
-            Ok(Some(change)) => {
-                guard::write(state, Request::Change(Box::new(change)), now).map(|effect| {
-                    if let Some(Overlay::Form(form)) = state.overlays.last_mut() {
-                        form.sending = true;
-                        form.error = None;
-                    }
-                    effects.push(effect);
-                })
-            }
+            Ok(Some(change)) => guard::write(state, Request::Change(Box::new(change)), now).map(|effect| {
+                if let Some(Overlay::Form(form)) = state.overlays.last_mut() {
+                    form.sending = true;
+                    form.error = None;
+                }
+                effects.push(effect);
+            }),
             Ok(None) => Ok(()),
             Err(problem) => Err(problem),
         },

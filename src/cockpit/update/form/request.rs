@@ -31,7 +31,8 @@ fn optional(text: &str) -> Option<String> {
 fn deployments(state: &State, form: &Form) -> Vec<Uuid> {
     let rows = state.objects.deployments.all();
     let ids = form.ticks("Deployments").into_iter();
-    ids.filter_map(|at| rows.get(at).map(|row| row.deployment.id)).collect()
+    ids.filter_map(|at| rows.get(at).map(|row| row.deployment.id))
+        .collect()
 }
 
 fn mode(form: &Form) -> EvaluationMode {
@@ -141,7 +142,9 @@ pub fn change(state: &State, form: &Form, now: Timestamp) -> Result<Option<Chang
             d.id,
             RotateKey {
                 resource_version: d.resource_version,
-                grace_seconds: GRACES.get(form.choice("Old key")).map_or(0, |(_, seconds)| *seconds),
+                grace_seconds: GRACES
+                    .get(form.choice("Old key"))
+                    .map_or(0, |(_, seconds)| *seconds),
             },
         ),
         Purpose::RevokeDeployment(row) => Change::RevokeKey(
@@ -154,7 +157,10 @@ pub fn change(state: &State, form: &Form, now: Timestamp) -> Result<Option<Chang
         Purpose::CreateProject => Change::CreateProject(CreateProject {
             key: key(form.text("Key"))?,
             name: form.text("Name").to_owned(),
-            environment: ENVIRONMENTS.get(form.choice("Environment")).copied().unwrap_or_default(),
+            environment: ENVIRONMENTS
+                .get(form.choice("Environment"))
+                .copied()
+                .unwrap_or_default(),
             protected: form.ticked("Protected"),
         }),
         Purpose::EditProject(project) => {
@@ -253,7 +259,9 @@ pub fn edit(state: &State, form: &Form) -> Result<Option<(Uuid, Flag)>, String> 
             let variant = Variant {
                 key: key(form.text("Key"))?,
                 name: form.text("Name").to_owned(),
-                description: before.as_ref().map_or_else(String::new, |v| v.description.clone()),
+                description: before
+                    .as_ref()
+                    .map_or_else(String::new, |v| v.description.clone()),
                 payload,
                 is_control: before.as_ref().is_some_and(|v| v.is_control),
                 traffic_pct: fields::percent(form.text("Share"))?,

@@ -53,11 +53,7 @@ pub fn titles(purpose: &Purpose) -> (String, &'static str, &'static str) {
         Purpose::CreateDeployment => ("New deployment".to_owned(), "Not now", "Create"),
         Purpose::RenameDeployment(d) => (format!("Rename {}", d.name), "Leave it", "Rename"),
         Purpose::RotateKey(d) => (format!("New key for {}", d.name), "Keep the key", "Make new key"),
-        Purpose::RevokeDeployment(row) => (
-            format!("Revoke {}", row.deployment.name),
-            "Keep it",
-            "Revoke",
-        ),
+        Purpose::RevokeDeployment(row) => (format!("Revoke {}", row.deployment.name), "Keep it", "Revoke"),
         Purpose::CreateProject => ("New project".to_owned(), "Not now", "Create"),
         Purpose::EditProject(project) => (format!("Change {}", project.key), "Leave it", "Change"),
         Purpose::CreateToken => ("New token".to_owned(), "Not now", "Create"),
@@ -233,7 +229,11 @@ fn share(flag: &Flag) -> String {
 
 fn toggle(state: &State, flag: &Flag) -> Vec<String> {
     let mut lines = Vec::new();
-    let decided_by = state.objects.flags.get(flag.id).and_then(|row| row.decided_by.as_ref());
+    let decided_by = state
+        .objects
+        .flags
+        .get(flag.id)
+        .and_then(|row| row.decided_by.as_ref());
     if let Some(experiment) = decided_by {
         lines.push(format!(
             "While {experiment} decides it, this changes nothing for anybody; afterwards:"
@@ -243,7 +243,11 @@ fn toggle(state: &State, flag: &Flag) -> Vec<String> {
         lines.push("Everybody gets off from now on, overrides and rules included.".to_owned());
         lines.push(format!("{} of subjects lose their variant.", share(flag)));
     } else {
-        for variant in flag.variants.iter().filter(|v| v.key.as_str() != crate::domain::flag::OFF) {
+        for variant in flag
+            .variants
+            .iter()
+            .filter(|v| v.key.as_str() != crate::domain::flag::OFF)
+        {
             let points = variant.traffic_pct.basis_points() * flag.rollout_pct.basis_points();
             let of_all = f64::from(points) / 1e6;
             lines.push(format!("About {of_all:.2} % of subjects get {}.", variant.key));
