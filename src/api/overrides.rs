@@ -10,7 +10,7 @@ pub const MAX_OVERRIDES_PER_REQUEST: usize = 50_000;
 /// Body of `PUT /experiments/{idOrKey}/overrides`: sets the same variant for many subjects.
 ///
 /// Setting a subject again updates it; with the same variant that changes nothing.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SetOverrides {
     /// The forced variant.
@@ -41,7 +41,7 @@ pub struct OverridesSet {
 }
 
 /// Query of `DELETE /experiments/{idOrKey}/overrides`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DeleteOverride {
     /// What kind of id.

@@ -9,12 +9,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::api::experiments::{ChangeStatus, ExperimentList, History};
-use crate::api::overrides::{ListOverrides, OverridePage};
+use crate::api::experiments::{ChangeStatus, CreateExperiment, ExperimentList, History, UpdateExperiment};
+use crate::api::overrides::{DeleteOverride, ListOverrides, OverridePage, OverridesSet, SetOverrides};
 use crate::api::problem::Problem;
 use crate::api::results::{Overview, Results, ResultsQuery};
 use crate::api::system::Me;
-use crate::domain::{Experiment, Explanation, User};
+use crate::domain::{Experiment, Explanation, Rule, User};
 
 /// Who a request goes to.
 #[derive(Debug, Clone, Copy, Eq, Hash, PartialEq, Ord, PartialOrd)]
@@ -59,11 +59,19 @@ pub enum Slot {
     Explain,
     /// A step of its life.
     Status,
+    /// A change of its configuration.
+    Update,
+    /// A new experiment.
+    Create,
+    /// One override, set or removed.
+    Override,
+    /// Names to choose from.
+    Suggest,
 }
 
 impl Slot {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 14] = [
         Self::Me,
         Self::Experiments,
         Self::Experiment,
@@ -74,13 +82,17 @@ impl Slot {
         Self::Overrides,
         Self::Explain,
         Self::Status,
+        Self::Update,
+        Self::Create,
+        Self::Override,
+        Self::Suggest,
     ];
 
     /// Who requests of this kind go to.
     #[must_use]
     pub fn service(self) -> Service {
         match self {
-            Self::Overview | Self::Probe | Self::Results => Service::Warehouse,
+            Self::Overview | Self::Probe | Self::Results | Self::Suggest => Service::Warehouse,
             _ => Service::Api,
         }
     }
@@ -135,14 +147,60 @@ pub enum Request {
         id: Uuid,
         /// For whom.
         user: Box<User>,
+        /// With these rules in the place of the saved ones.
+        rules: Option<Vec<Rule>>,
     },
-    /// `POST /experiments/{id}/status`: the only request of this issue that writes.
+    /// `POST /experiments/{id}/status`
     Status {
         /// Of which experiment.
         id: Uuid,
         /// The step.
         change: ChangeStatus,
     },
+    /// `PATCH /experiments/{id}`
+    Update {
+        /// Which experiment.
+        id: Uuid,
+        /// What is changed, from which version.
+        change: Box<UpdateExperiment>,
+    },
+    /// `POST /experiments`
+    Create {
+        /// The new one.
+        experiment: Box<CreateExperiment>,
+    },
+    /// `PUT /experiments/{id}/overrides` for one subject.
+    SetOverride {
+        /// Of which experiment.
+        id: Uuid,
+        /// Who is forced into what.
+        change: SetOverrides,
+    },
+    /// `DELETE /experiments/{id}/overrides`
+    RemoveOverride {
+        /// Of which experiment.
+        id: Uuid,
+        /// Who is forced no longer.
+        change: DeleteOverride,
+    },
+    /// The names that events of the project carry.
+    Suggest {
+        /// Of which project.
+        project: Uuid,
+        /// Which names.
+        what: Suggest,
+    },
+}
+
+/// Names to choose from, as recent events carry them.
+#[derive(Debug, Clone, Eq, PartialEq)]
+pub enum Suggest {
+    /// Names of events.
+    Events,
+    /// Names of properties.
+    Fields,
+    /// Values of a property.
+    Values(String),
 }
 
 impl Request {
@@ -160,13 +218,24 @@ impl Request {
             Self::Overrides { .. } => Slot::Overrides,
             Self::Explain { .. } => Slot::Explain,
             Self::Status { .. } => Slot::Status,
+            Self::Update { .. } => Slot::Update,
+            Self::Create { .. } => Slot::Create,
+            Self::SetOverride { .. } | Self::RemoveOverride { .. } => Slot::Override,
+            Self::Suggest { .. } => Slot::Suggest,
         }
     }
 
     /// Whether it changes something on the server. Such a request is never cancelled once sent.
     #[must_use]
     pub fn writes(&self) -> bool {
-        matches!(self, Self::Status { .. })
+        matches!(
+            self,
+            Self::Status { .. }
+                | Self::Update { .. }
+                | Self::Create { .. }
+                | Self::SetOverride { .. }
+                | Self::RemoveOverride { .. }
+        )
     }
 }
 
@@ -177,7 +246,8 @@ pub enum Answer {
     Me(Me),
     /// To [`Request::Experiments`].
     Experiments(ExperimentList),
-    /// To [`Request::Experiment`] and [`Request::Status`]: the experiment as it is now.
+    /// To [`Request::Experiment`], [`Request::Status`], [`Request::Update`] and [`Request::Create`]: the
+    /// experiment as it is now.
     Experiment(Box<Experiment>),
     /// To [`Request::Overview`].
     Overview(Vec<Overview>),
@@ -191,6 +261,12 @@ pub enum Answer {
     Overrides(OverridePage),
     /// To [`Request::Explain`].
     Explain(Box<Explanation>),
+    /// To [`Request::SetOverride`].
+    OverridesSet(OverridesSet),
+    /// To [`Request::RemoveOverride`].
+    OverrideRemoved,
+    /// To [`Request::Suggest`]: the most frequent first.
+    Names(Vec<String>),
 }
 
 /// What kind of failure it is, which decides what is done next.

@@ -1,6 +1,9 @@
 //! Everything the cockpit knows, one file an area.
 
 pub mod analytics;
+pub mod area;
+pub mod ask;
+pub mod editor;
 pub mod experiment;
 pub mod link;
 pub mod list;
@@ -10,8 +13,12 @@ pub mod preferences;
 pub mod requests;
 pub mod text;
 
-use jiff::Timestamp;
+use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+use uuid::Uuid;
+
+pub use editor::EditorState;
 pub use experiment::{ExperimentDetail, Tab};
 pub use link::{Health, Link};
 pub use list::ListState;
@@ -19,10 +26,13 @@ pub use overlay::Overlay;
 pub use preferences::Preferences;
 pub use requests::Requests;
 
+use super::edit::wizard::Wizard;
+use super::edit::{Draft, DraftKey, Sheet};
 use super::keymap::Keymap;
 use super::ports::{Answer, Service};
 use super::update::calls::Calls;
 use crate::api::system::Me;
+use crate::domain::Experiment;
 
 /// What the cockpit was started with.
 #[derive(Debug, Clone, Default)]
@@ -47,6 +57,17 @@ pub enum Screen {
     Experiments,
     /// One experiment.
     Experiment,
+    /// An experiment that is being created.
+    Create,
+}
+
+/// An experiment that is being created.
+#[derive(Debug, Default)]
+pub struct Creation {
+    /// Its steps.
+    pub wizard: Wizard,
+    /// Where one is in them.
+    pub editor: EditorState,
 }
 
 /// How urgent a redraw is.
@@ -132,6 +153,10 @@ pub struct State {
     pub list: ListState,
     /// The open experiment.
     pub open: Option<Box<ExperimentDetail>>,
+    /// The experiment that is being created.
+    pub create: Option<Box<Creation>>,
+    /// Unsaved changes, by experiment; nil for the one that is being created.
+    pub drafts: BTreeMap<Uuid, Draft>,
     /// What lies over the screen; the last one is on top and takes the keys.
     pub overlays: Vec<Overlay>,
     /// What just happened.
@@ -167,6 +192,8 @@ impl State {
             screen: Screen::default(),
             list: ListState::default(),
             open: None,
+            create: None,
+            drafts: BTreeMap::new(),
             overlays: Vec::new(),
             notice: None,
             hold: Hold::default(),
@@ -199,8 +226,69 @@ impl State {
     pub fn detail(&self) -> Option<&ExperimentDetail> {
         match self.screen {
             Screen::Experiment => self.open.as_deref(),
-            Screen::Experiments => None,
+            Screen::Experiments | Screen::Create => None,
         }
+    }
+
+    /// What is edited on the screen, when it is a sheet of fields: of which experiment, and which sheet.
+    #[must_use]
+    pub fn sheet(&self) -> Option<(Uuid, Sheet)> {
+        match self.screen {
+            Screen::Experiments => None,
+            Screen::Experiment => {
+                let detail = self.open.as_deref()?;
+                let id = detail.id()?;
+                let tab = Sheet::of(detail.tab)?;
+                Some((id, detail.editor.panels.last().copied().unwrap_or(tab)))
+            }
+            Screen::Create => {
+                let create = self.create.as_deref()?;
+                let step = create.wizard.sheet()?;
+                let sheet = create.editor.panels.last().copied().unwrap_or(step);
+                Some((Uuid::nil(), sheet))
+            }
+        }
+    }
+
+    /// Where one is while editing, on a screen that can be edited.
+    #[must_use]
+    pub fn editor(&self) -> Option<&EditorState> {
+        match self.screen {
+            Screen::Experiments => None,
+            Screen::Experiment => self.open.as_deref().map(|detail| &detail.editor),
+            Screen::Create => self.create.as_deref().map(|create| &create.editor),
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn editor_mut(&mut self) -> Option<&mut EditorState> {
+        match self.screen {
+            Screen::Experiments => None,
+            Screen::Experiment => self.open.as_deref_mut().map(|detail| &mut detail.editor),
+            Screen::Create => self.create.as_deref_mut().map(|create| &mut create.editor),
+        }
+    }
+
+    /// An experiment as it is edited: with the unsaved changes.
+    #[must_use]
+    pub fn edited(&self, id: Uuid) -> Option<&Experiment> {
+        if let Some(draft) = self.drafts.get(&id) {
+            return Some(&draft.mine);
+        }
+        let open = self.open.as_deref().and_then(ExperimentDetail::config);
+        let open = open.filter(|e| e.id == id).map(AsRef::as_ref);
+        open.or_else(|| self.list.experiment(id).map(AsRef::as_ref))
+    }
+
+    /// The name of a draft on disk; none before the server has said which project it is.
+    #[must_use]
+    pub fn draft_key(&self, experiment: Uuid) -> Option<DraftKey> {
+        let me = self.me.as_ref()?;
+        Some(DraftKey {
+            server: self.settings.api.clone(),
+            project: me.project.id,
+            experiment,
+        })
     }
 
     /// Asks for a redraw.
