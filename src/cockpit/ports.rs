@@ -9,12 +9,15 @@ use std::time::Duration;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::api::experiments::{ChangeStatus, CreateExperiment, ExperimentList, History, UpdateExperiment};
+use crate::api::assign::ExplainRequest;
+use crate::api::experiments::{
+    ApplyWinner, ChangeStatus, CreateExperiment, ExperimentList, History, UpdateExperiment, WinnerApplied,
+};
 use crate::api::overrides::{DeleteOverride, ListOverrides, OverridePage, OverridesSet, SetOverrides};
 use crate::api::problem::Problem;
 use crate::api::results::{Overview, Results, ResultsQuery};
 use crate::api::system::Me;
-use crate::domain::{Experiment, Explanation, Rule, User};
+use crate::domain::{Experiment, Explanation};
 
 /// Who a request goes to.
 #[derive(Debug, Clone, Copy, Eq, Hash, PartialEq, Ord, PartialOrd)]
@@ -65,13 +68,15 @@ pub enum Slot {
     Create,
     /// One override, set or removed.
     Override,
+    /// A winner for everybody.
+    Winner,
     /// Names to choose from.
     Suggest,
 }
 
 impl Slot {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Me,
         Self::Experiments,
         Self::Experiment,
@@ -85,6 +90,7 @@ impl Slot {
         Self::Update,
         Self::Create,
         Self::Override,
+        Self::Winner,
         Self::Suggest,
     ];
 
@@ -145,10 +151,8 @@ pub enum Request {
     Explain {
         /// Of which experiment.
         id: Uuid,
-        /// For whom.
-        user: Box<User>,
-        /// With these rules in the place of the saved ones.
-        rules: Option<Vec<Rule>>,
+        /// For whom, and what to suppose.
+        request: Box<ExplainRequest>,
     },
     /// `POST /experiments/{id}/status`
     Status {
@@ -182,6 +186,13 @@ pub enum Request {
         id: Uuid,
         /// Who is forced no longer.
         change: DeleteOverride,
+    },
+    /// `POST /experiments/{id}/apply-winner`
+    ApplyWinner {
+        /// Which experiment.
+        id: Uuid,
+        /// Which winner.
+        change: ApplyWinner,
     },
     /// The names that events of the project carry.
     Suggest {
@@ -221,6 +232,7 @@ impl Request {
             Self::Update { .. } => Slot::Update,
             Self::Create { .. } => Slot::Create,
             Self::SetOverride { .. } | Self::RemoveOverride { .. } => Slot::Override,
+            Self::ApplyWinner { .. } => Slot::Winner,
             Self::Suggest { .. } => Slot::Suggest,
         }
     }
@@ -235,6 +247,7 @@ impl Request {
                 | Self::Create { .. }
                 | Self::SetOverride { .. }
                 | Self::RemoveOverride { .. }
+                | Self::ApplyWinner { .. }
         )
     }
 }
@@ -265,6 +278,8 @@ pub enum Answer {
     OverridesSet(OverridesSet),
     /// To [`Request::RemoveOverride`].
     OverrideRemoved,
+    /// To [`Request::ApplyWinner`].
+    WinnerApplied(Box<WinnerApplied>),
     /// To [`Request::Suggest`]: the most frequent first.
     Names(Vec<String>),
 }

@@ -212,9 +212,41 @@ async fn ask(client: &Client, reader: &Reader, request: Request) -> Result<Answe
         Request::Overrides { id, query } => {
             Answer::Overrides(client.overrides(&id.to_string(), &query).await.map_err(failed)?)
         }
-        Request::Explain { id, user } => Answer::Explain(Box::new(
-            client.explain(&id.to_string(), &user).await.map_err(failed)?,
+        Request::Explain { id, request } => Answer::Explain(Box::new(
+            client
+                .explain_supposing(&id.to_string(), &request)
+                .await
+                .map_err(failed)?,
         )),
+        Request::Update { id, change } => Answer::Experiment(Box::new(
+            client
+                .update_experiment(&id.to_string(), &change)
+                .await
+                .map_err(failed)?,
+        )),
+        Request::Create { experiment } => Answer::Experiment(Box::new(
+            client.create_experiment(&experiment).await.map_err(failed)?,
+        )),
+        Request::SetOverride { id, change } => Answer::OverridesSet(
+            client
+                .set_overrides(&id.to_string(), &change)
+                .await
+                .map_err(failed)?,
+        ),
+        Request::RemoveOverride { id, change } => {
+            client
+                .delete_override(&id.to_string(), &change)
+                .await
+                .map_err(failed)?;
+            Answer::OverrideRemoved
+        }
+        Request::ApplyWinner { id, change } => Answer::WinnerApplied(Box::new(
+            client
+                .apply_winner(&id.to_string(), &change)
+                .await
+                .map_err(failed)?,
+        )),
+        Request::Suggest { project, what } => Answer::Names(reader.names(project, &what, now).await?),
         Request::Status { id, change } => Answer::Experiment(Box::new(
             client
                 .change_status(&id.to_string(), &change)

@@ -221,24 +221,29 @@ impl Cell {
             Self::SubjectType if e.status != Status::Draft => {
                 Kind::Fixed("The subject can be changed in a draft only".to_owned())
             }
-            Self::Variant(_, Attr::Traffic) if over => {
-                Kind::Fixed(format!("The experiment is {}: its split stays as it was", e.status))
-            }
+            Self::Variant(_, Attr::Traffic) if over => Kind::Fixed(format!(
+                "The experiment is {}: its split stays as it was",
+                e.status
+            )),
             Self::Variant(_, Attr::Key | Attr::Control) if !e.cohorts.is_empty() => Kind::Fixed(
-                "Key and control were fixed by the first activation; n adds a variant, d removes one".to_owned(),
+                "Key and control were fixed by the first activation; n adds a variant, d removes one"
+                    .to_owned(),
             ),
             Self::Description | Self::Hypothesis | Self::Variant(_, Attr::Payload | Attr::Description) => {
                 Kind::Lines
             }
-            Self::Sticky
-            | Self::SecondaryOn
-            | Self::Variant(_, Attr::Control)
-            | Self::VariantDefault(_) => Kind::Toggle,
+            Self::Sticky | Self::SecondaryOn | Self::Variant(_, Attr::Control) | Self::VariantDefault(_) => {
+                Kind::Toggle
+            }
             Self::DefaultVariant | Self::RuleVariant(_) => variants(),
             Self::Mode => Kind::Choice(
-                [AssignmentMode::Profile, AssignmentMode::Session, AssignmentMode::Event]
-                    .map(|m| m.as_str().to_owned())
-                    .to_vec(),
+                [
+                    AssignmentMode::Profile,
+                    AssignmentMode::Session,
+                    AssignmentMode::Event,
+                ]
+                .map(|m| m.as_str().to_owned())
+                .to_vec(),
             ),
             Self::Metric(which) => Kind::Opens(Sheet::Metric(*which)),
             Self::Rule(id) => Kind::Opens(Sheet::Rule(*id)),
@@ -251,15 +256,11 @@ impl Cell {
                     .to_vec(),
             ),
             Self::Filter(which, at, Part::Value) => match filter(e, *which, *at) {
-                Some(f) if !f.operator.takes_value() => {
-                    Kind::Fixed(format!("{} needs no value", f.operator))
-                }
+                Some(f) if !f.operator.takes_value() => Kind::Fixed(format!("{} needs no value", f.operator)),
                 _ => Kind::Text,
             },
             Self::Condition(id, at, Part::Value) => match condition(e, *id, *at) {
-                Some(c) if !c.operator.takes_value() => {
-                    Kind::Fixed(format!("{} needs no value", c.operator))
-                }
+                Some(c) if !c.operator.takes_value() => Kind::Fixed(format!("{} needs no value", c.operator)),
                 _ => Kind::Text,
             },
             _ => Kind::Text,
@@ -285,18 +286,26 @@ impl Cell {
             Self::DefaultVariant => e.default_variant_id.to_string(),
             Self::Holdout => e.holdout_pct.to_string(),
             Self::Sticky => yes(e.sticky),
-            Self::LinkedFlag => e.linked_flag.as_ref().map(ToString::to_string).unwrap_or_default(),
+            Self::LinkedFlag => e
+                .linked_flag
+                .as_ref()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
             Self::Prior => format!("{} {}", e.prior.a, e.prior.b),
-            Self::Metric(which) => metric(e, *which).map(super::path::metric_text).unwrap_or_default(),
+            Self::Metric(which) => metric(e, *which)
+                .map(super::path::metric_text)
+                .unwrap_or_default(),
             Self::SecondaryOn => yes(e.secondary_event.as_ref().is_some_and(|s| s.enabled)),
             Self::Event(which) => metric(e, *which).map(|m| m.event.clone()).unwrap_or_default(),
-            Self::Filter(which, at, part) => filter(e, *which, *at).map_or_else(String::new, |f| match part {
-                Part::Scope => String::new(),
-                Part::Field => f.field.clone(),
-                Part::Operator => f.operator.as_str().to_owned(),
-                Part::Value if f.operator.takes_value() => f.value.clone(),
-                Part::Value => String::new(),
-            }),
+            Self::Filter(which, at, part) => {
+                filter(e, *which, *at).map_or_else(String::new, |f| match part {
+                    Part::Scope => String::new(),
+                    Part::Field => f.field.clone(),
+                    Part::Operator => f.operator.as_str().to_owned(),
+                    Part::Value if f.operator.takes_value() => f.value.clone(),
+                    Part::Value => String::new(),
+                })
+            }
             Self::Variant(key, attr) => e.variant(key).map_or_else(String::new, |v| match attr {
                 Attr::Key => v.key.to_string(),
                 Attr::Name => v.name.clone(),
@@ -330,11 +339,7 @@ impl Cell {
         let line = text.trim();
         let yes = line == "yes";
         match self {
-            Self::Fact(_)
-            | Self::Metric(_)
-            | Self::Rule(_)
-            | Self::Baseline
-            | Self::Lift => {}
+            Self::Fact(_) | Self::Metric(_) | Self::Rule(_) | Self::Baseline | Self::Lift => {}
             Self::Name => e.name = line.to_owned(),
             Self::NewKey => {
                 e.key = Key::new(line)?;
@@ -604,7 +609,10 @@ fn payload(text: &str) -> Result<Value, FieldError> {
         return Ok(Value::Null);
     }
     serde_json::from_str(text).map_err(|error| {
-        let line = text.lines().nth(error.line().saturating_sub(1)).unwrap_or_default();
+        let line = text
+            .lines()
+            .nth(error.line().saturating_sub(1))
+            .unwrap_or_default();
         FieldError::new("payload", line.trim(), format!("JSON; {error}"))
     })
 }
@@ -647,7 +655,9 @@ fn link(text: &str) -> Result<Option<(String, String)>, FieldError> {
             "a label and a URL that begins with https:// or http://",
         )
     };
-    let (label, url) = text.rsplit_once(char::is_whitespace).ok_or_else(|| refused(text))?;
+    let (label, url) = text
+        .rsplit_once(char::is_whitespace)
+        .ok_or_else(|| refused(text))?;
     let web = url.starts_with("https://") || url.starts_with("http://");
     let label = label.trim().trim_end_matches(':');
     if !web || label.is_empty() {
@@ -688,21 +698,46 @@ mod tests {
             (Cell::Holdout, "2.5 %", "2.50"),
             (Cell::Prior, "Beta(2, 3)", "2 3"),
             (Cell::NewLink, "ticket: https://example.com/1", ""),
-            (Cell::Link("ticket".into()), "ticket https://example.com/2", "ticket https://example.com/2"),
+            (
+                Cell::Link("ticket".into()),
+                "ticket https://example.com/2",
+                "ticket https://example.com/2",
+            ),
             (Cell::Event(Which::Primary), "purchase", "purchase"),
             (Cell::NewTracked, "add_to_cart", ""),
-            (Cell::Variant("treatment".into(), Attr::Payload), "{\"a\": 1}", "{\n  \"a\": 1\n}"),
+            (
+                Cell::Variant("treatment".into(), Attr::Payload),
+                "{\"a\": 1}",
+                "{\n  \"a\": 1\n}",
+            ),
             (Cell::LinkedFlag, "cta", "cta"),
             (Cell::SubjectType, "group:company", "group:company"),
         ] {
-            cell.apply(text, &mut e).unwrap_or_else(|error| panic!("{cell:?}: {error}"));
+            cell.apply(text, &mut e)
+                .unwrap_or_else(|error| panic!("{cell:?}: {error}"));
             assert_eq!(cell.text(&e), back, "{cell:?}");
         }
         for (cell, text, says) in [
-            (Cell::Holdout, "many", "holdoutPct: got \"many\", allowed is a number from 0 to 100"),
-            (Cell::Variant("control".into(), Attr::Traffic), "33.333", "variants[0].trafficPct: got"),
-            (Cell::Variant("control".into(), Attr::Key), "treatment", "a key of its own"),
-            (Cell::Variant("control".into(), Attr::Payload), "{\"a\": }", "line 1 column 7"),
+            (
+                Cell::Holdout,
+                "many",
+                "holdoutPct: got \"many\", allowed is a number from 0 to 100",
+            ),
+            (
+                Cell::Variant("control".into(), Attr::Traffic),
+                "33.333",
+                "variants[0].trafficPct: got",
+            ),
+            (
+                Cell::Variant("control".into(), Attr::Key),
+                "treatment",
+                "a key of its own",
+            ),
+            (
+                Cell::Variant("control".into(), Attr::Payload),
+                "{\"a\": }",
+                "line 1 column 7",
+            ),
             (Cell::LinkedFlag, "two words", "linkedFlag: got \"two words\""),
             (Cell::NewLink, "ticket ftp://x", "begins with https://"),
             (Cell::Prior, "1", "prior: got \"1\""),
@@ -720,11 +755,20 @@ mod tests {
         let mut e = experiment();
         super::super::rows::add_rule(&mut e, Uuid::from_u128(1));
         let variant = rule(&e, Uuid::from_u128(1)).expect("there").variant.to_string();
-        Cell::Variant(variant.clone(), Attr::Key).apply("b", &mut e).expect("taken");
+        Cell::Variant(variant.clone(), Attr::Key)
+            .apply("b", &mut e)
+            .expect("taken");
         assert_eq!(rule(&e, Uuid::from_u128(1)).expect("there").variant.as_str(), "b");
-        Cell::Variant("control".into(), Attr::Key).apply("a", &mut e).expect("taken");
+        Cell::Variant("control".into(), Attr::Key)
+            .apply("a", &mut e)
+            .expect("taken");
         assert_eq!(e.default_variant_id.as_str(), "a");
-        let refused: Vec<String> = e.check(4).expect_err("not ready").into_iter().map(|e| e.field).collect();
+        let refused: Vec<String> = e
+            .check(4)
+            .expect_err("not ready")
+            .into_iter()
+            .map(|e| e.field)
+            .collect();
         assert_eq!(refused, ["name", "rules[0].conditions[0].field"]);
     }
 

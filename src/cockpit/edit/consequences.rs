@@ -30,7 +30,9 @@ pub fn consequences(draft: &Draft, overview: Option<&Overview>) -> Vec<String> {
                 mine.default_variant_id, base.default_variant_id
             )),
             Path::VariantAttr(key, super::Attr::Payload) => {
-                lines.push(format!("Whoever sees {key} gets its new payload from the next decision on."));
+                lines.push(format!(
+                    "Whoever sees {key} gets its new payload from the next decision on."
+                ));
             }
             Path::PrimaryMetric | Path::SecondaryEvent => lines.push(format!(
                 "The results are counted anew, from all events: {} instead of {}.",
@@ -62,12 +64,18 @@ pub fn consequences(draft: &Draft, overview: Option<&Overview>) -> Vec<String> {
 /// variants give away.
 fn split(base: &Experiment, mine: &Experiment, overview: Option<&Overview>, lines: &mut Vec<String>) {
     let shares = |e: &Experiment| -> BTreeMap<String, u32> {
-        let shares = e.variants.iter().map(|v| (v.key.folded(), v.traffic_pct.basis_points()));
+        let shares = e
+            .variants
+            .iter()
+            .map(|v| (v.key.folded(), v.traffic_pct.basis_points()));
         shares.collect()
     };
     let before: BTreeMap<String, u32> = match base.current_cohort() {
         Some(cohort) => {
-            let shares = cohort.variants.iter().map(|v| (v.variant.folded(), v.split.basis_points()));
+            let shares = cohort
+                .variants
+                .iter()
+                .map(|v| (v.variant.folded(), v.split.basis_points()));
             shares.collect()
         }
         None => shares(base),
@@ -80,12 +88,22 @@ fn split(base: &Experiment, mine: &Experiment, overview: Option<&Overview>, line
     let sum = |shares: &BTreeMap<String, u32>| shares.values().sum::<u32>();
     let lost: Vec<(String, u32)> = before
         .iter()
-        .map(|(key, old)| (named(key), old.saturating_sub(after.get(key).copied().unwrap_or(0))))
+        .map(|(key, old)| {
+            (
+                named(key),
+                old.saturating_sub(after.get(key).copied().unwrap_or(0)),
+            )
+        })
         .filter(|(_, lost)| *lost > 0)
         .collect();
     let gains: Vec<(String, u32)> = after
         .iter()
-        .map(|(key, new)| (named(key), new.saturating_sub(before.get(key).copied().unwrap_or(0))))
+        .map(|(key, new)| {
+            (
+                named(key),
+                new.saturating_sub(before.get(key).copied().unwrap_or(0)),
+            )
+        })
         .filter(|(_, gained)| *gained > 0)
         .collect();
     if lost.is_empty() && gains.is_empty() {
@@ -118,22 +136,32 @@ fn split(base: &Experiment, mine: &Experiment, overview: Option<&Overview>, line
         } else {
             ""
         };
-        lines.push(format!("{} of the {unit} {from}see {key} from now on.", share(*points)));
+        lines.push(format!(
+            "{} of the {unit} {from}see {key} from now on.",
+            share(*points)
+        ));
     }
     if moved > 0 && mine.sticky {
         lines.push("Sticky is on: who has a variant already keeps it.".to_owned());
     }
     let next = base.cohorts.last().map_or(1, |cohort| cohort.index + 1);
-    lines.push(format!("Cohort {next} is appended; the test of the split begins anew with it."));
+    lines.push(format!(
+        "Cohort {next} is appended; the test of the split begins anew with it."
+    ));
 }
 
 fn holdout(base: &Experiment, mine: &Experiment) -> String {
     let (old, new) = (base.holdout_pct.basis_points(), mine.holdout_pct.basis_points());
-    let control = mine.control().map_or_else(|| "control".to_owned(), |v| v.key.to_string());
+    let control = mine
+        .control()
+        .map_or_else(|| "control".to_owned(), |v| v.key.to_string());
     if new > old {
         format!("{} more are held out and see {control}.", share(new - old))
     } else {
-        format!("{} are held out no longer and are split like the others.", share(old - new))
+        format!(
+            "{} are held out no longer and are split like the others.",
+            share(old - new)
+        )
     }
 }
 
@@ -204,7 +232,10 @@ mod tests {
             ["10.00 % of the subjects stop seeing treatment (about 9,000 of 90,000 so far)."]
         );
         assert_eq!(said(&[(Cell::Name, "other")]), [""; 0], "a name moves nobody");
-        assert_eq!(said(&[(Cell::Holdout, "5")]), ["5.00 % more are held out and see control."]);
+        assert_eq!(
+            said(&[(Cell::Holdout, "5")]),
+            ["5.00 % more are held out and see control."]
+        );
     }
 
     #[test]

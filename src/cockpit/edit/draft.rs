@@ -210,7 +210,11 @@ impl Draft {
     #[must_use]
     pub fn touches(&self, tab: Tab) -> bool {
         self.changes().iter().any(|(path, ..)| path.tab() == tab)
-            || self.unread.keys().filter_map(Cell::path).any(|path| path.tab() == tab)
+            || self
+                .unread
+                .keys()
+                .filter_map(Cell::path)
+                .any(|path| path.tab() == tab)
     }
 
     /// Everything that the experiment would be refused for, in the server's words.
@@ -341,7 +345,10 @@ impl Draft {
     pub fn rebase(&mut self, theirs: &Arc<Experiment>, now: Timestamp) {
         let from = self.base.resource_version;
         let merged = merge(&self.base, &self.mine, theirs);
-        let fresh = merged.both.into_iter().map(|both| Conflict { both, choice: None });
+        let fresh = merged
+            .both
+            .into_iter()
+            .map(|both| Conflict { both, choice: None });
         // What was to be decided before still is, about their newest value, unless I have taken theirs.
         for conflict in fresh {
             self.conflicts.retain(|old| old.both.path != conflict.both.path);
@@ -437,7 +444,9 @@ impl Draft {
 fn exists(cell: &Cell, e: &Experiment) -> bool {
     match cell {
         Cell::Variant(key, _) | Cell::VariantDefault(key) => e.variant(key).is_some(),
-        Cell::Rule(id) | Cell::RuleVariant(id) | Cell::RulePriority(id) => super::cell::rule(e, *id).is_some(),
+        Cell::Rule(id) | Cell::RuleVariant(id) | Cell::RulePriority(id) => {
+            super::cell::rule(e, *id).is_some()
+        }
         Cell::Condition(id, at, _) => {
             super::cell::rule(e, *id).is_some_and(|rule| *at < rule.conditions.len())
         }
@@ -496,7 +505,11 @@ mod tests {
         let mut draft = Draft::new(base(), now());
         draft.enter(&Cell::Variant("treatment".into(), Attr::Traffic), "half", now());
         draft.enter(&Cell::Variant("treatment".into(), Attr::Key), "b", now());
-        assert!(draft.unread.contains_key(&Cell::Variant("b".into(), Attr::Traffic)));
+        assert!(
+            draft
+                .unread
+                .contains_key(&Cell::Variant("b".into(), Attr::Traffic))
+        );
         draft.change(now(), |e| rows::remove_variant(e, "b"));
         assert!(draft.unread.is_empty());
     }

@@ -65,7 +65,10 @@ pub fn merge(base: &Experiment, mine: &Experiment, theirs: &Experiment) -> Merge
     let mut wanted = order(mine, &common(&[mine, &merged.mine]));
     let others = merged.mine.variants.iter().map(|v| v.key.folded());
     let missing: Vec<String> = others.filter(|key| !wanted.contains(key)).collect();
-    let added = mine.variants.iter().any(|v| theirs.variant(v.key.as_str()).is_none());
+    let added = mine
+        .variants
+        .iter()
+        .any(|v| theirs.variant(v.key.as_str()).is_none());
     if added {
         wanted.extend(missing);
         arrange(&mut merged.mine, &wanted);

@@ -268,9 +268,12 @@ impl Path {
             Self::Holdout | Self::VariantAttr(_, Attr::Traffic) => {
                 read::<Percent>(value).map_or_else(String::new, |p| format!("{p} %"))
             }
-            Self::Sticky | Self::VariantAttr(_, Attr::Control) => {
-                if value.as_bool() == Some(true) { "yes" } else { "no" }.to_owned()
+            Self::Sticky | Self::VariantAttr(_, Attr::Control) => if value.as_bool() == Some(true) {
+                "yes"
+            } else {
+                "no"
             }
+            .to_owned(),
             Self::PrimaryMetric => read::<Metric>(value).map_or_else(String::new, |m| metric_text(&m)),
             Self::SecondaryEvent => read::<SecondaryEvent>(value).map_or_else(String::new, |s| {
                 let on = if s.enabled { "on" } else { "off" };
@@ -284,8 +287,9 @@ impl Path {
                 let texts: Vec<String> = metrics.iter().map(metric_text).collect();
                 texts.join(", ")
             }
-            Self::Prior => read::<Prior>(value)
-                .map_or_else(String::new, |Prior { a, b }| format!("Beta({a}, {b})")),
+            Self::Prior => {
+                read::<Prior>(value).map_or_else(String::new, |Prior { a, b }| format!("Beta({a}, {b})"))
+            }
             Self::Variant(_) => read::<Variant>(value).map_or_else(String::new, |v| {
                 let control = if v.is_control { ", control" } else { "" };
                 format!("{} %{control}", v.traffic_pct)
@@ -354,7 +358,10 @@ pub fn arrange(e: &mut Experiment, order: &[String]) {
 
 /// Gives each variant its position as `orderIndex`, where they do not rise already.
 pub fn renumber(e: &mut Experiment) {
-    let rising = e.variants.windows(2).all(|pair| pair[0].order_index < pair[1].order_index);
+    let rising = e
+        .variants
+        .windows(2)
+        .all(|pair| pair[0].order_index < pair[1].order_index);
     if !rising {
         for (variant, at) in e.variants.iter_mut().zip(0..) {
             variant.order_index = at;

@@ -84,7 +84,10 @@ impl Sheet {
         match self {
             Self::Setup => setup(e),
             Self::Variants => variants(e),
-            Self::Rules => in_order(e).into_iter().map(|r| row("", [Cell::Rule(r.id)])).collect(),
+            Self::Rules => in_order(e)
+                .into_iter()
+                .map(|r| row("", [Cell::Rule(r.id)]))
+                .collect(),
             Self::Metric(which) => metric_rows(e, which),
             Self::Rule(id) => rule_rows(e, id),
             Self::Basics => vec![
@@ -95,7 +98,8 @@ impl Sheet {
                 row("hypothesis", [Cell::Hypothesis]),
             ],
             Self::Measure => {
-                let mut rows = vec![row("primary metric", [Cell::Metric(Which::Primary)]).under("What counts?")];
+                let mut rows =
+                    vec![row("primary metric", [Cell::Metric(Which::Primary)]).under("What counts?")];
                 rows.extend(first_step(e));
                 rows.extend(tracked(e));
                 rows
@@ -147,9 +151,15 @@ fn setup(e: &Experiment) -> Vec<Row> {
         row("hypothesis", [Cell::Hypothesis]),
     ];
     for (at, label) in e.links.keys().enumerate() {
-        rows.push(row(if at == 0 { "links" } else { "" }, [Cell::Link(label.clone())]));
+        rows.push(row(
+            if at == 0 { "links" } else { "" },
+            [Cell::Link(label.clone())],
+        ));
     }
-    rows.push(row(if e.links.is_empty() { "links" } else { "" }, [Cell::NewLink]));
+    rows.push(row(
+        if e.links.is_empty() { "links" } else { "" },
+        [Cell::NewLink],
+    ));
     rows.push(fact("lab", Fact::Lab));
     rows.extend([
         fact("mode", Fact::Mode).under("Assignment"),
@@ -160,9 +170,7 @@ fn setup(e: &Experiment) -> Vec<Row> {
         row("linked flag", [Cell::LinkedFlag]),
         fact("salt", Fact::Salt),
     ]);
-    let mut right = vec![
-        row("primary metric", [Cell::Metric(Which::Primary)]).under("Conversion"),
-    ];
+    let mut right = vec![row("primary metric", [Cell::Metric(Which::Primary)]).under("Conversion")];
     right.extend(first_step(e));
     right.extend(tracked(e));
     right.push(row("prior", [Cell::Prior]));
@@ -227,7 +235,10 @@ fn variants(e: &Experiment) -> Vec<Row> {
             attr(Attr::Description),
         ]
     };
-    e.variants.iter().map(|v| row("", cells(v.key.to_string()))).collect()
+    e.variants
+        .iter()
+        .map(|v| row("", cells(v.key.to_string())))
+        .collect()
 }
 
 fn metric_rows(e: &Experiment, which: Which) -> Vec<Row> {
@@ -236,7 +247,10 @@ fn metric_rows(e: &Experiment, which: Which) -> Vec<Row> {
     rows.extend((0..filters).map(|at| {
         let part = |part| Cell::Filter(which, at, part);
         let label = if at == 0 { "where" } else { "and" };
-        row(label, [part(Part::Field), part(Part::Operator), part(Part::Value)])
+        row(
+            label,
+            [part(Part::Field), part(Part::Operator), part(Part::Value)],
+        )
     }));
     rows
 }

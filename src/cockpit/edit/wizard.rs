@@ -82,7 +82,10 @@ impl Wizard {
             text.parse::<f64>()
                 .map_err(|_| format!("{name}: got \"{text}\", allowed is a number in percent"))
         };
-        let mut design = Design::new(number(&self.baseline, "baseline")? / 100.0, number(&self.lift, "lift")? / 100.0);
+        let mut design = Design::new(
+            number(&self.baseline, "baseline")? / 100.0,
+            number(&self.lift, "lift")? / 100.0,
+        );
         // Control first, whatever the order on the screen.
         let mut arms: Vec<&Variant> = e.variants.iter().collect();
         arms.sort_by_key(|v| !v.is_control);
@@ -144,6 +147,7 @@ pub fn blank(now: Timestamp) -> Experiment {
         secondary_event: None,
         tracked_events: Vec::new(),
         rules: Vec::new(),
+        deployments: Vec::new(),
         linked_flag: None,
         parent_id: DEFAULT_LAB.to_owned(),
         winning_variant: None,
@@ -184,6 +188,7 @@ pub fn request(e: &Experiment) -> CreateExperiment {
         tracked_events: e.tracked_events.clone(),
         rules: e.rules.clone(),
         linked_flag: e.linked_flag.clone(),
+        deployments: None,
         parent_id: None,
         prior: e.prior,
     }
@@ -198,7 +203,10 @@ mod tests {
         let e = blank(Timestamp::UNIX_EPOCH);
         let wizard = Wizard::default();
         let sample = wizard.sample(&e).expect("a sample");
-        assert_eq!((sample.per_arm.clone(), sample.total), (vec![8_158, 8_158], 16_316));
+        assert_eq!(
+            (sample.per_arm.clone(), sample.total),
+            (vec![8_158, 8_158], 16_316)
+        );
         let wizard = Wizard {
             baseline: TextField::new("none"),
             ..Wizard::default()

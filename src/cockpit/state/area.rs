@@ -44,7 +44,11 @@ impl TextArea {
     #[must_use]
     pub fn cursor(&self) -> (usize, usize) {
         let line = self.line();
-        let seen = line.iter().take(self.column).map(|c| c.width().unwrap_or(0)).sum();
+        let seen = line
+            .iter()
+            .take(self.column)
+            .map(|c| c.width().unwrap_or(0))
+            .sum();
         (self.row, seen)
     }
 

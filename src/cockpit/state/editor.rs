@@ -96,7 +96,8 @@ impl Editing {
                     Code::Char(_) => {
                         // The next word that begins with the letter.
                         let Some(c) = key.typed() else { return false };
-                        let begins = |option: &String| option.to_lowercase().starts_with(c.to_ascii_lowercase());
+                        let begins =
+                            |option: &String| option.to_lowercase().starts_with(c.to_ascii_lowercase());
                         let next = (1..=count).map(|n| (*at + n) % count);
                         if let Some(found) = next.into_iter().find(|n| options.get(*n).is_some_and(begins)) {
                             *at = found;

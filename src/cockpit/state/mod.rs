@@ -26,7 +26,7 @@ pub use overlay::Overlay;
 pub use preferences::Preferences;
 pub use requests::Requests;
 
-use super::edit::wizard::Wizard;
+use super::edit::wizard::{self, Wizard};
 use super::edit::{Draft, DraftKey, Sheet};
 use super::keymap::Keymap;
 use super::ports::{Answer, Service};
@@ -62,12 +62,26 @@ pub enum Screen {
 }
 
 /// An experiment that is being created.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Creation {
+    /// What it is before anything was typed.
+    pub blank: Experiment,
     /// Its steps.
     pub wizard: Wizard,
     /// Where one is in them.
     pub editor: EditorState,
+}
+
+impl Creation {
+    /// A new one.
+    #[must_use]
+    pub fn new(now: Timestamp) -> Self {
+        Self {
+            blank: wizard::blank(now),
+            wizard: Wizard::default(),
+            editor: EditorState::default(),
+        }
+    }
 }
 
 /// How urgent a redraw is.
@@ -274,6 +288,9 @@ impl State {
     pub fn edited(&self, id: Uuid) -> Option<&Experiment> {
         if let Some(draft) = self.drafts.get(&id) {
             return Some(&draft.mine);
+        }
+        if id.is_nil() {
+            return self.create.as_deref().map(|create| &create.blank);
         }
         let open = self.open.as_deref().and_then(ExperimentDetail::config);
         let open = open.filter(|e| e.id == id).map(AsRef::as_ref);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::ask::AskDialog;
 use super::link::later;
 use super::preferences::Look;
 use super::text::TextField;
@@ -35,6 +36,13 @@ pub enum Overlay {
     },
     /// A decision step by step.
     Explain(Box<ExplainPanel>),
+    /// A question before something is changed or thrown away.
+    Ask(Box<AskDialog>),
+    /// What both I and somebody else changed, to be decided.
+    Conflicts {
+        /// The one under the cursor.
+        selected: usize,
+    },
     /// How to attach the attribution to events.
     Attach {
         /// First line shown.

@@ -4,10 +4,12 @@ use jiff::Timestamp;
 
 use super::experiment;
 use crate::api::system::Role;
+use crate::cockpit::edit::{Draft, Sheet};
 use crate::cockpit::effect::Effect;
 use crate::cockpit::keymap::Command;
 use crate::cockpit::lifecycle::Step;
 use crate::cockpit::ports::Request;
+use crate::cockpit::state::editor::Found;
 use crate::cockpit::state::{Health, Screen, State};
 
 /// Why nothing may be changed now; none when it may.
@@ -25,6 +27,23 @@ pub fn refusal(state: &State, now: Timestamp) -> Option<String> {
         }
         Health::Stopped { message } => return Some(format!("Nothing can be changed: {message}")),
         Health::Unknown | Health::Up => {}
+    }
+    match &state.me {
+        None => Some("Not connected yet: nothing can be changed".to_owned()),
+        Some(me) if me.role < Role::Editor => Some(format!(
+            "{} is a {}: nothing can be changed with this token",
+            me.actor,
+            me.role.as_str()
+        )),
+        Some(_) => None,
+    }
+}
+
+/// Why nothing may be edited; none when it may. Without the server one can go on editing: it is saved later.
+#[must_use]
+pub fn edit_refusal(state: &State) -> Option<String> {
+    if state.settings.read_only {
+        return Some("Started with --read-only: nothing can be changed".to_owned());
     }
     match &state.me {
         None => Some("Not connected yet: nothing can be changed".to_owned()),
@@ -81,10 +100,45 @@ pub fn applies(state: &State, command: Command) -> bool {
             page.is_some_and(|page| page.next_after.is_some())
         }
         Command::PreviousPage => state.detail().is_some_and(|d| d.overrides.trail.len() > 1),
+        Command::Save | Command::Discard => dirty(state),
+        Command::Undo | Command::Redo => edited(state).is_some(),
+        Command::Restore => state
+            .editor()
+            .is_some_and(|editor| matches!(editor.found, Found::Offered(_))),
+        Command::Decide => edited(state).is_some_and(|draft| !draft.conflicts.is_empty()),
+        Command::Add | Command::MoveUp | Command::MoveDown => state.sheet().is_some_and(|(_, sheet)| {
+            !matches!(
+                sheet,
+                Sheet::Setup | Sheet::Basics | Sheet::Power | Sheet::Measure
+            )
+        }),
+        Command::Remove => state
+            .sheet()
+            .is_some_and(|(_, sheet)| !matches!(sheet, Sheet::Basics | Sheet::Power)),
+        Command::ApplyWinner => target.is_some_and(|e| super::ask::winner(state, e).is_ok()),
+        Command::AddOverride => target.is_some(),
+        Command::RemoveOverride => state
+            .detail()
+            .and_then(|d| d.overrides.page.value.as_ref())
+            .is_some_and(|page| !page.overrides.is_empty()),
         Command::Back => {
             let filtered = state.list.filtering || !state.list.filter.text().is_empty();
-            !state.overlays.is_empty() || state.screen == Screen::Experiment || filtered
+            !state.overlays.is_empty() || state.screen != Screen::Experiments || filtered
         }
         _ => true,
     }
+}
+
+/// The draft of what is on the screen.
+fn edited(state: &State) -> Option<&Draft> {
+    let (id, _) = state.sheet()?;
+    state.drafts.get(&id)
+}
+
+/// Whether there is something unsaved on the screen, or something that was found.
+fn dirty(state: &State) -> bool {
+    let found = state
+        .editor()
+        .is_some_and(|editor| matches!(editor.found, Found::Offered(_)) || editor.editing.is_some());
+    found || edited(state).is_some_and(|draft| !draft.is_clean()) || state.screen == Screen::Create
 }

@@ -1,8 +1,12 @@
 //! What each action does to the state. Pure: the time is a parameter, effects are plain data.
 
 pub mod analytics;
+pub mod ask;
 pub mod calls;
+pub mod create;
 pub mod dialog;
+pub mod drafts;
+pub mod edit;
 mod experiment;
 pub mod guard;
 mod list;
@@ -12,6 +16,7 @@ pub mod overlays;
 pub mod preferences;
 mod refresh;
 mod replies;
+pub mod save;
 
 use std::time::Duration;
 
@@ -20,6 +25,7 @@ use jiff::Timestamp;
 use super::action::Action;
 use super::effect::Effect;
 use super::keymap::{Command, Context};
+use super::state::editor::Input;
 use super::state::link::later;
 use super::state::overlay::Overlay;
 use super::state::text::TextField;
@@ -94,11 +100,20 @@ pub fn update(state: &mut State, action: Action, now: Timestamp) -> Vec<Effect> 
             mouse::take(state, mouse, now, &mut effects);
             state.touch(Dirty::Now);
         }
+        Action::DraftFound { key, found } => {
+            drafts::found(state, &key, found, now);
+            state.touch(Dirty::Now);
+        }
+        Action::DraftLost(why) => {
+            notify(state, Level::Warn, why, now);
+            state.touch(Dirty::Now);
+        }
         Action::Reply(reply) => {
             replies::take(state, *reply, now, &mut effects);
             calls::look(state, now, &mut effects);
         }
     }
+    drafts::settle(state, now, &mut effects);
     refresh::start_due(state, now, &mut effects);
     // Last: what is on its way now decides how often relative times are brought up to date.
     live::pass_time(state, now);
@@ -120,14 +135,31 @@ pub fn contexts_under(state: &State, overlays: &[Overlay]) -> Vec<Context> {
                 vec![Context::Panel, Context::Rows, Context::Global, Context::Always]
             }
             Overlay::Palette(_) => vec![Context::Palette, Context::Always],
-            Overlay::Step(_) => vec![Context::Dialog, Context::Always],
+            Overlay::Step(_) | Overlay::Ask(_) | Overlay::Conflicts { .. } => {
+                vec![Context::Dialog, Context::Always]
+            }
             Overlay::Explain(_) => vec![Context::Explain, Context::Always],
             Overlay::Settings(_) => {
                 vec![Context::Settings, Context::Rows, Context::Global, Context::Always]
             }
         };
     }
+    if state.editor().is_some_and(|editor| editor.editing.is_some()) {
+        return vec![Context::Field, Context::Always];
+    }
+    let sheet = state.sheet().map(|(_, sheet)| sheet);
+    let table = sheet.filter(|sheet| sheet.is_table()).map(|_| Context::Table);
     match (state.screen, state.open.as_deref()) {
+        (Screen::Create, _) => {
+            let rest = [
+                Context::Create,
+                Context::Edit,
+                Context::Rows,
+                Context::Global,
+                Context::Always,
+            ];
+            table.into_iter().chain(rest).collect()
+        }
         (Screen::Experiment, Some(detail)) => {
             let tab = match detail.tab {
                 Tab::Overrides if detail.overrides.searching => {
@@ -138,7 +170,8 @@ pub fn contexts_under(state: &State, overlays: &[Overlay]) -> Vec<Context> {
                     return vec![Context::Prompt, Context::Always];
                 }
                 Tab::Analytics => Some(Context::Analytics),
-                _ => None,
+                Tab::Setup | Tab::Variants | Tab::Rules => Some(Context::Edit),
+                Tab::Insights => None,
             };
             let rest = [
                 Context::Experiment,
@@ -146,7 +179,7 @@ pub fn contexts_under(state: &State, overlays: &[Overlay]) -> Vec<Context> {
                 Context::Global,
                 Context::Always,
             ];
-            tab.into_iter().chain(rest).collect()
+            table.into_iter().chain(tab).chain(rest).collect()
         }
         _ if state.list.filtering => vec![Context::Filter, Context::Always],
         _ => vec![Context::List, Context::Rows, Context::Global, Context::Always],
@@ -160,6 +193,7 @@ fn text_field(state: &mut State) -> Option<&mut TextField> {
             Overlay::Palette(palette) => Some(&mut palette.input),
             Overlay::Explain(panel) => Some(&mut panel.input),
             Overlay::Step(dialog) => dialog.focused_text(),
+            Overlay::Ask(dialog) => dialog.focused_text(),
             _ => None,
         };
     }
@@ -179,14 +213,18 @@ fn press(state: &mut State, key: Key, now: Timestamp, effects: &mut Vec<Effect>)
     let always = state.keymap.command(&[Context::Always], key);
     if always != Some(Command::Quit)
         && key.code != Code::Esc
-        && let Some(Overlay::Step(dialog)) = state.overlays.last()
-        && now < dialog.armed_at()
+        && armed_at(state).is_some_and(|armed| now < armed)
     {
         // A dialog that has just opened is deaf: the key was meant for what lay below.
         return;
     }
     if state.notice.as_ref().is_some_and(|n| n.level != Level::Ok) {
         state.notice = None;
+    }
+    let bound = state.keymap.command(&contexts, key);
+    if always.is_none() && state.overlays.is_empty() && !suggesting(state, key) && edit::key(state, key, now)
+    {
+        return;
     }
     if always.is_none()
         && let Some(field) = text_field(state)
@@ -195,15 +233,43 @@ fn press(state: &mut State, key: Key, now: Timestamp, effects: &mut Vec<Effect>)
         text_changed(state, now);
         return;
     }
-    if let Some(command) = state.keymap.command(&contexts, key) {
+    if let Some(command) = bound {
         run(state, command, now, effects);
     }
 }
 
+/// From when on what is on top takes keys, where it is a dialog.
+#[must_use]
+pub fn armed_at(state: &State) -> Option<Timestamp> {
+    match state.overlays.last() {
+        Some(Overlay::Step(dialog)) => Some(dialog.armed_at()),
+        Some(Overlay::Ask(dialog)) => Some(dialog.armed_at()),
+        _ => None,
+    }
+}
+
+/// Whether a key goes through the suggestions below a field, not through its text.
+fn suggesting(state: &State, key: Key) -> bool {
+    matches!(key.code, Code::Up | Code::Down)
+        && state
+            .editor()
+            .and_then(|editor| editor.editing.as_ref())
+            .is_some_and(|editing| matches!(editing.input, Input::Line(_)))
+}
+
 fn paste(state: &mut State, text: &str, truncated: bool, now: Timestamp) {
-    if let Some(Overlay::Step(dialog)) = state.overlays.last()
-        && now < dialog.armed_at()
-    {
+    if armed_at(state).is_some_and(|armed| now < armed) {
+        return;
+    }
+    if state.overlays.is_empty() && edit::paste(state, text, now) {
+        if truncated {
+            notify(
+                state,
+                Level::Warn,
+                "The paste was cut: it is too long for a field",
+                now,
+            );
+        }
         return;
     }
     if let Some(field) = text_field(state) {
@@ -305,6 +371,29 @@ fn run(state: &mut State, command: Command, now: Timestamp, effects: &mut Vec<Ef
         Command::Activate | Command::Pause | Command::Resume | Command::Complete => {
             dialog::open(state, command, now, effects);
         }
+        Command::Create => create::open(state, now),
+        Command::Save if state.overlays.is_empty() => edit::command(state, command, now, effects),
+        Command::Edit
+        | Command::Add
+        | Command::Remove
+        | Command::MoveUp
+        | Command::MoveDown
+        | Command::ColumnLeft
+        | Command::ColumnRight
+        | Command::SplitEvenly
+        | Command::Undo
+        | Command::Redo
+        | Command::Discard
+        | Command::Restore
+        | Command::Decide
+        | Command::NextCell
+        | Command::PreviousCell => edit::command(state, command, now, effects),
+        Command::Save => {}
+        Command::NextStep => create::step(state, true, now),
+        Command::PreviousStep => create::step(state, false, now),
+        Command::ApplyWinner => ask::apply_winner(state, now, effects),
+        Command::AddOverride => ask::add_override(state, now),
+        Command::RemoveOverride => ask::remove_override(state, now),
         Command::History => overlays::open_history(state, now, effects),
         Command::Explain => overlays::open_explain(state, now, effects),
         Command::Attach => overlays::open_attach(state, now, effects),
@@ -316,7 +405,11 @@ fn run(state: &mut State, command: Command, now: Timestamp, effects: &mut Vec<Ef
         | Command::Toggle
         | Command::Press
         | Command::ScrollUp
-        | Command::ScrollDown => dialog::command(state, command, now, effects),
+        | Command::ScrollDown => match state.overlays.last() {
+            Some(Overlay::Ask(_)) => ask::command(state, command, now, effects),
+            Some(Overlay::Conflicts { .. }) => overlays::decide(state, command, now),
+            _ => dialog::command(state, command, now, effects),
+        },
     }
 }
 
@@ -327,6 +420,9 @@ fn back(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
         return;
     }
     if state.overlays.pop().is_some() {
+        return;
+    }
+    if edit::back(state, now) {
         return;
     }
     if state.screen == Screen::Experiment
@@ -347,6 +443,7 @@ fn back(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
             detail.overrides.search_changed();
         }
         (Screen::Experiment, _) => experiment::close(state, now, effects),
+        (Screen::Create, _) => state.screen = Screen::Experiments,
         _ if !state.list.filter.text().is_empty() || state.list.filtering => {
             state.list.filter.clear();
             state.list.filtering = false;
@@ -371,6 +468,7 @@ fn accept(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
         Some(Overlay::Explain(_)) => overlays::ask_explain(state, now, effects),
         Some(Overlay::Settings(_)) => preferences::accept(state, now),
         Some(_) => {}
+        None if state.sheet().is_some() => edit::accept(state, now, effects),
         None => match (state.screen, state.open.as_deref_mut()) {
             (Screen::Experiment, Some(detail)) if detail.tab == Tab::Analytics => {
                 analytics::accept(detail, now);
@@ -392,7 +490,7 @@ fn move_by(state: &mut State, by: isize, now: Timestamp, effects: &mut Vec<Effec
     } else if state.overlays.is_empty() {
         match state.screen {
             Screen::Experiments => state.list.move_by(by, now),
-            Screen::Experiment => experiment::move_by(state, by),
+            Screen::Experiment | Screen::Create => experiment::move_by(state, by),
         }
     } else {
         overlays::move_by(state, by, now);

@@ -1,6 +1,8 @@
 //! What lies over a screen: dialogs, panels, the palette.
 
+mod ask;
 mod attach;
+mod conflicts;
 mod explain;
 mod form;
 mod help;
@@ -34,13 +36,20 @@ pub fn draw(
 ) -> (Laid, Option<Position>) {
     let mut shown = (Laid::default(), None);
     for (at, overlay) in state.overlays.iter().enumerate() {
-        let mut canvas = Canvas { frame, area, theme };
+        let mut canvas = Canvas {
+            frame,
+            area,
+            theme,
+            now,
+        };
         shown = match overlay {
             Overlay::Help { scroll } => help::draw(&mut canvas, state, &state.overlays[..at], *scroll),
             Overlay::Palette(palette) => palette::draw(&mut canvas, state, palette, now),
             Overlay::Step(dialog) => step::draw(&mut canvas, state, dialog, now),
             Overlay::History { selected } => history::draw(&mut canvas, state, *selected, now),
             Overlay::Explain(panel) => explain::draw(&mut canvas, state, panel),
+            Overlay::Ask(dialog) => ask::draw(&mut canvas, state, dialog, now),
+            Overlay::Conflicts { selected } => conflicts::draw(&mut canvas, state, *selected, now),
             Overlay::Attach { scroll } => attach::draw(&mut canvas, state, *scroll),
             Overlay::Settings(panel) => settings::draw(&mut canvas, state, panel),
         };
@@ -53,6 +62,7 @@ struct Canvas<'f, 'b> {
     frame: &'f mut Frame<'b>,
     area: Rect,
     theme: &'f Theme,
+    now: Timestamp,
 }
 
 impl Canvas<'_, '_> {

@@ -98,7 +98,7 @@ fn explain_asks_for_the_typed_user_and_shows_the_steps() {
     let mut world = World::experiment("checkout-cta");
     world.keys(&["x"]).text("u-1").keys(&["enter"]);
     match world.waiting_for(Slot::Explain) {
-        Some(Request::Explain { user, .. }) => assert_eq!(user.user_id.as_deref(), Some("u-1")),
+        Some(Request::Explain { request, .. }) => assert_eq!(request.user.user_id.as_deref(), Some("u-1")),
         other => panic!("not asked: {other:?}"),
     }
     world.answer_all(Role::Viewer, false);
