@@ -89,7 +89,7 @@ pub fn draw(pen: &mut Pen<'_>, state: &State, now: Timestamp, cursor: &mut Optio
 /// The sample that is needed, and how long it takes with the traffic there is.
 fn estimate(page: &mut Page<'_>, state: &State, create: &Creation, e: &Experiment) {
     let theme = page.theme;
-    page.heading("Power", "80 % power, two-sided α of 0.05, for a conversion rate");
+    page.heading("Power", "80 % power, two-sided alpha 0.05, of a conversion rate");
     match create.wizard.sample(e) {
         Err(why) => page.text(&why, theme.warn),
         Ok(sample) => {
@@ -128,7 +128,7 @@ fn estimate(page: &mut Page<'_>, state: &State, create: &Creation, e: &Experimen
                     #[expect(clippy::cast_precision_loss, reason = "days need no 53 bits")]
                     let days = sample.total as f64 / daily.max(1) as f64;
                     let text = format!(
-                        "about {} with the exposures of the busiest experiment now ({} a day, {}.{:02} % of them allocated)",
+                        "{} with the exposures of the busiest experiment now ({} a day, {}.{:02} % of them allocated)",
                         duration(days),
                         format::count(daily * 10_000 / u64::from(allocated)),
                         allocated / 100,
@@ -149,9 +149,9 @@ fn duration(days: f64) -> String {
     if days < 1.0 {
         "less than a day".to_owned()
     } else if days < 100.0 {
-        format!("{days:.1} days")
+        format!("about {days:.1} days")
     } else {
-        format!("{:.0} days", days)
+        format!("about {days:.0} days")
     }
 }
 

@@ -218,6 +218,7 @@ fn lines<'t>(
 ) -> Lines<'t> {
     let mut page = Page::new(theme, width);
     let mut focus = None;
+    let widths = widths(theme, view, rows, width);
     for (at, row) in rows.iter().enumerate().filter(|(_, row)| wanted(row)) {
         if let Some(section) = row.section {
             page.heading(section, "");
@@ -226,7 +227,7 @@ fn lines<'t>(
         let x = if row.cells.len() == 1 {
             one(&mut page, view, at, row)
         } else {
-            several(&mut page, view, at, row)
+            several(&mut page, view, at, row, &widths)
         };
         if view.cursor.is_some_and(|(y, _)| y == at) {
             focus = Some(Focus {
@@ -331,8 +332,23 @@ fn choice(page: &mut Page<'_>, mut spans: Vec<Span>, options: &[String], at: usi
     }
 }
 
+/// The widest value of each column of the rows with several fields, so that they line up.
+fn widths(theme: &Theme, view: &View<'_>, rows: &[Row], width: u16) -> Vec<u16> {
+    let mut widths: Vec<u16> = Vec::new();
+    for row in rows.iter().filter(|row| row.cells.len() > 1) {
+        for (at, cell) in row.cells.iter().enumerate() {
+            let wide = columns(&value(theme, view, cell).0).min(width / 4);
+            match widths.get_mut(at) {
+                Some(widest) => *widest = (*widest).max(wide),
+                None => widths.push(wide),
+            }
+        }
+    }
+    widths
+}
+
 /// A row of several fields side by side; the column where the one under the cursor begins.
-fn several(page: &mut Page<'_>, view: &View<'_>, at: usize, row: &Row) -> u16 {
+fn several(page: &mut Page<'_>, view: &View<'_>, at: usize, row: &Row, widths: &[u16]) -> u16 {
     let theme = page.theme;
     let on_row = view.cursor.is_some_and(|(y, _)| y == at);
     let changed = row.cells.iter().any(|cell| view.old(cell).is_some());
@@ -372,9 +388,13 @@ fn several(page: &mut Page<'_>, view: &View<'_>, at: usize, row: &Row) -> u16 {
         } else {
             text
         };
-        x += columns(&text) + 2;
+        let wide = columns(&text);
+        let rest = widths.get(column).map_or(0, |width| width.saturating_sub(wide)) + 2;
+        x += wide + rest;
         spans.push((text, style));
-        spans.push(("  ".to_owned(), theme.dim));
+        if column + 1 < row.cells.len() {
+            spans.push((" ".repeat(usize::from(rest)), theme.dim));
+        }
     }
     page.line(spans);
     if let Some((options, _)) = options {
@@ -584,10 +604,17 @@ pub fn value(theme: &Theme, view: &View<'_>, cell: &Cell) -> (String, Style) {
             use crate::cockpit::edit::Part;
             match part {
                 Part::Field if text.is_empty() => missing("property"),
+                // The scope stands before it already.
+                Part::Field => {
+                    let bare = ["profile.", "session.", "event."]
+                        .iter()
+                        .find_map(|scope| text.strip_prefix(scope));
+                    let scoped = matches!(cell, Cell::Condition(..));
+                    known(bare.filter(|_| scoped).unwrap_or(&text).to_owned())
+                }
                 Part::Value if matches!(cell.kind(e), Kind::Fixed(_)) => missing(""),
                 Part::Value => known(crate::cockpit::edit::path::quoted(&text)),
                 Part::Operator | Part::Scope => (text, theme.dim),
-                Part::Field => known(text),
             }
         }
         Cell::RuleVariant(_) => match arm(theme, e, &text) {

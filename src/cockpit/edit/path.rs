@@ -443,9 +443,10 @@ pub fn condition_text(condition: &Condition) -> String {
 fn rule_text(rule: &Rule) -> String {
     let conditions: Vec<String> = rule.conditions.iter().map(condition_text).collect();
     if conditions.is_empty() {
-        format!("everybody → {}", rule.variant)
+        format!("everybody → {} (priority {})", rule.variant, rule.priority)
     } else {
-        format!("{} → {}", conditions.join(" and "), rule.variant)
+        let all = conditions.join(" and ");
+        format!("{all} → {} (priority {})", rule.variant, rule.priority)
     }
 }
 

@@ -74,7 +74,7 @@ pub fn found(
 }
 
 /// A newer version of what is edited came in: the changes are made from it now.
-fn meet(state: &mut State, now: Timestamp) {
+pub fn meet(state: &mut State, now: Timestamp) {
     let Some(theirs) = state
         .open
         .as_deref()

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::experiment;
 use crate::api::system::Role;
-use crate::cockpit::edit::{Draft, Sheet};
+use crate::cockpit::edit::{Cell, Draft, Sheet};
 use crate::cockpit::effect::Effect;
 use crate::cockpit::keymap::Command;
 use crate::cockpit::lifecycle::Step;
@@ -100,11 +100,10 @@ pub fn applies(state: &State, command: Command) -> bool {
             page.is_some_and(|page| page.next_after.is_some())
         }
         Command::PreviousPage => state.detail().is_some_and(|d| d.overrides.trail.len() > 1),
-        Command::Save | Command::Discard => dirty(state),
+        Command::Save => dirty(state),
+        Command::Discard => dirty(state) || offered(state),
         Command::Undo | Command::Redo => edited(state).is_some(),
-        Command::Restore => state
-            .editor()
-            .is_some_and(|editor| matches!(editor.found, Found::Offered(_))),
+        Command::Restore => offered(state),
         Command::Decide => edited(state).is_some_and(|draft| !draft.conflicts.is_empty()),
         Command::Add | Command::MoveUp | Command::MoveDown => state.sheet().is_some_and(|(_, sheet)| {
             !matches!(
@@ -112,9 +111,7 @@ pub fn applies(state: &State, command: Command) -> bool {
                 Sheet::Setup | Sheet::Basics | Sheet::Power | Sheet::Measure
             )
         }),
-        Command::Remove => state
-            .sheet()
-            .is_some_and(|(_, sheet)| !matches!(sheet, Sheet::Basics | Sheet::Power)),
+        Command::Remove => removable(state),
         Command::ApplyWinner => target.is_some_and(|e| super::ask::winner(state, e).is_ok()),
         Command::AddOverride => target.is_some(),
         Command::RemoveOverride => state
@@ -135,10 +132,38 @@ fn edited(state: &State) -> Option<&Draft> {
     state.drafts.get(&id)
 }
 
-/// Whether there is something unsaved on the screen, or something that was found.
-fn dirty(state: &State) -> bool {
-    let found = state
+/// Whether there are unsaved changes of the last time.
+fn offered(state: &State) -> bool {
+    state
         .editor()
-        .is_some_and(|editor| matches!(editor.found, Found::Offered(_)) || editor.editing.is_some());
-    found || edited(state).is_some_and(|draft| !draft.is_clean()) || state.screen == Screen::Create
+        .is_some_and(|editor| matches!(editor.found, Found::Offered(_)))
+}
+
+/// Whether the field under the cursor stands in a row that can go, or can be emptied.
+fn removable(state: &State) -> bool {
+    let Some((id, sheet)) = state.sheet() else {
+        return false;
+    };
+    let cell = (state.edited(id)).and_then(|e| state.editor().and_then(|editor| editor.cell(sheet, e)));
+    cell.is_some_and(|cell| {
+        matches!(
+            cell,
+            Cell::Variant(..)
+                | Cell::VariantDefault(_)
+                | Cell::Rule(_)
+                | Cell::Condition(..)
+                | Cell::Filter(..)
+                | Cell::Metric(_)
+                | Cell::Link(_)
+                | Cell::LinkedFlag
+                | Cell::Description
+                | Cell::Hypothesis
+        )
+    })
+}
+
+/// Whether there is something unsaved on the screen.
+fn dirty(state: &State) -> bool {
+    let typing = state.editor().is_some_and(|editor| editor.editing.is_some());
+    typing || edited(state).is_some_and(|draft| !draft.is_clean()) || state.screen == Screen::Create
 }

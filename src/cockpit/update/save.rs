@@ -176,7 +176,7 @@ pub fn failed(state: &mut State, failure: &Failure, now: Timestamp) {
                 let current = Arc::new(current);
                 let id = current.id;
                 replies::put(state, current, now);
-                drafts::settle(state, now, &mut Vec::new());
+                drafts::meet(state, now);
                 drafts::told(state, id, by, at);
             }
             format!("{who} changed it meanwhile; it is merged with yours. Look at the difference again.")

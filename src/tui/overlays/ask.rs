@@ -87,7 +87,7 @@ fn body(page: &mut Page<'_>, state: &State, dialog: &AskDialog) {
             } else if let Some(draft) = state.drafts.get(id) {
                 difference(page, draft);
                 page.blank();
-                page.text("Until you leave the experiment, u brings them back.", theme.dim);
+                page.text("u brings them back, as long as this cockpit runs.", theme.dim);
             }
         }
         Ask::RemoveVariant { id, key } => {
@@ -197,8 +197,8 @@ fn removing(page: &mut Page<'_>, e: &Experiment, key: &str) {
         .filter(|rule| rule.variant.as_str().eq_ignore_ascii_case(key))
         .count();
     if rules > 0 {
-        let count = format::counted(rules as u64, "rule routes", "rules route");
-        page.text(&format!("{count} to it and go with it."), theme.warn);
+        let count = format::counted(rules as u64, "rule that routes", "rules that route");
+        page.text(&format!("Removed with it: {count} to it."), theme.warn);
     }
     if e.default_variant_id.as_str().eq_ignore_ascii_case(key) {
         page.text("It is the default: the control takes its place.", theme.warn);

@@ -70,7 +70,7 @@ pub fn draw(
     let text = if open == 0 {
         "All decided: ⏎ goes back, S shows the difference and saves.".to_owned()
     } else {
-        format!("{} to decide: ← mine, → theirs, ↑ ↓ to the next.", open)
+        format!("{open} to decide: left takes mine, right theirs; up and down to the others.")
     };
     page.text(&text, theme.dim);
     let height = rows(page.len());

@@ -62,8 +62,9 @@ pub fn draw(pen: &mut Pen<'_>, view: &View<'_>, cursor: &mut Option<Position>) -
     let selected = view.cursor.map_or(0, |(_, column)| column);
     let shown = shown(&all, selected, width);
     let mut titles: Vec<Span> = vec![("  ".to_owned(), theme.dim)];
-    for column in shown.iter().filter_map(|at| all.get(*at)) {
-        titles.push((format!("{}  ", cut(theme, column.title, column)), theme.dim));
+    for (at, column) in shown.iter().filter_map(|at| all.get(*at)).enumerate() {
+        let gap = if at == 0 { "" } else { "  " };
+        titles.push((format!("{gap}{}", cut(theme, column.title, column)), theme.dim));
     }
     page.line(titles);
     let slots = arm_slots(e.variants.iter().map(|v| v.is_control));
@@ -89,13 +90,16 @@ pub fn draw(pen: &mut Pen<'_>, view: &View<'_>, cursor: &mut Option<Position>) -
             }
             let (text, style) = value(theme, view, e, cell, *slot);
             let style = view.style(theme, view.on(at, *column), style);
+            if *column > 0 {
+                line.push(("  ".to_owned(), theme.dim));
+            }
             line.push((cut(theme, &text, how), style));
-            line.push(("  ".to_owned(), theme.dim));
             x += how.width + 2;
         }
         if x + BAR + 2 < width
             && let Some(variant) = e.variants.get(at)
         {
+            line.push(("  ".to_owned(), theme.dim));
             line.push((bar(theme, variant.traffic_pct.fraction()), theme.arm(*slot)));
         }
         page.line(line);
@@ -122,7 +126,7 @@ fn shown(all: &[Column], selected: usize, width: u16) -> Vec<usize> {
         let mut used = 3 + all.first().map_or(0, |column| column.width + 2);
         let mut shown = vec![0];
         for (at, column) in all.iter().enumerate().skip(from.max(1)) {
-            if used + column.width > width {
+            if used + column.width >= width {
                 break;
             }
             used += column.width + 2;

@@ -507,6 +507,21 @@ impl World {
         self
     }
 
+    /// Answers everything but what would bring the first configuration back.
+    pub fn answer_all_but_experiments(&mut self) -> &mut Self {
+        loop {
+            let next = self
+                .waiting
+                .iter()
+                .find(|(_, request)| !matches!(request.slot(), Slot::Experiment | Slot::Experiments));
+            let Some((_, request)) = next.cloned() else {
+                return self;
+            };
+            let outcome = answer(&request, Role::Editor, false);
+            self.reply(request.slot(), outcome);
+        }
+    }
+
     /// The screen as lines of text.
     pub fn screen(&mut self, width: u16, height: u16) -> String {
         text_of(&self.buffer(width, height, &theme()))
