@@ -159,7 +159,7 @@ fn duration(days: f64) -> String {
 fn review(pen: &mut Pen<'_>, state: &State, e: &Experiment) -> Laid {
     let theme = pen.theme;
     let mut page = Page::new(theme, pen.width());
-    page.heading("Review", "S or ⏎ creates it as a draft; shift-tab goes back");
+    page.heading("Review", "S or enter creates it as a draft; shift-tab goes back");
     page.field("name", &e.name);
     let style = if create::key_taken(state, &e.key) {
         theme.danger
