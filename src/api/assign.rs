@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::domain::decision::{Assignment, Explanation};
 
-use crate::domain::User;
+use crate::domain::{Rule, User};
 
 /// The most requests of one list.
 pub const MAX_ASSIGNMENTS_PER_REQUEST: usize = 1_000;
@@ -24,6 +24,21 @@ pub struct AssignRequest {
     /// The subject, when its fields are sent side by side with the experiment.
     #[serde(flatten)]
     pub inline: User,
+}
+
+/// Body of `POST /experiments/{idOrKey}/explain`: a user, and what to suppose.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExplainRequest {
+    /// These rules in the place of the saved ones, to try them before they are saved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules: Option<Vec<Rule>>,
+    /// Decide as if the experiment were active, whatever its status.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub as_if_active: bool,
+    /// The subject; its fields stand beside the others.
+    #[serde(flatten)]
+    pub user: User,
 }
 
 impl AssignRequest {

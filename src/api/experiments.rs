@@ -11,7 +11,7 @@ use crate::domain::{
 };
 
 /// Body of `POST /experiments`. Only `name` is required.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CreateExperiment {
     /// The name that people read.
@@ -77,7 +77,7 @@ pub struct CreateExperiment {
 ///
 /// A field that may be empty is cleared by `null`. `status` is changed by its own endpoint, and
 /// `assignmentMode` never: it is read here only to refuse it by name.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct UpdateExperiment {
     /// The version the change was made from; a newer one on the server is a conflict.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::Project;
+use crate::domain::experiment::DEFAULT_MAX_VARIANTS;
 
 /// What a token may do. Each role includes the ones before it.
 #[derive(Debug, Clone, Copy, Eq, Hash, PartialEq, Ord, PartialOrd, Serialize, Deserialize)]
@@ -85,9 +86,16 @@ pub struct Me {
     pub project: Project,
     /// Version of the server.
     pub version: String,
+    /// The most variants of an experiment.
+    #[serde(default = "default_max_variants")]
+    pub max_variants: usize,
     /// Whether the traffic of this server is simulated (the demo).
     #[serde(default)]
     pub demo: bool,
+}
+
+fn default_max_variants() -> usize {
+    DEFAULT_MAX_VARIANTS
 }
 
 /// Answer of `GET /warehouse`: how to read ClickHouse directly, with a user that can only read.

@@ -132,6 +132,8 @@ pub(super) fn open(access: Access, args: Args, config: Config, files: Files) -> 
     };
     options.config = config;
     options.files = files;
+    // Without a home directory the cockpit works, and says that unsaved changes end with it.
+    options.state_dir = Paths::from_env().ok().map(|paths| paths.state);
     options.panic_after_first_frame = args.panic_after_first_frame;
     runtime::run(options).map_err(|error| match error {
         CockpitError::Client(error) => error.into(),

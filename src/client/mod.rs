@@ -13,10 +13,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::api::BEARER;
-use crate::api::assign::{AssignRequest, Assignment, Explanation};
+use crate::api::assign::{AssignRequest, Assignment, ExplainRequest, Explanation};
 use crate::api::experiments::{
-    ChangeStatus, CreateExperiment, ExperimentList, History, HistoryQuery, ListExperiments, SetRules,
-    UpdateExperiment,
+    ApplyWinner, ChangeStatus, CreateExperiment, ExperimentList, History, HistoryQuery, ListExperiments,
+    SetRules, UpdateExperiment, WinnerApplied,
 };
 use crate::api::jobs::SrmGuardRun;
 use crate::api::overrides::{DeleteOverride, ListOverrides, OverridePage, OverridesSet, SetOverrides};
@@ -408,6 +408,30 @@ impl Client {
     /// See [`ClientError`].
     pub async fn explain(&self, id_or_key: &str, user: &User) -> Result<Explanation, ClientError> {
         self.post(&["experiments", id_or_key, "explain"], user).await
+    }
+
+    /// `POST /experiments/{idOrKey}/explain`, with other rules or another status where that is supposed.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn explain_supposing(
+        &self,
+        id_or_key: &str,
+        request: &ExplainRequest,
+    ) -> Result<Explanation, ClientError> {
+        self.post(&["experiments", id_or_key, "explain"], request).await
+    }
+
+    /// `POST /experiments/{idOrKey}/apply-winner`
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn apply_winner(
+        &self,
+        id_or_key: &str,
+        body: &ApplyWinner,
+    ) -> Result<WinnerApplied, ClientError> {
+        self.post(&["experiments", id_or_key, "apply-winner"], body).await
     }
 
     /// `POST /jobs/srm-guard`: tests every active experiment now, and waits for the end of it.

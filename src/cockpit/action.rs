@@ -1,6 +1,7 @@
 //! What can happen to the cockpit.
 
 use super::Key;
+use super::edit::{DraftKey, StoredDraft};
 use super::intake::Told;
 use super::keymap::Command;
 use super::ports::Reply;
@@ -79,6 +80,15 @@ pub enum Action {
     Mouse(Mouse),
     /// What became of ids that were taken in.
     Intake(Told),
+    /// What [`Effect::FindDraft`](super::Effect::FindDraft) came to.
+    DraftFound {
+        /// Which draft was looked for.
+        key: DraftKey,
+        /// The draft, if there is one; or what failed, on what, and what to do.
+        found: Result<Option<Box<StoredDraft>>, String>,
+    },
+    /// Unsaved changes cannot be kept on disk: what failed, on what, and what to do.
+    DraftLost(String),
     /// An answer or a failure.
     Reply(Box<Reply>),
 }

@@ -1,5 +1,6 @@
 //! What the core asks to be done. Plain data: nothing happens until `runtime` carries it out.
 
+use super::edit::{DraftKey, StoredDraft};
 use super::intake::Order;
 use super::ports::{Request, RunId, Slot};
 
@@ -22,6 +23,12 @@ pub enum Effect {
     Intake(Order),
     /// From now on this project is meant, by key.
     Project(String),
+    /// Look for unsaved changes on disk, and send [`Action::DraftFound`](super::Action::DraftFound).
+    FindDraft(DraftKey),
+    /// Keep unsaved changes on disk, in the place of what was kept of the same draft before.
+    KeepDraft(Box<StoredDraft>),
+    /// Nothing is unsaved any more: forget what was kept.
+    DropDraft(DraftKey),
     /// Put a text on the clipboard, through the terminal.
     Copy(String),
     /// Paint the whole screen anew, whatever the terminal shows.

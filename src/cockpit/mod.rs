@@ -16,6 +16,7 @@
 //! | [`state`] | everything there is to know, one file an area |
 //! | [`mod@update`] | what each action does to it, one file an area |
 //! | [`alarms`] | what about an experiment needs a person |
+//! | [`edit`] | the working copy of an experiment: fields, changes, merging |
 //! | [`evidence`] | how far a split is off, and since when |
 //! | [`lifecycle`] | the steps of a life, and their effects in words |
 //! | [`rule_text`] | rules written as text, and read from it |
@@ -24,6 +25,7 @@
 pub mod action;
 pub mod alarms;
 pub mod change;
+pub mod edit;
 pub mod effect;
 pub mod evidence;
 pub mod format;

@@ -10,18 +10,21 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::change::{Change, Changed};
+use crate::api::assign::ExplainRequest;
 use crate::api::audit::AuditQuery;
 use crate::api::deployments::DeploymentList;
-use crate::api::experiments::{ChangeStatus, ExperimentList, History};
+use crate::api::experiments::{
+    ApplyWinner, ChangeStatus, CreateExperiment, ExperimentList, History, UpdateExperiment, WinnerApplied,
+};
 use crate::api::flags::FlagList;
 use crate::api::imports::{ApplyChunks, Import, ImportList, ImportRows, ListImportRows, StartImport};
 use crate::api::insights::Insight;
-use crate::api::overrides::{ListOverrides, OverridePage};
+use crate::api::overrides::{DeleteOverride, ListOverrides, OverridePage, OverridesSet, SetOverrides};
 use crate::api::problem::Problem;
 use crate::api::projects::{ProjectList, TokenList};
 use crate::api::results::{Overview, Results, ResultsQuery};
 use crate::api::system::Me;
-use crate::domain::{Experiment, Explanation, User};
+use crate::domain::{Experiment, Explanation};
 
 /// Who a request goes to.
 #[derive(Debug, Clone, Copy, Eq, Hash, PartialEq, Ord, PartialOrd)]
@@ -90,11 +93,21 @@ pub enum Slot {
     ImportStep,
     /// A change of an object that is no experiment, or a copy.
     Change,
+    /// A change of its configuration.
+    Update,
+    /// A new experiment.
+    Create,
+    /// One override, set or removed.
+    Override,
+    /// A winner for everybody.
+    Winner,
+    /// Names to choose from.
+    Suggest,
 }
 
 impl Slot {
     /// All of them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 27] = [
         Self::Me,
         Self::Experiments,
         Self::Experiment,
@@ -117,13 +130,18 @@ impl Slot {
         Self::ImportRows,
         Self::ImportStep,
         Self::Change,
+        Self::Update,
+        Self::Create,
+        Self::Override,
+        Self::Winner,
+        Self::Suggest,
     ];
 
     /// Who requests of this kind go to.
     #[must_use]
     pub fn service(self) -> Service {
         match self {
-            Self::Overview | Self::Probe | Self::Results => Service::Warehouse,
+            Self::Overview | Self::Probe | Self::Results | Self::Suggest => Service::Warehouse,
             _ => Service::Api,
         }
     }
@@ -178,15 +196,55 @@ pub enum Request {
         id: Uuid,
         /// Whether it is a flag.
         flag: bool,
-        /// For whom.
-        user: Box<User>,
+        /// For whom, and what to suppose.
+        request: Box<ExplainRequest>,
     },
-    /// `POST /experiments/{id}/status`.
+    /// `POST /experiments/{id}/status`
     Status {
         /// Of which experiment.
         id: Uuid,
         /// The step.
         change: ChangeStatus,
+    },
+    /// `PATCH /experiments/{id}`
+    Update {
+        /// Which experiment.
+        id: Uuid,
+        /// What is changed, from which version.
+        change: Box<UpdateExperiment>,
+    },
+    /// `POST /experiments`
+    Create {
+        /// The new one.
+        experiment: Box<CreateExperiment>,
+    },
+    /// `PUT /experiments/{id}/overrides` for one subject.
+    SetOverride {
+        /// Of which experiment.
+        id: Uuid,
+        /// Who is forced into what.
+        change: SetOverrides,
+    },
+    /// `DELETE /experiments/{id}/overrides`
+    RemoveOverride {
+        /// Of which experiment.
+        id: Uuid,
+        /// Who is forced no longer.
+        change: DeleteOverride,
+    },
+    /// `POST /experiments/{id}/apply-winner`
+    ApplyWinner {
+        /// Which experiment.
+        id: Uuid,
+        /// Which winner.
+        change: ApplyWinner,
+    },
+    /// The names that events of the project carry.
+    Suggest {
+        /// Of which project.
+        project: Uuid,
+        /// Which names.
+        what: Suggest,
     },
     /// `GET /flags`, archived ones included.
     Flags,
@@ -274,6 +332,17 @@ pub enum ImportStep {
     },
 }
 
+/// Names to choose from, as recent events carry them.
+#[derive(Debug, Clone, Eq, PartialEq)]
+pub enum Suggest {
+    /// Names of events.
+    Events,
+    /// Names of properties.
+    Fields,
+    /// Values of a property.
+    Values(String),
+}
+
 impl Request {
     /// Its kind.
     #[must_use]
@@ -301,6 +370,11 @@ impl Request {
             Self::ImportRows { .. } => Slot::ImportRows,
             Self::ImportStep { .. } => Slot::ImportStep,
             Self::Change(_) => Slot::Change,
+            Self::Update { .. } => Slot::Update,
+            Self::Create { .. } => Slot::Create,
+            Self::SetOverride { .. } | Self::RemoveOverride { .. } => Slot::Override,
+            Self::ApplyWinner { .. } => Slot::Winner,
+            Self::Suggest { .. } => Slot::Suggest,
         }
     }
 
@@ -309,7 +383,15 @@ impl Request {
     pub fn writes(&self) -> bool {
         matches!(
             self,
-            Self::Status { .. } | Self::WriteInsight { .. } | Self::ImportStep { .. } | Self::Change(_)
+            Self::Status { .. }
+                | Self::Update { .. }
+                | Self::Create { .. }
+                | Self::SetOverride { .. }
+                | Self::RemoveOverride { .. }
+                | Self::ApplyWinner { .. }
+                | Self::WriteInsight { .. }
+                | Self::ImportStep { .. }
+                | Self::Change(_)
         )
     }
 }
@@ -321,7 +403,8 @@ pub enum Answer {
     Me(Me),
     /// To [`Request::Experiments`].
     Experiments(ExperimentList),
-    /// To [`Request::Experiment`] and [`Request::Status`]: the experiment as it is now.
+    /// To [`Request::Experiment`], [`Request::Status`], [`Request::Update`] and [`Request::Create`]: the
+    /// experiment as it is now.
     Experiment(Box<Experiment>),
     /// To [`Request::Overview`].
     Overview(Vec<Overview>),
@@ -357,6 +440,14 @@ pub enum Answer {
     Import(Option<Box<Import>>),
     /// To [`Request::Change`].
     Changed(Changed),
+    /// To [`Request::SetOverride`].
+    OverridesSet(OverridesSet),
+    /// To [`Request::RemoveOverride`].
+    OverrideRemoved,
+    /// To [`Request::ApplyWinner`].
+    WinnerApplied(Box<WinnerApplied>),
+    /// To [`Request::Suggest`]: the most frequent first.
+    Names(Vec<String>),
 }
 
 /// What kind of failure it is, which decides what is done next.

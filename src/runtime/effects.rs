@@ -241,15 +241,44 @@ async fn ask(client: &Client, reader: &Reader, request: Request) -> Result<Answe
         Request::Overrides { id, query } => {
             Answer::Overrides(client.overrides(&id.to_string(), &query).await.map_err(failed)?)
         }
-        Request::Explain { id, flag, user } => {
+        Request::Explain { id, flag, request } => {
             let id = id.to_string();
             let explained = if flag {
-                client.explain_flag(&id, &user).await
+                client.explain_flag(&id, &request.user).await
             } else {
-                client.explain(&id, &user).await
+                client.explain_supposing(&id, &request).await
             };
             Answer::Explain(Box::new(explained.map_err(failed)?))
         }
+        Request::Update { id, change } => Answer::Experiment(Box::new(
+            client
+                .update_experiment(&id.to_string(), &change)
+                .await
+                .map_err(failed)?,
+        )),
+        Request::Create { experiment } => Answer::Experiment(Box::new(
+            client.create_experiment(&experiment).await.map_err(failed)?,
+        )),
+        Request::SetOverride { id, change } => Answer::OverridesSet(
+            client
+                .set_overrides(&id.to_string(), &change)
+                .await
+                .map_err(failed)?,
+        ),
+        Request::RemoveOverride { id, change } => {
+            client
+                .delete_override(&id.to_string(), &change)
+                .await
+                .map_err(failed)?;
+            Answer::OverrideRemoved
+        }
+        Request::ApplyWinner { id, change } => Answer::WinnerApplied(Box::new(
+            client
+                .apply_winner(&id.to_string(), &change)
+                .await
+                .map_err(failed)?,
+        )),
+        Request::Suggest { project, what } => Answer::Names(reader.names(project, &what, now).await?),
         Request::Flags => Answer::Flags(client.flags(true).await.map_err(failed)?),
         Request::Deployments => Answer::Deployments(client.deployments().await.map_err(failed)?),
         Request::Projects => Answer::Projects(client.projects().await.map_err(failed)?),

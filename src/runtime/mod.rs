@@ -6,6 +6,7 @@
 //! changed.
 
 mod clock;
+mod drafts;
 mod effects;
 mod intake;
 pub mod look;
@@ -13,6 +14,7 @@ mod reader;
 mod signals;
 mod tty;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -35,6 +37,7 @@ use crate::tui::theme::{Theme, ThemeError};
 use crate::tui::{theme, view};
 
 use clock::Clock;
+use drafts::Drafts;
 use effects::Runner;
 use look::{Files, Fixed, Stamp};
 use signals::{Signal, Signals};
@@ -59,6 +62,8 @@ pub struct CockpitOptions {
     pub files: Files,
     /// What flags and variables say, whatever the files do.
     pub fixed: Fixed,
+    /// Where unsaved changes are kept; they are kept in memory only without it.
+    pub state_dir: Option<PathBuf>,
     /// Whether the mouse is listened to.
     pub mouse: bool,
     /// Panics after the first frame: for the test that the terminal is given back.
@@ -78,6 +83,7 @@ impl CockpitOptions {
             config: Config::default(),
             files: Files::default(),
             fixed: Fixed::default(),
+            state_dir: None,
             mouse: false,
             panic_after_first_frame: false,
         }
@@ -157,6 +163,8 @@ struct Cockpit {
     stamp: Stamp,
     /// How a person is called.
     calls: Vec<Call>,
+    /// Unsaved changes on disk.
+    drafts: Drafts,
     /// Whether we stopped ourselves: the signal that we were continued is no news then.
     stopped: bool,
     /// When the last frame for data was drawn.
@@ -182,6 +190,7 @@ impl Cockpit {
             state.preferences.file = file.display().to_string();
         }
         let read = options.files.read(&options.config, &options.fixed, false);
+        let (replies, mut answered) = mpsc::unbounded_channel();
         let mut cockpit = Self {
             state,
             theme,
@@ -189,6 +198,7 @@ impl Cockpit {
             terminal,
             stamp: options.files.stamp(),
             calls: calls(&options.config, &options.fixed),
+            drafts: Drafts::open(options.state_dir.as_deref(), replies.clone()),
             profile,
             options,
             stopped: false,
@@ -199,7 +209,6 @@ impl Cockpit {
         if cockpit.options.panic_after_first_frame {
             crash();
         }
-        let (replies, mut answered) = mpsc::unbounded_channel();
         let options = &cockpit.options;
         let mut runner = Runner::new(&options.access, options.allow_plain_http, replies)?;
         let mut files = tokio::time::interval(LOOK_AT_FILES);
@@ -243,6 +252,8 @@ impl Cockpit {
                 cockpit.draw_if_due()?;
             }
         }
+        // What was typed last is on disk before the terminal is given back.
+        cockpit.drafts.finish();
         cockpit.terminal.leave();
         match ended {
             Some(End::Crashed) => Err(CockpitError::Crashed),
@@ -258,6 +269,9 @@ impl Cockpit {
                 Effect::Fetch { run, request } => runner.fetch(run, request),
                 Effect::Cancel(slot) => runner.cancel(slot),
                 Effect::Save(files) => runner.save(files),
+                Effect::FindDraft(key) => self.drafts.find(key),
+                Effect::KeepDraft(draft) => self.drafts.keep(draft),
+                Effect::DropDraft(key) => self.drafts.forget(key),
                 Effect::Copy(text) => self.terminal.copy(&text)?,
                 Effect::Repaint => {
                     self.terminal.repaint()?;

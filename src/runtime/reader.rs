@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use tokio::sync::Mutex;
+use uuid::Uuid;
 
 use super::effects::api_failure;
 use crate::api::problem::Code;
 use crate::api::results::{Overview, Results, ResultsQuery};
 use crate::client::Client;
-use crate::cockpit::ports::{Failure, FailureKind, Service};
+use crate::cockpit::ports::{Failure, FailureKind, Service, Suggest};
 use crate::domain::Experiment;
-use crate::warehouse::{Class, Login, OverviewMemo, ResultsError, Warehouse, WarehouseError};
+use crate::warehouse::{Class, Login, Names, OverviewMemo, ResultsError, Warehouse, WarehouseError};
 
 /// A way to ClickHouse that is opened when it is first needed, and again after it failed: its address and
 /// password may have changed since.
@@ -77,6 +78,18 @@ impl Reader {
         let mut hasher = DefaultHasher::new();
         version.hash(&mut hasher);
         Ok(hasher.finish())
+    }
+
+    /// Names that recent events of a project carry, the most frequent first.
+    pub async fn names(&self, project: Uuid, what: &Suggest, now: Timestamp) -> Result<Vec<String>, Failure> {
+        let warehouse = self.warehouse().await?;
+        let names = match what {
+            Suggest::Events => Names::Events,
+            Suggest::Fields => Names::Properties,
+            Suggest::Values(property) => Names::Values(property),
+        };
+        let answer = warehouse.names(project, names, now).await;
+        self.checked(answer.map_err(ResultsError::from)).await
     }
 
     async fn warehouse(&self) -> Result<Warehouse, Failure> {

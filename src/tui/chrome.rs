@@ -9,6 +9,7 @@ use super::page::{Span, draw_spans, width_of};
 use super::theme::Theme;
 use super::widgets::Pen;
 use super::widgets::pen::columns;
+use crate::cockpit::edit::Draft;
 use crate::cockpit::keymap::COMMANDS;
 use crate::cockpit::ports::Service;
 use crate::cockpit::state::{ExperimentDetail, Health, Level, Link, Screen, State, Tab};
@@ -192,7 +193,12 @@ fn about(theme: &Theme, detail: &ExperimentDetail, now: Timestamp) -> Vec<Span> 
 }
 
 /// The tabs, one span a tab with the gap before it in a span of its own.
-fn tab_spans(theme: &Theme, detail: &ExperimentDetail, short: bool) -> Vec<(Option<Tab>, Span)> {
+fn tab_spans(
+    theme: &Theme,
+    detail: &ExperimentDetail,
+    draft: Option<&Draft>,
+    short: bool,
+) -> Vec<(Option<Tab>, Span)> {
     let mut spans = Vec::new();
     for tab in Tab::ALL {
         let open = tab == detail.tab;
@@ -205,10 +211,15 @@ fn tab_spans(theme: &Theme, detail: &ExperimentDetail, short: bool) -> Vec<(Opti
             "  "
         };
         spans.push((None, (gap.to_owned(), theme.dim)));
-        let text = if open || !short {
-            format!("{number} {}", tab.title())
+        let star = if draft.is_some_and(|draft| draft.touches(tab)) {
+            "*"
         } else {
-            number.to_string()
+            ""
+        };
+        let text = if open || !short {
+            format!("{number} {}{star}", tab.title())
+        } else {
+            format!("{number}{star}")
         };
         let style = if open {
             theme.accent.add_modifier(Modifier::UNDERLINED)
@@ -228,15 +239,16 @@ fn plain(spans: &[(Option<Tab>, Span)]) -> Vec<Span> {
 fn tab_plan(
     theme: &Theme,
     detail: &ExperimentDetail,
+    draft: Option<&Draft>,
     left: &[Span],
     width: u16,
 ) -> (TabBar, Vec<(Option<Tab>, Span)>) {
     let used = width_of(left) + 1;
-    let long = tab_spans(theme, detail, false);
+    let long = tab_spans(theme, detail, draft, false);
     if used + GAP + width_of(&plain(&long)) < width {
         return (TabBar::Long, long);
     }
-    let short = tab_spans(theme, detail, true);
+    let short = tab_spans(theme, detail, draft, true);
     let room = width_of(&plain(&short));
     if used + 1 + room < width {
         (TabBar::Short, short)
@@ -252,11 +264,12 @@ fn tab_plan(
 pub fn tab_at(
     theme: &Theme,
     detail: &ExperimentDetail,
+    draft: Option<&Draft>,
     width: u16,
     column: u16,
     now: Timestamp,
 ) -> Option<Tab> {
-    let (_, tabs) = tab_plan(theme, detail, &about(theme, detail, now), width);
+    let (_, tabs) = tab_plan(theme, detail, draft, &about(theme, detail, now), width);
     let mut x = width.checked_sub(width_of(&plain(&tabs)) + 1)?;
     for (tab, span) in &tabs {
         let end = x + width_of(std::slice::from_ref(span));
@@ -269,11 +282,11 @@ pub fn tab_at(
 }
 
 /// The second line of an experiment: its status, and the tabs.
-pub fn tab_bar(pen: &mut Pen<'_>, detail: &ExperimentDetail, now: Timestamp) {
+pub fn tab_bar(pen: &mut Pen<'_>, detail: &ExperimentDetail, draft: Option<&Draft>, now: Timestamp) {
     let theme = pen.theme;
     let left = about(theme, detail, now);
     let width = pen.width();
-    let (plan, tabs) = tab_plan(theme, detail, &left, width);
+    let (plan, tabs) = tab_plan(theme, detail, draft, &left, width);
     let tabs = plain(&tabs);
     let room = width_of(&tabs);
     match plan {
@@ -378,7 +391,7 @@ fn right(pen: &mut Pen<'_>, y: u16, used: u16, spans: &[Span]) {
 pub fn is_stale(state: &State) -> bool {
     let numbers = match state.screen {
         Screen::Experiments => true,
-        Screen::Objects(_) | Screen::Flag => false,
+        Screen::Create | Screen::Objects(_) | Screen::Flag => false,
         Screen::Experiment => state
             .open
             .as_deref()

@@ -1,6 +1,7 @@
 //! The terminal: drawing, input, themes.
 
 pub mod chrome;
+mod create;
 pub mod experiments;
 mod field;
 pub mod glyphs;
@@ -9,6 +10,7 @@ pub mod objects;
 pub mod overlays;
 pub mod page;
 pub mod sgr;
+pub mod sheet;
 pub mod tabs;
 pub mod terminal;
 pub mod theme;

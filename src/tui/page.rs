@@ -147,6 +147,11 @@ impl<'t> Page<'t> {
         self.lines.extend(other.lines);
     }
 
+    /// Puts another page right below this one.
+    pub fn append_close(&mut self, other: Page<'_>) {
+        self.lines.extend(other.lines);
+    }
+
     /// Draws the lines from `offset` on; where there are more, the last row's edge says so.
     pub fn draw(&self, pen: &mut Pen<'_>, offset: usize) -> Laid {
         let rows = usize::from(pen.height());

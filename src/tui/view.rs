@@ -6,10 +6,13 @@ use ratatui::layout::{Position, Rect};
 use ratatui::style::{Color, Style};
 use ratatui::{Frame, Terminal};
 
+use super::page::draw_spans;
+use super::sheet::{self, View};
 use super::theme::Theme;
 use super::widgets::Pen;
-use super::{chrome, experiments, objects, overlays, tabs};
+use super::{chrome, create, experiments, objects, overlays, tabs};
 use crate::cockpit::action::Target;
+use crate::cockpit::edit::Sheet;
 use crate::cockpit::keymap::Context;
 use crate::cockpit::state::{ExperimentDetail, Laid, Screen, State, Tab};
 use crate::cockpit::update::contexts;
@@ -36,9 +39,20 @@ pub fn view(frame: &mut Frame<'_>, state: &State, theme: &Theme, now: Timestamp)
                 }
                 _ => tab(frame, parts.content, state, detail, data_theme, now, &mut cursor),
             };
-            place = tabs::place(detail);
+            place = sheet::unsaved(state).unwrap_or_else(|| tabs::place(detail));
             let mut pen = Pen::new(theme, parts.title, frame.buffer_mut());
-            chrome::tab_bar(&mut pen, detail, now);
+            let draft = detail.id().and_then(|id| state.drafts.get(&id));
+            chrome::tab_bar(&mut pen, detail, draft, now);
+        }
+        (Screen::Create, _) => {
+            let mut pen = Pen::new(theme, parts.content, frame.buffer_mut());
+            let above = banners(&mut pen, state, now);
+            let (width, height) = (pen.width(), pen.height());
+            let mut inside = pen.part(0, above, width, height - above);
+            laid = create::draw(&mut inside, state, now, &mut cursor);
+            place = String::new();
+            let mut pen = Pen::new(theme, parts.title, frame.buffer_mut());
+            create::title(&mut pen, state);
         }
         (Screen::Objects(kind), _) => {
             let mut pen = Pen::new(data_theme, parts.content, frame.buffer_mut());
@@ -106,7 +120,8 @@ pub fn target(
         && let (Screen::Experiment, Some(detail)) = (state.screen, state.open.as_deref())
         && row == split(area, chrome::alert(state).is_some()).title.y
     {
-        return chrome::tab_at(theme, detail, width, column, now).map(Target::Tab);
+        let draft = detail.id().and_then(|id| state.drafts.get(&id));
+        return chrome::tab_at(theme, detail, draft, width, column, now).map(Target::Tab);
     }
     let takes_rows = [Context::Rows, Context::Palette];
     if !contexts(state).iter().any(|context| takes_rows.contains(context)) {
@@ -149,12 +164,18 @@ fn tab(
         let mut pen = Pen::new(theme, area, frame.buffer_mut());
         return tabs::unknown(&mut pen, detail);
     };
-    let overview = state.list.overview(experiment.id);
     let mut pen = Pen::new(theme, area, frame.buffer_mut());
+    if let Some(view) = View::of(state, now) {
+        let above = banners(&mut pen, state, now);
+        let (width, height) = (pen.width(), pen.height());
+        let mut inside = pen.part(0, above, width, height - above);
+        return match view.sheet {
+            Sheet::Variants => tabs::variants::draw(&mut inside, &view, cursor),
+            Sheet::Rules => tabs::rules::draw(&mut inside, &view),
+            _ => sheet::draw(&mut inside, &view, cursor),
+        };
+    }
     match detail.tab {
-        Tab::Setup => tabs::setup::draw(&mut pen, experiment, overview, detail.row(), now),
-        Tab::Variants => tabs::variants::draw(&mut pen, experiment, detail.row()),
-        Tab::Rules => tabs::rules::draw(&mut pen, experiment, detail.row()),
         Tab::Overrides => {
             let imports = detail.imports.value.as_deref().unwrap_or_default();
             let (width, height) = (pen.width(), pen.height());
@@ -162,8 +183,21 @@ fn tab(
             let mut body = pen.part(0, used, width, height - used);
             tabs::overrides::draw(&mut body, experiment, &detail.overrides, now, cursor)
         }
-        Tab::Insights | Tab::Analytics => tabs::insights::draw(&mut pen, experiment, detail, now),
+        _ => tabs::insights::draw(&mut pen, experiment, detail, now),
     }
+}
+
+/// What is to be known before anything is edited; the rows it takes.
+fn banners(pen: &mut Pen<'_>, state: &State, now: Timestamp) -> u16 {
+    let theme = pen.theme;
+    let lines = sheet::banners(state, theme, now);
+    let room = pen.height() / 3;
+    let mut used = 0;
+    for line in lines.iter().take(usize::from(room)) {
+        draw_spans(pen, 1, used, line);
+        used += 1;
+    }
+    used
 }
 
 /// The parts of the screen. What does not fit is left out, the content last.

@@ -37,7 +37,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 pub use error::{Class, WarehouseError};
 pub use login::Login;
 pub use overview::OverviewMemo;
-pub use query::DataVersion;
+pub use query::{DataVersion, Names};
 pub use results::ResultsError;
 pub use rows::{EventRow, ExperimentEventRow, WellKnown};
 pub use schema::{EVENTS, EXPERIMENT_EVENTS, SCHEMA_VERSION};

@@ -106,6 +106,28 @@ pub enum Command {
     ImportEffect,
     ImportUndo,
     ImportForget,
+    Create,
+    Edit,
+    Add,
+    Remove,
+    MoveUp,
+    MoveDown,
+    ColumnLeft,
+    ColumnRight,
+    SplitEvenly,
+    Undo,
+    Redo,
+    Save,
+    Discard,
+    Restore,
+    Decide,
+    NextCell,
+    PreviousCell,
+    NextStep,
+    PreviousStep,
+    AddOverride,
+    RemoveOverride,
+    ApplyWinner,
 }
 
 /// Where a key works. A screen is a chain of these, the most specific first.
@@ -123,6 +145,14 @@ pub enum Context {
     Filter,
     /// Every tab of an experiment.
     Experiment,
+    /// Setup, Variants, Rules, and what opens from them: fields to edit.
+    Edit,
+    /// A table of fields.
+    Table,
+    /// A field, while it is typed.
+    Field,
+    /// An experiment that is being created.
+    Create,
     /// The Overrides tab.
     Overrides,
     /// The search of the Overrides tab, while it is typed.
@@ -171,13 +201,17 @@ pub enum Context {
 
 impl Context {
     /// All of them, in the order of docs.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 32] = [
         Self::Always,
         Self::Global,
         Self::Rows,
         Self::List,
         Self::Filter,
         Self::Experiment,
+        Self::Edit,
+        Self::Table,
+        Self::Field,
+        Self::Create,
         Self::Overrides,
         Self::Search,
         Self::Analytics,
@@ -209,6 +243,7 @@ impl Context {
             self,
             Self::Always
                 | Self::Filter
+                | Self::Field
                 | Self::Search
                 | Self::Prompt
                 | Self::Palette
@@ -227,6 +262,10 @@ impl Context {
             Self::List => "List of experiments",
             Self::Filter => "While typing a filter",
             Self::Experiment => "One experiment",
+            Self::Edit => "Editing: Setup, Variants, Rules",
+            Self::Table => "Editing a table",
+            Self::Field => "While typing in a field",
+            Self::Create => "New experiment",
             Self::Overrides => "Overrides tab",
             Self::Search => "While typing a search",
             Self::Analytics => "Analytics tab",

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::analytics::AnalyticsState;
+use super::editor::EditorState;
 use super::overrides::OverridesState;
 use crate::api::imports::Import;
 use crate::api::insights::Insight;
@@ -110,6 +111,8 @@ pub struct ExperimentDetail {
     pub analytics: AnalyticsState,
     /// The Overrides tab.
     pub overrides: OverridesState,
+    /// Where one is while editing.
+    pub editor: EditorState,
     /// Its history.
     pub history: HistoryState,
     /// The first line that is shown of each tab, or the row under its cursor.
@@ -134,6 +137,7 @@ impl ExperimentDetail {
             imports: Loaded::default(),
             analytics: AnalyticsState::default(),
             overrides: OverridesState::default(),
+            editor: EditorState::default(),
             history: HistoryState::default(),
             scroll: [0; 6],
         }

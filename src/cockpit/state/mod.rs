@@ -1,6 +1,9 @@
 //! Everything the cockpit knows, one file an area.
 
 pub mod analytics;
+pub mod area;
+pub mod ask;
+pub mod editor;
 pub mod experiment;
 pub mod form;
 pub mod import;
@@ -13,8 +16,12 @@ pub mod preferences;
 pub mod requests;
 pub mod text;
 
-use jiff::Timestamp;
+use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+use uuid::Uuid;
+
+pub use editor::EditorState;
 pub use experiment::{ExperimentDetail, Tab};
 pub use link::{Health, Link};
 pub use list::ListState;
@@ -22,10 +29,13 @@ pub use overlay::Overlay;
 pub use preferences::Preferences;
 pub use requests::Requests;
 
+use super::edit::wizard::{self, Wizard};
+use super::edit::{Draft, DraftKey, Sheet};
 use super::keymap::Keymap;
 use super::ports::{Answer, Service};
 use super::update::calls::Calls;
 use crate::api::system::Me;
+use crate::domain::Experiment;
 
 /// What the cockpit was started with.
 #[derive(Debug, Clone, Default)]
@@ -56,6 +66,31 @@ pub enum Screen {
     Objects(objects::Kind),
     /// One flag.
     Flag,
+    /// An experiment that is being created.
+    Create,
+}
+
+/// An experiment that is being created.
+#[derive(Debug)]
+pub struct Creation {
+    /// What it is before anything was typed.
+    pub blank: Experiment,
+    /// Its steps.
+    pub wizard: Wizard,
+    /// Where one is in them.
+    pub editor: EditorState,
+}
+
+impl Creation {
+    /// A new one.
+    #[must_use]
+    pub fn new(now: Timestamp) -> Self {
+        Self {
+            blank: wizard::blank(now),
+            wizard: Wizard::default(),
+            editor: EditorState::default(),
+        }
+    }
 }
 
 /// How urgent a redraw is.
@@ -145,6 +180,10 @@ pub struct State {
     pub objects: objects::Objects,
     /// Whether a person waits for the list of projects, wherever one looks.
     pub wants_projects: bool,
+    /// The experiment that is being created.
+    pub create: Option<Box<Creation>>,
+    /// Unsaved changes, by experiment; nil for the one that is being created.
+    pub drafts: BTreeMap<Uuid, Draft>,
     /// What lies over the screen; the last one is on top and takes the keys.
     pub overlays: Vec<Overlay>,
     /// What just happened.
@@ -182,6 +221,8 @@ impl State {
             open: None,
             objects: objects::Objects::default(),
             wants_projects: false,
+            create: None,
+            drafts: BTreeMap::new(),
             overlays: Vec::new(),
             notice: None,
             hold: Hold::default(),
@@ -214,8 +255,72 @@ impl State {
     pub fn detail(&self) -> Option<&ExperimentDetail> {
         match self.screen {
             Screen::Experiment => self.open.as_deref(),
-            Screen::Experiments | Screen::Objects(_) | Screen::Flag => None,
+            Screen::Experiments | Screen::Create | Screen::Objects(_) | Screen::Flag => None,
         }
+    }
+
+    /// What is edited on the screen, when it is a sheet of fields: of which experiment, and which sheet.
+    #[must_use]
+    pub fn sheet(&self) -> Option<(Uuid, Sheet)> {
+        match self.screen {
+            Screen::Experiments | Screen::Objects(_) | Screen::Flag => None,
+            Screen::Experiment => {
+                let detail = self.open.as_deref()?;
+                let id = detail.id()?;
+                let tab = Sheet::of(detail.tab)?;
+                Some((id, detail.editor.panels.last().copied().unwrap_or(tab)))
+            }
+            Screen::Create => {
+                let create = self.create.as_deref()?;
+                let step = create.wizard.sheet()?;
+                let sheet = create.editor.panels.last().copied().unwrap_or(step);
+                Some((Uuid::nil(), sheet))
+            }
+        }
+    }
+
+    /// Where one is while editing, on a screen that can be edited.
+    #[must_use]
+    pub fn editor(&self) -> Option<&EditorState> {
+        match self.screen {
+            Screen::Experiments | Screen::Objects(_) | Screen::Flag => None,
+            Screen::Experiment => self.open.as_deref().map(|detail| &detail.editor),
+            Screen::Create => self.create.as_deref().map(|create| &create.editor),
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn editor_mut(&mut self) -> Option<&mut EditorState> {
+        match self.screen {
+            Screen::Experiments | Screen::Objects(_) | Screen::Flag => None,
+            Screen::Experiment => self.open.as_deref_mut().map(|detail| &mut detail.editor),
+            Screen::Create => self.create.as_deref_mut().map(|create| &mut create.editor),
+        }
+    }
+
+    /// An experiment as it is edited: with the unsaved changes.
+    #[must_use]
+    pub fn edited(&self, id: Uuid) -> Option<&Experiment> {
+        if let Some(draft) = self.drafts.get(&id) {
+            return Some(&draft.mine);
+        }
+        if id.is_nil() {
+            return self.create.as_deref().map(|create| &create.blank);
+        }
+        let open = self.open.as_deref().and_then(ExperimentDetail::config);
+        let open = open.filter(|e| e.id == id).map(AsRef::as_ref);
+        open.or_else(|| self.list.experiment(id).map(AsRef::as_ref))
+    }
+
+    /// The name of a draft on disk; none before the server has said which project it is.
+    #[must_use]
+    pub fn draft_key(&self, experiment: Uuid) -> Option<DraftKey> {
+        let me = self.me.as_ref()?;
+        Some(DraftKey {
+            server: self.settings.api.clone(),
+            project: me.project.id,
+            experiment,
+        })
     }
 
     /// Asks for a redraw.

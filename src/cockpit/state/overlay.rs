@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::ask::AskDialog;
 use super::form::Form;
 use super::import::{ImportPanel, ImportsPanel};
 use super::link::later;
@@ -38,6 +39,13 @@ pub enum Overlay {
     },
     /// A decision step by step.
     Explain(Box<ExplainPanel>),
+    /// A question before something is changed or thrown away.
+    Ask(Box<AskDialog>),
+    /// What both I and somebody else changed, to be decided.
+    Conflicts {
+        /// The one under the cursor.
+        selected: usize,
+    },
     /// Theme, glyphs, keys.
     Settings(SettingsPanel),
     /// How code asks for a variant and attaches the attribution to events.
@@ -63,18 +71,6 @@ pub struct WiringPanel {
     pub scroll: usize,
     /// The deployment whose key stands in the snippets, by position among those that can.
     pub deployment: usize,
-}
-
-impl Overlay {
-    /// From when on it takes keys; none when it always does.
-    #[must_use]
-    pub fn armed_at(&self) -> Option<Timestamp> {
-        match self {
-            Self::Step(dialog) => Some(dialog.armed_at()),
-            Self::Form(form) => Some(form.armed_at()),
-            _ => None,
-        }
-    }
 }
 
 /// The settings.

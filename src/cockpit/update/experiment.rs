@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::{drafts, edit};
 use crate::cockpit::effect::Effect;
 use crate::cockpit::keymap::Command;
 use crate::cockpit::ports::Slot;
@@ -12,7 +13,7 @@ use crate::cockpit::state::{ExperimentDetail, Laid, Screen, State, Tab};
 use crate::domain::Experiment;
 
 /// The kinds of requests that belong to the open experiment.
-const OF_DETAIL: [Slot; 9] = [
+const OF_DETAIL: [Slot; 10] = [
     Slot::Experiment,
     Slot::Probe,
     Slot::Results,
@@ -22,6 +23,7 @@ const OF_DETAIL: [Slot; 9] = [
     Slot::Insight,
     Slot::Imports,
     Slot::ImportRows,
+    Slot::Suggest,
 ];
 
 /// Looks at an experiment of which only the id or the key is known.
@@ -32,6 +34,7 @@ pub fn open_by_name(state: &mut State, name: String) {
 
 /// Looks at an experiment.
 pub fn open(state: &mut State, id: Uuid, now: Timestamp, effects: &mut Vec<Effect>) {
+    edit::walk_away(state, now);
     if load(state, id, now, effects) {
         state.screen = Screen::Experiment;
         state.overlays.clear();
@@ -65,6 +68,8 @@ pub fn close(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
         state.list.frozen_until = None;
         state.list.arrange(now);
     }
+    edit::walk_away(state, now);
+    drafts::settle(state, now, effects);
     forget(state, effects);
     state.screen = Screen::Experiments;
 }
@@ -89,7 +94,7 @@ pub fn target(state: &State) -> Option<&Arc<Experiment>> {
     match state.screen {
         Screen::Experiment => state.open.as_deref()?.config(),
         Screen::Experiments => state.list.current(),
-        Screen::Objects(_) | Screen::Flag => None,
+        Screen::Create | Screen::Objects(_) | Screen::Flag => None,
     }
 }
 
@@ -97,6 +102,9 @@ pub fn target(state: &State) -> Option<&Arc<Experiment>> {
 pub fn tab(state: &mut State, tab: Tab, now: Timestamp, effects: &mut Vec<Effect>) {
     if state.screen == Screen::Experiments {
         super::list::open(state, now, effects);
+    }
+    if state.detail().is_some_and(|detail| detail.tab != tab) {
+        edit::walk_away(state, now);
     }
     if let (Screen::Experiment, Some(detail)) = (state.screen, state.open.as_deref_mut()) {
         detail.tab = tab;
@@ -113,6 +121,14 @@ pub fn step_tab(state: &mut State, by: isize, now: Timestamp, effects: &mut Vec<
 
 /// Moves the cursor or the lines of the open tab.
 pub fn move_by(state: &mut State, by: isize) {
+    if state.editor().is_some_and(|editor| editor.editing.is_some()) {
+        edit::pick(state, by);
+        return;
+    }
+    if state.sheet().is_some() {
+        edit::move_by(state, by);
+        return;
+    }
     let last = state.laid.last;
     let Some(detail) = state.open.as_deref_mut() else {
         return;

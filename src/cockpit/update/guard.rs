@@ -5,10 +5,12 @@ use jiff::Timestamp;
 use super::{experiment, import};
 use crate::api::system::Role;
 use crate::cockpit::change::Change;
+use crate::cockpit::edit::{Cell, Draft, Sheet};
 use crate::cockpit::effect::Effect;
 use crate::cockpit::keymap::Command;
 use crate::cockpit::lifecycle::Step;
 use crate::cockpit::ports::Request;
+use crate::cockpit::state::editor::Found;
 use crate::cockpit::state::objects::Kind;
 use crate::cockpit::state::{Health, Screen, State, Tab};
 
@@ -79,6 +81,23 @@ fn managed(request: &Request) -> Option<&'static str> {
         Change::CreateToken(_) | Change::RevokeToken(_) => Some("tokens"),
         // A project is changed by its own administrators, who need not be those of the one looked at.
         _ => None,
+    }
+}
+
+/// Why nothing may be edited; none when it may. Without the server one can go on editing: it is saved later.
+#[must_use]
+pub fn edit_refusal(state: &State) -> Option<String> {
+    if state.settings.read_only {
+        return Some("Started with --read-only: nothing can be changed".to_owned());
+    }
+    match &state.me {
+        None => Some("Not connected yet: nothing can be changed".to_owned()),
+        Some(me) if me.role < Role::Editor => Some(format!(
+            "{} is a {}: nothing can be changed with this token",
+            me.actor,
+            me.role.as_str()
+        )),
+        Some(_) => None,
     }
 }
 
@@ -157,10 +176,70 @@ pub fn applies(state: &State, command: Command) -> bool {
             page.is_some_and(|page| page.next_after.is_some())
         }
         Command::PreviousPage => state.detail().is_some_and(|d| d.overrides.trail.len() > 1),
+        Command::Save => dirty(state),
+        Command::Discard => dirty(state) || offered(state),
+        Command::Undo | Command::Redo => edited(state).is_some(),
+        Command::Restore => offered(state),
+        Command::Decide => edited(state).is_some_and(|draft| !draft.conflicts.is_empty()),
+        Command::Add | Command::MoveUp | Command::MoveDown => state.sheet().is_some_and(|(_, sheet)| {
+            !matches!(
+                sheet,
+                Sheet::Setup | Sheet::Basics | Sheet::Power | Sheet::Measure
+            )
+        }),
+        Command::Remove => removable(state),
+        Command::ApplyWinner => target.is_some_and(|e| super::ask::winner(state, e).is_ok()),
+        Command::AddOverride => target.is_some(),
+        Command::RemoveOverride => state
+            .detail()
+            .and_then(|d| d.overrides.page.value.as_ref())
+            .is_some_and(|page| !page.overrides.is_empty()),
         Command::Back => {
             let filtered = state.list.filtering || !state.list.filter.text().is_empty();
             !state.overlays.is_empty() || state.screen != Screen::Experiments || filtered
         }
         _ => true,
     }
+}
+
+/// The draft of what is on the screen.
+fn edited(state: &State) -> Option<&Draft> {
+    let (id, _) = state.sheet()?;
+    state.drafts.get(&id)
+}
+
+/// Whether there are unsaved changes of the last time.
+fn offered(state: &State) -> bool {
+    state
+        .editor()
+        .is_some_and(|editor| matches!(editor.found, Found::Offered(_)))
+}
+
+/// Whether the field under the cursor stands in a row that can go, or can be emptied.
+fn removable(state: &State) -> bool {
+    let Some((id, sheet)) = state.sheet() else {
+        return false;
+    };
+    let cell = (state.edited(id)).and_then(|e| state.editor().and_then(|editor| editor.cell(sheet, e)));
+    cell.is_some_and(|cell| {
+        matches!(
+            cell,
+            Cell::Variant(..)
+                | Cell::VariantDefault(_)
+                | Cell::Rule(_)
+                | Cell::Condition(..)
+                | Cell::Filter(..)
+                | Cell::Metric(_)
+                | Cell::Link(_)
+                | Cell::LinkedFlag
+                | Cell::Description
+                | Cell::Hypothesis
+        )
+    })
+}
+
+/// Whether there is something unsaved on the screen.
+fn dirty(state: &State) -> bool {
+    let typing = state.editor().is_some_and(|editor| editor.editing.is_some());
+    typing || edited(state).is_some_and(|draft| !draft.is_clean()) || state.screen == Screen::Create
 }

@@ -1,8 +1,12 @@
 //! What each action does to the state. Pure: the time is a parameter, effects are plain data.
 
 pub mod analytics;
+pub mod ask;
 pub mod calls;
+pub mod create;
 pub mod dialog;
+pub mod drafts;
+pub mod edit;
 mod experiment;
 pub mod flag;
 pub mod form;
@@ -16,6 +20,7 @@ pub mod overlays;
 pub mod preferences;
 mod refresh;
 mod replies;
+pub mod save;
 
 use std::time::Duration;
 
@@ -24,6 +29,7 @@ use jiff::Timestamp;
 use super::action::Action;
 use super::effect::Effect;
 use super::keymap::{Command, Context};
+use super::state::editor::Input;
 use super::state::import::{Focus, Stage};
 use super::state::link::later;
 use super::state::objects::Kind;
@@ -110,11 +116,20 @@ pub fn update(state: &mut State, action: Action, now: Timestamp) -> Vec<Effect> 
             state.touch(Dirty::Now);
         }
         Action::Intake(told) => import::told(state, told, now),
+        Action::DraftFound { key, found } => {
+            drafts::found(state, &key, found, now);
+            state.touch(Dirty::Now);
+        }
+        Action::DraftLost(why) => {
+            notify(state, Level::Warn, why, now);
+            state.touch(Dirty::Now);
+        }
         Action::Reply(reply) => {
             replies::take(state, *reply, now, &mut effects);
             calls::look(state, now, &mut effects);
         }
     }
+    drafts::settle(state, now, &mut effects);
     refresh::start_due(state, now, &mut effects);
     // Last: what is on its way now decides how often relative times are brought up to date.
     live::pass_time(state, now);
@@ -136,7 +151,9 @@ pub fn contexts_under(state: &State, overlays: &[Overlay]) -> Vec<Context> {
                 vec![Context::Panel, Context::Rows, Context::Global, Context::Always]
             }
             Overlay::Palette(_) => vec![Context::Palette, Context::Always],
-            Overlay::Step(_) | Overlay::Form(_) => vec![Context::Dialog, Context::Always],
+            Overlay::Step(_) | Overlay::Ask(_) | Overlay::Conflicts { .. } | Overlay::Form(_) => {
+                vec![Context::Dialog, Context::Always]
+            }
             Overlay::Wiring(_) => vec![
                 Context::Wiring,
                 Context::Panel,
@@ -158,7 +175,22 @@ pub fn contexts_under(state: &State, overlays: &[Overlay]) -> Vec<Context> {
             }
         };
     }
+    if state.editor().is_some_and(|editor| editor.editing.is_some()) {
+        return vec![Context::Field, Context::Always];
+    }
+    let sheet = state.sheet().map(|(_, sheet)| sheet);
+    let table = sheet.filter(|sheet| sheet.is_table()).map(|_| Context::Table);
     match (state.screen, state.open.as_deref()) {
+        (Screen::Create, _) => {
+            let rest = [
+                Context::Create,
+                Context::Edit,
+                Context::Rows,
+                Context::Global,
+                Context::Always,
+            ];
+            table.into_iter().chain(rest).collect()
+        }
         (Screen::Experiment, Some(detail)) => {
             let tab = match detail.tab {
                 Tab::Overrides if detail.overrides.searching => {
@@ -170,7 +202,7 @@ pub fn contexts_under(state: &State, overlays: &[Overlay]) -> Vec<Context> {
                 }
                 Tab::Analytics => Some(Context::Analytics),
                 Tab::Insights => Some(Context::Insights),
-                _ => None,
+                Tab::Setup | Tab::Variants | Tab::Rules => Some(Context::Edit),
             };
             let rest = [
                 Context::Experiment,
@@ -178,7 +210,7 @@ pub fn contexts_under(state: &State, overlays: &[Overlay]) -> Vec<Context> {
                 Context::Global,
                 Context::Always,
             ];
-            tab.into_iter().chain(rest).collect()
+            table.into_iter().chain(tab).chain(rest).collect()
         }
         (Screen::Objects(kind), _) if objects::filter(&state.objects, kind).1 => {
             vec![Context::Filter, Context::Always]
@@ -225,6 +257,7 @@ fn text_field(state: &mut State) -> Option<&mut TextField> {
                 Stage::Review if panel.filtering => Some(&mut panel.filter),
                 _ => None,
             },
+            Overlay::Ask(dialog) => dialog.focused_text(),
             _ => None,
         };
     }
@@ -253,14 +286,18 @@ fn press(state: &mut State, key: Key, now: Timestamp, effects: &mut Vec<Effect>)
     let always = state.keymap.command(&[Context::Always], key);
     if always != Some(Command::Quit)
         && key.code != Code::Esc
-        && let Some(armed_at) = state.overlays.last().and_then(Overlay::armed_at)
-        && now < armed_at
+        && armed_at(state).is_some_and(|armed| now < armed)
     {
         // A dialog that has just opened is deaf: the key was meant for what lay below.
         return;
     }
     if state.notice.as_ref().is_some_and(|n| n.level != Level::Ok) {
         state.notice = None;
+    }
+    let bound = state.keymap.command(&contexts, key);
+    if always.is_none() && state.overlays.is_empty() && !suggesting(state, key) && edit::key(state, key, now)
+    {
+        return;
     }
     if always.is_none()
         && let Some(field) = text_field(state)
@@ -269,15 +306,44 @@ fn press(state: &mut State, key: Key, now: Timestamp, effects: &mut Vec<Effect>)
         text_changed(state, now);
         return;
     }
-    if let Some(command) = state.keymap.command(&contexts, key) {
+    if let Some(command) = bound {
         run(state, command, now, effects);
     }
 }
 
+/// From when on what is on top takes keys, where it is a dialog.
+#[must_use]
+pub fn armed_at(state: &State) -> Option<Timestamp> {
+    match state.overlays.last() {
+        Some(Overlay::Step(dialog)) => Some(dialog.armed_at()),
+        Some(Overlay::Ask(dialog)) => Some(dialog.armed_at()),
+        Some(Overlay::Form(form)) => Some(form.armed_at()),
+        _ => None,
+    }
+}
+
+/// Whether a key goes through the suggestions below a field, not through its text.
+fn suggesting(state: &State, key: Key) -> bool {
+    matches!(key.code, Code::Up | Code::Down)
+        && state
+            .editor()
+            .and_then(|editor| editor.editing.as_ref())
+            .is_some_and(|editing| matches!(editing.input, Input::Line(_)))
+}
+
 fn paste(state: &mut State, text: &str, truncated: bool, now: Timestamp) {
-    if let Some(armed_at) = state.overlays.last().and_then(Overlay::armed_at)
-        && now < armed_at
-    {
+    if armed_at(state).is_some_and(|armed| now < armed) {
+        return;
+    }
+    if state.overlays.is_empty() && edit::paste(state, text, now) {
+        if truncated {
+            notify(
+                state,
+                Level::Warn,
+                "The paste was cut: it is too long for a field",
+                now,
+            );
+        }
         return;
     }
     if let Some(field) = text_field(state) {
@@ -391,6 +457,29 @@ fn run(state: &mut State, command: Command, now: Timestamp, effects: &mut Vec<Ef
         Command::Activate | Command::Pause | Command::Resume | Command::Complete => {
             dialog::open(state, command, now, effects);
         }
+        Command::Create => create::open(state, now),
+        Command::Save if state.overlays.is_empty() => edit::command(state, command, now, effects),
+        Command::Edit
+        | Command::Add
+        | Command::Remove
+        | Command::MoveUp
+        | Command::MoveDown
+        | Command::ColumnLeft
+        | Command::ColumnRight
+        | Command::SplitEvenly
+        | Command::Undo
+        | Command::Redo
+        | Command::Discard
+        | Command::Restore
+        | Command::Decide
+        | Command::NextCell
+        | Command::PreviousCell => edit::command(state, command, now, effects),
+        Command::Save => {}
+        Command::NextStep => create::step(state, true, now),
+        Command::PreviousStep => create::step(state, false, now),
+        Command::ApplyWinner => ask::apply_winner(state, now, effects),
+        Command::AddOverride => ask::add_override(state, now),
+        Command::RemoveOverride => ask::remove_override(state, now),
         Command::History => match state.screen {
             Screen::Objects(_) | Screen::Flag => objects::history(state, false, now),
             _ => overlays::open_history(state, now, effects),
@@ -449,6 +538,8 @@ fn run(state: &mut State, command: Command, now: Timestamp, effects: &mut Vec<Ef
             Some(Overlay::Form(_)) => form::command(state, command, now, effects),
             Some(Overlay::Import(_)) => import::command(state, command, now, effects),
             Some(Overlay::Imports(_)) => import::list_command(state, command, now),
+            Some(Overlay::Ask(_)) => ask::command(state, command, now, effects),
+            Some(Overlay::Conflicts { .. }) => overlays::decide(state, command, now),
             _ => dialog::command(state, command, now, effects),
         },
     }
@@ -464,6 +555,9 @@ fn back(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
         return;
     }
     if state.overlays.pop().is_some() {
+        return;
+    }
+    if edit::back(state, now) {
         return;
     }
     if state.screen == Screen::Experiment
@@ -498,6 +592,7 @@ fn back(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
                 state.screen = Screen::Experiments;
             }
         }
+        (Screen::Create, _) => state.screen = Screen::Experiments,
         _ if !state.list.filter.text().is_empty() || state.list.filtering => {
             state.list.filter.clear();
             state.list.filtering = false;
@@ -527,6 +622,7 @@ fn accept(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
             }
         }
         Some(_) => {}
+        None if state.sheet().is_some() => edit::accept(state, now, effects),
         None => match (state.screen, state.open.as_deref_mut()) {
             (Screen::Experiment, Some(detail)) if detail.tab == Tab::Analytics => {
                 analytics::accept(detail, now);
@@ -555,7 +651,7 @@ fn move_by(state: &mut State, by: isize, now: Timestamp, effects: &mut Vec<Effec
     } else if state.overlays.is_empty() {
         match state.screen {
             Screen::Experiments => state.list.move_by(by, now),
-            Screen::Experiment => experiment::move_by(state, by),
+            Screen::Experiment | Screen::Create => experiment::move_by(state, by),
             Screen::Objects(kind) => objects::move_by(state, kind, by),
             Screen::Flag => flag::move_by(state, by),
         }

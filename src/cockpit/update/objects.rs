@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{experiment, flag, form, notify};
+use super::{drafts, edit, experiment, flag, form, notify};
 use crate::api::audit::AuditQuery;
 use crate::api::experiments::History;
 use crate::cockpit::change::Changed;
@@ -206,21 +206,46 @@ fn open(state: &mut State, kind: Option<Kind>, now: Timestamp, effects: &mut Vec
     }
 }
 
+/// Why one cannot go to another project or server now; none when one can.
+#[must_use]
+pub fn cannot_leave(state: &State) -> Option<&'static str> {
+    let writing = [
+        Slot::Status,
+        Slot::Update,
+        Slot::Create,
+        Slot::Override,
+        Slot::Winner,
+        Slot::WriteInsight,
+        Slot::ImportStep,
+        Slot::Change,
+    ];
+    if writing.iter().any(|slot| state.requests.pending(*slot).is_some()) {
+        return Some("A change is still on its way: wait for its answer before going elsewhere");
+    }
+    // Those of experiments are kept on disk.
+    let drafts = state
+        .objects
+        .drafts
+        .iter()
+        .any(|draft| !draft.changed().is_empty());
+    drafts.then_some("There are changes of a flag that are not saved: save or undo them first")
+}
+
 /// The whole cockpit turns to another project.
 pub fn switch(state: &mut State, key: Key, now: Timestamp, effects: &mut Vec<Effect>) {
     if state.me.as_ref().is_some_and(|me| me.project.key == key) {
         go_home(state, now, effects);
         return;
     }
-    if !state.objects.drafts.is_empty() {
-        notify(
-            state,
-            Level::Warn,
-            "There are changes of a flag that are not saved: save or undo them first",
-            now,
-        );
+    if let Some(why) = cannot_leave(state) {
+        notify(state, Level::Warn, why, now);
         return;
     }
+    // What is unsaved of experiments is kept on disk under the project it belongs to.
+    edit::walk_away(state, now);
+    drafts::settle(state, now, effects);
+    state.drafts.clear();
+    state.create = None;
     go_home(state, now, effects);
     for slot in Slot::ALL {
         if state.requests.cancel(slot) {

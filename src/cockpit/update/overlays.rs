@@ -6,14 +6,16 @@ use nucleo_matcher::{Config, Matcher, Utf32Str};
 use uuid::Uuid;
 
 use super::{experiment, guard, notify, objects, preferences};
+use crate::api::assign::ExplainRequest;
+use crate::cockpit::edit::Side;
 use crate::cockpit::effect::Effect;
 use crate::cockpit::keymap::{COMMANDS, Command};
-use crate::cockpit::ports::{Request, Slot};
+use crate::cockpit::ports::{Failure, FailureKind, Loaded, Request, Service, Slot};
 use crate::cockpit::state::overlay::{ExplainPanel, Overlay, Palette, WiringPanel};
 use crate::cockpit::state::text::TextField;
 use crate::cockpit::state::{ExperimentDetail, Level, Screen, State, Tab};
 use crate::cockpit::wiring::{Way, Wiring};
-use crate::domain::{Deployment, DeploymentKind, ExplainStep, User};
+use crate::domain::{Deployment, DeploymentKind, ExplainStep, Status, User};
 
 /// One line of the palette.
 #[derive(Debug, Clone, Copy, Eq, PartialEq)]
@@ -262,23 +264,161 @@ pub fn ask_explain(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>)
     };
     let flag = panel.flag.as_ref().map(|(id, _)| *id);
     let Some(id) = flag.or(open) else { return };
-    let user = panel.input.text().trim().to_owned();
-    if user.is_empty() {
+    let text = panel.input.text().trim().to_owned();
+    if text.is_empty() {
         return;
     }
-    panel.asked.clone_from(&user);
+    let user = match subject(&text) {
+        Ok(user) => user,
+        Err(why) => {
+            panel.answer = Loaded::default();
+            panel
+                .answer
+                .fail(Failure::new(Service::Api, FailureKind::Refused, why));
+            return;
+        }
+    };
+    panel.asked = text;
     panel.answer.value = None;
     panel.answer.failure = None;
     panel.scroll = 0;
+    let request = supposed(state, id, user);
     let run = state.requests.start(Slot::Explain, now);
     effects.push(Effect::Fetch {
         run,
         request: Request::Explain {
             id,
             flag: flag.is_some(),
-            user: Box::new(User::with_user_id(user)),
+            request: Box::new(request),
         },
     });
+}
+
+/// What is asked for a subject: with the rules that are not saved yet, and while rules are edited as if the
+/// experiment were active.
+#[must_use]
+pub fn supposed(state: &State, id: Uuid, user: User) -> ExplainRequest {
+    let draft = state.drafts.get(&id);
+    let rules = draft
+        .filter(|draft| draft.mine.rules != draft.base.rules)
+        .map(|draft| draft.mine.rules.clone());
+    let editing = state.detail().is_some_and(|detail| detail.tab == Tab::Rules);
+    let status = state
+        .open
+        .as_deref()
+        .and_then(ExperimentDetail::config)
+        .map(|e| e.status);
+    ExplainRequest {
+        as_if_active: editing && matches!(status, Some(Status::Draft | Status::Paused)),
+        rules,
+        user,
+    }
+}
+
+/// A subject from a line: `u-1 country=TH event.plan=pro`, or the JSON of a user.
+///
+/// What has no `=` is the user id; `device=`, `session=` and `event=` give the other ids; a name may begin
+/// with the scope that rules give it.
+///
+/// # Errors
+/// What cannot be read, in words.
+pub fn subject(line: &str) -> Result<User, String> {
+    if line.starts_with('{') {
+        return serde_json::from_str(line).map_err(|error| format!("This is no user as JSON: {error}"));
+    }
+    let mut user = User::default();
+    for word in line.split_whitespace() {
+        let Some((name, value)) = word.split_once('=') else {
+            if let Some(id) = &user.user_id {
+                return Err(format!(
+                    "{word}: the user id is {id} already; write a property as name=value"
+                ));
+            }
+            user.user_id = Some(word.to_owned());
+            continue;
+        };
+        // A number is a number; anything else is a text.
+        let json = serde_json::from_str::<serde_json::Number>(value)
+            .map_or_else(|_| serde_json::Value::from(value), serde_json::Value::Number);
+        match name.split_once('.') {
+            Some(("session", name)) => {
+                user.session.insert(name.to_owned(), json);
+            }
+            Some(("event", name)) => insert_path(&mut user.event, name, json),
+            Some(("profile", name)) => {
+                user.user_properties.insert(name.to_owned(), json);
+            }
+            _ => match name {
+                "user" => user.user_id = Some(value.to_owned()),
+                "device" => user.device_id = Some(value.to_owned()),
+                "session" => user.session_id = Some(value.to_owned()),
+                "event" => user.event_id = Some(value.to_owned()),
+                _ => {
+                    user.user_properties.insert(name.to_owned(), json);
+                }
+            },
+        }
+    }
+    if !user.has_id() {
+        // Rules are tried all the same; it is allocated as this id would be.
+        user.user_id = Some("somebody".to_owned());
+    }
+    Ok(user)
+}
+
+/// `properties.plan` inside an object.
+fn insert_path(map: &mut serde_json::Map<String, serde_json::Value>, path: &str, value: serde_json::Value) {
+    match path.split_once('.') {
+        None => {
+            map.insert(path.to_owned(), value);
+        }
+        Some((head, rest)) => {
+            let inner = map
+                .entry(head.to_owned())
+                .or_insert_with(|| serde_json::Value::Object(serde_json::Map::new()));
+            if let serde_json::Value::Object(inner) = inner {
+                insert_path(inner, rest, value);
+            }
+        }
+    }
+}
+
+/// A key in the list of what is to be decided: left takes mine, right theirs.
+pub fn decide(state: &mut State, command: Command, now: Timestamp) {
+    let Some((id, _)) = state.sheet() else { return };
+    let Some(Overlay::Conflicts { selected }) = state.overlays.last_mut() else {
+        return;
+    };
+    let Some(draft) = state.drafts.get_mut(&id) else {
+        return;
+    };
+    let count = draft.conflicts.len();
+    let at = (*selected).min(count.saturating_sub(1));
+    let side = match command {
+        Command::Less => Some(Side::Mine),
+        Command::More => Some(Side::Theirs),
+        Command::Toggle => match draft.conflicts.get(at).and_then(|conflict| conflict.choice) {
+            Some(Side::Mine) => Some(Side::Theirs),
+            _ => Some(Side::Mine),
+        },
+        _ => None,
+    };
+    match command {
+        Command::NextField | Command::ScrollDown => *selected = (at + 1).min(count.saturating_sub(1)),
+        Command::PreviousField | Command::ScrollUp => *selected = at.saturating_sub(1),
+        Command::Press if at + 1 < count => *selected = at + 1,
+        Command::Press if draft.open_conflicts() == 0 => {
+            state.overlays.pop();
+            notify(state, Level::Ok, "Decided; S shows the difference and saves", now);
+        }
+        Command::Press => *selected = 0,
+        _ => {}
+    }
+    if let Some(side) = side
+        && let Some(draft) = state.drafts.get_mut(&id)
+    {
+        draft.decide(at, side, now);
+    }
 }
 
 /// `y`: the id under the cursor of the Overrides tab, the hashed text in Explain, else the key.
@@ -343,6 +483,8 @@ pub fn move_by(state: &mut State, by: isize, _now: Timestamp) {
         Some(Overlay::Step(dialog)) => dialog.scroll = moved(dialog.scroll, last),
         // Its cursor is moved where its preview is shown.
         Some(Overlay::Settings(_)) => {}
+        Some(Overlay::Ask(dialog)) => dialog.scroll = moved(dialog.scroll, last),
+        Some(Overlay::Conflicts { .. }) => {}
         Some(Overlay::History { selected }) => *selected = moved(*selected, entries.saturating_sub(1)),
         Some(Overlay::Palette(palette)) => {
             palette.selected = moved(palette.selected, items.saturating_sub(1));
@@ -359,8 +501,10 @@ pub fn clamp(state: &mut State, last: usize) {
         Some(Overlay::Form(form)) => form.scroll = form.scroll.min(last),
         Some(Overlay::Explain(panel)) => panel.scroll = panel.scroll.min(last),
         Some(Overlay::Step(dialog)) => dialog.scroll = dialog.scroll.min(last),
+        Some(Overlay::Ask(dialog)) => dialog.scroll = dialog.scroll.min(last),
         Some(
-            Overlay::History { .. }
+            Overlay::Conflicts { .. }
+            | Overlay::History { .. }
             | Overlay::Palette(_)
             | Overlay::Settings(_)
             | Overlay::Secret(_)

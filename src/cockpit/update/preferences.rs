@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::notify;
+use super::{drafts, edit, notify, objects};
 use crate::cockpit::effect::Effect;
 use crate::cockpit::keymap::Keymap;
 use crate::cockpit::ports::Slot;
@@ -164,8 +164,7 @@ pub fn connect(state: &mut State, context: usize, now: Timestamp, effects: &mut 
         return;
     };
     let name = entry.name.clone();
-    if state.requests.pending(Slot::Status).is_some() {
-        let why = "A change is still on its way: wait for its answer before going to another server";
+    if let Some(why) = objects::cannot_leave(state) {
         notify(state, Level::Warn, why, now);
         return;
     }
@@ -186,6 +185,11 @@ pub struct Connected {
 
 /// The connection is to another server: everything known is of the one before.
 pub fn connected(state: &mut State, to: Connected, now: Timestamp, effects: &mut Vec<Effect>) {
+    // What is unsaved is kept on disk under the server it belongs to.
+    edit::walk_away(state, now);
+    drafts::settle(state, now, effects);
+    state.drafts.clear();
+    state.create = None;
     for slot in Slot::ALL {
         if state.requests.cancel(slot) {
             effects.push(Effect::Cancel(slot));
@@ -201,6 +205,7 @@ pub fn connected(state: &mut State, to: Connected, now: Timestamp, effects: &mut
     state.screen = Screen::Experiments;
     state.list = ListState::default();
     state.open = None;
+    state.objects = Default::default();
     state.overlays.clear();
     state.hold = Default::default();
     state.calls = Default::default();

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{live, objects};
+use super::{drafts, edit, live, objects};
 use crate::cockpit::effect::Effect;
 use crate::cockpit::lifecycle::Step;
-use crate::cockpit::ports::{Request, Service, Slot};
+use crate::cockpit::ports::{Loaded, Request, Service, Slot};
 use crate::cockpit::state::link::later;
 use crate::cockpit::state::overlay::Overlay;
 use crate::cockpit::state::{ExperimentDetail, Health, Screen, State, Tab};
@@ -54,8 +54,7 @@ pub fn next_deadline(state: &State, now: Timestamp) -> Option<Timestamp> {
             Health::Unknown | Health::Up => Some(due),
         }
     });
-    let armed_at = state.overlays.last().and_then(Overlay::armed_at);
-    let armed = armed_at.filter(|at| *at > now);
+    let armed = super::armed_at(state).filter(|at| *at > now);
     let clock = state.clock.map(|clock| live::next_clock(state, clock));
     let notice = state.notice.as_ref().map(|n| n.until);
     requests
@@ -81,9 +80,14 @@ pub fn plan_next(state: &mut State, slot: Slot, took: Duration, now: Timestamp) 
         Slot::Flags | Slot::Deployments | Slot::Tokens => Duration::from_secs(3),
         Slot::Projects | Slot::Imports | Slot::Insight => Duration::from_secs(10),
         Slot::FlagOverrides => Duration::from_secs(15),
+        Slot::Suggest => Duration::from_secs(60),
         Slot::History
         | Slot::Explain
         | Slot::Status
+        | Slot::Update
+        | Slot::Create
+        | Slot::Override
+        | Slot::Winner
         | Slot::Audit
         | Slot::WriteInsight
         | Slot::ImportRows
@@ -102,12 +106,25 @@ fn due(state: &State, slot: Slot) -> Option<Timestamp> {
     if other_page(state, slot) {
         return None;
     }
+    if slot == Slot::Suggest && suggestions_outdated(state) {
+        return None;
+    }
     state.requests.due(slot)
+}
+
+/// Whether other names are wanted than those that were asked for last.
+fn suggestions_outdated(state: &State) -> bool {
+    let asked = state
+        .editor()
+        .and_then(|editor| editor.suggestions.asked.as_ref());
+    let wanted = edit::wanted_suggestions(state);
+    wanted.is_some() && wanted.as_ref() != asked
 }
 
 fn may_start(state: &State, slot: Slot, now: Timestamp) -> bool {
     if state.requests.pending(slot).is_some() && !other_page(state, slot) {
-        let other_question = slot == Slot::Results && results_outdated(state);
+        let other_question = (slot == Slot::Results && results_outdated(state))
+            || (slot == Slot::Suggest && suggestions_outdated(state));
         if !other_question {
             return false;
         }
@@ -170,14 +187,15 @@ fn wanted(state: &State, slot: Slot) -> Option<Request> {
         Slot::History => {
             let detail = state.open.as_deref()?;
             let config = detail.config()?;
-            let (id, before) = match state.overlays.last()? {
-                Overlay::History { selected } => {
+            let (id, before) = match state.overlays.last() {
+                Some(Overlay::History { selected }) => {
                     let loaded = detail.history.entries.value.as_ref().map_or(0, Vec::len);
                     let near_end = *selected + 10 >= loaded;
                     let more = detail.history.next_before.filter(|_| near_end);
                     (config.id, more)
                 }
-                Overlay::Step(dialog) if dialog.step == Step::ResumeAutoPaused => (config.id, None),
+                Some(Overlay::Step(dialog)) if dialog.step == Step::ResumeAutoPaused => (config.id, None),
+                _ if drafts::wants_history(state) => (config.id, None),
                 _ => return None,
             };
             let outdated = detail.history.version < config.resource_version;
@@ -193,8 +211,21 @@ fn wanted(state: &State, slot: Slot) -> Option<Request> {
                 query: detail.overrides.query(),
             })
         }
+        Slot::Suggest => {
+            let what = edit::wanted_suggestions(state)?;
+            let project = state.me.as_ref()?.project.id;
+            Some(Request::Suggest { project, what })
+        }
         // Only a person asks for these.
-        Slot::Explain | Slot::Status | Slot::WriteInsight | Slot::ImportStep | Slot::Change => None,
+        Slot::Explain
+        | Slot::Status
+        | Slot::Update
+        | Slot::Create
+        | Slot::Override
+        | Slot::Winner
+        | Slot::WriteInsight
+        | Slot::ImportStep
+        | Slot::Change => None,
         Slot::Flags
         | Slot::Deployments
         | Slot::Projects
@@ -209,6 +240,10 @@ fn wanted(state: &State, slot: Slot) -> Option<Request> {
 
 /// Remembers what was asked, to tell when something else is wanted.
 fn note_asked(state: &mut State, request: &Request) {
+    if let (Request::Suggest { what, .. }, Some(editor)) = (request, state.editor_mut()) {
+        editor.suggestions.asked = Some(what.clone());
+        editor.suggestions.names = Loaded::default();
+    }
     match request {
         Request::FlagOverrides { query, .. } => {
             let detail = state.objects.flag.as_deref_mut();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{import, notify, objects, refresh};
+use super::{ask, create, import, notify, objects, refresh, save};
 use crate::api::problem::Code;
 use crate::cockpit::effect::Effect;
 use crate::cockpit::ports::{Answer, Failure, FailureKind, Reply, Slot};
@@ -30,7 +30,7 @@ pub fn take(state: &mut State, reply: Reply, now: Timestamp, effects: &mut Vec<E
             state.link_mut(slot.service()).up(took, now);
             refresh::plan_next(state, slot, took, now);
             if let Some(answer) = objects::answered(state, slot, answer, now, effects) {
-                answered(state, slot, answer, now);
+                answered(state, slot, answer, now, effects);
             }
             import::open_if_asked(state, now, effects);
         }
@@ -65,7 +65,7 @@ pub fn take(state: &mut State, reply: Reply, now: Timestamp, effects: &mut Vec<E
     state.touch(Dirty::Data);
 }
 
-fn answered(state: &mut State, slot: Slot, answer: Answer, now: Timestamp) {
+fn answered(state: &mut State, slot: Slot, answer: Answer, now: Timestamp, effects: &mut Vec<Effect>) {
     match answer {
         Answer::Overview(_) | Answer::Results(_) if state.hold.on => hold(state, answer, now),
         Answer::Overview(_) | Answer::Results(_) => apply_live(state, answer, now, now),
@@ -85,8 +85,12 @@ fn answered(state: &mut State, slot: Slot, answer: Answer, now: Timestamp) {
         }
         Answer::Experiment(experiment) => {
             let experiment = Arc::new(*experiment);
-            if slot == Slot::Status {
-                step_taken(state, &experiment, now);
+            match slot {
+                Slot::Status => step_taken(state, &experiment, now),
+                // Before it is put where it is shown: nobody else's changes came in.
+                Slot::Update => save::saved(state, &experiment, now, effects),
+                Slot::Create => create::created(state, &experiment, now, effects),
+                _ => {}
             }
             put(state, experiment, now);
         }
@@ -119,6 +123,38 @@ fn answered(state: &mut State, slot: Slot, answer: Answer, now: Timestamp) {
                 let rows = page.overrides.len();
                 detail.overrides.page.set(page, now);
                 detail.overrides.selected = detail.overrides.selected.min(rows.saturating_sub(1));
+            }
+        }
+        Answer::OverridesSet(set) => {
+            let text = match (set.added, set.changed) {
+                (1, _) => "The subject is forced from now on",
+                (_, 1) => "The subject is forced into another variant from now on",
+                _ => "The subject was forced into it already",
+            };
+            ask::done(state, slot, text, now);
+            forget_overrides(state);
+        }
+        Answer::OverrideRemoved => {
+            ask::done(state, slot, "The subject is forced no longer", now);
+            forget_overrides(state);
+        }
+        Answer::WinnerApplied(applied) => {
+            let text = format!(
+                "{} is completed: {} serves {} to everybody",
+                applied.experiment.key,
+                applied.flag.key,
+                applied
+                    .experiment
+                    .winning_variant
+                    .as_ref()
+                    .map_or("the winner", |key| key.as_str())
+            );
+            ask::done(state, slot, text, now);
+            put(state, Arc::new(applied.experiment), now);
+        }
+        Answer::Names(names) => {
+            if let Some(editor) = state.editor_mut() {
+                editor.suggestions.names.set(names, now);
             }
         }
         Answer::Explain(explanation) => {
@@ -164,7 +200,7 @@ pub fn apply_live(state: &mut State, answer: Answer, at: Timestamp, now: Timesta
 }
 
 /// The newer configuration of an experiment, wherever it is shown.
-fn put(state: &mut State, experiment: Arc<Experiment>, now: Timestamp) {
+pub fn put(state: &mut State, experiment: Arc<Experiment>, now: Timestamp) {
     if let Some(all) = &mut state.list.experiments.value
         && let Some(place) = all.iter_mut().find(|e| e.id == experiment.id)
         && place.resource_version <= experiment.resource_version
@@ -256,9 +292,37 @@ fn failed(state: &mut State, slot: Slot, failure: Failure, now: Timestamp) {
             }
         }
         Slot::Status => step_failed(state, &failure, now),
+        Slot::Update => save::failed(state, &failure, now),
+        Slot::Create | Slot::Override | Slot::Winner => write_failed(state, slot, &failure, now),
+        Slot::Suggest => {
+            if let Some(editor) = state.editor_mut() {
+                editor.suggestions.names.fail(failure);
+            }
+        }
         // The others were taken before.
         _ => {}
     }
+}
+
+/// The page of overrides is old: it is asked for anew.
+fn forget_overrides(state: &mut State) {
+    if let Some(detail) = state.open.as_deref_mut() {
+        detail.overrides.asked = None;
+    }
+}
+
+fn write_failed(state: &mut State, slot: Slot, failure: &Failure, now: Timestamp) {
+    let text = match failure.kind {
+        FailureKind::Lost => format!(
+            "Not known whether it was done: {}. Look before trying again.",
+            failure.message
+        ),
+        _ => failure.message.clone(),
+    };
+    state.requests.plan(Slot::Experiments, now);
+    state.requests.plan(Slot::Experiment, now);
+    forget_overrides(state);
+    ask::failed(state, slot, text, now);
 }
 
 fn step_failed(state: &mut State, failure: &Failure, now: Timestamp) {

@@ -3,8 +3,12 @@
 use axum::Json;
 use axum::extract::State;
 
-use crate::api::assign::Explanation;
-use crate::domain::User;
+use jiff::Timestamp;
+
+use crate::api::assign::{ExplainRequest, Explanation};
+use crate::decide::Prepared;
+use crate::domain::Status;
+use crate::server::edit;
 use crate::server::error::ApiError;
 use crate::server::extract::{IdOrKey, JsonBody};
 use crate::server::middleware::auth::Caller;
@@ -12,17 +16,36 @@ use crate::server::state::AppState;
 
 use super::assign::no_id;
 
-/// The decision for a user, step by step. Nothing is recorded.
+/// The decision for a user, step by step; with other rules or another status where that is supposed.
+/// Nothing is recorded.
 pub async fn explain(
     State(state): State<AppState>,
     caller: Caller,
     IdOrKey(id): IdOrKey,
-    JsonBody(user): JsonBody<User>,
+    JsonBody(request): JsonBody<ExplainRequest>,
 ) -> Result<Json<Explanation>, ApiError> {
     let entry = state.registry().find(&caller, &id)?;
+    let ExplainRequest {
+        rules,
+        as_if_active,
+        user,
+    } = request;
     if !user.has_id() {
         return Err(no_id().into());
     }
     let lookups = entry.overrides.lookups();
+    if rules.is_some() || as_if_active {
+        let mut supposed = (*entry.experiment).clone();
+        if let Some(rules) = rules {
+            supposed.rules = rules;
+            supposed.check(state.registry().max_variants())?;
+        }
+        if as_if_active {
+            supposed.status = Status::Active;
+            edit::follow_split(&mut supposed, Timestamp::now());
+        }
+        let prepared = Prepared::new(&supposed).map_err(|error| ApiError::Internal(error.to_string()))?;
+        return Ok(Json(prepared.explain(&user, &lookups)));
+    }
     Ok(Json(entry.prepared.explain(&user, &lookups)))
 }

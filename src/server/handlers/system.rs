@@ -67,6 +67,7 @@ pub async fn me(State(state): State<AppState>, caller: Caller) -> Json<Me> {
         role: caller.role,
         project: (*caller.project).clone(),
         version: VERSION.to_owned(),
+        max_variants: state.registry().max_variants(),
         demo: state.is_demo(),
     })
 }

@@ -179,7 +179,7 @@ fn step_lines(page: &mut Page<'_>, state: &State, step: &ExplainStep, decided: b
                 };
                 let found = condition.found.as_ref().map_or_else(
                     || "it is missing".to_owned(),
-                    |found| format!("it is {}", crate::tui::tabs::quoted(found)),
+                    |found| format!("it is {}", crate::cockpit::edit::path::quoted(found)),
                 );
                 page.hanging(
                     &[(format!("              {mark} "), style)],

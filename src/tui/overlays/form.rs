@@ -3,7 +3,6 @@
 use ratatui::layout::Position;
 use ratatui::style::Style;
 
-use crate::cockpit::state::overlay::Field;
 use crate::cockpit::state::text::TextField;
 use crate::tui::field;
 use crate::tui::widgets::Pen;
@@ -13,32 +12,34 @@ use crate::tui::widgets::pen::columns;
 const LABEL: u16 = 12;
 
 /// One row.
-pub enum Row<'a> {
+pub enum Row<'a, F> {
     /// Nothing.
     Blank,
     /// A line of text.
     Note(String, Style),
     /// A text field, with a word at its right end.
-    Text(Field, &'a str, &'a TextField, &'a str),
+    Text(F, &'a str, &'a TextField, &'a str),
     /// A choice among several: the label, what is chosen.
-    Choice(Field, &'a str, String),
+    Choice(F, &'a str, String),
     /// A box to tick.
-    Tick(Field, String, bool),
+    Tick(F, String, bool),
     /// The two buttons: what changes nothing, what does it.
     Buttons(&'a str, &'a str),
 }
 
 /// Rows of a dialog, with what has the focus.
-pub struct Form<'a> {
+pub struct Form<'a, F> {
     /// The rows.
-    pub rows: Vec<Row<'a>>,
+    pub rows: Vec<Row<'a, F>>,
     /// What has the focus.
-    pub focus: Field,
+    pub focus: F,
+    /// The buttons: what changes nothing, what does it.
+    pub buttons: [F; 2],
     /// Whether it takes keys already.
     pub armed: bool,
 }
 
-impl Form<'_> {
+impl<F: Copy + PartialEq> Form<'_, F> {
     /// Draws the rows; those around the focus where there is no room for all. Where the cursor is.
     pub fn draw(&self, pen: &mut Pen<'_>) -> Option<Position> {
         let room = usize::from(pen.height());
@@ -55,15 +56,15 @@ impl Form<'_> {
         cursor
     }
 
-    fn has_focus(&self, row: &Row<'_>) -> bool {
+    fn has_focus(&self, row: &Row<'_, F>) -> bool {
         match row {
             Row::Text(field, ..) | Row::Choice(field, ..) | Row::Tick(field, ..) => *field == self.focus,
-            Row::Buttons(..) => matches!(self.focus, Field::Cancel | Field::Confirm),
+            Row::Buttons(..) => self.buttons.contains(&self.focus),
             Row::Blank | Row::Note(..) => false,
         }
     }
 
-    fn row(&self, pen: &mut Pen<'_>, y: u16, row: &Row<'_>) -> Option<Position> {
+    fn row(&self, pen: &mut Pen<'_>, y: u16, row: &Row<'_, F>) -> Option<Position> {
         let theme = pen.theme;
         let focused = self.has_focus(row);
         let label_style = if focused { theme.accent } else { theme.dim };
@@ -113,7 +114,7 @@ impl Form<'_> {
     }
 
     fn buttons(&self, pen: &mut Pen<'_>, y: u16, keep: &str, act: &str) {
-        let focus = (self.focus == Field::Cancel, self.focus == Field::Confirm);
+        let focus = (self.focus == self.buttons[0], self.focus == self.buttons[1]);
         buttons(pen, y, (keep, act), focus, self.armed);
     }
 }

@@ -1,5 +1,7 @@
 //! What lies over a screen: dialogs, panels, the palette.
 
+mod ask;
+mod conflicts;
 mod explain;
 mod form;
 mod help;
@@ -38,13 +40,20 @@ pub fn draw(
 ) -> (Laid, Option<Position>) {
     let mut shown = (Laid::default(), None);
     for (at, overlay) in state.overlays.iter().enumerate() {
-        let mut canvas = Canvas { frame, area, theme };
+        let mut canvas = Canvas {
+            frame,
+            area,
+            theme,
+            now,
+        };
         shown = match overlay {
             Overlay::Help { scroll } => help::draw(&mut canvas, state, &state.overlays[..at], *scroll),
             Overlay::Palette(palette) => palette::draw(&mut canvas, state, palette, now),
             Overlay::Step(dialog) => step::draw(&mut canvas, state, dialog, now),
             Overlay::History { selected } => history::draw(&mut canvas, state, *selected, now),
             Overlay::Explain(panel) => explain::draw(&mut canvas, state, panel),
+            Overlay::Ask(dialog) => ask::draw(&mut canvas, state, dialog, now),
+            Overlay::Conflicts { selected } => conflicts::draw(&mut canvas, state, *selected, now),
             Overlay::Wiring(panel) => wiring::draw(&mut canvas, state, panel),
             Overlay::Form(form) => object::draw(&mut canvas, state, form, now),
             Overlay::Secret(secret) => secret::draw(&mut canvas, secret),
@@ -62,6 +71,7 @@ struct Canvas<'f, 'b> {
     frame: &'f mut Frame<'b>,
     area: Rect,
     theme: &'f Theme,
+    now: Timestamp,
 }
 
 impl Canvas<'_, '_> {

@@ -43,6 +43,7 @@ pub fn draw(
     let form = Form {
         rows: form_rows(canvas, dialog, test, now),
         focus: dialog.focus,
+        buttons: [Field::Cancel, Field::Confirm],
         armed: now >= dialog.armed_at(),
     };
     let title = format!("{} {}", dialog.step.verb(), dialog.experiment.key);
@@ -80,7 +81,7 @@ fn form_rows<'a>(
     dialog: &'a StepDialog,
     test: TestNow,
     now: Timestamp,
-) -> Vec<Row<'a>> {
+) -> Vec<Row<'a, Field>> {
     let theme = canvas.theme;
     let mut rows = vec![Row::Blank];
     for field in dialog.fields(test) {

@@ -12,7 +12,6 @@ use super::widgets::empty::empty;
 use crate::cockpit::format;
 use crate::cockpit::ports::FailureKind;
 use crate::cockpit::state::{ExperimentDetail, Laid, Tab};
-use crate::domain::{Filter, Metric};
 
 /// Where the cursor is, for the footer; empty where there is none.
 pub fn place(detail: &ExperimentDetail) -> String {
@@ -56,33 +55,4 @@ pub fn unknown(pen: &mut Pen<'_>, detail: &ExperimentDetail) -> Laid {
         }
     }
     Laid::default()
-}
-
-/// `purchase where amount gt 100 and category is shoes`
-#[must_use]
-pub fn metric_text(metric: &Metric) -> String {
-    let filters: Vec<String> = metric.filters.iter().map(filter_text).collect();
-    if filters.is_empty() {
-        metric.event.clone()
-    } else {
-        format!("{} where {}", metric.event, filters.join(" and "))
-    }
-}
-
-fn filter_text(filter: &Filter) -> String {
-    if filter.operator.takes_value() {
-        format!("{} {} {}", filter.field, filter.operator, quoted(&filter.value))
-    } else {
-        format!("{} {}", filter.field, filter.operator)
-    }
-}
-
-/// The value, in quotes where its ends could not be seen otherwise.
-#[must_use]
-pub fn quoted(value: &str) -> String {
-    if value.is_empty() || value.contains(char::is_whitespace) {
-        format!("\"{value}\"")
-    } else {
-        value.to_owned()
-    }
 }

@@ -1,76 +1,271 @@
-//! Variants: the arms, their shares, what they carry.
+//! Variants: the arms, their shares, what they carry; a table that is edited in place.
 
+use ratatui::layout::Position;
 use ratatui::style::Style;
 
-use crate::cockpit::lifecycle::unallocated;
+use crate::cockpit::edit::{Attr, Cell};
 use crate::cockpit::state::Laid;
+use crate::cockpit::state::editor::Input;
 use crate::domain::{Experiment, Variant};
 use crate::tui::glyphs::arm_slots;
 use crate::tui::page::{Page, Span};
+use crate::tui::sheet::{Focus, View, offset, one_line, typed};
+use crate::tui::theme::Theme;
 use crate::tui::widgets::Pen;
-use crate::tui::widgets::pen::columns;
+use crate::tui::widgets::pen::{columns, fit};
 
 /// Columns of a full bar.
-const BAR: u16 = 30;
+const BAR: u16 = 20;
 
-/// Draws the tab.
-pub fn draw(pen: &mut Pen<'_>, experiment: &Experiment, offset: usize) -> Laid {
+/// A column of the table.
+struct Column {
+    title: &'static str,
+    width: u16,
+    right: bool,
+}
+
+/// The columns, in the order of the fields of a row.
+fn table(e: &Experiment, width: u16) -> Vec<Column> {
+    let widest = |text: fn(&Variant) -> &str, least: u16, most: u16| {
+        let widths = e.variants.iter().map(|v| columns(text(v)));
+        widths.max().unwrap_or(0).clamp(least, most)
+    };
+    let column = |title, width, right| Column { title, width, right };
+    let key = widest(|v| v.key.as_str(), 12, 28) + 2;
+    let name = widest(|v| &v.name, 10, 24);
+    let fixed = key + 9 + name + 7 + 7 + 12;
+    let rest = width.saturating_sub(fixed + 2);
+    let payload = (rest / 2).clamp(12, 40);
+    vec![
+        column("key", key, false),
+        column("traffic %", 9, true),
+        column("name", name, false),
+        column("control", 7, false),
+        column("default", 7, false),
+        column("payload", payload, false),
+        column("description", rest.saturating_sub(payload).clamp(12, 60), false),
+    ]
+}
+
+/// Draws the tab; `rest` are further rows of labelled fields below the table.
+pub fn draw(pen: &mut Pen<'_>, view: &View<'_>, cursor: &mut Option<Position>) -> Laid {
     let theme = pen.theme;
-    let mut page = Page::new(theme, pen.width());
-    let slots = arm_slots(experiment.variants.iter().map(|v| v.is_control));
-    let key = experiment
-        .variants
-        .iter()
-        .map(|v| columns(v.key.as_str()))
-        .max()
-        .unwrap_or(0)
-        .clamp(12, 32);
-    let total: u32 = experiment
-        .variants
-        .iter()
-        .map(|v| v.traffic_pct.basis_points())
-        .sum();
+    let e = view.mine;
+    let width = pen.width();
+    let mut page = Page::new(theme, width);
+    let total: u32 = e.variants.iter().map(|v| v.traffic_pct.basis_points()).sum();
     page.heading(
         "Variants",
         &format!("traffic {}.{:02} %", total / 100, total % 100),
     );
-    for (variant, slot) in experiment.variants.iter().zip(&slots) {
-        let style = theme.arm(*slot);
-        let mut line: Vec<Span> = vec![
-            (format!("{} ", theme.glyphs.arm(*slot)), style),
-            (padded(variant.key.as_str(), key), theme.heading),
-            (format!("{:>7} %  ", variant.traffic_pct.to_string()), theme.text),
-        ];
-        if page.width() >= 70 {
-            line.push((bar(page.theme.glyphs, variant.traffic_pct.fraction()), style));
-            line.push(("  ".to_owned(), theme.dim));
+    let all = table(e, width);
+    let selected = view.cursor.map_or(0, |(_, column)| column);
+    let shown = shown(&all, selected, width);
+    let mut titles: Vec<Span> = vec![("  ".to_owned(), theme.dim)];
+    for (at, column) in shown.iter().filter_map(|at| all.get(*at)).enumerate() {
+        let gap = if at == 0 { "" } else { "  " };
+        titles.push((format!("{gap}{}", cut(theme, column.title, column)), theme.dim));
+    }
+    page.line(titles);
+    let slots = arm_slots(e.variants.iter().map(|v| v.is_control));
+    let mut focus = None;
+    for (at, (row, slot)) in view.sheet.rows(e).iter().zip(&slots).enumerate() {
+        if !matches!(row.cells.first(), Some(Cell::Variant(..))) {
+            break;
         }
-        line.push((marks(experiment, variant), theme.dim));
+        let changed = row.cells.iter().any(|cell| view.old(cell).is_some());
+        let mark = if changed { "~ " } else { "  " };
+        let mut line: Vec<Span> = vec![(mark.to_owned(), theme.dirty)];
+        let mut x: u16 = 3;
+        for column in &shown {
+            let (Some(cell), Some(how)) = (row.cells.get(*column), all.get(*column)) else {
+                continue;
+            };
+            if view.on(at, *column) {
+                focus = Some(Focus {
+                    line: page.len(),
+                    x: x.saturating_sub(1),
+                    width: how.width.max(14) + 2,
+                });
+            }
+            let (text, style) = value(theme, view, e, cell, *slot);
+            let style = view.style(theme, view.on(at, *column), style);
+            if *column > 0 {
+                line.push(("  ".to_owned(), theme.dim));
+            }
+            line.push((cut(theme, &text, how), style));
+            x += how.width + 2;
+        }
+        if x + BAR + 2 < width
+            && let Some(variant) = e.variants.get(at)
+        {
+            line.push(("  ".to_owned(), theme.dim));
+            line.push((bar(theme, variant.traffic_pct.fraction()), theme.arm(*slot)));
+        }
         page.line(line);
+        notes(&mut page, view, row.cells.as_slice());
     }
-    if let Some(rest) = unallocated(experiment) {
-        page.line(vec![
-            ("  ".to_owned(), theme.dim),
-            (padded("unallocated", key), theme.dim),
-            (format!("{rest:>7} %  "), theme.text),
-            (
-                format!("sees {} and is not counted", experiment.default_variant_id),
-                theme.dim,
-            ),
-        ]);
+    totals(&mut page, e, total);
+    details(&mut page, view, &slots);
+    below(&mut page, view);
+    let height = usize::from(pen.height());
+    let extra = extra_focus(view, &page);
+    let focus = focus.or(extra);
+    let offset = focus.map_or(0, |focus| offset(focus.line, page.len(), height));
+    let laid = page.draw(pen, offset);
+    if let Some(focus) = focus {
+        let y = u16::try_from(focus.line.saturating_sub(offset)).unwrap_or(u16::MAX);
+        typed(pen, view, (0, y, width), focus, cursor);
     }
-    for (variant, slot) in experiment.variants.iter().zip(&slots) {
-        details(&mut page, variant, theme.glyphs.arm(*slot), theme.arm(*slot));
-    }
-    page.draw(pen, offset)
+    laid
 }
 
-fn details(page: &mut Page<'_>, variant: &Variant, mark: &str, style: Style) {
+/// The columns that fit: the key always, then as many as there is room for, the selected one among them.
+fn shown(all: &[Column], selected: usize, width: u16) -> Vec<usize> {
+    let fits = |from: usize| -> Vec<usize> {
+        let mut used = 3 + all.first().map_or(0, |column| column.width + 2);
+        let mut shown = vec![0];
+        for (at, column) in all.iter().enumerate().skip(from.max(1)) {
+            if used + column.width >= width {
+                break;
+            }
+            used += column.width + 2;
+            shown.push(at);
+        }
+        shown
+    };
+    (1..=selected.max(1))
+        .map(fits)
+        .find(|shown| shown.contains(&selected))
+        .unwrap_or_else(|| vec![0, selected])
+}
+
+/// What a field of the table says.
+fn value(theme: &Theme, view: &View<'_>, e: &Experiment, cell: &Cell, slot: usize) -> (String, Style) {
+    let editing = view.editing.filter(|editing| editing.cell == *cell);
+    if let Some(Input::Line(_)) = editing.map(|editing| &editing.input) {
+        // What is typed is drawn over it.
+        return (String::new(), theme.text);
+    }
+    if let Some(text) = crate::cockpit::update::drafts::unread(view.state, view.id, cell) {
+        return (text.to_owned(), theme.danger);
+    }
+    let dirty = view.old(cell).is_some();
+    let style = if dirty { theme.dirty } else { theme.text };
+    let text = cell.text(e);
+    match cell {
+        Cell::Variant(_, Attr::Key) => (
+            format!("{} {text}", theme.glyphs.arm(slot)),
+            if dirty { theme.dirty } else { theme.arm(slot) },
+        ),
+        Cell::Variant(_, Attr::Control) | Cell::VariantDefault(_) => {
+            if text == "yes" {
+                ("yes".to_owned(), style)
+            } else {
+                (theme.glyphs.none().to_owned(), theme.dim)
+            }
+        }
+        _ if text.trim().is_empty() => (theme.glyphs.none().to_owned(), theme.dim),
+        _ => (one_line(&text), style),
+    }
+}
+
+/// Below a row: what changed in it, and what cannot stand.
+fn notes(page: &mut Page<'_>, view: &View<'_>, cells: &[Cell]) {
     let theme = page.theme;
+    let changes: Vec<String> = cells
+        .iter()
+        .filter(|cell| !matches!(cell, Cell::VariantDefault(_)))
+        .filter_map(|cell| {
+            let Cell::Variant(_, attr) = cell else { return None };
+            let old = view.old(cell)?;
+            let gone = view.draft.is_some_and(|draft| {
+                let Cell::Variant(key, _) = cell else { return false };
+                draft.base.variant(key).is_none()
+            });
+            if gone {
+                return (*attr == Attr::Key).then(|| "new".to_owned());
+            }
+            let old = if old.trim().is_empty() {
+                "none".to_owned()
+            } else {
+                one_line(&old)
+            };
+            let old = fit(&old, 24, theme.glyphs).into_owned();
+            let new = one_line(&cell.text(view.mine));
+            let new = if new.is_empty() {
+                "none".to_owned()
+            } else {
+                fit(&new, 24, theme.glyphs).into_owned()
+            };
+            let unit = if *attr == Attr::Traffic { " %" } else { "" };
+            Some(format!("{} {old}{unit} → {new}{unit}", attr.label()))
+        })
+        .collect();
+    if !changes.is_empty() {
+        page.hanging(
+            &[("    ".to_owned(), theme.dim)],
+            &changes.join(", "),
+            theme.dirty,
+        );
+    }
+    for cell in cells {
+        if let Some(why) = view.problem(cell) {
+            page.hanging(&[("    ".to_owned(), theme.dim)], &why, theme.danger);
+        }
+    }
+}
+
+fn totals(page: &mut Page<'_>, e: &Experiment, total: u32) {
+    let theme = page.theme;
+    let (text, style) = match total.cmp(&10_000) {
+        std::cmp::Ordering::Greater => {
+            let over = total - 10_000;
+            (
+                format!(
+                    "{}.{:02} % too much: the shares add up to at most 100",
+                    over / 100,
+                    over % 100
+                ),
+                theme.danger,
+            )
+        }
+        std::cmp::Ordering::Equal => ("nothing is unallocated".to_owned(), theme.dim),
+        std::cmp::Ordering::Less => {
+            let rest = 10_000 - total;
+            (
+                format!(
+                    "{}.{:02} % unallocated: sees {} and is not counted",
+                    rest / 100,
+                    rest % 100,
+                    e.default_variant_id
+                ),
+                theme.text,
+            )
+        }
+    };
+    page.hanging(
+        &[
+            ("  total  ".to_owned(), theme.dim),
+            (format!("{:>3}.{:02} %   ", total / 100, total % 100), theme.text),
+        ],
+        &text,
+        style,
+    );
+}
+
+/// What the table has no room for, of the variant under the cursor.
+fn details(page: &mut Page<'_>, view: &View<'_>, slots: &[usize]) {
+    let theme = page.theme;
+    let Some((row, _)) = view.cursor else { return };
+    let (Some(variant), Some(slot)) = (view.mine.variants.get(row), slots.get(row)) else {
+        return;
+    };
     page.blank();
     page.line(vec![
-        (format!("{mark} "), style),
+        (format!("{} ", theme.glyphs.arm(*slot)), theme.arm(*slot)),
         (variant.label().to_owned(), theme.heading),
+        (marks(view.mine, variant), theme.dim),
     ]);
     if variant.description.trim().is_empty() {
         page.missing("description", "none");
@@ -92,33 +287,66 @@ fn details(page: &mut Page<'_>, variant: &Variant, mark: &str, style: Style) {
     }
 }
 
-fn marks(experiment: &Experiment, variant: &Variant) -> String {
-    let mut marks = Vec::new();
-    if variant.is_control {
-        marks.push("control");
+/// The fields below the table, on the step of a new experiment.
+fn below(page: &mut Page<'_>, view: &View<'_>) {
+    let theme = page.theme;
+    for (at, row) in view.sheet.rows(view.mine).iter().enumerate() {
+        let [cell] = row.cells.as_slice() else { continue };
+        if let Some(section) = row.section {
+            page.heading(section, "");
+        }
+        let on = view.on(at, 0);
+        let (text, style) = crate::tui::sheet::value(theme, view, cell);
+        let label = format!("  {:<16}", row.label);
+        page.line(vec![
+            (label, if on { theme.accent } else { theme.dim }),
+            (text, view.style(theme, on, style)),
+        ]);
+        if let Some(why) = view.problem(cell) {
+            page.hanging(&[(" ".repeat(18), theme.dim)], &why, theme.danger);
+        }
     }
-    if experiment.default_variant_id == variant.key {
-        marks.push("default");
-    }
-    if experiment.winning_variant.as_ref() == Some(&variant.key) {
-        marks.push("winner");
-    }
-    marks.join(", ")
 }
 
-fn padded(text: &str, width: u16) -> String {
-    let blanks = usize::from(width.saturating_sub(columns(text)));
-    format!("{text}{}", " ".repeat(blanks))
+/// Where the cursor is when it is below the table.
+fn extra_focus(view: &View<'_>, page: &Page<'_>) -> Option<Focus> {
+    let (row, _) = view.cursor?;
+    let rows = view.sheet.rows(view.mine);
+    let after = rows.len().checked_sub(row + 1)?;
+    (rows.get(row)?.cells.len() == 1).then(|| Focus {
+        line: page.len().saturating_sub(1 + after),
+        x: 19,
+        width: 30,
+    })
 }
 
-fn bar(glyphs: crate::tui::glyphs::Glyphs, share: f64) -> String {
+fn marks(e: &Experiment, variant: &Variant) -> String {
+    if e.winning_variant.as_ref() == Some(&variant.key) {
+        "   winner".to_owned()
+    } else {
+        String::new()
+    }
+}
+
+/// A text in the width of its column.
+fn cut(theme: &Theme, text: &str, column: &Column) -> String {
+    let text = fit(text, column.width, theme.glyphs);
+    let blanks = " ".repeat(usize::from(column.width.saturating_sub(columns(&text))));
+    if column.right {
+        format!("{blanks}{text}")
+    } else {
+        format!("{text}{blanks}")
+    }
+}
+
+fn bar(theme: &Theme, share: f64) -> String {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
-        reason = "a share of a bar of thirty columns"
+        reason = "a share of a bar of twenty columns"
     )]
     let eighths = (share.clamp(0.0, 1.0) * f64::from(BAR) * 8.0).round() as usize;
     (0..usize::from(BAR))
-        .map(|column| glyphs.across(eighths.saturating_sub(column * 8).min(8)))
+        .map(|column| theme.glyphs.across(eighths.saturating_sub(column * 8).min(8)))
         .collect()
 }

@@ -125,6 +125,18 @@ impl<'a> Pen<'a> {
         self.glyph(x, y, glyph.encode_utf8(&mut utf8), style);
     }
 
+    /// Empties the whole area.
+    pub fn clear(&mut self, style: Style) {
+        for y in self.area.top()..self.area.bottom() {
+            for x in self.area.left()..self.area.right() {
+                if let Some(cell) = self.buf.cell_mut((x, y)) {
+                    cell.reset();
+                    cell.set_style(style);
+                }
+            }
+        }
+    }
+
     /// Restyles a whole row, whatever was written there.
     pub fn restyle_row(&mut self, y: u16, style: Style) {
         if y < self.area.height {

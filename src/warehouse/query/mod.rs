@@ -10,6 +10,7 @@
 //! | `breakdown` | events by value of a property |
 //! | `unknown` | subjects of variants that are not configured |
 //! | `exposed` | who of many was exposed to another variant: for imports of overrides |
+//! | `names` | what recent events carry, to be suggested |
 //! | `activity` | what has arrived: for the list, and to see whether anything changed |
 //!
 //! # What the queries have in common
@@ -29,6 +30,7 @@ mod activity;
 mod breakdown;
 mod exposed;
 mod exposures;
+mod names;
 mod series;
 mod subjects;
 mod tracked;
@@ -47,6 +49,7 @@ pub use activity::DataVersion;
 pub(super) use activity::per_minute;
 pub(super) use breakdown::breakdown;
 pub(super) use exposures::{EventCount, ExposureRow, exposures};
+pub use names::Names;
 pub(super) use series::{Bucketed, Buckets, choose_interval, series};
 pub(super) use subjects::{Assigned, SubjectRow, subjects};
 pub(super) use tracked::{TrackedRow, latest_tracked, tracked};

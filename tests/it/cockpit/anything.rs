@@ -1,18 +1,25 @@
-//! Whatever is pressed, resized and answered in whatever order: nothing panics, nothing is changed without
-//! its dialog, and the loop never spins.
+//! Whatever is pressed, pasted, resized and answered in whatever order, whatever others change meanwhile:
+//! nothing panics, nothing is changed without its dialog, no draft is lost, and the loop never spins.
 
 use std::time::Duration;
 
 use jiff::SignedDuration;
 use proptest::prelude::*;
+use splitdeck::api::experiments::{ExperimentList, UpdateExperiment};
+use splitdeck::api::problem::{Code, Problem};
 use splitdeck::api::system::Role;
-use splitdeck::cockpit::ports::{Failure, FailureKind, Service};
-use splitdeck::cockpit::state::Overlay;
+use splitdeck::cockpit::edit::{Attr, Cell, Draft};
+use splitdeck::cockpit::ports::{Answer, Failure, FailureKind, Request, Service};
+use splitdeck::cockpit::state::ask::{Ask, AskField};
+use splitdeck::cockpit::state::editor::Found;
 use splitdeck::cockpit::state::overlay::Field;
-use splitdeck::cockpit::update::next_deadline;
+use splitdeck::cockpit::state::{Overlay, Settings, Tab};
+use splitdeck::cockpit::update::{self, next_deadline};
 use splitdeck::cockpit::{Action, Effect, Key};
+use splitdeck::domain::{Experiment, Percent, Status};
+use uuid::Uuid;
 
-use crate::support::cockpit::{World, answer};
+use crate::support::cockpit::{World, answer, changed};
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -24,6 +31,8 @@ enum Step {
     Answer(usize),
     Fail(usize, FailureKind, Option<Service>),
     Focus(bool),
+    /// Somebody else changes an experiment.
+    Elsewhere(usize, u8),
     Draw,
 }
 
@@ -79,6 +88,20 @@ const KEYS: &[&str] = &[
     "]",
     "f1",
     "f5",
+    "S",
+    "D",
+    "R",
+    "C",
+    "d",
+    "u",
+    "U",
+    "J",
+    "K",
+    "h",
+    "l",
+    "=",
+    "W",
+    "ctrl-o",
 ];
 
 fn step() -> impl Strategy<Value = Step> {
@@ -94,35 +117,204 @@ fn step() -> impl Strategy<Value = Step> {
         ]), proptest::sample::select(vec![None, Some(Service::Api)]))
             .prop_map(|(n, kind, service)| Step::Fail(n, kind, service)),
         1 => any::<bool>().prop_map(Step::Focus),
+        2 => (0_usize..4, any::<u8>()).prop_map(|(n, what)| Step::Elsewhere(n, what)),
         2 => Just(Step::Draw),
     ]
 }
 
-/// What an action may lead to: a write only from a dialog that is armed, its button under the focus.
+/// A server that keeps what it is sent, and that somebody else changes.
+struct Server(Vec<Experiment>);
+
+impl Server {
+    fn elsewhere(&mut self, n: usize, what: u8) {
+        let e = &mut self.0[n];
+        match what % 5 {
+            0 => e.name = format!("name {what}"),
+            1 => e.description = format!("described {what}"),
+            2 => e.holdout_pct = Percent::from_basis_points(u32::from(what)).expect("in range"),
+            3 => {
+                e.variants[1].traffic_pct =
+                    Percent::from_basis_points(u32::from(what) * 10).expect("in range")
+            }
+            _ => e.rules.clear(),
+        }
+        e.resource_version += 1;
+    }
+
+    fn answer(&mut self, request: &Request, role: Role, protected: bool) -> Result<Answer, Failure> {
+        match request {
+            Request::Experiments => Ok(Answer::Experiments(ExperimentList {
+                experiments: self.0.clone(),
+            })),
+            Request::Experiment { id_or_key } => {
+                let found = self
+                    .0
+                    .iter()
+                    .find(|e| e.id.to_string() == *id_or_key || e.key.as_str() == id_or_key);
+                match found {
+                    Some(e) => Ok(Answer::Experiment(Box::new(e.clone()))),
+                    None => answer(request, role, protected),
+                }
+            }
+            Request::Update { id, change } => {
+                let e = self
+                    .0
+                    .iter_mut()
+                    .find(|e| e.id == *id)
+                    .expect("an experiment of the list");
+                if e.resource_version != change.resource_version {
+                    let mut problem = Problem::new(Code::VersionConflict, "it is newer");
+                    problem.current = Some(serde_json::to_value(&*e).expect("writes"));
+                    problem.changed_by = Some("deploy-bot".to_owned());
+                    let mut failure = Failure::new(Service::Api, FailureKind::Refused, problem.to_string());
+                    failure.problem = Some(Box::new(problem));
+                    return Err(failure);
+                }
+                *e = changed(e, change);
+                Ok(Answer::Experiment(Box::new(e.clone())))
+            }
+            _ => answer(request, role, protected),
+        }
+    }
+}
+
+/// Whether the dialog on top would be confirmed by this action.
+fn confirms(world: &World, action: &Action) -> Option<Ask> {
+    let enter = matches!(action, Action::Key(key) if *key == "enter".parse().expect("a key"));
+    match world.state.overlays.last() {
+        Some(Overlay::Ask(dialog))
+            if enter && dialog.focus == AskField::Confirm && world.now >= dialog.armed_at() =>
+        {
+            Some(dialog.ask.clone())
+        }
+        _ => None,
+    }
+}
+
+/// Whether a request only carries the table of variants of a draft, which saves as a field is left.
+fn of_the_table(world: &World, effect: &Effect) -> bool {
+    let Effect::Fetch {
+        request: Request::Update { id, change },
+        ..
+    } = effect
+    else {
+        return false;
+    };
+    let only = UpdateExperiment {
+        resource_version: change.resource_version,
+        variants: change.variants.clone(),
+        default_variant_id: change.default_variant_id.clone(),
+        ..UpdateExperiment::default()
+    };
+    let draft = world.state.drafts.get(id).expect("what is saved is a draft");
+    **change == only
+        && draft.base.status == Status::Draft
+        && world
+            .state
+            .detail()
+            .is_some_and(|detail| detail.tab == Tab::Variants)
+}
+
+/// What an action may lead to: a write only from a dialog that is armed, its button under the focus; and
+/// nothing that was typed is lost.
 fn act(world: &mut World, action: Action) {
+    let confirmed = confirms(world, &action);
     let may_write = match world.state.overlays.last() {
         Some(Overlay::Step(dialog)) => {
             dialog.focus == Field::Confirm
                 && world.now >= dialog.armed_at()
                 && matches!(&action, Action::Key(key) if *key == "enter".parse().expect("a key"))
         }
-        _ => false,
+        _ => confirmed.is_some(),
     };
+    let esc = matches!(&action, Action::Key(key) if *key == "esc".parse().expect("a key"));
+    let key = matches!(&action, Action::Key(_));
+    let typed = typed(world);
     let described = format!("{action:?}");
     let effects = world.act(action);
-    let writes = effects.iter().filter(|e| e.writes()).count();
-    assert!(
-        writes == 0 || (may_write && writes == 1),
-        "{described} wrote: {effects:?}"
-    );
+    for effect in effects.iter().filter(|e| e.writes()) {
+        assert!(
+            may_write || (key && !esc && of_the_table(world, effect)),
+            "{described} wrote: {effect:?}"
+        );
+    }
+    assert!(effects.iter().filter(|e| e.writes()).count() <= 1, "{described}");
     assert!(
         !effects.contains(&Effect::Quit) || world.state.quitting,
         "leaving is decided by the core"
     );
+    let thrown_away = matches!(confirmed, Some(Ask::Discard { .. }));
+    for effect in &effects {
+        if let Effect::DropDraft(key) = effect {
+            let draft = world.state.drafts.get(&key.experiment);
+            assert!(
+                thrown_away || draft.is_some_and(Draft::is_clean),
+                "{described} forgot {draft:?}"
+            );
+        }
+    }
+    if let Some((id, cell, text)) = typed.filter(|_| key && !thrown_away) {
+        left(world, id, &cell, &text, &described);
+    }
+    kept(world);
+}
+
+/// What is being typed, where leaving the field has a meaning of its own.
+fn typed(world: &World) -> Option<(Uuid, Cell, String)> {
+    let (id, _) = world.state.sheet().filter(|_| world.state.overlays.is_empty())?;
+    let editing = world.state.editor()?.editing.as_ref()?;
+    let skipped = matches!(
+        editing.cell,
+        Cell::NewLink
+            | Cell::NewTracked
+            | Cell::Link(_)
+            | Cell::Baseline
+            | Cell::Lift
+            | Cell::Variant(_, Attr::Key)
+    );
+    (editing.changed() && editing.picked.is_none() && !skipped)
+        .then(|| (id, editing.cell.clone(), editing.text()))
+}
+
+/// When the field was left, the draft says what was typed in it.
+fn left(world: &World, id: Uuid, cell: &Cell, text: &str, described: &str) {
+    let still = world
+        .state
+        .editor()
+        .and_then(|e| e.editing.as_ref())
+        .is_some_and(|e| e.cell == *cell);
+    let draft = world.state.drafts.get(&id).expect("typing makes a draft");
+    if still {
+        return;
+    }
+    let mut expected = draft.mine.clone();
+    let wanted = match cell.apply(text, &mut expected) {
+        Ok(()) => cell.text(&expected),
+        Err(_) => text.to_owned(),
+    };
+    let says = match draft.unread.get(cell) {
+        Some(unread) => unread.text.clone(),
+        None => cell.text(&draft.mine),
+    };
+    assert_eq!(says, wanted, "{described} lost what was typed in {cell:?}");
+}
+
+/// Every draft is on disk as it is, and no other is.
+fn kept(world: &World) {
+    for (id, draft) in &world.state.drafts {
+        let key = world.state.draft_key(*id).expect("known");
+        let typing = update::edit::typing(&world.state, *id);
+        if draft.is_clean() && typing.is_none() {
+            assert_eq!(world.disk.get(&key), None, "nothing is unsaved");
+        } else {
+            assert_eq!(world.disk.get(&key), Some(&draft.stored(key.clone(), typing)));
+        }
+    }
 }
 
 fn run(steps: Vec<Step>, role: Role, protected: bool) {
     let mut world = World::list_of(role, protected);
+    let mut server = Server(crate::support::cockpit::experiments());
     let mut size = (120, 40);
     for step in steps {
         match step {
@@ -146,8 +338,9 @@ fn run(steps: Vec<Step>, role: Role, protected: bool) {
             }
             Step::Answer(n) if !world.waiting.is_empty() => {
                 let (run, request) = world.waiting.remove(n % world.waiting.len());
-                let outcome = answer(&request, role, protected);
+                let outcome = server.answer(&request, role, protected);
                 world.reply_to(run, request.slot(), outcome);
+                kept(&world);
             }
             Step::Fail(n, kind, service) if !world.waiting.is_empty() => {
                 let (run, request) = world.waiting.remove(n % world.waiting.len());
@@ -161,6 +354,7 @@ fn run(steps: Vec<Step>, role: Role, protected: bool) {
                     .any(|e| matches!(e, Effect::Fetch { request, .. } if request.slot() == slot));
                 assert!(!again, "{slot:?} is asked again at once after {kind:?}");
             }
+            Step::Elsewhere(n, what) => server.elsewhere(n, what),
             Step::Focus(focused) => act(&mut world, Action::Focus(focused)),
             Step::Draw => {
                 world.buffer(size.0, size.1, &crate::support::cockpit::theme());
@@ -177,6 +371,35 @@ fn run(steps: Vec<Step>, role: Role, protected: bool) {
     }
     world.buffer(size.0, size.1, &crate::support::cockpit::theme());
     world.wait(Duration::from_secs(3));
+    after_a_restart(&world, role, protected);
+}
+
+/// The next cockpit offers every draft as it was.
+fn after_a_restart(before: &World, role: Role, protected: bool) {
+    for (key, stored) in &before.disk {
+        let settings = Settings {
+            experiment: (!key.experiment.is_nil()).then(|| key.experiment.to_string()),
+            ..crate::support::cockpit::settings()
+        };
+        let mut world = World::start(settings, (120, 40));
+        world.disk.clone_from(&before.disk);
+        world.answer_all(role, protected);
+        if key.experiment.is_nil() {
+            world.keys(&["n"]);
+        }
+        match world.state.editor().map(|editor| &editor.found) {
+            Some(Found::Offered(offered)) => assert_eq!(**offered, *stored),
+            other => panic!("{key:?} is not offered: {other:?}"),
+        }
+        world.keys(&["R"]);
+        let restored = &world.state.drafts[&key.experiment];
+        assert!(
+            !restored.is_clean()
+                || stored.count() == 0
+                || restored.news.is_some()
+                || restored.mine == stored.mine
+        );
+    }
 }
 
 proptest! {
@@ -189,5 +412,22 @@ proptest! {
         protected in any::<bool>(),
     ) {
         run(steps, role, protected);
+    }
+
+    #[test]
+    fn no_draft_is_lost_while_editing(
+        begin in proptest::sample::select(vec![
+            &["j", "enter"][..], &["j", "enter", "2"], &["j", "enter", "3", "enter"], &["G", "enter", "2"], &["n"],
+        ]),
+        steps in proptest::collection::vec(step(), 0..60),
+        protected in any::<bool>(),
+    ) {
+        let mut all: Vec<Step> = Vec::new();
+        for key in begin {
+            all.push(Step::Key(key));
+            all.extend((0..6).map(|_| Step::Answer(0)));
+        }
+        all.extend(steps);
+        run(all, Role::Editor, protected);
     }
 }

@@ -2,6 +2,7 @@
 
 mod anything;
 mod dialogs;
+mod editing;
 mod list;
 mod live;
 mod tabs;

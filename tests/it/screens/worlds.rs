@@ -9,7 +9,7 @@ use splitdeck::cockpit::state::overlay::DEAF_FOR;
 use splitdeck::cockpit::state::preferences::{ContextEntry, Look, Read, ThemeEntry};
 use splitdeck::tui::theme::Theme;
 
-use crate::support::cockpit::{World, settings};
+use crate::support::cockpit::{World, experiments, settings};
 
 /// Every screen, tab, panel and dialog, each with a name.
 pub fn worlds() -> Vec<(&'static str, World)> {
@@ -88,6 +88,7 @@ pub fn worlds() -> Vec<(&'static str, World)> {
         .text("fixed the Safari bundle, deploy 4411");
     add("resume_auto_paused", resume);
     worlds.extend(super::more_worlds::worlds());
+    worlds.extend(editing());
     worlds
 }
 
@@ -124,6 +125,119 @@ fn with_preferences(mut world: World) -> World {
         keys: [("help".to_owned(), vec!["?".to_owned(), "f2".to_owned()])].into(),
         ..Read::default()
     })));
+    world
+}
+
+/// Fields, unsaved changes, and the dialogs about them.
+fn editing() -> Vec<(&'static str, World)> {
+    let checkout = || World::experiment("checkout-cta");
+    let mut worlds = Vec::new();
+    let mut add = |name, world: World| worlds.push((name, world));
+    add(
+        "edit_name",
+        pressed(checkout(), &["j", "enter"], " for everybody"),
+    );
+    let mut changed = pressed(checkout(), &["j", "enter"], " for everybody");
+    changed.keys(&["enter"]);
+    changed
+        .keys(&["j", "j", "enter"])
+        .text(" Shoppers told us so.")
+        .keys(&["esc"]);
+    add("edit_changed", changed);
+    // The holdout is the first field of its section that takes a number.
+    let mut refused = checkout();
+    refused
+        .keys(&["j"; 10])
+        .keys(&["enter", "ctrl-u"])
+        .text("many")
+        .keys(&["enter"]);
+    add("edit_refused", refused);
+    add("edit_text", pressed(checkout(), &["j", "j", "j", "enter"], ""));
+    let mut variants = pressed(checkout(), &["2", "l", "j", "enter", "ctrl-u"], "20");
+    variants.keys(&["enter", "n"]);
+    add("edit_variants", variants);
+    let mut split = pressed(checkout(), &["2", "l", "j", "enter", "ctrl-u"], "20");
+    split.keys(&["enter", "S"]).wait(DEAF_FOR);
+    add("save", split);
+    add(
+        "edit_payload",
+        pressed(checkout(), &["2", "j", "l", "l", "l", "l", "l", "enter"], ","),
+    );
+    add("remove_variant", pressed(checkout(), &["2", "n", "k", "d"], ""));
+    add("edit_rule", pressed(checkout(), &["3", "enter", "G"], ""));
+    let mut rule = pressed(checkout(), &["3", "enter", "n", "enter"], "c");
+    rule.keys(&["down"]);
+    add("edit_condition", rule);
+    let mut rules = pressed(checkout(), &["3", "J", "n", "esc"], "");
+    rules.keys(&["k"]);
+    add("edit_rules", rules);
+    let mut metric = checkout();
+    metric.keys(&["j"; 14]);
+    let metric = pressed(metric, &["enter", "n"], "amount");
+    add("edit_metric", metric);
+    add("override_add", pressed(checkout(), &["4", "n"], "qa-17"));
+    add(
+        "override_remove",
+        pressed(pressed(checkout(), &["4"], ""), &["j", "d"], ""),
+    );
+    add("discard", pressed(changed_name(), &["D"], ""));
+    let mut offered = World::list();
+    offered.disk = changed_name().disk;
+    add("draft_offered", pressed(offered, &["j", "enter"], ""));
+    add("news", disagreed(false));
+    add("conflict", disagreed(true));
+    add("conflicts", pressed(disagreed(true), &["S", "right"], ""));
+    add("create", pressed(World::list(), &["n", "enter"], "Faster search"));
+    let named = || {
+        let mut world = pressed(World::list(), &["n", "enter"], "Faster search");
+        world.keys(&["enter"]);
+        world
+    };
+    add("create_measure", pressed(named(), &["tab", "enter"], "pur"));
+    add("create_variants", pressed(named(), &["tab", "tab", "n", "="], ""));
+    add("create_power", pressed(named(), &["tab", "tab", "tab"], ""));
+    add(
+        "create_review",
+        pressed(named(), &["tab", "tab", "tab", "tab"], ""),
+    );
+    add("create_confirm", pressed(named(), &["S", "S"], ""));
+    let mut winner = checkout();
+    winner.wait(Duration::from_secs(3));
+    let mut linked = experiments().remove(1);
+    linked.linked_flag = Some("checkout".parse().expect("a key"));
+    linked.resource_version += 1;
+    winner.reply(Slot::Experiment, Ok(Answer::Experiment(Box::new(linked))));
+    winner.keys(&["5"]).answer_all_but_experiments();
+    winner.keys(&["W"]).wait(DEAF_FOR);
+    add("apply_winner", winner);
+    worlds
+}
+
+fn changed_name() -> World {
+    let mut world = pressed(
+        World::experiment("checkout-cta"),
+        &["j", "enter"],
+        " for everybody",
+    );
+    world.keys(&["enter"]);
+    world
+}
+
+/// Somebody else saves while there are unsaved changes: something else, or the same too.
+fn disagreed(same: bool) -> World {
+    let mut world = changed_name();
+    world.wait(Duration::from_secs(3));
+    let mut theirs = experiments().remove(1);
+    theirs.hypothesis = "It is seen by more.".to_owned();
+    if same {
+        theirs.name = "Tall button".to_owned();
+    }
+    theirs.resource_version += 1;
+    world.reply(Slot::Experiment, Ok(Answer::Experiment(Box::new(theirs))));
+    let mut history = crate::support::cockpit::history();
+    history.entries[1].resource_version = 18;
+    history.entries[1].at = world.now - jiff::SignedDuration::from_secs(12);
+    world.reply(Slot::History, Ok(Answer::History(history)));
     world
 }
 

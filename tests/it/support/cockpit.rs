@@ -1,5 +1,6 @@
 //! A cockpit without terminal and network: keys and answers in, state, effects and screens out.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -7,14 +8,17 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
 use serde_json::json;
-use splitdeck::api::experiments::{ExperimentList, History};
-use splitdeck::api::overrides::OverridePage;
+use splitdeck::api::experiments::{ExperimentList, History, UpdateExperiment};
+use splitdeck::api::overrides::{OverridePage, OverridesSet};
 use splitdeck::api::results::{
     ArmPosterior, ArmResult, Breakdown, BreakdownRow, Exposures, Interval, Leader, Overview, PowerFloor,
     Results, ResultsQuery, Series, SeriesPoint, Srm, SrmTest, TrackedResult, Uplift,
 };
 use splitdeck::api::system::{Me, Role};
-use splitdeck::cockpit::ports::{Answer, Failure, FailureKind, Reply, Request, RunId, Service, Slot};
+use splitdeck::cockpit::edit::{DraftKey, StoredDraft};
+use splitdeck::cockpit::ports::{
+    Answer, Failure, FailureKind, Reply, Request, RunId, Service, Slot, Suggest,
+};
 use splitdeck::cockpit::state::{Settings, State};
 use splitdeck::cockpit::{Action, Effect, Key, update};
 use splitdeck::domain::{Experiment, Metric, Override, Status};
@@ -330,6 +334,8 @@ pub struct World {
     pub effects: Vec<Effect>,
     /// Runs that wait for an answer.
     pub waiting: Vec<(RunId, Request)>,
+    /// The drafts on disk.
+    pub disk: BTreeMap<DraftKey, StoredDraft>,
 }
 
 impl World {
@@ -340,6 +346,7 @@ impl World {
             now: at(NOW),
             effects: Vec::new(),
             waiting: Vec::new(),
+            disk: BTreeMap::new(),
         };
         world.act(Action::Start);
         world
@@ -378,6 +385,7 @@ impl World {
     }
 
     pub fn act(&mut self, action: Action) -> Vec<Effect> {
+        let mut looked_for = Vec::new();
         let effects = update(&mut self.state, action, self.now);
         for effect in &effects {
             match effect {
@@ -386,10 +394,24 @@ impl World {
                     self.waiting.push((*run, request.clone()));
                 }
                 Effect::Cancel(slot) => self.waiting.retain(|(_, other)| other.slot() != *slot),
+                Effect::FindDraft(key) => looked_for.push(key.clone()),
+                Effect::KeepDraft(draft) => {
+                    // As a file keeps it.
+                    let text = serde_json::to_string(draft).expect("writes");
+                    let draft = serde_json::from_str(&text).expect("reads");
+                    self.disk.insert(StoredDraft::clone(&draft).key, draft);
+                }
+                Effect::DropDraft(key) => {
+                    self.disk.remove(key);
+                }
                 _ => {}
             }
         }
         self.effects.extend(effects.clone());
+        for key in looked_for {
+            let found = Ok(self.disk.get(&key).cloned().map(Box::new));
+            self.act(Action::DraftFound { key, found });
+        }
         effects
     }
 
@@ -485,6 +507,21 @@ impl World {
         self
     }
 
+    /// Answers everything but what would bring the first configuration back.
+    pub fn answer_all_but_experiments(&mut self) -> &mut Self {
+        loop {
+            let next = self
+                .waiting
+                .iter()
+                .find(|(_, request)| !matches!(request.slot(), Slot::Experiment | Slot::Experiments));
+            let Some((_, request)) = next.cloned() else {
+                return self;
+            };
+            let outcome = answer(&request, Role::Editor, false);
+            self.reply(request.slot(), outcome);
+        }
+    }
+
     /// The screen as lines of text.
     pub fn screen(&mut self, width: u16, height: u16) -> String {
         text_of(&self.buffer(width, height, &theme()))
@@ -553,6 +590,35 @@ pub fn answer(request: &Request, role: Role, protected: bool) -> Result<Answer, 
         Request::Explain { .. } => Answer::Explain(Box::new(
             serde_json::from_value(explanation()).expect("an explanation"),
         )),
+        Request::Update { id, change } => {
+            let found = experiments().into_iter().find(|e| e.id == *id);
+            let found = found.ok_or_else(|| refused("Not found"))?;
+            Answer::Experiment(Box::new(changed(&found, change)))
+        }
+        Request::Create { experiment } => {
+            let mut new = experiments().remove(3);
+            new.id = id(99);
+            new.key = experiment.key.as_deref().unwrap_or("new").parse().expect("a key");
+            new.name.clone_from(&experiment.name);
+            new.variants = experiment.variants.clone().expect("variants");
+            Answer::Experiment(Box::new(new))
+        }
+        Request::SetOverride { .. } => Answer::OverridesSet(OverridesSet {
+            added: 1,
+            ..OverridesSet::default()
+        }),
+        Request::RemoveOverride { .. } => Answer::OverrideRemoved,
+        Request::ApplyWinner { .. } => return Err(refused("Not ready: the results say otherwise")),
+        Request::Suggest { what, .. } => Answer::Names(
+            match what {
+                Suggest::Events => &["purchase", "add_to_cart", "page_view"][..],
+                Suggest::Fields => &["country", "plan", "amount"],
+                Suggest::Values(_) => &["DE", "TH", "US"],
+            }
+            .iter()
+            .map(|name| (*name).to_owned())
+            .collect(),
+        ),
         Request::Status { id, change } => {
             let mut experiment = experiments()
                 .into_iter()
@@ -566,6 +632,18 @@ pub fn answer(request: &Request, role: Role, protected: bool) -> Result<Answer, 
         }
         other => panic!("no answer to {other:?}"),
     })
+}
+
+/// An experiment after a change, one version further.
+pub fn changed(experiment: &Experiment, change: &UpdateExperiment) -> Experiment {
+    let mut value = serde_json::to_value(experiment).expect("writes");
+    let patch = serde_json::to_value(change).expect("writes");
+    let fields = value.as_object_mut().expect("an object");
+    for (field, patched) in patch.as_object().expect("an object") {
+        fields.insert(field.clone(), patched.clone());
+    }
+    fields.insert("resourceVersion".to_owned(), (change.resource_version + 1).into());
+    serde_json::from_value(value).expect("an experiment")
 }
 
 fn explanation() -> serde_json::Value {

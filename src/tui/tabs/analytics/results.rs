@@ -2,10 +2,10 @@
 
 use super::View;
 use crate::api::results::{ArmResult, INCONCLUSIVE};
+use crate::cockpit::edit::path::metric_text;
 use crate::cockpit::format;
 use crate::cockpit::state::analytics::Panel;
 use crate::domain::Metric;
-use crate::tui::tabs::metric_text;
 use crate::tui::widgets::Pen;
 use crate::tui::widgets::heading::Heading;
 use crate::tui::widgets::pen::{columns, fit, wrap};

@@ -1,0 +1,785 @@
+//! One field on the screen: what it is, its text, and a text taken into it.
+//!
+//! A text is taken with the domain's own checks, so that a refusal reads as the server would say it.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::path::Path;
+use super::rows::in_order;
+use super::sheet::Sheet;
+use crate::domain::{
+    AssignmentMode, Condition, Experiment, FieldError, Filter, Key, Metric, Operator, Percent, Prior, Rule,
+    Scope, SecondaryEvent, Status, SubjectType,
+};
+
+/// One of the metrics of an experiment.
+#[derive(Debug, Clone, Copy, Eq, PartialEq, Ord, PartialOrd, Hash, Serialize, Deserialize)]
+pub enum Which {
+    /// What counts as a conversion.
+    Primary,
+    /// The first step of a two-step conversion.
+    Secondary,
+    /// A tracked event, by its position.
+    Tracked(usize),
+}
+
+/// An attribute of a variant.
+#[derive(Debug, Clone, Copy, Eq, PartialEq, Ord, PartialOrd, Hash, Serialize, Deserialize)]
+pub enum Attr {
+    /// `key`
+    Key,
+    /// `name`
+    Name,
+    /// `trafficPct`
+    Traffic,
+    /// `isControl`
+    Control,
+    /// `payload`
+    Payload,
+    /// `description`
+    Description,
+}
+
+impl Attr {
+    /// What it is called on the screen.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Key => "key",
+            Self::Name => "name",
+            Self::Traffic => "traffic",
+            Self::Control => "control",
+            Self::Payload => "payload",
+            Self::Description => "description",
+        }
+    }
+}
+
+/// A part of a condition or filter.
+#[derive(Debug, Clone, Copy, Eq, PartialEq, Ord, PartialOrd, Hash, Serialize, Deserialize)]
+pub enum Part {
+    /// Whose data; only in rules.
+    Scope,
+    /// Which property.
+    Field,
+    /// How it is compared.
+    Operator,
+    /// With what.
+    Value,
+}
+
+/// What is shown and cannot be edited here.
+#[derive(Debug, Clone, Copy, Eq, PartialEq, Ord, PartialOrd, Hash, Serialize, Deserialize)]
+pub enum Fact {
+    /// The key.
+    Key,
+    /// The assignment mode.
+    Mode,
+    /// The salt.
+    Salt,
+    /// The lab.
+    Lab,
+    /// The status, and since when.
+    Status,
+    /// Who paused it.
+    PausedBy,
+    /// When it was created.
+    Created,
+    /// When it was activated.
+    Activated,
+    /// When it changed last.
+    Changed,
+    /// Which variant won.
+    Winner,
+    /// Why it ended.
+    Ended,
+    /// Its exposures.
+    Exposures,
+    /// One split there was, by its position.
+    Cohort(usize),
+}
+
+/// One field.
+#[derive(Debug, Clone, Eq, PartialEq, Ord, PartialOrd, Hash, Serialize, Deserialize)]
+pub enum Cell {
+    /// Something to read.
+    Fact(Fact),
+    /// The name.
+    Name,
+    /// The key, while it is being created.
+    NewKey,
+    /// The assignment mode, while it is being created.
+    Mode,
+    /// The subject type.
+    SubjectType,
+    /// The description.
+    Description,
+    /// The hypothesis.
+    Hypothesis,
+    /// A link, by its label: `label https://…`.
+    Link(String),
+    /// A link that is not there yet.
+    NewLink,
+    /// The default variant.
+    DefaultVariant,
+    /// The holdout.
+    Holdout,
+    /// Stickiness.
+    Sticky,
+    /// The linked flag.
+    LinkedFlag,
+    /// The prior: `a b`.
+    Prior,
+    /// A metric as a whole; leads to its own sheet.
+    Metric(Which),
+    /// A tracked event that is not there yet.
+    NewTracked,
+    /// Whether the first step counts.
+    SecondaryOn,
+    /// The event of a metric.
+    Event(Which),
+    /// A part of a filter of a metric.
+    Filter(Which, usize, Part),
+    /// An attribute of a variant, by its key.
+    Variant(String, Attr),
+    /// Whether a variant is the default.
+    VariantDefault(String),
+    /// A rule as a whole; leads to its own sheet.
+    Rule(Uuid),
+    /// The variant of a rule.
+    RuleVariant(Uuid),
+    /// The priority of a rule.
+    RulePriority(Uuid),
+    /// A part of a condition of a rule.
+    Condition(Uuid, usize, Part),
+    /// The rate that is expected without a change, for the power estimate.
+    Baseline,
+    /// The relative lift that is to be seen, for the power estimate.
+    Lift,
+}
+
+/// How a field is edited.
+#[derive(Debug, Clone, Eq, PartialEq)]
+pub enum Kind {
+    /// A line of text.
+    Text,
+    /// Several lines of text.
+    Lines,
+    /// One of several words.
+    Choice(Vec<String>),
+    /// Yes or no.
+    Toggle,
+    /// It has a sheet of its own.
+    Opens(Sheet),
+    /// Not here, and why.
+    Fixed(String),
+}
+
+impl Cell {
+    /// What part of the experiment it belongs to; none for what belongs to none.
+    #[must_use]
+    pub fn path(&self) -> Option<Path> {
+        Some(match self {
+            Self::Name => Path::Name,
+            Self::SubjectType => Path::SubjectType,
+            Self::Description => Path::Description,
+            Self::Hypothesis => Path::Hypothesis,
+            Self::Link(label) => Path::Link(label.clone()),
+            Self::DefaultVariant | Self::VariantDefault(_) => Path::DefaultVariant,
+            Self::Holdout => Path::Holdout,
+            Self::Sticky => Path::Sticky,
+            Self::LinkedFlag => Path::LinkedFlag,
+            Self::Prior => Path::Prior,
+            Self::Metric(which) | Self::Event(which) | Self::Filter(which, ..) => match which {
+                Which::Primary => Path::PrimaryMetric,
+                Which::Secondary => Path::SecondaryEvent,
+                Which::Tracked(_) => Path::TrackedEvents,
+            },
+            Self::SecondaryOn => Path::SecondaryEvent,
+            Self::NewTracked => Path::TrackedEvents,
+            Self::Variant(key, Attr::Key) => Path::Variant(key.clone()),
+            Self::Variant(key, attr) => Path::VariantAttr(key.clone(), *attr),
+            Self::Rule(id) | Self::RuleVariant(id) | Self::RulePriority(id) | Self::Condition(id, ..) => {
+                Path::Rule(*id)
+            }
+            Self::Fact(_) | Self::NewKey | Self::Mode | Self::NewLink | Self::Baseline | Self::Lift => {
+                return None;
+            }
+        })
+    }
+
+    /// How it is edited, for an experiment that stands as `e` does.
+    #[must_use]
+    pub fn kind(&self, e: &Experiment) -> Kind {
+        let variants = || Kind::Choice(e.variants.iter().map(|v| v.key.to_string()).collect());
+        let operators = || Operator::ALL.iter().map(|o| o.as_str().to_owned()).collect();
+        let over = matches!(e.status, Status::Completed | Status::Ended | Status::Archived);
+        match self {
+            Self::Fact(fact) => Kind::Fixed(fact.why().to_owned()),
+            Self::SubjectType if e.status != Status::Draft => {
+                Kind::Fixed("The subject can be changed in a draft only".to_owned())
+            }
+            Self::Variant(_, Attr::Traffic) if over => Kind::Fixed(format!(
+                "The experiment is {}: its split stays as it was",
+                e.status
+            )),
+            Self::Variant(_, Attr::Key | Attr::Control) if !e.cohorts.is_empty() => Kind::Fixed(
+                "Key and control were fixed by the first activation; n adds a variant, d removes one"
+                    .to_owned(),
+            ),
+            Self::Description | Self::Hypothesis | Self::Variant(_, Attr::Payload | Attr::Description) => {
+                Kind::Lines
+            }
+            Self::Sticky | Self::SecondaryOn | Self::Variant(_, Attr::Control) | Self::VariantDefault(_) => {
+                Kind::Toggle
+            }
+            Self::DefaultVariant | Self::RuleVariant(_) => variants(),
+            Self::Mode => Kind::Choice(
+                [
+                    AssignmentMode::Profile,
+                    AssignmentMode::Session,
+                    AssignmentMode::Event,
+                ]
+                .map(|m| m.as_str().to_owned())
+                .to_vec(),
+            ),
+            Self::Metric(which) => Kind::Opens(Sheet::Metric(*which)),
+            Self::Rule(id) => Kind::Opens(Sheet::Rule(*id)),
+            Self::Filter(_, _, Part::Operator) | Self::Condition(_, _, Part::Operator) => {
+                Kind::Choice(operators())
+            }
+            Self::Condition(_, _, Part::Scope) => Kind::Choice(
+                [Scope::Profile, Scope::Session, Scope::Event]
+                    .map(|s| s.as_str().to_owned())
+                    .to_vec(),
+            ),
+            Self::Filter(which, at, Part::Value) => match filter(e, *which, *at) {
+                Some(f) if !f.operator.takes_value() => Kind::Fixed(format!("{} needs no value", f.operator)),
+                _ => Kind::Text,
+            },
+            Self::Condition(id, at, Part::Value) => match condition(e, *id, *at) {
+                Some(c) if !c.operator.takes_value() => Kind::Fixed(format!("{} needs no value", c.operator)),
+                _ => Kind::Text,
+            },
+            _ => Kind::Text,
+        }
+    }
+
+    /// Its text, as it is edited.
+    #[must_use]
+    pub fn text(&self, e: &Experiment) -> String {
+        let yes = |on: bool| if on { "yes" } else { "no" }.to_owned();
+        match self {
+            Self::Fact(_) | Self::NewLink | Self::NewTracked | Self::Baseline | Self::Lift => String::new(),
+            Self::Name => e.name.clone(),
+            Self::NewKey => e.key.to_string(),
+            Self::Mode => e.assignment_mode.as_str().to_owned(),
+            Self::SubjectType => e.subject_type.to_string(),
+            Self::Description => e.description.clone(),
+            Self::Hypothesis => e.hypothesis.clone(),
+            Self::Link(label) => match e.links.get(label) {
+                Some(url) => format!("{label} {url}"),
+                None => String::new(),
+            },
+            Self::DefaultVariant => e.default_variant_id.to_string(),
+            Self::Holdout => e.holdout_pct.to_string(),
+            Self::Sticky => yes(e.sticky),
+            Self::LinkedFlag => e
+                .linked_flag
+                .as_ref()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
+            Self::Prior => format!("{} {}", e.prior.a, e.prior.b),
+            Self::Metric(which) => metric(e, *which)
+                .map(super::path::metric_text)
+                .unwrap_or_default(),
+            Self::SecondaryOn => yes(e.secondary_event.as_ref().is_some_and(|s| s.enabled)),
+            Self::Event(which) => metric(e, *which).map(|m| m.event.clone()).unwrap_or_default(),
+            Self::Filter(which, at, part) => {
+                filter(e, *which, *at).map_or_else(String::new, |f| match part {
+                    Part::Scope => String::new(),
+                    Part::Field => f.field.clone(),
+                    Part::Operator => f.operator.as_str().to_owned(),
+                    Part::Value if f.operator.takes_value() => f.value.clone(),
+                    Part::Value => String::new(),
+                })
+            }
+            Self::Variant(key, attr) => e.variant(key).map_or_else(String::new, |v| match attr {
+                Attr::Key => v.key.to_string(),
+                Attr::Name => v.name.clone(),
+                Attr::Traffic => v.traffic_pct.to_string(),
+                Attr::Control => yes(v.is_control),
+                Attr::Payload if v.payload.is_null() => String::new(),
+                Attr::Payload => serde_json::to_string_pretty(&v.payload).unwrap_or_default(),
+                Attr::Description => v.description.clone(),
+            }),
+            Self::VariantDefault(key) => yes(e.default_variant_id.as_str().eq_ignore_ascii_case(key)),
+            Self::Rule(id) => Path::Rule(*id).show(&Path::Rule(*id).get(e)),
+            Self::RuleVariant(id) => rule(e, *id).map(|r| r.variant.to_string()).unwrap_or_default(),
+            Self::RulePriority(id) => rule(e, *id).map(|r| r.priority.to_string()).unwrap_or_default(),
+            Self::Condition(id, at, part) => {
+                condition(e, *id, *at).map_or_else(String::new, |c| match part {
+                    Part::Scope => c.scope.as_str().to_owned(),
+                    Part::Field => c.field.clone(),
+                    Part::Operator => c.operator.as_str().to_owned(),
+                    Part::Value if c.operator.takes_value() => c.value.clone(),
+                    Part::Value => String::new(),
+                })
+            }
+        }
+    }
+
+    /// Takes a text into the experiment.
+    ///
+    /// # Errors
+    /// Why the text cannot stand there; the experiment is as it was.
+    pub fn apply(&self, text: &str, e: &mut Experiment) -> Result<(), FieldError> {
+        let line = text.trim();
+        let yes = line == "yes";
+        match self {
+            Self::Fact(_) | Self::Metric(_) | Self::Rule(_) | Self::Baseline | Self::Lift => {}
+            Self::Name => e.name = line.to_owned(),
+            Self::NewKey => {
+                e.key = Key::new(line)?;
+                e.salt = e.key.to_string();
+            }
+            Self::Mode => {
+                e.assignment_mode = match line {
+                    "session" => AssignmentMode::Session,
+                    "event" => AssignmentMode::Event,
+                    _ => AssignmentMode::Profile,
+                }
+            }
+            Self::SubjectType => e.subject_type = SubjectType::from(line.to_owned()),
+            Self::Description => e.description = text.trim_end().to_owned(),
+            Self::Hypothesis => e.hypothesis = text.trim_end().to_owned(),
+            Self::Link(label) => {
+                let link = link(line)?;
+                e.links.remove(label);
+                e.links.extend(link);
+            }
+            Self::NewLink => e.links.extend(link(line)?),
+            Self::DefaultVariant => e.default_variant_id = variant_key(e, line, "defaultVariantId")?,
+            Self::Holdout => e.holdout_pct = percent(line, "holdoutPct")?,
+            Self::Sticky => e.sticky = yes,
+            Self::LinkedFlag => {
+                e.linked_flag = match line {
+                    "" => None,
+                    key => Some(Key::new(key).map_err(|error| error.named("linkedFlag"))?),
+                }
+            }
+            Self::Prior => e.prior = prior(line)?,
+            Self::SecondaryOn => {
+                if let Some(secondary) = &mut e.secondary_event {
+                    secondary.enabled = yes;
+                }
+            }
+            Self::NewTracked => {
+                if !line.is_empty() {
+                    e.tracked_events.push(Metric::event(line));
+                }
+            }
+            Self::Event(which) => set_event(e, *which, line),
+            Self::Filter(which, at, part) => {
+                let Some(filter) = metric_mut(e, *which).and_then(|m| m.filters.get_mut(*at)) else {
+                    return Ok(());
+                };
+                match part {
+                    Part::Scope => {}
+                    Part::Field => filter.field = line.to_owned(),
+                    Part::Operator => filter.operator = operator(line)?,
+                    Part::Value => filter.value = text.to_owned(),
+                }
+            }
+            Self::Variant(key, attr) => set_variant(e, key, *attr, text)?,
+            Self::VariantDefault(key) => {
+                if yes {
+                    e.default_variant_id = variant_key(e, key, "defaultVariantId")?;
+                }
+            }
+            Self::RuleVariant(id) => {
+                let key = variant_key(e, line, "rules.variant")?;
+                if let Some(rule) = rule_mut(e, *id) {
+                    rule.variant = key;
+                }
+            }
+            Self::RulePriority(id) => {
+                let priority = line.parse().map_err(|_| {
+                    FieldError::new("rules.priority", line, "a whole number; higher is tried first")
+                })?;
+                if let Some(rule) = rule_mut(e, *id) {
+                    rule.priority = priority;
+                }
+            }
+            Self::Condition(id, at, part) => {
+                let Some(condition) = rule_mut(e, *id).and_then(|r| r.conditions.get_mut(*at)) else {
+                    return Ok(());
+                };
+                match part {
+                    Part::Scope => {
+                        condition.scope = match line {
+                            "session" => Scope::Session,
+                            "event" => Scope::Event,
+                            _ => Scope::Profile,
+                        }
+                    }
+                    Part::Field => condition.field = line.to_owned(),
+                    Part::Operator => condition.operator = operator(line)?,
+                    Part::Value => condition.value = text.to_owned(),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The field that a refusal of the server or of [`Experiment::check`] is about, by its path.
+    #[must_use]
+    pub fn of_refusal(field: &str, e: &Experiment) -> Option<Self> {
+        let (head, rest) = field.split_once(['.', '[']).unwrap_or((field, ""));
+        let at: Option<usize> = rest.split(']').next().and_then(|n| n.parse().ok());
+        Some(match head {
+            "name" => Self::Name,
+            "key" => Self::NewKey,
+            "description" => Self::Description,
+            "hypothesis" => Self::Hypothesis,
+            "links" => Self::Link(rest.to_owned()),
+            "subjectType" => Self::SubjectType,
+            "holdoutPct" => Self::Holdout,
+            "sticky" => Self::Sticky,
+            "linkedFlag" => Self::LinkedFlag,
+            "prior" => Self::Prior,
+            "defaultVariantId" => Self::DefaultVariant,
+            "primaryMetric" => Self::Metric(Which::Primary),
+            "secondaryEvent" => Self::Metric(Which::Secondary),
+            "trackedEvents" => Self::Metric(Which::Tracked(at.unwrap_or(0))),
+            "variants" => {
+                let variant = e.variants.get(at.unwrap_or(0))?;
+                let attr = match rest.rsplit('.').next() {
+                    Some("key") => Attr::Key,
+                    Some("payload") => Attr::Payload,
+                    _ => Attr::Traffic,
+                };
+                Self::Variant(variant.key.to_string(), attr)
+            }
+            "rules" => Self::Rule(e.rules.get(at.unwrap_or(0))?.id),
+            _ => return None,
+        })
+    }
+}
+
+impl Fact {
+    /// Why it cannot be edited here, and where it can.
+    #[must_use]
+    pub fn why(self) -> &'static str {
+        match self {
+            Self::Key | Self::Mode | Self::Salt => "Fixed at creation: assignments depend on it",
+            Self::Lab => "The lab is chosen by whoever creates the experiment",
+            Self::Status | Self::PausedBy | Self::Activated | Self::Winner | Self::Ended => {
+                "The status has its own steps: a activates, p pauses, r resumes, c completes"
+            }
+            Self::Created | Self::Changed => "H shows who changed what",
+            Self::Exposures => "5 shows the numbers",
+            Self::Cohort(_) => "A split is laid down when it is saved while active; 2 edits the shares",
+        }
+    }
+}
+
+/// A metric of an experiment.
+#[must_use]
+pub fn metric(e: &Experiment, which: Which) -> Option<&Metric> {
+    match which {
+        Which::Primary => e.primary_metric.as_ref(),
+        Which::Secondary => e.secondary_event.as_ref().map(|s| &s.metric),
+        Which::Tracked(at) => e.tracked_events.get(at),
+    }
+}
+
+/// The same, to be changed.
+pub fn metric_mut(e: &mut Experiment, which: Which) -> Option<&mut Metric> {
+    match which {
+        Which::Primary => e.primary_metric.as_mut(),
+        Which::Secondary => e.secondary_event.as_mut().map(|s| &mut s.metric),
+        Which::Tracked(at) => e.tracked_events.get_mut(at),
+    }
+}
+
+fn filter(e: &Experiment, which: Which, at: usize) -> Option<&Filter> {
+    metric(e, which)?.filters.get(at)
+}
+
+/// A rule of an experiment.
+#[must_use]
+pub fn rule(e: &Experiment, id: Uuid) -> Option<&Rule> {
+    in_order(e).into_iter().find(|r| r.id == id)
+}
+
+/// The same, to be changed.
+pub fn rule_mut(e: &mut Experiment, id: Uuid) -> Option<&mut Rule> {
+    e.rules.iter_mut().find(|r| r.id == id)
+}
+
+fn condition(e: &Experiment, id: Uuid, at: usize) -> Option<&Condition> {
+    rule(e, id)?.conditions.get(at)
+}
+
+/// Names the event of a metric, which begins or ends it.
+fn set_event(e: &mut Experiment, which: Which, event: &str) {
+    if event.is_empty() {
+        match which {
+            Which::Primary => e.primary_metric = None,
+            Which::Secondary => e.secondary_event = None,
+            Which::Tracked(at) => {
+                if at < e.tracked_events.len() {
+                    e.tracked_events.remove(at);
+                }
+            }
+        }
+        return;
+    }
+    if let Some(metric) = metric_mut(e, which) {
+        event.clone_into(&mut metric.event);
+        return;
+    }
+    let metric = Metric::event(event);
+    match which {
+        Which::Primary => e.primary_metric = Some(metric),
+        Which::Secondary => {
+            e.secondary_event = Some(SecondaryEvent {
+                metric,
+                enabled: true,
+            });
+        }
+        Which::Tracked(_) => e.tracked_events.push(metric),
+    }
+}
+
+fn set_variant(e: &mut Experiment, key: &str, attr: Attr, text: &str) -> Result<(), FieldError> {
+    let Some(at) = e
+        .variants
+        .iter()
+        .position(|v| v.key.as_str().eq_ignore_ascii_case(key))
+    else {
+        return Ok(());
+    };
+    let line = text.trim();
+    let within = |error: FieldError| error.within(format!("variants[{at}]"));
+    match attr {
+        Attr::Key => {
+            let new = Key::new(line).map_err(within)?;
+            let twice = (e.variants.iter().enumerate())
+                .any(|(other, v)| other != at && v.key.folded() == new.folded());
+            if twice {
+                return Err(within(FieldError::new(
+                    "key",
+                    line,
+                    "a key of its own for each variant, whatever the case",
+                )));
+            }
+            let old = std::mem::replace(&mut e.variants[at].key, new.clone());
+            // Whoever named the variant goes on naming it.
+            if e.default_variant_id.folded() == old.folded() {
+                e.default_variant_id = new.clone();
+            }
+            for rule in &mut e.rules {
+                if rule.variant.folded() == old.folded() {
+                    rule.variant = new.clone();
+                }
+            }
+        }
+        Attr::Name => e.variants[at].name = line.to_owned(),
+        Attr::Traffic => e.variants[at].traffic_pct = percent(line, "trafficPct").map_err(within)?,
+        Attr::Control => {
+            if line == "yes" {
+                for (other, variant) in e.variants.iter_mut().enumerate() {
+                    variant.is_control = other == at;
+                }
+            }
+        }
+        Attr::Payload => e.variants[at].payload = payload(text).map_err(within)?,
+        Attr::Description => e.variants[at].description = text.trim_end().to_owned(),
+    }
+    Ok(())
+}
+
+/// JSON, or nothing.
+fn payload(text: &str) -> Result<Value, FieldError> {
+    if text.trim().is_empty() {
+        return Ok(Value::Null);
+    }
+    serde_json::from_str(text).map_err(|error| {
+        let line = text
+            .lines()
+            .nth(error.line().saturating_sub(1))
+            .unwrap_or_default();
+        FieldError::new("payload", line.trim(), format!("JSON; {error}"))
+    })
+}
+
+/// A share in percent; a sign behind the number is allowed.
+fn percent(text: &str, field: &str) -> Result<Percent, FieldError> {
+    let number = text.trim_end_matches('%').trim_end();
+    let allowed = "a number from 0 to 100 with at most two decimals";
+    let refused = || FieldError::new(field, text, allowed);
+    let number: f64 = number.parse().map_err(|_| refused())?;
+    Percent::new(number).map_err(|_| refused())
+}
+
+/// `a b`, `a, b` or `Beta(a, b)`.
+fn prior(text: &str) -> Result<Prior, FieldError> {
+    let (least, most) = Prior::SHAPES;
+    let refused = || FieldError::new("prior", text, format!("two numbers, each {least} to {most}"));
+    let inside = text.trim_start_matches("Beta").trim_matches(['(', ')', ' ']);
+    let numbers: Vec<f64> = inside
+        .split([',', ' '])
+        .filter(|part| !part.is_empty())
+        .map(str::parse)
+        .collect::<Result<_, _>>()
+        .map_err(|_| refused())?;
+    match numbers[..] {
+        [a, b] if (least..=most).contains(&a) && (least..=most).contains(&b) => Ok(Prior { a, b }),
+        _ => Err(refused()),
+    }
+}
+
+/// `label https://…`; none when there is nothing.
+fn link(text: &str) -> Result<Option<(String, String)>, FieldError> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let refused = |given: &str| {
+        FieldError::new(
+            "links",
+            given,
+            "a label and a URL that begins with https:// or http://",
+        )
+    };
+    let (label, url) = text
+        .rsplit_once(char::is_whitespace)
+        .ok_or_else(|| refused(text))?;
+    let web = url.starts_with("https://") || url.starts_with("http://");
+    let label = label.trim().trim_end_matches(':');
+    if !web || label.is_empty() {
+        return Err(refused(text));
+    }
+    Ok(Some((label.to_owned(), url.to_owned())))
+}
+
+fn operator(text: &str) -> Result<Operator, FieldError> {
+    let words: Vec<&str> = Operator::ALL.iter().map(|o| o.as_str()).collect();
+    Operator::ALL
+        .into_iter()
+        .find(|o| o.as_str() == text)
+        .ok_or_else(|| FieldError::new("operator", text, words.join(", ")))
+}
+
+/// The key of a variant as the variant itself writes it.
+fn variant_key(e: &Experiment, text: &str, field: &str) -> Result<Key, FieldError> {
+    e.variant(text).map(|v| v.key.clone()).ok_or_else(|| {
+        let keys: Vec<&str> = e.variants.iter().map(|v| v.key.as_str()).collect();
+        FieldError::new(field, text, format!("the key of a variant ({})", keys.join(", ")))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn experiment() -> Experiment {
+        super::super::wizard::blank(jiff::Timestamp::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn texts_are_taken_and_refusals_say_what_the_server_would() {
+        let mut e = experiment();
+        for (cell, text, back) in [
+            (Cell::Name, " Tall button ", "Tall button"),
+            (Cell::Holdout, "2.5 %", "2.50"),
+            (Cell::Prior, "Beta(2, 3)", "2 3"),
+            (Cell::NewLink, "ticket: https://example.com/1", ""),
+            (
+                Cell::Link("ticket".into()),
+                "ticket https://example.com/2",
+                "ticket https://example.com/2",
+            ),
+            (Cell::Event(Which::Primary), "purchase", "purchase"),
+            (Cell::NewTracked, "add_to_cart", ""),
+            (
+                Cell::Variant("treatment".into(), Attr::Payload),
+                "{\"a\": 1}",
+                "{\n  \"a\": 1\n}",
+            ),
+            (Cell::LinkedFlag, "cta", "cta"),
+            (Cell::SubjectType, "group:company", "group:company"),
+        ] {
+            cell.apply(text, &mut e)
+                .unwrap_or_else(|error| panic!("{cell:?}: {error}"));
+            assert_eq!(cell.text(&e), back, "{cell:?}");
+        }
+        for (cell, text, says) in [
+            (
+                Cell::Holdout,
+                "many",
+                "holdoutPct: got \"many\", allowed is a number from 0 to 100",
+            ),
+            (
+                Cell::Variant("control".into(), Attr::Traffic),
+                "33.333",
+                "variants[0].trafficPct: got",
+            ),
+            (
+                Cell::Variant("control".into(), Attr::Key),
+                "treatment",
+                "a key of its own",
+            ),
+            (
+                Cell::Variant("control".into(), Attr::Payload),
+                "{\"a\": }",
+                "line 1 column 7",
+            ),
+            (Cell::LinkedFlag, "two words", "linkedFlag: got \"two words\""),
+            (Cell::NewLink, "ticket ftp://x", "begins with https://"),
+            (Cell::Prior, "1", "prior: got \"1\""),
+            (Cell::NewKey, "a/b", "key: got \"a/b\""),
+        ] {
+            let before = e.clone();
+            let error = cell.apply(text, &mut e).expect_err("refused").to_string();
+            assert!(error.contains(says), "{error}");
+            assert_eq!(e, before, "nothing is changed by a text that is refused");
+        }
+    }
+
+    #[test]
+    fn a_variant_that_is_renamed_is_still_the_default_and_still_ruled() {
+        let mut e = experiment();
+        super::super::rows::add_rule(&mut e, Uuid::from_u128(1));
+        let variant = rule(&e, Uuid::from_u128(1)).expect("there").variant.to_string();
+        Cell::Variant(variant.clone(), Attr::Key)
+            .apply("b", &mut e)
+            .expect("taken");
+        assert_eq!(rule(&e, Uuid::from_u128(1)).expect("there").variant.as_str(), "b");
+        Cell::Variant("control".into(), Attr::Key)
+            .apply("a", &mut e)
+            .expect("taken");
+        assert_eq!(e.default_variant_id.as_str(), "a");
+        let refused: Vec<String> = e
+            .check(4)
+            .expect_err("not ready")
+            .into_iter()
+            .map(|e| e.field)
+            .collect();
+        assert_eq!(refused, ["name", "rules[0].conditions[0].field"]);
+    }
+
+    #[test]
+    fn an_event_that_is_emptied_takes_its_metric_away() {
+        let mut e = experiment();
+        for which in [Which::Primary, Which::Secondary, Which::Tracked(0)] {
+            Cell::Event(which).apply("purchase", &mut e).expect("taken");
+            assert!(metric(&e, which).is_some());
+            Cell::Event(which).apply("", &mut e).expect("taken");
+            assert!(metric(&e, which).is_none());
+        }
+    }
+}

@@ -1,0 +1,572 @@
+//! The working copy of an experiment: what differs from where it began, what cannot be read yet, undo,
+//! and what to do about changes of somebody else.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::cell::Cell;
+use super::merge::{Both, merge};
+use super::path::{self, Path, renumber};
+use crate::cockpit::state::Tab;
+use crate::domain::{Experiment, FieldError};
+
+/// The most states that undo goes back to.
+const MOST_UNDO: usize = 200;
+
+/// Which draft: of which experiment on which server.
+#[derive(Debug, Clone, Eq, PartialEq, Ord, PartialOrd, Hash, Serialize, Deserialize)]
+pub struct DraftKey {
+    /// The server's address.
+    pub server: String,
+    /// The project.
+    pub project: Uuid,
+    /// The experiment; nil for one that is being created.
+    pub experiment: Uuid,
+}
+
+/// A draft as it is kept on disk, complete in itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StoredDraft {
+    /// Which draft.
+    pub key: DraftKey,
+    /// When it was last changed.
+    pub at: Timestamp,
+    /// What it began from.
+    pub base: Experiment,
+    /// What it says.
+    pub mine: Experiment,
+    /// Texts that cannot be read, or that were still being typed.
+    #[serde(default)]
+    pub texts: Vec<(Cell, String)>,
+    /// What both changed and nobody has decided.
+    #[serde(default)]
+    pub open: Vec<Both>,
+}
+
+impl StoredDraft {
+    /// How many changes it holds.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        path::changes(&self.base, &self.mine).len() + self.texts.len()
+    }
+}
+
+/// A text that cannot stand in its field.
+#[derive(Debug, Clone, Eq, PartialEq)]
+pub struct Unread {
+    /// The text, as it was typed.
+    pub text: String,
+    /// Why not.
+    pub why: String,
+}
+
+/// Whose value is taken.
+#[derive(Debug, Clone, Copy, Eq, PartialEq)]
+pub enum Side {
+    /// Mine.
+    Mine,
+    /// Theirs.
+    Theirs,
+}
+
+/// A part that both changed, to be decided.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Conflict {
+    /// The part and its three values.
+    pub both: Both,
+    /// What was decided.
+    pub choice: Option<Side>,
+}
+
+/// What came in from somebody else while the draft was open.
+#[derive(Debug, Clone, PartialEq)]
+pub struct News {
+    /// The version the draft was at before.
+    pub from: u64,
+    /// The version it is at now.
+    pub to: u64,
+    /// What only they changed, which is merged already.
+    pub taken: Vec<Path>,
+    /// Who changed it last, where the server said so.
+    pub by: Option<String>,
+    /// When.
+    pub at: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Snapshot {
+    mine: Experiment,
+    unread: BTreeMap<Cell, Unread>,
+}
+
+/// A draft at work.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    /// What the changes are made from: the newest version that is known.
+    pub base: Arc<Experiment>,
+    /// What it says.
+    pub mine: Experiment,
+    /// Texts that cannot be read.
+    pub unread: BTreeMap<Cell, Unread>,
+    /// What came in from others.
+    pub news: Option<News>,
+    /// What is to be decided before it can be saved.
+    pub conflicts: Vec<Conflict>,
+    /// What was sent and is not answered yet.
+    pub sent: Option<Box<Experiment>>,
+    /// When it last changed.
+    pub at: Timestamp,
+    /// +1 at every change, also of a text that is being typed.
+    pub revision: u64,
+    /// The revision that is on disk.
+    pub kept: u64,
+    undo: Vec<Snapshot>,
+    redo: Vec<Snapshot>,
+}
+
+impl Draft {
+    /// A draft without changes.
+    #[must_use]
+    pub fn new(base: Arc<Experiment>, now: Timestamp) -> Self {
+        Self {
+            mine: (*base).clone(),
+            base,
+            unread: BTreeMap::new(),
+            news: None,
+            conflicts: Vec::new(),
+            sent: None,
+            at: now,
+            revision: 0,
+            kept: 0,
+            undo: Vec::new(),
+            redo: Vec::new(),
+        }
+    }
+
+    /// A draft from disk. Texts that can be read now are taken.
+    #[must_use]
+    pub fn restored(stored: StoredDraft) -> Self {
+        let mut draft = Self::new(Arc::new(stored.base), stored.at);
+        draft.mine = stored.mine;
+        for (cell, text) in stored.texts {
+            draft.take(&cell, &text);
+        }
+        draft.conflicts = (stored.open.into_iter())
+            .map(|both| Conflict { both, choice: None })
+            .collect();
+        draft.decided();
+        // It is on disk as it is, but for texts that could be taken now.
+        draft.revision = 1;
+        draft
+    }
+
+    /// What is kept on disk; with the text that is being typed.
+    #[must_use]
+    pub fn stored(&self, key: DraftKey, typing: Option<(Cell, String)>) -> StoredDraft {
+        let mut texts: BTreeMap<Cell, String> = self
+            .unread
+            .iter()
+            .map(|(cell, unread)| (cell.clone(), unread.text.clone()))
+            .collect();
+        texts.extend(typing);
+        StoredDraft {
+            key,
+            at: self.at,
+            base: (*self.base).clone(),
+            mine: self.mine.clone(),
+            texts: texts.into_iter().collect(),
+            open: (self.conflicts.iter())
+                .filter(|conflict| conflict.choice.is_none())
+                .map(|conflict| conflict.both.clone())
+                .collect(),
+        }
+    }
+
+    /// What differs, with both values.
+    #[must_use]
+    pub fn changes(&self) -> Vec<(Path, Value, Value)> {
+        path::changes(&self.base, &self.mine)
+    }
+
+    /// How many unsaved changes there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.changes().len() + self.unread.len()
+    }
+
+    /// Whether nothing is unsaved.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.count() == 0
+    }
+
+    /// Whether a tab has unsaved changes.
+    #[must_use]
+    pub fn touches(&self, tab: Tab) -> bool {
+        self.changes().iter().any(|(path, ..)| path.tab() == tab)
+            || self
+                .unread
+                .keys()
+                .filter_map(Cell::path)
+                .any(|path| path.tab() == tab)
+    }
+
+    /// Everything that the experiment would be refused for, in the server's words.
+    ///
+    /// How many variants are allowed is the server's to say.
+    #[must_use]
+    pub fn refusals(&self) -> Vec<FieldError> {
+        self.mine.check(usize::MAX).err().unwrap_or_default()
+    }
+
+    /// Takes a text into a field. What cannot be read is kept beside it.
+    pub fn enter(&mut self, cell: &Cell, text: &str, now: Timestamp) {
+        let before = self.snapshot();
+        self.take(cell, text);
+        self.done(before, now);
+    }
+
+    fn take(&mut self, cell: &Cell, text: &str) {
+        let old = self.mine.clone();
+        match cell.apply(text, &mut self.mine) {
+            Ok(()) => {
+                self.unread.remove(cell);
+                self.follow(cell, &old);
+            }
+            Err(error) => {
+                let unread = Unread {
+                    text: text.to_owned(),
+                    why: error.to_string(),
+                };
+                self.unread.insert(cell.clone(), unread);
+            }
+        }
+    }
+
+    /// Texts that wait in the fields of a variant go with it when it is renamed.
+    fn follow(&mut self, cell: &Cell, old: &Experiment) {
+        let Cell::Variant(key, super::Attr::Key) = cell else {
+            return;
+        };
+        let at = old.variants.iter().position(|v| v.key.as_str() == key);
+        let Some(new) = at.and_then(|at| self.mine.variants.get(at)) else {
+            return;
+        };
+        let new = new.key.to_string();
+        self.unread = std::mem::take(&mut self.unread)
+            .into_iter()
+            .map(|(cell, unread)| match cell {
+                Cell::Variant(other, attr) if other == *key => (Cell::Variant(new.clone(), attr), unread),
+                other => (other, unread),
+            })
+            .collect();
+    }
+
+    /// Changes the experiment by other means than a text. Texts of fields that are gone go too.
+    pub fn change<T>(&mut self, now: Timestamp, change: impl FnOnce(&mut Experiment) -> T) -> T {
+        let before = self.snapshot();
+        let outcome = change(&mut self.mine);
+        let mine = &self.mine;
+        self.unread.retain(|cell, _| exists(cell, mine));
+        self.done(before, now);
+        outcome
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            mine: self.mine.clone(),
+            unread: self.unread.clone(),
+        }
+    }
+
+    fn done(&mut self, before: Snapshot, now: Timestamp) {
+        if self.snapshot() == before {
+            return;
+        }
+        self.undo.push(before);
+        if self.undo.len() > MOST_UNDO {
+            self.undo.remove(0);
+        }
+        self.redo.clear();
+        self.touch(now);
+    }
+
+    /// Something changed that is to be kept.
+    pub fn touch(&mut self, now: Timestamp) {
+        self.at = now;
+        self.revision += 1;
+    }
+
+    /// Back to before the last change; false when there is none.
+    pub fn undo(&mut self, now: Timestamp) -> bool {
+        let Some(before) = self.undo.pop() else {
+            return false;
+        };
+        self.redo.push(self.snapshot());
+        self.put(before, now);
+        true
+    }
+
+    /// Forward again; false when nothing was taken back.
+    pub fn redo(&mut self, now: Timestamp) -> bool {
+        let Some(after) = self.redo.pop() else {
+            return false;
+        };
+        self.undo.push(self.snapshot());
+        self.put(after, now);
+        true
+    }
+
+    fn put(&mut self, snapshot: Snapshot, now: Timestamp) {
+        self.mine = snapshot.mine;
+        self.unread = snapshot.unread;
+        self.decided();
+        self.touch(now);
+    }
+
+    /// Forgets every change, so that undo can bring them back.
+    pub fn revert(&mut self, now: Timestamp) {
+        let before = self.snapshot();
+        self.mine = (*self.base).clone();
+        self.unread.clear();
+        self.conflicts.clear();
+        self.news = None;
+        self.done(before, now);
+    }
+
+    /// A newer version came in: my changes are made from it now. What both changed keeps mine until it is
+    /// decided.
+    pub fn rebase(&mut self, theirs: &Arc<Experiment>, now: Timestamp) {
+        let from = self.base.resource_version;
+        let merged = merge(&self.base, &self.mine, theirs);
+        let fresh = merged
+            .both
+            .into_iter()
+            .map(|both| Conflict { both, choice: None });
+        // What was to be decided before still is, about their newest value, unless I have taken theirs.
+        for conflict in fresh {
+            self.conflicts.retain(|old| old.both.path != conflict.both.path);
+            self.conflicts.push(conflict);
+        }
+        for snapshot in self.undo.iter_mut().chain(&mut self.redo) {
+            snapshot.mine = merge(&self.base, &snapshot.mine, theirs).mine;
+        }
+        if !(merged.taken.is_empty() && self.conflicts.is_empty()) {
+            let mut taken = merged.taken;
+            let mut first = from;
+            if let Some(news) = self.news.take() {
+                first = news.from;
+                let older = news.taken.into_iter().filter(|path| !taken.contains(path));
+                taken.extend(older.collect::<Vec<_>>());
+            }
+            self.news = Some(News {
+                from: first,
+                to: theirs.resource_version,
+                taken,
+                by: None,
+                at: None,
+            });
+        }
+        self.mine = merged.mine;
+        self.base = Arc::clone(theirs);
+        self.unread.retain(|cell, _| exists(cell, &self.mine));
+        self.decided();
+        self.touch(now);
+    }
+
+    /// What was sent is saved: only what was changed since then is left.
+    pub fn saved(&mut self, result: &Arc<Experiment>, now: Timestamp) {
+        if let Some(sent) = self.sent.take() {
+            // What I sent is where I started from; the server's answer is theirs, and says the same.
+            let mine = merge(&sent, &self.mine, result).mine;
+            let steps: Vec<Experiment> = self
+                .undo
+                .iter()
+                .chain(&self.redo)
+                .map(|snapshot| merge(&self.base, &snapshot.mine, result).mine)
+                .collect();
+            for (snapshot, step) in self.undo.iter_mut().chain(&mut self.redo).zip(steps) {
+                snapshot.mine = step;
+            }
+            self.mine = mine;
+            self.base = Arc::clone(result);
+            self.conflicts.clear();
+            self.news = None;
+            self.touch(now);
+        }
+    }
+
+    /// Decides a conflict.
+    pub fn decide(&mut self, at: usize, side: Side, now: Timestamp) {
+        let Some(conflict) = self.conflicts.get_mut(at) else {
+            return;
+        };
+        conflict.choice = Some(side);
+        let value = match side {
+            Side::Mine => conflict.both.mine.clone(),
+            Side::Theirs => conflict.both.theirs.clone(),
+        };
+        let path = conflict.both.path.clone();
+        let before = self.snapshot();
+        path.set(&mut self.mine, &value);
+        renumber(&mut self.mine);
+        let mine = &self.mine;
+        self.unread.retain(|cell, _| exists(cell, mine));
+        self.done(before, now);
+        self.touch(now);
+    }
+
+    /// How many conflicts are open.
+    #[must_use]
+    pub fn open_conflicts(&self) -> usize {
+        self.conflicts.iter().filter(|c| c.choice.is_none()).count()
+    }
+
+    /// A conflict about which both say the same now is none.
+    fn decided(&mut self) {
+        let (base, mine) = (&self.base, &self.mine);
+        self.conflicts.retain(|conflict| {
+            conflict.choice.is_some() || {
+                let path = &conflict.both.path;
+                path.get(mine) != path.get(base)
+            }
+        });
+    }
+}
+
+/// Whether the thing that a field belongs to is still there.
+fn exists(cell: &Cell, e: &Experiment) -> bool {
+    match cell {
+        Cell::Variant(key, _) | Cell::VariantDefault(key) => e.variant(key).is_some(),
+        Cell::Rule(id) | Cell::RuleVariant(id) | Cell::RulePriority(id) => {
+            super::cell::rule(e, *id).is_some()
+        }
+        Cell::Condition(id, at, _) => {
+            super::cell::rule(e, *id).is_some_and(|rule| *at < rule.conditions.len())
+        }
+        Cell::Filter(which, at, _) => {
+            super::cell::metric(e, *which).is_some_and(|metric| *at < metric.filters.len())
+        }
+        Cell::Link(label) => e.links.contains_key(label),
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Attr, rows};
+    use super::*;
+
+    fn now() -> Timestamp {
+        Timestamp::UNIX_EPOCH
+    }
+
+    fn base() -> Arc<Experiment> {
+        let mut e = super::super::wizard::blank(now());
+        e.name = "Exp".into();
+        Arc::new(e)
+    }
+
+    fn newer(change: impl FnOnce(&mut Experiment)) -> Arc<Experiment> {
+        let mut e = (*base()).clone();
+        change(&mut e);
+        e.resource_version += 1;
+        Arc::new(e)
+    }
+
+    #[test]
+    fn changes_are_counted_undone_and_done_again() {
+        let mut draft = Draft::new(base(), now());
+        draft.enter(&Cell::Name, "New", now());
+        draft.enter(&Cell::Holdout, "many", now());
+        assert_eq!(draft.count(), 2);
+        assert!(draft.touches(Tab::Setup) && !draft.touches(Tab::Variants));
+        assert!(draft.unread[&Cell::Holdout].why.contains("holdoutPct"));
+        assert!(draft.undo(now()) && draft.undo(now()) && !draft.undo(now()));
+        assert!(draft.is_clean());
+        assert!(draft.redo(now()) && draft.redo(now()) && !draft.redo(now()));
+        assert_eq!(draft.count(), 2);
+        draft.enter(&Cell::Holdout, "2", now());
+        assert!(draft.unread.is_empty());
+        draft.revert(now());
+        assert!(draft.is_clean());
+        assert!(draft.undo(now()));
+        assert_eq!(draft.mine.name, "New", "even what was thrown away comes back");
+    }
+
+    #[test]
+    fn a_text_that_is_not_read_stays_with_its_variant() {
+        let mut draft = Draft::new(base(), now());
+        draft.enter(&Cell::Variant("treatment".into(), Attr::Traffic), "half", now());
+        draft.enter(&Cell::Variant("treatment".into(), Attr::Key), "b", now());
+        assert!(
+            draft
+                .unread
+                .contains_key(&Cell::Variant("b".into(), Attr::Traffic))
+        );
+        draft.change(now(), |e| rows::remove_variant(e, "b"));
+        assert!(draft.unread.is_empty());
+    }
+
+    #[test]
+    fn news_merge_and_the_same_field_is_decided() {
+        let mut draft = Draft::new(base(), now());
+        draft.enter(&Cell::Name, "Mine", now());
+        draft.rebase(&newer(|e| e.description = "theirs".into()), now());
+        assert_eq!(draft.news.as_ref().expect("told").taken, [Path::Description]);
+        assert_eq!((draft.count(), draft.open_conflicts()), (1, 0));
+        draft.rebase(
+            &newer(|e| {
+                e.description = "theirs".into();
+                e.name = "Theirs".into();
+                e.resource_version += 1;
+            }),
+            now(),
+        );
+        assert_eq!(draft.open_conflicts(), 1);
+        assert_eq!(draft.mine.name, "Mine", "mine stands until it is decided");
+        draft.decide(0, Side::Theirs, now());
+        assert_eq!((draft.mine.name.as_str(), draft.open_conflicts()), ("Theirs", 0));
+        draft.decide(0, Side::Mine, now());
+        assert_eq!(draft.mine.name, "Mine");
+        assert_eq!(draft.news.as_ref().expect("told").from, 1);
+    }
+
+    #[test]
+    fn what_was_typed_while_it_was_sent_is_left_after_it_was_saved() {
+        let mut draft = Draft::new(base(), now());
+        draft.enter(&Cell::Name, "Sent", now());
+        draft.sent = Some(Box::new(draft.mine.clone()));
+        draft.enter(&Cell::Description, "later", now());
+        draft.saved(&newer(|e| e.name = "Sent".into()), now());
+        let paths: Vec<Path> = draft.changes().into_iter().map(|(path, ..)| path).collect();
+        assert_eq!(paths, [Path::Description]);
+        assert_eq!(draft.base.resource_version, 2);
+    }
+
+    #[test]
+    fn a_draft_comes_back_from_disk_as_it_was() {
+        let mut draft = Draft::new(base(), now());
+        draft.enter(&Cell::Name, "New", now());
+        draft.enter(&Cell::Holdout, "many", now());
+        let key = DraftKey {
+            server: "http://127.0.0.1:1".into(),
+            project: Uuid::nil(),
+            experiment: base().id,
+        };
+        let stored = draft.stored(key, Some((Cell::Description, "half a sen".into())));
+        let text = serde_json::to_string(&stored).expect("writes");
+        let stored: StoredDraft = serde_json::from_str(&text).expect("reads");
+        assert_eq!(stored.count(), 3);
+        let back = Draft::restored(stored);
+        assert_eq!(back.mine.name, "New");
+        assert_eq!(back.mine.description, "half a sen");
+        assert_eq!(back.unread[&Cell::Holdout].text, "many");
+    }
+}

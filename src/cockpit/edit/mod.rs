@@ -1,0 +1,29 @@
+//! Editing an experiment: the copy that is worked on, what differs from where it began, and how the
+//! changes of somebody else come in.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | [`path`] | the parts of an experiment that change and merge by themselves |
+//! | [`merge`] | three copies become one |
+//! | [`draft`] | the working copy: changes, what cannot be read, undo, conflicts |
+//! | [`cell`] | one field on the screen: its text, and a text taken into it |
+//! | [`sheet`] | which fields stand on a screen, row by row |
+//! | [`rows`] | adding, removing and moving what stands in rows |
+//! | [`consequences`] | what saving will do to people, in words |
+//! | [`wizard`] | the steps of a new experiment |
+//!
+//! All of it is pure. A draft never changes anything on the server: saving has its dialog.
+
+pub mod cell;
+pub mod consequences;
+pub mod draft;
+pub mod merge;
+pub mod path;
+pub mod rows;
+pub mod sheet;
+pub mod wizard;
+
+pub use cell::{Attr, Cell, Kind, Part, Which};
+pub use draft::{Draft, DraftKey, Side, StoredDraft};
+pub use path::Path;
+pub use sheet::Sheet;

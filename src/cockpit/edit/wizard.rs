@@ -1,0 +1,229 @@
+//! The steps of a new experiment, and how long it will take.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::cell::Cell;
+use super::sheet::Sheet;
+use crate::api::experiments::CreateExperiment;
+use crate::api::results::Overview;
+use crate::cockpit::state::text::TextField;
+use crate::domain::experiment::DEFAULT_LAB;
+use crate::domain::{AssignmentMode, Experiment, Key, Percent, Prior, Status, SubjectType, Variant};
+use crate::stats::power::{Design, SampleSize, sample_size};
+
+/// The steps, in their order.
+pub const STEPS: [(Sheet, &str); 4] = [
+    (Sheet::Basics, "What"),
+    (Sheet::Measure, "Measure"),
+    (Sheet::Arms, "Variants"),
+    (Sheet::Power, "Power"),
+];
+
+/// The name of the last step, which is no sheet.
+pub const REVIEW: &str = "Review";
+
+/// A new experiment while it is thought about.
+#[derive(Debug)]
+pub struct Wizard {
+    /// The step that is looked at; the one after the last sheet is the review.
+    pub step: usize,
+    /// Whether the key was written by a person: it follows the name no longer.
+    pub own_key: bool,
+    /// The rate without a change, in percent.
+    pub baseline: TextField,
+    /// The relative lift that is to be seen, in percent.
+    pub lift: TextField,
+}
+
+impl Default for Wizard {
+    fn default() -> Self {
+        Self {
+            step: 0,
+            own_key: false,
+            baseline: TextField::new("5"),
+            lift: TextField::new("20"),
+        }
+    }
+}
+
+impl Wizard {
+    /// The sheet of the step; none for the review.
+    #[must_use]
+    pub fn sheet(&self) -> Option<Sheet> {
+        STEPS.get(self.step).map(|(sheet, _)| *sheet)
+    }
+
+    /// The number of steps.
+    #[must_use]
+    pub fn steps() -> usize {
+        STEPS.len() + 1
+    }
+
+    /// The text of a field of the power estimate.
+    pub fn field_mut(&mut self, cell: &Cell) -> Option<&mut TextField> {
+        match cell {
+            Cell::Baseline => Some(&mut self.baseline),
+            Cell::Lift => Some(&mut self.lift),
+            _ => None,
+        }
+    }
+
+    /// The sample that the experiment needs for what is to be seen.
+    ///
+    /// # Errors
+    /// What is wrong with the numbers, in words.
+    pub fn sample(&self, e: &Experiment) -> Result<SampleSize, String> {
+        let number = |field: &TextField, name: &str| {
+            let text = field.text().trim().trim_end_matches('%').trim_end();
+            text.parse::<f64>()
+                .map_err(|_| format!("{name}: got \"{text}\", allowed is a number in percent"))
+        };
+        let mut design = Design::new(
+            number(&self.baseline, "baseline")? / 100.0,
+            number(&self.lift, "lift")? / 100.0,
+        );
+        // Control first, whatever the order on the screen.
+        let mut arms: Vec<&Variant> = e.variants.iter().collect();
+        arms.sort_by_key(|v| !v.is_control);
+        design.allocation = arms
+            .iter()
+            .map(|v| v.traffic_pct.fraction())
+            .filter(|share| *share > 0.0)
+            .collect();
+        sample_size(&design).map_err(|error| error.to_string())
+    }
+}
+
+/// The subjects that the running experiments see a day, as a guess for a new one: the busiest of them.
+#[must_use]
+pub fn daily_traffic<'a>(overviews: impl Iterator<Item = &'a Overview>) -> Option<u64> {
+    overviews
+        .filter(|o| !o.per_minute.is_empty())
+        .map(|o| o.per_minute.iter().sum::<u64>() * 60 * 24 / o.per_minute.len() as u64)
+        .max()
+        .filter(|n| *n > 0)
+}
+
+/// A new experiment: control and treatment, half each.
+#[must_use]
+pub fn blank(now: Timestamp) -> Experiment {
+    let half = Percent::from_basis_points(5_000).unwrap_or_default();
+    let variants: Vec<Variant> = ["control", "treatment"]
+        .into_iter()
+        .zip(0..)
+        .filter_map(|(key, order_index)| {
+            Some(Variant {
+                key: Key::slug(key)?,
+                name: String::new(),
+                description: String::new(),
+                payload: Value::Null,
+                is_control: order_index == 0,
+                traffic_pct: half,
+                order_index,
+            })
+        })
+        .collect();
+    Experiment {
+        id: Uuid::nil(),
+        key: unnamed(),
+        name: String::new(),
+        description: String::new(),
+        hypothesis: String::new(),
+        links: BTreeMap::new(),
+        assignment_mode: AssignmentMode::Profile,
+        subject_type: SubjectType::Any,
+        status: Status::Draft,
+        paused_by: None,
+        default_variant_id: variants.first().map_or_else(unnamed, |v| v.key.clone()),
+        variants,
+        holdout_pct: Percent::ZERO,
+        cohorts: Vec::new(),
+        sticky: false,
+        primary_metric: None,
+        secondary_event: None,
+        tracked_events: Vec::new(),
+        rules: Vec::new(),
+        deployments: Vec::new(),
+        linked_flag: None,
+        parent_id: DEFAULT_LAB.to_owned(),
+        winning_variant: None,
+        ended_reason: None,
+        salt: String::new(),
+        prior: Prior::default(),
+        resource_version: 1,
+        created_at: now,
+        updated_at: now,
+        activated_at: None,
+        status_changed_at: None,
+    }
+}
+
+/// The key of an experiment that has no name yet.
+#[must_use]
+pub fn unnamed() -> Key {
+    Key::slug("unnamed").unwrap_or_else(|| unreachable!("a slug of letters is a key"))
+}
+
+/// The request that creates it.
+#[must_use]
+pub fn request(e: &Experiment) -> CreateExperiment {
+    CreateExperiment {
+        name: e.name.clone(),
+        key: Some(e.key.to_string()),
+        description: e.description.clone(),
+        hypothesis: e.hypothesis.clone(),
+        links: e.links.clone(),
+        assignment_mode: e.assignment_mode,
+        subject_type: e.subject_type.clone(),
+        variants: Some(e.variants.clone()),
+        default_variant_id: Some(e.default_variant_id.to_string()),
+        holdout_pct: e.holdout_pct,
+        sticky: e.sticky,
+        primary_metric: e.primary_metric.clone(),
+        secondary_event: e.secondary_event.clone(),
+        tracked_events: e.tracked_events.clone(),
+        rules: e.rules.clone(),
+        linked_flag: e.linked_flag.clone(),
+        deployments: None,
+        parent_id: None,
+        prior: e.prior,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_estimate_is_that_of_the_calculator() {
+        let e = blank(Timestamp::UNIX_EPOCH);
+        let wizard = Wizard::default();
+        let sample = wizard.sample(&e).expect("a sample");
+        assert_eq!(
+            (sample.per_arm.clone(), sample.total),
+            (vec![8_158, 8_158], 16_316)
+        );
+        let wizard = Wizard {
+            baseline: TextField::new("none"),
+            ..Wizard::default()
+        };
+        let error = wizard.sample(&e).expect_err("no number");
+        assert!(error.contains("baseline") && error.contains("none"), "{error}");
+        let wizard = Wizard {
+            lift: TextField::new("0"),
+            ..Wizard::default()
+        };
+        assert!(wizard.sample(&e).is_err());
+    }
+
+    #[test]
+    fn a_blank_experiment_lacks_only_its_name() {
+        let errors = blank(Timestamp::UNIX_EPOCH).check(4).expect_err("no name");
+        assert_eq!(errors.len(), 1);
+        assert_eq!(errors[0].field, "name");
+    }
+}

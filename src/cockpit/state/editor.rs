@@ -1,0 +1,189 @@
+//! Where one is while editing: which field has the cursor, which is being typed in.
+
+use std::collections::BTreeMap;
+
+use super::area::TextArea;
+use super::text::TextField;
+use crate::cockpit::edit::{Cell, Kind, Sheet, StoredDraft};
+use crate::cockpit::ports::{Loaded, Suggest};
+use crate::cockpit::{Code, Key};
+use crate::domain::Experiment;
+
+/// What is typed into.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// A line.
+    Line(TextField),
+    /// Several lines.
+    Area(TextArea),
+    /// One of several words.
+    Choice {
+        /// The words.
+        options: Vec<String>,
+        /// The chosen one.
+        at: usize,
+    },
+}
+
+/// A field that is being edited.
+#[derive(Debug, Clone)]
+pub struct Editing {
+    /// The field.
+    pub cell: Cell,
+    /// What is typed.
+    pub input: Input,
+    /// What it said before.
+    pub was: String,
+    /// The suggestion under the cursor.
+    pub picked: Option<usize>,
+}
+
+impl Editing {
+    /// Begins with `text` in a field of this kind; none for a field that is not typed into.
+    #[must_use]
+    pub fn new(cell: Cell, kind: Kind, text: String) -> Option<Self> {
+        let input = match kind {
+            Kind::Text => Input::Line(TextField::new(&text)),
+            Kind::Lines => Input::Area(TextArea::new(&text)),
+            Kind::Choice(options) => {
+                let at = options.iter().position(|o| *o == text).unwrap_or(0);
+                Input::Choice { options, at }
+            }
+            Kind::Toggle | Kind::Opens(_) | Kind::Fixed(_) => return None,
+        };
+        Some(Self {
+            cell,
+            input,
+            was: text,
+            picked: None,
+        })
+    }
+
+    /// What it says now.
+    #[must_use]
+    pub fn text(&self) -> String {
+        match &self.input {
+            Input::Line(field) => field.text().to_owned(),
+            Input::Area(area) => area.text(),
+            Input::Choice { options, at } => options.get(*at).cloned().unwrap_or_default(),
+        }
+    }
+
+    /// Whether it says something else than before.
+    #[must_use]
+    pub fn changed(&self) -> bool {
+        self.text() != self.was
+    }
+
+    /// Takes a key that types. True when it was one.
+    pub fn key(&mut self, key: Key) -> bool {
+        match &mut self.input {
+            Input::Line(field) => {
+                let taken = field.key(key);
+                if taken {
+                    self.picked = None;
+                }
+                taken
+            }
+            Input::Area(area) => area.key(key),
+            Input::Choice { options, at } => {
+                let count = options.len().max(1);
+                match key.code {
+                    Code::Left | Code::Up => *at = (*at + count - 1) % count,
+                    Code::Right | Code::Down | Code::Char(' ') => *at = (*at + 1) % count,
+                    Code::Home => *at = 0,
+                    Code::End => *at = count - 1,
+                    Code::Char(_) => {
+                        // The next word that begins with the letter.
+                        let Some(c) = key.typed() else { return false };
+                        let begins =
+                            |option: &String| option.to_lowercase().starts_with(c.to_ascii_lowercase());
+                        let next = (1..=count).map(|n| (*at + n) % count);
+                        if let Some(found) = next.into_iter().find(|n| options.get(*n).is_some_and(begins)) {
+                            *at = found;
+                        }
+                    }
+                    _ => return false,
+                }
+                true
+            }
+        }
+    }
+
+    /// Takes a paste.
+    pub fn paste(&mut self, text: &str) {
+        match &mut self.input {
+            Input::Line(field) => field.paste(text),
+            Input::Area(area) => area.paste(text),
+            Input::Choice { .. } => {}
+        }
+    }
+}
+
+/// What is known of a draft on disk.
+#[derive(Debug, Clone, Default)]
+pub enum Found {
+    /// It was not looked for yet.
+    #[default]
+    Unknown,
+    /// It is being looked for.
+    Looking,
+    /// There is none, or it was dealt with.
+    Nothing,
+    /// There is one, to be restored or thrown away.
+    Offered(Box<StoredDraft>),
+}
+
+/// What the events of the project know: names to choose from.
+#[derive(Debug, Clone, Default)]
+pub struct Suggestions {
+    /// What they are for.
+    pub asked: Option<Suggest>,
+    /// The names, the most frequent first.
+    pub names: Loaded<Vec<String>>,
+}
+
+/// Where one is while editing.
+#[derive(Debug, Default)]
+pub struct EditorState {
+    /// Row and column of the cursor of each sheet.
+    pub at: BTreeMap<Sheet, (usize, usize)>,
+    /// Sheets opened over the one of the tab, the last one on top.
+    pub panels: Vec<Sheet>,
+    /// The field that is typed into.
+    pub editing: Option<Editing>,
+    /// The draft on disk.
+    pub found: Found,
+    /// Names to choose from.
+    pub suggestions: Suggestions,
+}
+
+impl EditorState {
+    /// The cursor of a sheet, on a field that is there; none on an empty sheet.
+    #[must_use]
+    pub fn cursor(&self, sheet: Sheet, e: &Experiment) -> Option<(usize, usize)> {
+        let rows = sheet.rows(e);
+        let (row, column) = self.at.get(&sheet).copied().unwrap_or_default();
+        let row = row.min(rows.len().checked_sub(1)?);
+        let column = column.min(rows[row].cells.len().saturating_sub(1));
+        Some((row, column))
+    }
+
+    /// The field under the cursor.
+    #[must_use]
+    pub fn cell(&self, sheet: Sheet, e: &Experiment) -> Option<Cell> {
+        let (row, column) = self.cursor(sheet, e)?;
+        sheet.rows(e).get(row)?.cells.get(column).cloned()
+    }
+
+    /// Puts the cursor on a field, where the sheet has it.
+    pub fn go_to(&mut self, sheet: Sheet, cell: &Cell, e: &Experiment) -> bool {
+        for (y, row) in sheet.rows(e).iter().enumerate() {
+            if let Some(x) = row.cells.iter().position(|other| other == cell) {
+                self.at.insert(sheet, (y, x));
+                return true;
+            }
+        }
+        false
+    }
+}

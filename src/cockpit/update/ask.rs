@@ -1,0 +1,315 @@
+//! The dialogs that ask before something is changed or thrown away.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::{create, drafts, edit, experiment, guard, notify, save};
+use crate::api::experiments::ApplyWinner;
+use crate::api::overrides::{DeleteOverride, SetOverrides};
+use crate::cockpit::edit::rows;
+use crate::cockpit::effect::Effect;
+use crate::cockpit::keymap::Command;
+use crate::cockpit::ports::{Request, Slot};
+use crate::cockpit::state::ask::{Ask, AskDialog, AskField};
+use crate::cockpit::state::overlay::Overlay;
+use crate::cockpit::state::{Level, State};
+use crate::domain::{Experiment, OverrideSource, OverrideSubject, Status};
+
+/// Opens a dialog.
+pub fn open(state: &mut State, ask: Ask, now: Timestamp) {
+    let project = state.me.as_ref().is_some_and(|me| me.project.protected);
+    // In a protected project what changes people's variants takes the key.
+    let dangerous = match &ask {
+        Ask::Save { id } => state.edited(*id).is_some_and(|e| e.status != Status::Draft),
+        Ask::AddOverride { experiment } | Ask::RemoveOverride { experiment, .. } => {
+            experiment.status != Status::Draft
+        }
+        Ask::ApplyWinner { .. } => true,
+        Ask::Create | Ask::Discard { .. } | Ask::RemoveVariant { .. } => false,
+    };
+    let dialog = AskDialog::new(ask, project && dangerous, now);
+    state.overlays.push(Overlay::Ask(Box::new(dialog)));
+}
+
+/// The experiment that a dialog is about.
+#[must_use]
+pub fn about<'a>(state: &'a State, dialog: &'a AskDialog) -> Option<&'a Experiment> {
+    match &dialog.ask {
+        Ask::Save { id } | Ask::Discard { id } | Ask::RemoveVariant { id, .. } => state.edited(*id),
+        Ask::AddOverride { experiment }
+        | Ask::RemoveOverride { experiment, .. }
+        | Ask::ApplyWinner { experiment, .. } => Some(experiment),
+        Ask::Create => state.edited(uuid::Uuid::nil()),
+    }
+}
+
+/// Why a dialog cannot be confirmed as it is; none when it can.
+#[must_use]
+pub fn missing(state: &State, dialog: &AskDialog) -> Option<String> {
+    if dialog.sending {
+        return Some("waiting for the server's answer".to_owned());
+    }
+    if matches!(dialog.ask, Ask::AddOverride { .. }) && dialog.id.is_blank() {
+        return Some("an id is required".to_owned());
+    }
+    let key = about(state, dialog)
+        .map(|e| e.key.to_string())
+        .unwrap_or_default();
+    if dialog.protected && dialog.typed_key.text().trim() != key {
+        return Some(format!("type the key: {key}"));
+    }
+    None
+}
+
+/// A key in the dialog.
+pub fn command(state: &mut State, command: Command, now: Timestamp, effects: &mut Vec<Effect>) {
+    let last = state.laid.last;
+    let Some(Overlay::Ask(dialog)) = state.overlays.last_mut() else {
+        return;
+    };
+    let fields = dialog.fields();
+    let at = fields
+        .iter()
+        .position(|field| *field == dialog.focus)
+        .unwrap_or(0);
+    let go = |dialog: &mut AskDialog, to: usize| dialog.focus = fields[to % fields.len()];
+    match command {
+        Command::NextField => go(dialog, at + 1),
+        Command::PreviousField => go(dialog, at + fields.len() - 1),
+        Command::Less => choose(dialog, false),
+        Command::More => choose(dialog, true),
+        Command::Toggle => match dialog.focus {
+            AskField::Kind | AskField::Variant => choose(dialog, true),
+            _ => {}
+        },
+        Command::ScrollUp => dialog.scroll = dialog.scroll.saturating_sub(4),
+        Command::ScrollDown => dialog.scroll = (dialog.scroll + 4).min(last),
+        Command::Press => match dialog.focus {
+            AskField::Cancel => {
+                state.overlays.pop();
+            }
+            AskField::Confirm => confirm(state, now, effects),
+            _ => go(dialog, at + 1),
+        },
+        _ => {}
+    }
+}
+
+fn choose(dialog: &mut AskDialog, forward: bool) {
+    match dialog.focus {
+        AskField::Kind => {
+            dialog.kind = match dialog.kind {
+                OverrideSubject::User => OverrideSubject::Device,
+                OverrideSubject::Device => OverrideSubject::User,
+            }
+        }
+        AskField::Variant => {
+            if let Ask::AddOverride { experiment } = &dialog.ask {
+                let count = experiment.variants.len().max(1);
+                dialog.variant = (dialog.variant + if forward { 1 } else { count - 1 }) % count;
+            }
+        }
+        AskField::Cancel => dialog.focus = AskField::Confirm,
+        AskField::Confirm => dialog.focus = AskField::Cancel,
+        AskField::Id | AskField::Comment | AskField::TypedKey => {}
+    }
+}
+
+/// The button that does it.
+fn confirm(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
+    let Some(Overlay::Ask(dialog)) = state.overlays.last() else {
+        return;
+    };
+    let ask = dialog.ask.clone();
+    let missing = missing(state, dialog);
+    let request = request(dialog);
+    let outcome = match (missing, &ask) {
+        (Some(why), _) => Err(why),
+        (None, Ask::Save { id }) => save::send(state, *id, now),
+        (None, Ask::Create) => create::send(state, now),
+        (None, Ask::Discard { id }) => {
+            state.overlays.pop();
+            drafts::discard(state, *id, now, effects);
+            return;
+        }
+        (None, Ask::RemoveVariant { id, key }) => {
+            state.overlays.pop();
+            if let Some(draft) = drafts::draft_of(state, *id, now) {
+                draft.change(now, |e| rows::remove_variant(e, key));
+            }
+            edit::close_lost_panels(state, *id);
+            return;
+        }
+        (None, _) => match request {
+            Some(request) => guard::write(state, request, now),
+            None => Err("There is no such variant any more".to_owned()),
+        },
+    };
+    let Some(Overlay::Ask(dialog)) = state.overlays.last_mut() else {
+        return;
+    };
+    match outcome {
+        Ok(effect) => {
+            dialog.sending = true;
+            dialog.error = None;
+            effects.push(effect);
+        }
+        Err(why) => dialog.error = Some(why),
+    }
+}
+
+/// What is sent, where the dialog itself says it all.
+fn request(dialog: &AskDialog) -> Option<Request> {
+    let comment = dialog.comment.text().trim();
+    match &dialog.ask {
+        Ask::AddOverride { experiment } => Some(Request::SetOverride {
+            id: experiment.id,
+            change: SetOverrides {
+                variant: experiment.variants.get(dialog.variant)?.key.clone(),
+                subject_type: dialog.kind,
+                subject_ids: vec![dialog.id.text().trim().to_owned()],
+                source: OverrideSource::Fixed,
+            },
+        }),
+        Ask::RemoveOverride { experiment, item } => Some(Request::RemoveOverride {
+            id: experiment.id,
+            change: DeleteOverride {
+                subject_type: item.subject_type,
+                subject_id: item.subject_id.clone(),
+            },
+        }),
+        Ask::ApplyWinner { experiment, winner } => Some(Request::ApplyWinner {
+            id: experiment.id,
+            change: ApplyWinner {
+                resource_version: experiment.resource_version,
+                winner: winner.clone(),
+                comment: (!comment.is_empty()).then(|| comment.to_owned()),
+            },
+        }),
+        Ask::Save { .. } | Ask::Create | Ask::Discard { .. } | Ask::RemoveVariant { .. } => None,
+    }
+}
+
+/// What was sent by a dialog was done: it closes, and what was done is said.
+pub fn done(state: &mut State, slot: Slot, text: impl Into<String>, now: Timestamp) {
+    state.overlays.retain(
+        |overlay| !matches!(overlay, Overlay::Ask(dialog) if dialog.sending && slot_of(&dialog.ask) == Some(slot)),
+    );
+    notify(state, Level::Ok, text, now);
+}
+
+/// It was not: the dialog says why; where it is closed, a notice does.
+pub fn failed(state: &mut State, slot: Slot, text: String, now: Timestamp) {
+    let dialog = state.overlays.iter_mut().find_map(|overlay| match overlay {
+        Overlay::Ask(dialog) if dialog.sending && slot_of(&dialog.ask) == Some(slot) => Some(dialog),
+        _ => None,
+    });
+    match dialog {
+        Some(dialog) => {
+            dialog.sending = false;
+            dialog.error = Some(text);
+        }
+        None => notify(state, Level::Warn, text, now),
+    }
+}
+
+fn slot_of(ask: &Ask) -> Option<Slot> {
+    Some(match ask {
+        Ask::Save { .. } => Slot::Update,
+        Ask::Create => Slot::Create,
+        Ask::AddOverride { .. } | Ask::RemoveOverride { .. } => Slot::Override,
+        Ask::ApplyWinner { .. } => Slot::Winner,
+        Ask::Discard { .. } | Ask::RemoveVariant { .. } => return None,
+    })
+}
+
+/// `n` on the Overrides tab.
+pub fn add_override(state: &mut State, now: Timestamp) {
+    let Some(experiment) = experiment::target(state).map(Arc::clone) else {
+        notify(state, Level::Info, "There is no experiment here yet", now);
+        return;
+    };
+    // What is searched for and was not found is most likely who is meant.
+    let searched = state
+        .detail()
+        .map(|d| d.overrides.search.text().trim().to_owned());
+    open(state, Ask::AddOverride { experiment }, now);
+    if let (Some(Overlay::Ask(dialog)), Some(id)) = (state.overlays.last_mut(), searched) {
+        dialog.id = crate::cockpit::state::text::TextField::new(&id);
+    }
+}
+
+/// `d` on the Overrides tab.
+pub fn remove_override(state: &mut State, now: Timestamp) {
+    let item = state.detail().and_then(|detail| {
+        let page = detail.overrides.page.value.as_ref()?;
+        page.overrides.get(detail.overrides.selected).cloned()
+    });
+    let experiment = experiment::target(state).map(Arc::clone);
+    match (experiment, item) {
+        (Some(experiment), Some(item)) => open(state, Ask::RemoveOverride { experiment, item }, now),
+        _ => notify(state, Level::Info, "There is no override here", now),
+    }
+}
+
+/// `W`: offered only when the results name a winner, enough is known, and a flag is linked.
+pub fn apply_winner(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
+    let Some(target) = experiment::target(state).map(Arc::clone) else {
+        notify(state, Level::Info, "There is no experiment here yet", now);
+        return;
+    };
+    experiment::load(state, target.id, now, effects);
+    match winner(state, &target) {
+        Ok(winner) => open(
+            state,
+            Ask::ApplyWinner {
+                experiment: target,
+                winner,
+            },
+            now,
+        ),
+        Err(why) => notify(state, Level::Warn, why, now),
+    }
+}
+
+/// The variant that may be applied as the winner.
+///
+/// # Errors
+/// What stands against it.
+pub fn winner(state: &State, experiment: &Experiment) -> Result<crate::domain::Key, String> {
+    let key = &experiment.key;
+    if !matches!(experiment.status, Status::Active | Status::Paused) {
+        return Err(format!(
+            "{key} is {}: only an active or paused experiment has a winner to apply",
+            experiment.status
+        ));
+    }
+    if experiment.linked_flag.is_none() {
+        return Err(format!(
+            "{key} has no linked flag to serve the winner with: link one on Setup"
+        ));
+    }
+    let detail = state
+        .open
+        .as_deref()
+        .filter(|detail| detail.id() == Some(experiment.id));
+    let Some(results) = detail.and_then(|detail| detail.results.value.as_ref()) else {
+        return Err("The results are not known yet: look at them first (5)".to_owned());
+    };
+    if results.power.gathering {
+        return Err(format!(
+            "{key} is still gathering data: there is no winner under the power floor"
+        ));
+    }
+    let arm = results.arms.iter().find(|arm| arm.variant == results.winner);
+    let best = arm
+        .and_then(|arm| arm.posterior.as_ref())
+        .map_or(0.0, |p| p.prob_best);
+    match experiment.variant(&results.winner) {
+        Some(variant) if best >= 0.95 => Ok(variant.key.clone()),
+        _ => Err(format!(
+            "{key} has no winner: no variant has P(best) of 95 % or more"
+        )),
+    }
+}

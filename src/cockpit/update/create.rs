@@ -1,0 +1,169 @@
+//! A new experiment, step by step.
+
+use jiff::Timestamp;
+use std::sync::Arc;
+use uuid::Uuid;
+
+use super::drafts::draft_of;
+use super::{ask, edit, experiment, guard, notify, save};
+use crate::cockpit::edit::Cell;
+use crate::cockpit::edit::wizard::{self, STEPS, Wizard};
+use crate::cockpit::effect::Effect;
+use crate::cockpit::keymap::Command;
+use crate::cockpit::ports::Request;
+use crate::cockpit::state::ask::Ask;
+use crate::cockpit::state::{Creation, Level, Screen, State};
+use crate::domain::{Experiment, Key};
+
+/// `n`: opens the steps, where they were left.
+pub fn open(state: &mut State, now: Timestamp) {
+    state.overlays.clear();
+    state.create.get_or_insert_with(|| Box::new(Creation::new(now)));
+    state.screen = Screen::Create;
+}
+
+/// The experiment as it stands, without asking whether anything was typed.
+#[must_use]
+pub fn thought(state: &State) -> Option<&Experiment> {
+    state.edited(Uuid::nil())
+}
+
+/// A command on the last step, which is no sheet.
+pub fn command(state: &mut State, command: Command, now: Timestamp) {
+    match command {
+        Command::Edit | Command::Save => review(state, now),
+        Command::Undo | Command::Redo | Command::Add | Command::Remove => {
+            notify(state, Level::Info, "shift-tab goes back to the steps", now);
+        }
+        _ => {}
+    }
+}
+
+/// Tab and shift-tab: from step to step.
+pub fn step(state: &mut State, forward: bool, now: Timestamp) {
+    edit::walk_away(state, now);
+    let Some(create) = state.create.as_deref_mut() else {
+        return;
+    };
+    let last = Wizard::steps() - 1;
+    if forward && create.wizard.step == last {
+        review(state, now);
+        return;
+    }
+    let step = create.wizard.step;
+    create.wizard.step = if forward {
+        (step + 1).min(last)
+    } else {
+        step.saturating_sub(1)
+    };
+}
+
+/// Asks whether to create it; or goes to what is in the way, or to the review first.
+pub fn review(state: &mut State, now: Timestamp) {
+    let id = Uuid::nil();
+    if draft_of(state, id, now).is_none() {
+        return;
+    }
+    let problem = state.drafts.get(&id).and_then(save::in_the_way);
+    if let Some((cell, why)) = problem {
+        if let Some(cell) = cell {
+            edit::jump(state, id, &cell);
+        }
+        notify(state, Level::Warn, format!("Cannot be created yet: {why}"), now);
+        return;
+    }
+    let taken = thought(state).is_some_and(|e| key_taken(state, &e.key));
+    if taken {
+        edit::jump(state, id, &Cell::NewKey);
+        notify(state, Level::Warn, "Cannot be created yet: the key is taken", now);
+        return;
+    }
+    let Some(create) = state.create.as_deref_mut() else {
+        return;
+    };
+    if create.wizard.step < STEPS.len() {
+        create.wizard.step = STEPS.len();
+        return;
+    }
+    ask::open(state, Ask::Create, now);
+}
+
+/// Whether an experiment of the list has the key.
+#[must_use]
+pub fn key_taken(state: &State, key: &Key) -> bool {
+    state.list.all().iter().any(|e| e.key.folded() == key.folded())
+}
+
+/// The key follows the name until somebody writes it.
+pub fn follow_name(state: &mut State, cell: &Cell, now: Timestamp) {
+    let Some(create) = state.create.as_deref_mut() else {
+        return;
+    };
+    match cell {
+        Cell::NewKey => create.wizard.own_key = true,
+        Cell::Name if !create.wizard.own_key => {
+            let Some(draft) = state.drafts.get_mut(&Uuid::nil()) else {
+                return;
+            };
+            let key = Key::slug(&draft.mine.name).unwrap_or_else(wizard::unnamed);
+            if key != draft.mine.key {
+                draft.change(now, |e| {
+                    e.salt = key.to_string();
+                    e.key = key;
+                });
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The key that the name would give while it is typed.
+#[must_use]
+pub fn live_key(state: &State) -> Option<Key> {
+    let create = state.create.as_deref()?;
+    let editing = create.editor.editing.as_ref()?;
+    match editing.cell {
+        Cell::Name if !create.wizard.own_key => Key::slug(&editing.text()),
+        Cell::NewKey => Key::new(editing.text().trim()).ok(),
+        _ => None,
+    }
+}
+
+/// The dialog's button.
+///
+/// # Errors
+/// Why it cannot be sent now.
+pub fn send(state: &mut State, now: Timestamp) -> Result<Effect, String> {
+    let Some(e) = thought(state) else {
+        return Err("There is nothing to create".to_owned());
+    };
+    let experiment = Box::new(wizard::request(e));
+    guard::write(state, Request::Create { experiment }, now)
+}
+
+/// The server has created it: it is looked at.
+pub fn created(state: &mut State, experiment: &Arc<Experiment>, now: Timestamp, effects: &mut Vec<Effect>) {
+    if let Some(key) = state.draft_key(Uuid::nil()) {
+        effects.push(Effect::DropDraft(key));
+    }
+    state.drafts.remove(&Uuid::nil());
+    state.create = None;
+    if let Some(all) = &mut state.list.experiments.value
+        && !all.iter().any(|e| e.id == experiment.id)
+    {
+        all.push(Arc::clone(experiment));
+    }
+    state.list.arrange(now);
+    ask::done(
+        state,
+        crate::cockpit::ports::Slot::Create,
+        format!(
+            "Created {}: a draft, served to nobody until it is activated",
+            experiment.key
+        ),
+        now,
+    );
+    if state.screen == Screen::Create {
+        experiment::open(state, experiment.id, now, effects);
+    }
+}

@@ -1,0 +1,255 @@
+//! Drafts: found on disk, kept there, made from newer versions, saved.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::{edit, notify};
+use crate::cockpit::edit::{Cell, Draft, DraftKey, StoredDraft};
+use crate::cockpit::effect::Effect;
+use crate::cockpit::format;
+use crate::cockpit::state::editor::Found;
+use crate::cockpit::state::{ExperimentDetail, Level, Screen, State};
+use crate::domain::Experiment;
+
+/// After every action: what is on disk is looked for, what came in is merged, what changed is kept.
+pub fn settle(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
+    look(state, effects);
+    meet(state, now);
+    keep(state, effects);
+}
+
+/// The experiment whose draft matters now; nil for the one that is being created.
+fn watched(state: &State) -> Option<Uuid> {
+    match state.screen {
+        Screen::Experiment => state.open.as_deref().and_then(ExperimentDetail::id),
+        Screen::Create => Some(Uuid::nil()),
+        Screen::Experiments | Screen::Objects(_) | Screen::Flag => None,
+    }
+}
+
+/// Looks for a draft of what was opened, once.
+fn look(state: &mut State, effects: &mut Vec<Effect>) {
+    let Some(id) = watched(state) else { return };
+    let Some(key) = state.draft_key(id) else { return };
+    let known = state.drafts.contains_key(&id);
+    let Some(editor) = state.editor_mut() else { return };
+    if !matches!(editor.found, Found::Unknown) {
+        return;
+    }
+    if known {
+        editor.found = Found::Nothing;
+        return;
+    }
+    editor.found = Found::Looking;
+    effects.push(Effect::FindDraft(key));
+}
+
+/// What was looked for.
+pub fn found(
+    state: &mut State,
+    key: &DraftKey,
+    found: Result<Option<Box<StoredDraft>>, String>,
+    now: Timestamp,
+) {
+    let wanted = watched(state).and_then(|id| state.draft_key(id));
+    if wanted.as_ref() != Some(key) {
+        return;
+    }
+    let Some(editor) = state.editor_mut() else { return };
+    if !matches!(editor.found, Found::Looking) {
+        return;
+    }
+    match found {
+        Ok(Some(stored)) if stored.key == *key && stored.count() > 0 => {
+            editor.found = Found::Offered(stored);
+        }
+        Ok(_) => editor.found = Found::Nothing,
+        Err(why) => {
+            editor.found = Found::Nothing;
+            notify(state, Level::Warn, why, now);
+        }
+    }
+}
+
+/// A newer version of what is edited came in: the changes are made from it now.
+pub fn meet(state: &mut State, now: Timestamp) {
+    let Some(theirs) = state
+        .open
+        .as_deref()
+        .and_then(ExperimentDetail::config)
+        .map(Arc::clone)
+    else {
+        return;
+    };
+    let Some(draft) = state.drafts.get(&theirs.id) else {
+        return;
+    };
+    if theirs.resource_version <= draft.base.resource_version || draft.sent.is_some() {
+        return;
+    }
+    // What is being typed counts as typed, so that it can be told from what they did.
+    let typing = edit::typing(state, theirs.id);
+    let Some(draft) = state.drafts.get_mut(&theirs.id) else {
+        return;
+    };
+    if let Some((cell, text)) = &typing {
+        draft.enter(cell, text, now);
+    }
+    let was_clean = draft.is_clean();
+    draft.rebase(&theirs, now);
+    if was_clean {
+        draft.news = None;
+    }
+    edit::refresh_field(state, theirs.id, typing.is_some());
+}
+
+/// Keeps what changed since it was last kept.
+fn keep(state: &mut State, effects: &mut Vec<Effect>) {
+    let changed: Vec<Uuid> = state
+        .drafts
+        .iter()
+        .filter(|(_, draft)| draft.revision != draft.kept)
+        .map(|(id, _)| *id)
+        .collect();
+    for id in changed {
+        let Some(key) = state.draft_key(id) else { continue };
+        let typing = edit::typing(state, id);
+        let Some(draft) = state.drafts.get_mut(&id) else {
+            continue;
+        };
+        draft.kept = draft.revision;
+        if draft.is_clean() && typing.is_none() {
+            effects.push(Effect::DropDraft(key));
+        } else {
+            effects.push(Effect::KeepDraft(Box::new(draft.stored(key, typing))));
+        }
+    }
+}
+
+/// The draft of an experiment, made when it is first needed.
+pub fn draft_of(state: &mut State, id: Uuid, now: Timestamp) -> Option<&mut Draft> {
+    if !state.drafts.contains_key(&id) {
+        let base = Arc::new(state.edited(id)?.clone());
+        state.drafts.insert(id, Draft::new(base, now));
+    }
+    state.drafts.get_mut(&id)
+}
+
+/// `R`: goes on with the draft that was found.
+pub fn restore(state: &mut State, now: Timestamp) {
+    let Some(editor) = state.editor_mut() else { return };
+    let Found::Offered(stored) = std::mem::take(&mut editor.found) else {
+        editor.found = Found::Nothing;
+        notify(state, Level::Info, "There is nothing to restore", now);
+        return;
+    };
+    editor.found = Found::Nothing;
+    let id = stored.key.experiment;
+    let draft = Draft::restored(*stored);
+    let text = format!(
+        "{} restored",
+        format::counted(draft.count() as u64, "change", "changes")
+    );
+    if let Some(create) = state.create.as_deref_mut().filter(|_| id.is_nil()) {
+        let follows = crate::domain::Key::slug(&draft.mine.name);
+        create.wizard.own_key = follows.is_some_and(|key| key != draft.mine.key);
+    }
+    state.drafts.insert(id, draft);
+    notify(state, Level::Ok, text, now);
+}
+
+/// Throws the draft away: the one that is worked on, or the one that was found.
+pub fn discard(state: &mut State, id: Uuid, now: Timestamp, effects: &mut Vec<Effect>) {
+    if let Some(editor) = state.editor_mut() {
+        editor.editing = None;
+        editor.panels.clear();
+        if matches!(editor.found, Found::Offered(_)) {
+            editor.found = Found::Nothing;
+            if let Some(key) = state.draft_key(id) {
+                effects.push(Effect::DropDraft(key));
+            }
+            notify(
+                state,
+                Level::Info,
+                "The unsaved changes of the last time are thrown away",
+                now,
+            );
+            return;
+        }
+    }
+    if let Some(draft) = state.drafts.get_mut(&id) {
+        draft.revert(now);
+        notify(
+            state,
+            Level::Info,
+            "The unsaved changes are thrown away; u brings them back",
+            now,
+        );
+    }
+}
+
+/// The server has saved what was sent.
+pub fn saved(state: &mut State, experiment: &Arc<Experiment>) {
+    if let Some(draft) = state.drafts.get_mut(&experiment.id) {
+        let at = draft.at;
+        draft.saved(experiment, at);
+    }
+}
+
+/// It did not: the changes are what they were.
+pub fn not_saved(state: &mut State) {
+    for draft in state.drafts.values_mut() {
+        draft.sent = None;
+    }
+}
+
+/// What came in with a refusal: who changed it last, and when.
+pub fn told(state: &mut State, id: Uuid, by: Option<String>, at: Option<Timestamp>) {
+    if let Some(news) = state.drafts.get_mut(&id).and_then(|draft| draft.news.as_mut()) {
+        news.by = by;
+        news.at = at;
+    }
+}
+
+/// Who made the changes that came in, and when the last of them was made: from the refusal, else from the
+/// history, as far as it is known.
+#[must_use]
+pub fn who(state: &State, id: Uuid) -> Option<(String, Timestamp)> {
+    let news = state.drafts.get(&id)?.news.as_ref()?;
+    if let (Some(by), Some(at)) = (&news.by, news.at) {
+        return Some((by.clone(), at));
+    }
+    let detail = state.open.as_deref().filter(|detail| detail.id() == Some(id))?;
+    let entries = detail.history.entries.value.as_ref()?;
+    let newer = entries
+        .iter()
+        .filter(|entry| entry.resource_version > news.from && entry.resource_version <= news.to);
+    let mut names: Vec<&str> = Vec::new();
+    let mut last = None;
+    for entry in newer {
+        last = last.max(Some(entry.at));
+        if !names.contains(&entry.actor.as_str()) {
+            names.push(&entry.actor);
+        }
+    }
+    Some((names.join(", "), last?))
+}
+
+/// Whether the history is wanted to tell who changed what came in.
+#[must_use]
+pub fn wants_history(state: &State) -> bool {
+    let Some(id) = state.detail().and_then(ExperimentDetail::id) else {
+        return false;
+    };
+    let news = state.drafts.get(&id).and_then(|draft| draft.news.as_ref());
+    news.is_some_and(|news| news.by.is_none())
+}
+
+/// The text in a field that cannot stand there, if there is one.
+#[must_use]
+pub fn unread<'a>(state: &'a State, id: Uuid, cell: &Cell) -> Option<&'a str> {
+    let draft = state.drafts.get(&id)?;
+    draft.unread.get(cell).map(|unread| unread.text.as_str())
+}

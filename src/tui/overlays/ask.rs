@@ -1,0 +1,314 @@
+//! The dialogs that ask before something is changed or thrown away.
+
+use jiff::Timestamp;
+use ratatui::layout::Position;
+
+use super::form::{Form, Row};
+use super::{Canvas, WIDEST, rows};
+use crate::cockpit::edit::consequences::consequences;
+use crate::cockpit::edit::{Draft, rows as edit_rows};
+use crate::cockpit::format;
+use crate::cockpit::state::ask::{Ask, AskDialog, AskField};
+use crate::cockpit::state::editor::Found;
+use crate::cockpit::state::{Laid, State};
+use crate::cockpit::update::{ask, guard};
+use crate::domain::Experiment;
+use crate::tui::page::Page;
+use crate::tui::sheet::arm;
+use crate::tui::widgets::pen::fit;
+
+/// Draws the dialog.
+pub fn draw(
+    canvas: &mut Canvas<'_, '_>,
+    state: &State,
+    dialog: &AskDialog,
+    now: Timestamp,
+) -> (Laid, Option<Position>) {
+    let theme = canvas.theme;
+    let width = canvas.inside_width(WIDEST);
+    let mut page = Page::new(theme, width);
+    body(&mut page, state, dialog);
+    let form = Form {
+        rows: form_rows(canvas, state, dialog),
+        focus: dialog.focus,
+        buttons: [AskField::Cancel, AskField::Confirm],
+        armed: now >= dialog.armed_at(),
+    };
+    let height = rows(page.len() + form.rows.len());
+    canvas.boxed(&title(state, dialog), "", (width, height), |pen| {
+        // The form comes first when there is no room for both, but not alone.
+        let least = rows(page.len()).min(pen.height() / 3);
+        let below = rows(form.rows.len()).min(pen.height() - least);
+        let above = pen.height() - below;
+        let laid = page.draw(&mut pen.part(0, 0, pen.width(), above), dialog.scroll);
+        let cursor = form.draw(&mut pen.part(0, above, pen.width(), below));
+        (laid, cursor)
+    })
+}
+
+fn title(state: &State, dialog: &AskDialog) -> String {
+    let key = ask::about(state, dialog)
+        .map(|e| e.key.to_string())
+        .unwrap_or_default();
+    match &dialog.ask {
+        Ask::Save { .. } => format!("Save {key}"),
+        Ask::Discard { .. } => "Throw unsaved changes away".to_owned(),
+        Ask::RemoveVariant { key, .. } => format!("Remove {key}"),
+        Ask::AddOverride { .. } => format!("Force one subject in {key}"),
+        Ask::RemoveOverride { item, .. } => format!("Release {}", item.subject_id),
+        Ask::Create => format!("Create {key}"),
+        Ask::ApplyWinner { winner, .. } => format!("Apply {winner} as the winner of {key}"),
+    }
+}
+
+fn body(page: &mut Page<'_>, state: &State, dialog: &AskDialog) {
+    let theme = page.theme;
+    match &dialog.ask {
+        Ask::Save { id } => match state.drafts.get(id) {
+            Some(draft) if !draft.is_clean() => {
+                difference(page, draft);
+                let lines = consequences(draft, state.list.overview(*id));
+                if !lines.is_empty() {
+                    page.blank();
+                }
+                for line in lines {
+                    page.hanging(&[("! ".to_owned(), theme.warn)], &line, theme.warn);
+                }
+            }
+            _ => page.text("There are no unsaved changes any more.", theme.dim),
+        },
+        Ask::Discard { id } => {
+            let found = state.editor().map(|editor| &editor.found);
+            if let Some(Found::Offered(stored)) = found {
+                let draft = Draft::restored((**stored).clone());
+                page.text("Left from the last time:", theme.dim);
+                difference(page, &draft);
+                page.text("They cannot be brought back.", theme.warn);
+            } else if let Some(draft) = state.drafts.get(id) {
+                difference(page, draft);
+                page.blank();
+                page.text("u brings them back, as long as this cockpit runs.", theme.dim);
+            }
+        }
+        Ask::RemoveVariant { id, key } => {
+            if let Some(e) = state.edited(*id) {
+                removing(page, e, key);
+            }
+        }
+        Ask::AddOverride { experiment } => {
+            let text = match experiment.status {
+                crate::domain::Status::Active => {
+                    "From the next decision on the subject sees this variant, whatever the rules and the split say."
+                }
+                _ => {
+                    "While the experiment is active the subject sees this variant, whatever the rules and the split say."
+                }
+            };
+            page.text(text, theme.text);
+            page.text("Its exposures are left out of the test of the split.", theme.dim);
+        }
+        Ask::RemoveOverride { item, .. } => {
+            page.text(
+                &format!(
+                    "The {} {} is forced into {} no longer: rules and the split decide again.",
+                    item.subject_type.as_str(),
+                    item.subject_id,
+                    item.variant
+                ),
+                theme.text,
+            );
+            page.text("Its past exposures stay counted where they are.", theme.dim);
+        }
+        Ask::Create => {
+            page.text(
+                "It begins as a draft: everybody sees the default until it is activated.",
+                theme.text,
+            );
+            page.text("Key and assignment mode are fixed from here on.", theme.warn);
+        }
+        Ask::ApplyWinner { experiment, winner } => applying(page, state, experiment, winner.as_str()),
+    }
+}
+
+/// What differs, a line each.
+fn difference(page: &mut Page<'_>, draft: &Draft) {
+    let theme = page.theme;
+    let copies = [&draft.mine, draft.base.as_ref()];
+    let room = page.width().saturating_sub(24).max(10);
+    for (path, from, to) in draft.changes() {
+        let mark = match (from.is_null(), to.is_null()) {
+            (true, false) => "+ ",
+            (false, true) => "- ",
+            _ => "~ ",
+        };
+        let label = fit(&path.label(&copies), 20, theme.glyphs).into_owned();
+        let (old, new) = (path.show(&from), path.show(&to));
+        let before = vec![
+            (mark.to_owned(), theme.dirty),
+            (format!("{label:<21}"), theme.dim),
+        ];
+        let short = old.chars().count() + new.chars().count() + 3 <= usize::from(room);
+        if mark == "+ " {
+            page.hanging(&before, &new, theme.dirty);
+        } else if mark == "- " {
+            page.hanging(&before, &old, theme.dim);
+        } else if short {
+            let mut before = before;
+            before.push((old, theme.dim));
+            before.push((format!(" {} ", theme.glyphs.arrow()), theme.dim));
+            page.hanging(&before, &new, theme.dirty);
+        } else {
+            page.hanging(&before, &old, theme.dim);
+            page.hanging(
+                &[(format!("{:>22} ", theme.glyphs.arrow()), theme.dim)],
+                &new,
+                theme.dirty,
+            );
+        }
+    }
+    for (cell, unread) in &draft.unread {
+        let label = cell.path().map_or_else(String::new, |path| path.label(&copies));
+        page.hanging(
+            &[
+                ("? ".to_owned(), theme.danger),
+                (format!("{label:<21}"), theme.dim),
+            ],
+            &unread.text,
+            theme.danger,
+        );
+    }
+}
+
+fn removing(page: &mut Page<'_>, e: &Experiment, key: &str) {
+    let theme = page.theme;
+    let Some(variant) = e.variant(key) else {
+        page.text("It is gone already.", theme.dim);
+        return;
+    };
+    let share = variant.traffic_pct;
+    if share.basis_points() > 0 {
+        page.text(
+            &format!("Its {share} % of the traffic become unallocated."),
+            theme.text,
+        );
+    }
+    let rules = edit_rows::in_order(e)
+        .into_iter()
+        .filter(|rule| rule.variant.as_str().eq_ignore_ascii_case(key))
+        .count();
+    if rules > 0 {
+        let count = format::counted(rules as u64, "rule that routes", "rules that route");
+        page.text(&format!("Removed with it: {count} to it."), theme.warn);
+    }
+    if e.default_variant_id.as_str().eq_ignore_ascii_case(key) {
+        page.text("It is the default: the control takes its place.", theme.warn);
+    }
+    page.text(
+        "Overrides that force subjects into it stand in the way: the server refuses it while there are any.",
+        theme.dim,
+    );
+    page.text(
+        "It is an unsaved change until it is saved; u brings it back.",
+        theme.dim,
+    );
+}
+
+fn applying(page: &mut Page<'_>, state: &State, experiment: &Experiment, winner: &str) {
+    let theme = page.theme;
+    let results = state.open.as_deref().and_then(|d| d.results.value.as_deref());
+    let arms = results.map(|r| r.arms.as_slice()).unwrap_or_default();
+    let best = arms
+        .iter()
+        .find(|a| a.variant == winner)
+        .and_then(|a| a.posterior.as_ref());
+    let (mark, style) = arm(theme, experiment, winner).unwrap_or(("", theme.text));
+    let mut line = vec![(format!("{mark} {winner}"), style)];
+    if let Some(best) = best {
+        line.push((
+            format!("   P(best) {}", format::prob_best(best.prob_best)),
+            theme.text,
+        ));
+        if let Some(uplift) = &best.uplift {
+            line.push((format!("   uplift {}", format::uplift(uplift.median)), theme.text));
+        }
+    }
+    page.line(line);
+    let flag = experiment
+        .linked_flag
+        .as_ref()
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    page.text(
+        &format!("The flag {flag} is switched on and serves {winner} to 100 %."),
+        theme.warn,
+    );
+    for variant in &experiment.variants {
+        if !variant.key.as_str().eq_ignore_ascii_case(winner) && variant.traffic_pct.basis_points() > 0 {
+            page.text(
+                &format!(
+                    "{} % of the subjects stop seeing {}.",
+                    variant.traffic_pct, variant.key
+                ),
+                theme.warn,
+            );
+        }
+    }
+    page.text(
+        "The experiment is completed: it cannot be made active again.",
+        theme.warn,
+    );
+    page.text(
+        "The server computes the results anew and refuses if they say otherwise.",
+        theme.dim,
+    );
+}
+
+fn form_rows<'a>(canvas: &Canvas<'_, '_>, state: &State, dialog: &'a AskDialog) -> Vec<Row<'a, AskField>> {
+    let theme = canvas.theme;
+    let key = ask::about(state, dialog)
+        .map(|e| e.key.to_string())
+        .unwrap_or_default();
+    let mut rows = vec![Row::Blank];
+    for field in dialog.fields() {
+        match field {
+            AskField::Id => rows.push(Row::Text(field, "Id", &dialog.id, "required")),
+            AskField::Kind => rows.push(Row::Choice(field, "It is a", dialog.kind.as_str().to_owned())),
+            AskField::Variant => {
+                if let Ask::AddOverride { experiment } = &dialog.ask {
+                    let variant = experiment.variants.get(dialog.variant);
+                    let key = variant.map_or_else(String::new, |v| v.key.to_string());
+                    let mark = arm(theme, experiment, &key).map_or("", |(mark, _)| mark);
+                    rows.push(Row::Choice(field, "Into", format!("{mark} {key}")));
+                }
+            }
+            AskField::Comment => rows.push(Row::Text(field, "Comment", &dialog.comment, "optional")),
+            AskField::TypedKey => {
+                rows.push(Row::Note(
+                    format!("This project is protected: type {key} to go on."),
+                    theme.warn,
+                ));
+                rows.push(Row::Text(field, "Key", &dialog.typed_key, "required"));
+            }
+            AskField::Cancel => {
+                let refused = guard::refusal(state, canvas.now).filter(|_| !local(&dialog.ask));
+                let (text, style) = match (&dialog.error, dialog.sending, refused) {
+                    (_, true, _) => ("Sending …".to_owned(), theme.dim),
+                    (Some(error), false, _) => (error.clone(), theme.danger),
+                    (None, false, Some(why)) => (why, theme.warn),
+                    (None, false, None) => (String::new(), theme.dim),
+                };
+                for line in crate::tui::widgets::pen::wrap(&text, WIDEST, 4, theme.glyphs) {
+                    rows.push(Row::Note(line, style));
+                }
+                rows.push(Row::Buttons(dialog.keep(), dialog.verb()));
+            }
+            AskField::Confirm => {}
+        }
+    }
+    rows
+}
+
+/// Whether nothing is sent for it.
+fn local(ask: &Ask) -> bool {
+    matches!(ask, Ask::Discard { .. } | Ask::RemoveVariant { .. })
+}

@@ -1,0 +1,882 @@
+//! Editing by keys: fields, saving, drafts, conflicts.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use splitdeck::api::experiments::{ExperimentList, UpdateExperiment};
+use splitdeck::api::problem::{Code, Problem};
+use splitdeck::api::system::Role;
+use splitdeck::cockpit::edit::{Cell, Path, Side, StoredDraft};
+use splitdeck::cockpit::ports::{Answer, Failure, FailureKind, Request, Service, Slot, Suggest};
+use splitdeck::cockpit::state::ask::{Ask, AskField};
+use splitdeck::cockpit::state::editor::Found;
+use splitdeck::cockpit::state::{Overlay, Screen, Tab};
+use splitdeck::cockpit::{Action, Effect};
+use splitdeck::domain::{Experiment, Percent, Status};
+
+use crate::support::cockpit::{CHECKOUT, PRICING, SEARCH, World, changed, experiments, id};
+
+const ARMED: Duration = Duration::from_millis(300);
+
+fn sent(world: &World) -> Option<UpdateExperiment> {
+    match world.waiting_for(Slot::Update) {
+        Some(Request::Update { change, .. }) => Some((**change).clone()),
+        _ => None,
+    }
+}
+
+fn notice(world: &World) -> String {
+    world
+        .state
+        .notice
+        .as_ref()
+        .map(|n| n.text.clone())
+        .unwrap_or_default()
+}
+
+fn error(world: &World) -> String {
+    match world.state.overlays.last() {
+        Some(Overlay::Ask(dialog)) => dialog.error.clone().unwrap_or_default(),
+        other => panic!("no dialog: {other:?}"),
+    }
+}
+
+/// Goes to a field of the sheet on the screen.
+fn go_to(world: &mut World, cell: &Cell) {
+    let (edited, sheet) = world.state.sheet().expect("a sheet");
+    let e = world.state.edited(edited).expect("known").clone();
+    let rows = sheet.rows(&e);
+    let row = rows.iter().position(|row| row.cells.contains(cell));
+    let row = row.unwrap_or_else(|| panic!("{cell:?} is not on {sheet:?}"));
+    world.keys(&["home"]);
+    for _ in 0..row {
+        world.keys(&["j"]);
+    }
+    let column = rows[row]
+        .cells
+        .iter()
+        .position(|other| other == cell)
+        .expect("there");
+    for _ in 0..7 {
+        if sheet.is_table() {
+            world.keys(&["h"]);
+        }
+    }
+    for _ in 0..column {
+        world.keys(&["l"]);
+    }
+}
+
+/// Replaces the text of a field.
+fn set(world: &mut World, cell: &Cell, text: &str) {
+    go_to(world, cell);
+    let lines = matches!(cell, Cell::Description | Cell::Hypothesis);
+    // In a text of several lines enter is a line.
+    let leave = if lines { "esc" } else { "enter" };
+    world.keys(&["enter", "ctrl-u"]).text(text).keys(&[leave]);
+}
+
+fn traffic(key: &str) -> Cell {
+    Cell::Variant(key.into(), splitdeck::cockpit::edit::Attr::Traffic)
+}
+
+/// What the server would send now, one version further.
+fn newer(n: u128, change: impl FnOnce(&mut Experiment)) -> Experiment {
+    let mut all = experiments();
+    let e = all.iter_mut().find(|e| e.id == id(n)).expect("there");
+    change(e);
+    e.resource_version += 1;
+    e.clone()
+}
+
+/// The refresh brings a newer version.
+fn arrives(world: &mut World, newer: &Experiment) {
+    world.wait(Duration::from_secs(3));
+    world.reply(Slot::Experiment, Ok(Answer::Experiment(Box::new(newer.clone()))));
+}
+
+#[test]
+fn a_change_is_shown_first_and_then_saved_from_its_version() {
+    let mut world = World::experiment("checkout-cta");
+    set(&mut world, &Cell::Name, "Taller button");
+    assert_eq!(sent(&world), None, "nothing is saved by leaving a field");
+    let screen = world.screen(120, 40);
+    for part in ["Checkout button → Taller button", "1 Setup*", "1 unsaved change"] {
+        assert!(screen.contains(part), "{part}: {screen}");
+    }
+    world.keys(&["S"]);
+    let screen = world.screen(120, 40);
+    assert!(
+        screen.contains("~ name") && screen.contains("‹ Go on editing ›"),
+        "{screen}"
+    );
+    world.keys(&["right", "enter"]);
+    assert_eq!(sent(&world), None, "the dialog is deaf at first");
+    world.wait(ARMED).keys(&["enter"]);
+    assert_eq!(
+        world.state.overlays.len(),
+        0,
+        "the focus is on the button that changes nothing"
+    );
+    world.keys(&["S"]).wait(ARMED).keys(&["right", "enter"]);
+    let change = sent(&world).expect("sent");
+    assert_eq!(change.resource_version, 17);
+    assert_eq!(change.name.as_deref(), Some("Taller button"));
+    assert_eq!(
+        UpdateExperiment { name: None, ..change },
+        UpdateExperiment {
+            resource_version: 17,
+            ..UpdateExperiment::default()
+        },
+        "only what changed is sent"
+    );
+    world.answer_all(Role::Editor, false);
+    assert_eq!(world.state.overlays.len(), 0);
+    assert_eq!(notice(&world), "Saved 1 change of checkout-cta (v18)");
+    assert!(world.state.drafts[&id(CHECKOUT)].is_clean());
+    assert!(world.disk.is_empty(), "nothing is kept of what is saved");
+    assert!(!world.screen(120, 40).contains("Setup*"));
+}
+
+#[test]
+fn a_text_that_cannot_stand_is_said_in_the_servers_words_and_kept() {
+    let mut world = World::experiment("checkout-cta");
+    set(&mut world, &Cell::Holdout, "many");
+    let screen = world.screen(120, 40);
+    assert!(screen.contains("holdoutPct: got \"many\""), "{screen}");
+    world.keys(&["2", "S"]);
+    assert_eq!(world.state.overlays.len(), 0);
+    assert!(notice(&world).contains("holdoutPct"), "{}", notice(&world));
+    assert_eq!(
+        world.state.detail().expect("open").tab,
+        Tab::Setup,
+        "it goes to the field"
+    );
+    world.keys(&["enter"]);
+    let editing = world
+        .state
+        .editor()
+        .and_then(|e| e.editing.as_ref())
+        .expect("typed");
+    assert_eq!(
+        (editing.cell.clone(), editing.text()),
+        (Cell::Holdout, "many".to_owned())
+    );
+    world.keys(&["ctrl-u"]).text("30").keys(&["enter"]);
+    let screen = world.screen(220, 50);
+    assert!(
+        screen.contains("holdoutPct: got \"30.00\", allowed is 0 to 25"),
+        "{screen}"
+    );
+    world.keys(&["u", "u"]);
+    assert!(world.state.drafts[&id(CHECKOUT)].is_clean());
+    world.keys(&["U", "U"]);
+    assert_eq!(
+        world.state.drafts[&id(CHECKOUT)].mine.holdout_pct.basis_points(),
+        3_000
+    );
+}
+
+#[test]
+fn the_consequences_of_a_changed_split_are_named_before_it_is_saved() {
+    let mut world = World::experiment("checkout-cta");
+    world.keys(&["2"]);
+    set(&mut world, &traffic("treatment"), "20");
+    world.keys(&["S"]);
+    let screen = world.screen(120, 40);
+    for part in [
+        "treatment traffic",
+        "40.00 % → 20.00 %",
+        "20.00 % of the subjects stop seeing treatment (about 20,042 of 90,189",
+        "Cohort 2 is appended",
+    ] {
+        assert!(screen.contains(part), "{part}: {screen}");
+    }
+}
+
+#[test]
+fn in_a_draft_the_table_of_variants_saves_as_a_field_is_left() {
+    let mut world = World::experiment("pricing-page-v3");
+    set(&mut world, &Cell::Description, "");
+    world.keys(&["enter"]).text("waits").keys(&["esc"]);
+    world.keys(&["2"]);
+    set(&mut world, &traffic("treatment"), "60");
+    assert_eq!(
+        sent(&world),
+        None,
+        "110 % cannot be saved: it stays an unsaved change"
+    );
+    assert!(world.screen(120, 40).contains("10.00 % too much"));
+    set(&mut world, &traffic("control"), "40");
+    let change = sent(&world).expect("sent as the field was left");
+    assert_eq!(change.resource_version, 1);
+    let shares: Vec<u32> = (change.variants.as_ref().expect("variants").iter())
+        .map(|v| v.traffic_pct.basis_points())
+        .collect();
+    assert_eq!(shares, [4_000, 6_000]);
+    assert_eq!(change.description, None, "what is not in the table waits");
+    world.answer_all(Role::Editor, false);
+    assert_eq!(world.state.drafts[&id(PRICING)].count(), 1);
+    // Esc changes nothing on the server.
+    go_to(&mut world, &traffic("control"));
+    world.keys(&["enter", "ctrl-u"]).text("30").keys(&["esc"]);
+    assert_eq!(sent(&world), None);
+    assert_eq!(world.state.drafts[&id(PRICING)].count(), 2);
+}
+
+#[test]
+fn different_fields_merge_and_say_so_the_moment_they_arrive() {
+    let mut world = World::experiment("checkout-cta");
+    set(&mut world, &Cell::Name, "Mine");
+    let theirs = newer(CHECKOUT, |e| {
+        e.holdout_pct = Percent::from_basis_points(500).expect("ok")
+    });
+    arrives(&mut world, &theirs);
+    world.answer_all_but_experiments();
+    let screen = world.screen(120, 40);
+    assert!(screen.contains("saved v18"), "{screen}");
+    assert!(screen.contains("holdout merged with yours"), "{screen}");
+    assert!(screen.contains("5.00 % always see control"), "{screen}");
+    world.keys(&["S"]).wait(ARMED).keys(&["right", "enter"]);
+    let change = sent(&world).expect("sent");
+    assert_eq!((change.resource_version, change.holdout_pct), (18, None));
+}
+
+#[test]
+fn the_same_field_is_asked_for_with_who_and_when() {
+    let mut world = World::experiment("checkout-cta");
+    set(&mut world, &Cell::Name, "Mine");
+    set(&mut world, &Cell::Description, "Also mine");
+    let theirs = newer(CHECKOUT, |e| {
+        e.name = "Theirs".into();
+        e.description = "Also theirs".into();
+    });
+    arrives(&mut world, &theirs);
+    assert!(matches!(
+        world.waiting_for(Slot::History),
+        Some(Request::History { before: None, .. })
+    ));
+    let mut history = crate::support::cockpit::history();
+    history.entries[1].resource_version = 18;
+    history.entries[1].at = world.now - SignedDuration::from_secs(90);
+    world.reply(Slot::History, Ok(Answer::History(history)));
+    let screen = world.screen(120, 40);
+    assert!(screen.contains("deploy-bot saved v18, 1 min ago"), "{screen}");
+    assert!(
+        screen.contains("Both of you changed name, description"),
+        "{screen}"
+    );
+    world.keys(&["S"]);
+    assert!(matches!(
+        world.state.overlays.last(),
+        Some(Overlay::Conflicts { .. })
+    ));
+    let screen = world.screen(120, 40);
+    for part in [
+        "deploy-bot changed these",
+        "it was Checkout button",
+        "mine    Mine",
+        "theirs  Theirs",
+    ] {
+        assert!(screen.contains(part), "{part}: {screen}");
+    }
+    world.keys(&["right", "down", "left", "enter"]);
+    assert_eq!(world.state.overlays.len(), 0);
+    world.keys(&["S"]).wait(ARMED).keys(&["right", "enter"]);
+    let change = sent(&world).expect("sent");
+    assert_eq!(
+        (change.name, change.description.as_deref()),
+        (None, Some("Also mine"))
+    );
+}
+
+#[test]
+fn a_conflict_at_saving_merges_and_shows_the_difference_again() {
+    let mut world = World::experiment("checkout-cta");
+    set(&mut world, &Cell::Name, "Mine");
+    world.keys(&["S"]).wait(ARMED).keys(&["right", "enter"]);
+    let theirs = newer(CHECKOUT, |e| e.description = "theirs".into());
+    let mut problem = Problem::new(Code::VersionConflict, "it is at version 18");
+    problem.changed_by = Some("deploy-bot".into());
+    problem.changed_at = Some(world.now - SignedDuration::from_secs(4));
+    problem.current = Some(serde_json::to_value(&theirs).expect("writes"));
+    let mut failure = Failure::new(Service::Api, FailureKind::Refused, problem.to_string());
+    failure.problem = Some(Box::new(problem));
+    world.reply(Slot::Update, Err(failure));
+    assert!(
+        error(&world).contains("deploy-bot changed it meanwhile"),
+        "{}",
+        error(&world)
+    );
+    world.keys(&["enter"]);
+    let change = sent(&world).expect("the same button sends the merged change");
+    assert_eq!((change.resource_version, change.description), (18, None));
+    world.keys(&["esc"]);
+    assert!(world.screen(120, 40).contains("deploy-bot saved v18, 4 s ago"));
+}
+
+#[test]
+fn an_answer_that_is_lost_loses_nothing_and_is_cleared_up_by_what_comes_in() {
+    let mut world = World::experiment("checkout-cta");
+    set(&mut world, &Cell::Name, "Mine");
+    world.keys(&["S"]).wait(ARMED).keys(&["right", "enter"]);
+    let change = sent(&world).expect("sent");
+    world.lose(Slot::Update);
+    assert!(
+        error(&world).contains("Not known whether it was saved"),
+        "{}",
+        error(&world)
+    );
+    assert_eq!(world.disk.len(), 1, "the draft is kept");
+    world.keys(&["esc"]);
+    // It was saved: what comes in says the same.
+    let all = experiments();
+    let saved = changed(&all[1], &change);
+    world.wait(Duration::from_secs(10));
+    let slot = if world.waiting_for(Slot::Experiment).is_some() {
+        Slot::Experiment
+    } else {
+        Slot::Experiments
+    };
+    let answer = match slot {
+        Slot::Experiment => Answer::Experiment(Box::new(saved)),
+        _ => Answer::Experiments(ExperimentList {
+            experiments: vec![saved],
+        }),
+    };
+    world.reply(slot, Ok(answer));
+    assert!(world.state.drafts[&id(CHECKOUT)].is_clean());
+    assert!(world.disk.is_empty());
+}
+
+#[test]
+fn a_draft_survives_the_cockpit_and_is_offered_again() {
+    let mut world = World::experiment("checkout-cta");
+    set(&mut world, &Cell::Name, "Mine");
+    set(&mut world, &Cell::Holdout, "many");
+    go_to(&mut world, &Cell::Hypothesis);
+    world.keys(&["enter"]).text(" And more");
+    let disk = world.disk.clone();
+    assert_eq!(disk.len(), 1);
+    // The next cockpit, while somebody changed it in between.
+    let mut world = World::list();
+    world.disk = disk;
+    world.keys(&["j", "enter"]).answer_all(Role::Editor, false);
+    assert_eq!(world.state.detail().expect("open").name, "checkout-cta");
+    let screen = world.screen(120, 40);
+    assert!(screen.contains("3 unsaved changes from 05:03 UTC"), "{screen}");
+    assert!(!screen.contains("Mine"));
+    world.keys(&["enter"]);
+    assert!(
+        world.state.editor().expect("open").editing.is_none(),
+        "first things first"
+    );
+    world.keys(&["R"]);
+    let draft = &world.state.drafts[&id(CHECKOUT)];
+    assert_eq!(draft.mine.name, "Mine");
+    assert!(draft.mine.hypothesis.ends_with("And more"));
+    assert_eq!(draft.unread[&Cell::Holdout].text, "many");
+    assert_eq!(world.disk.len(), 1);
+    // Thrown away only through a dialog, and then nothing is left of it.
+    world.keys(&["D"]).wait(ARMED).keys(&["right", "enter"]);
+    assert!(world.disk.is_empty());
+    world.keys(&["u"]);
+    assert_eq!(world.state.drafts[&id(CHECKOUT)].count(), 3, "u brings it back");
+    assert_eq!(world.disk.len(), 1);
+}
+
+#[test]
+fn a_draft_of_the_last_time_can_be_thrown_away_unseen_only_by_its_dialog() {
+    let mut world = World::experiment("checkout-cta");
+    set(&mut world, &Cell::Name, "Mine");
+    let disk = world.disk.clone();
+    let mut world = World::list();
+    world.disk = disk;
+    world.keys(&["j", "enter"]).answer_all(Role::Editor, false);
+    world.keys(&["D"]);
+    assert!(
+        matches!(world.state.overlays.last(), Some(Overlay::Ask(d)) if matches!(d.ask, Ask::Discard { .. }))
+    );
+    assert!(
+        world.screen(120, 40).contains("Checkout button → Mine"),
+        "it is shown what goes"
+    );
+    world.wait(ARMED).keys(&["enter"]);
+    assert_eq!(world.disk.len(), 1);
+    world.keys(&["D"]).wait(ARMED).keys(&["right", "enter"]);
+    assert!(world.disk.is_empty());
+    assert!(matches!(
+        world.state.editor().expect("open").found,
+        Found::Nothing
+    ));
+}
+
+#[test]
+fn a_draft_waits_in_memory_while_something_else_is_looked_at() {
+    let mut world = World::experiment("checkout-cta");
+    set(&mut world, &Cell::Name, "Mine");
+    world.keys(&["esc"]);
+    assert_eq!(world.state.screen, Screen::Experiments);
+    world.keys(&["enter"]).answer_all(Role::Editor, false);
+    assert!(world.screen(120, 40).contains("Checkout button → Mine"));
+}
+
+#[test]
+fn editing_goes_on_without_the_server_and_saving_says_why_not() {
+    let mut world = World::experiment("checkout-cta");
+    world.wait(Duration::from_secs(3));
+    world.lose(Slot::Experiment);
+    set(&mut world, &Cell::Name, "Mine");
+    assert_eq!(world.disk.len(), 1);
+    world.keys(&["S"]);
+    assert!(notice(&world).contains("server is lost"), "{}", notice(&world));
+    assert_eq!(world.state.overlays.len(), 0);
+}
+
+#[test]
+fn who_may_not_write_cannot_begin_to_edit() {
+    let mut viewer = World::list_of(Role::Viewer, false);
+    viewer.keys(&["j", "enter", "j"]).answer_all(Role::Viewer, false);
+    let mut read_only = World::experiment("checkout-cta");
+    read_only.keys(&["j"]);
+    read_only.state.settings.read_only = true;
+    for (mut world, says) in [(viewer, "is a viewer"), (read_only, "--read-only")] {
+        for key in ["enter", "space", "d"] {
+            world.state.notice = None;
+            world.keys(&[key]);
+            assert!(world.state.editor().expect("open").editing.is_none());
+            assert!(notice(&world).contains(says), "{key}: {}", notice(&world));
+        }
+        world.keys(&["2", "n", "="]);
+        assert!(world.state.drafts.is_empty());
+        world.keys(&["4"]).answer_all(Role::Viewer, false);
+        for key in ["n", "d"] {
+            world.keys(&[key]);
+            assert_eq!(world.state.overlays.len(), 0, "{key}");
+        }
+        assert!(!world.effects.iter().any(Effect::writes));
+    }
+}
+
+#[test]
+fn variants_are_added_to_the_limit_moved_and_removed_with_a_warning() {
+    let mut world = World::experiment("checkout-cta");
+    world.keys(&["2", "n", "n", "n"]);
+    assert!(notice(&world).contains("allows 4 variants"), "{}", notice(&world));
+    let keys = |world: &World| -> Vec<String> {
+        let e = world.state.edited(id(CHECKOUT)).expect("known");
+        e.variants.iter().map(|v| v.key.to_string()).collect()
+    };
+    assert_eq!(
+        keys(&world),
+        ["control", "treatment", "treatment-2", "treatment-3"]
+    );
+    world.keys(&["K", "="]);
+    assert_eq!(
+        keys(&world),
+        ["control", "treatment", "treatment-3", "treatment-2"]
+    );
+    let e = world.state.edited(id(CHECKOUT)).expect("known");
+    assert!(e.variants.iter().all(|v| v.traffic_pct.basis_points() == 2_500));
+    go_to(&mut world, &traffic("treatment"));
+    world.keys(&["d"]);
+    let screen = world.screen(120, 40);
+    assert!(screen.contains("1 rule that routes to it"), "{screen}");
+    assert!(screen.contains("25.00 % of the traffic"), "{screen}");
+    world.wait(ARMED).keys(&["right", "enter"]);
+    assert_eq!(keys(&world), ["control", "treatment-3", "treatment-2"]);
+    assert_eq!(
+        sent(&world),
+        None,
+        "an active experiment is changed by saving only"
+    );
+    world.keys(&["u"]);
+    assert_eq!(keys(&world).len(), 4);
+}
+
+#[test]
+fn a_payload_is_checked_while_it_is_typed() {
+    let mut world = World::experiment("checkout-cta");
+    world.keys(&["2"]);
+    go_to(
+        &mut world,
+        &Cell::Variant("control".into(), splitdeck::cockpit::edit::Attr::Payload),
+    );
+    world.keys(&["enter"]);
+    world.act(Action::Paste {
+        text: "{\n  \"height\": 48,\n  \"label\": }".into(),
+        truncated: false,
+        more: false,
+    });
+    let screen = world.screen(120, 40);
+    assert!(screen.contains("line 3 column 12"), "{screen}");
+    world.keys(&["left", "end", "backspace"]).text("\"Buy\"}");
+    assert!(!world.screen(120, 40).contains("allowed is JSON"));
+    world.keys(&["esc"]);
+    let draft = &world.state.drafts[&id(CHECKOUT)];
+    assert_eq!(draft.mine.variants[0].payload["label"], "Buy");
+}
+
+#[test]
+fn a_rule_is_built_by_keys_with_suggestions_and_tried_unsaved() {
+    let mut world = World::experiment("checkout-cta");
+    world.keys(&["3", "n"]);
+    assert!(world.screen(120, 40).contains("Rule 3 of 3"));
+    // The field of its condition.
+    world.keys(&["j", "j", "tab"]);
+    assert_eq!(world.state.screen, Screen::Experiment);
+    world.keys(&["1", "3", "G", "enter"]);
+    let sheet = world.state.sheet().expect("a sheet").1;
+    assert!(world.screen(120, 40).contains("Rule 3 of 3"), "{sheet:?}");
+    world.keys(&["d"]);
+    world.keys(&["G", "n"]);
+    // Scope, then on through its parts.
+    world.keys(&["enter"]);
+    assert!(matches!(
+        world.waiting_for(Slot::Suggest),
+        Some(Request::Suggest {
+            what: Suggest::Fields,
+            ..
+        })
+    ));
+    world.answer_all(Role::Editor, false);
+    world.text("pl");
+    assert!(
+        world.screen(120, 40).contains(" plan"),
+        "{}",
+        world.screen(120, 40)
+    );
+    world.keys(&["down", "enter", "enter"]);
+    assert!(matches!(
+        world.waiting_for(Slot::Suggest),
+        Some(Request::Suggest { what: Suggest::Values(name), .. }) if name == "plan"
+    ));
+    world.text("pro").keys(&["enter", "esc"]);
+    let e = world.state.edited(id(CHECKOUT)).expect("known");
+    let rule = e.rules.last().expect("there");
+    let texts: Vec<String> = rule
+        .conditions
+        .iter()
+        .map(splitdeck::cockpit::edit::path::condition_text)
+        .collect();
+    assert_eq!(texts.last().expect("a condition"), "profile.plan is pro");
+    world.keys(&["K"]);
+    let order: Vec<i32> =
+        splitdeck::cockpit::edit::rows::in_order(world.state.edited(id(CHECKOUT)).expect("known"))
+            .iter()
+            .map(|r| r.priority)
+            .collect();
+    assert!(order.windows(2).all(|p| p[0] >= p[1]));
+    world
+        .keys(&["x"])
+        .text("u-1 plan=pro event.properties.plan=x")
+        .keys(&["enter"]);
+    match world.waiting_for(Slot::Explain) {
+        Some(Request::Explain { request, .. }) => {
+            assert_eq!(request.user.user_properties["plan"], "pro");
+            assert_eq!(request.user.event["properties"]["plan"], "x");
+            assert_eq!(request.rules.as_ref().expect("the unsaved rules").len(), 3);
+        }
+        other => panic!("not asked: {other:?}"),
+    }
+}
+
+#[test]
+fn metrics_have_filters_that_need_a_value_only_where_it_means_something() {
+    let mut world = World::experiment("checkout-cta");
+    go_to(
+        &mut world,
+        &Cell::Metric(splitdeck::cockpit::edit::Which::Primary),
+    );
+    world.keys(&["enter", "n"]).text("amount").keys(&["enter"]);
+    for c in ["i", "i", "i", "i"] {
+        world.keys(&[c]);
+    }
+    world.keys(&["end", "enter"]);
+    let e = world.state.edited(id(CHECKOUT)).expect("known");
+    let metric = e.primary_metric.as_ref().expect("there");
+    assert_eq!(
+        splitdeck::cockpit::edit::path::metric_text(metric),
+        "purchase where amount isNotNull"
+    );
+    assert!(
+        world.state.editor().expect("open").editing.is_none(),
+        "there is no value to type"
+    );
+    world.keys(&["esc"]);
+    let screen = world.screen(220, 50);
+    assert!(
+        screen.contains("purchase → purchase where amount isNotNull"),
+        "{screen}"
+    );
+    // Up to five tracked events.
+    world
+        .keys(&["n"])
+        .text("page_view")
+        .keys(&["enter", "n"])
+        .text("login")
+        .keys(&["enter", "n"]);
+    world.text("logout").keys(&["enter", "n"]);
+    assert!(
+        notice(&world).contains("5 tracked events already"),
+        "{}",
+        notice(&world)
+    );
+}
+
+#[test]
+fn one_override_is_set_and_removed_by_its_dialog() {
+    let mut world = World::experiment("checkout-cta");
+    world.keys(&["4"]).answer_all(Role::Editor, false);
+    world.keys(&["n"]).wait(ARMED);
+    match world.state.overlays.last() {
+        Some(Overlay::Ask(dialog)) => assert_eq!(dialog.focus, AskField::Id),
+        other => panic!("{other:?}"),
+    }
+    world.keys(&["tab", "tab", "tab", "right", "enter"]);
+    assert_eq!(error(&world), "an id is required");
+    world
+        .keys(&["tab"])
+        .text(" qa-7 ")
+        .keys(&["enter", "space", "enter", "right", "enter", "right", "enter"]);
+    match world.waiting_for(Slot::Override) {
+        Some(Request::SetOverride { change, .. }) => {
+            assert_eq!(change.subject_ids, ["qa-7"]);
+            assert_eq!(change.subject_type.as_str(), "device");
+            assert_eq!(change.variant.as_str(), "treatment");
+        }
+        other => panic!("not sent: {other:?}"),
+    }
+    world.answer_all(Role::Editor, false);
+    assert_eq!(world.state.overlays.len(), 0);
+    assert_eq!(notice(&world), "The subject is forced from now on");
+    world.keys(&["j", "d"]).wait(ARMED).keys(&["right", "enter"]);
+    match world.waiting_for(Slot::Override) {
+        Some(Request::RemoveOverride { change, .. }) => assert_eq!(change.subject_id, "u-000001"),
+        other => panic!("not sent: {other:?}"),
+    }
+}
+
+#[test]
+fn a_new_experiment_goes_step_by_step() {
+    let mut world = World::list();
+    world.keys(&["n"]);
+    assert_eq!(world.state.screen, Screen::Create);
+    world.keys(&["enter"]).text("Faster search: page 2");
+    let screen = world.screen(120, 40);
+    assert!(
+        screen.contains("faster-search-page-2"),
+        "the key follows the name live: {screen}"
+    );
+    assert!(
+        screen.contains("8,158 subjects per arm × 2 arms = 16,316"),
+        "{screen}"
+    );
+    world
+        .keys(&["enter", "tab", "enter"])
+        .text("purchase")
+        .keys(&["enter", "esc", "tab"]);
+    world.keys(&["n", "="]);
+    assert!(
+        world.screen(120, 40).contains("8,159 + 8,157 + 8,157"),
+        "{}",
+        world.screen(120, 40)
+    );
+    world.keys(&["tab", "j", "enter", "ctrl-u"]).text("10");
+    let screen = world.screen(120, 40);
+    assert!(
+        !screen.contains("8,158"),
+        "the estimate follows every key: {screen}"
+    );
+    world.keys(&["enter", "tab"]);
+    let screen = world.screen(120, 40);
+    assert!(
+        screen.contains("Review") && screen.contains("faster-search-page-2"),
+        "{screen}"
+    );
+    assert!(!world.effects.iter().any(Effect::writes));
+    world.keys(&["S"]).wait(ARMED).keys(&["right", "enter"]);
+    match world.waiting_for(Slot::Create) {
+        Some(Request::Create { experiment }) => {
+            assert_eq!(experiment.name, "Faster search: page 2");
+            assert_eq!(experiment.key.as_deref(), Some("faster-search-page-2"));
+            assert_eq!(experiment.variants.as_ref().expect("variants").len(), 3);
+            assert_eq!(
+                experiment.primary_metric.as_ref().expect("a metric").event,
+                "purchase"
+            );
+        }
+        other => panic!("not sent: {other:?}"),
+    }
+    world.answer_all(Role::Editor, false);
+    assert_eq!(world.state.screen, Screen::Experiment);
+    assert_eq!(world.state.detail().expect("open").name, "faster-search-page-2");
+    assert!(world.disk.is_empty());
+}
+
+#[test]
+fn a_new_experiment_that_is_left_waits_also_across_cockpits() {
+    let mut world = World::list();
+    world
+        .keys(&["n", "enter"])
+        .text("Half an idea")
+        .keys(&["enter", "esc"]);
+    assert_eq!(world.state.screen, Screen::Experiments);
+    world.keys(&["n"]);
+    assert!(world.screen(120, 40).contains("half-an-idea"));
+    let disk = world.disk.clone();
+    let mut world = World::list();
+    world.disk = disk;
+    world.keys(&["n"]);
+    assert!(world.screen(120, 40).contains("R restore"));
+    world.keys(&["R"]);
+    assert_eq!(
+        world.state.edited(uuid::Uuid::nil()).expect("there").name,
+        "Half an idea"
+    );
+    // A name later still carries the key along.
+    world
+        .keys(&["home", "enter", "ctrl-u"])
+        .text("A whole one")
+        .keys(&["enter"]);
+    assert_eq!(
+        world.state.edited(uuid::Uuid::nil()).expect("there").key.as_str(),
+        "a-whole-one"
+    );
+}
+
+#[test]
+fn a_key_that_is_taken_is_said_before_it_is_sent() {
+    let mut world = World::list();
+    world
+        .keys(&["n", "enter"])
+        .text("Checkout CTA")
+        .keys(&["enter", "tab", "tab", "tab", "tab", "tab"]);
+    assert!(notice(&world).contains("key is taken"), "{}", notice(&world));
+    assert_eq!(world.state.create.as_ref().expect("open").wizard.step, 0);
+    assert_eq!(world.state.overlays.len(), 0);
+    let mut world = World::list();
+    world.keys(&["n", "S"]);
+    assert!(notice(&world).contains("name"), "{}", notice(&world));
+}
+
+#[test]
+fn the_winner_is_applied_only_when_everything_speaks_for_it() {
+    let mut world = World::experiment("checkout-cta");
+    world.keys(&["5"]).answer_all(Role::Editor, false);
+    world.keys(&["W"]);
+    assert!(notice(&world).contains("no linked flag"), "{}", notice(&world));
+    let mut world = World::experiment("checkout-cta");
+    world.keys(&["1"]);
+    let linked = newer(CHECKOUT, |e| e.linked_flag = Some("cta".parse().expect("a key")));
+    arrives(&mut world, &linked);
+    world.keys(&["W"]);
+    assert!(notice(&world).contains("not known yet"), "{}", notice(&world));
+    world.keys(&["5"]);
+    let results = crate::support::cockpit::results(&linked, &[(50_105, 9_530), (40_084, 7_910)]);
+    world.reply(Slot::Results, Ok(Answer::Results(Box::new(results))));
+    world.keys(&["W"]);
+    let screen = world.screen(120, 40);
+    for part in [
+        "Apply treatment as the winner",
+        "The flag cta is switched on",
+        "50.00 % of the subjects stop seeing control",
+    ] {
+        assert!(screen.contains(part), "{part}: {screen}");
+    }
+    world.wait(ARMED).keys(&["right", "enter"]);
+    match world.waiting_for(Slot::Winner) {
+        Some(Request::ApplyWinner { change, .. }) => {
+            assert_eq!(
+                (change.winner.as_str(), change.resource_version),
+                ("treatment", 18)
+            );
+        }
+        other => panic!("not sent: {other:?}"),
+    }
+    world.answer_all_but_experiments();
+    assert!(
+        error(&world).contains("results say otherwise"),
+        "{}",
+        error(&world)
+    );
+}
+
+#[test]
+fn a_protected_project_wants_the_key_for_what_changes_people() {
+    let mut world = World::list_of(Role::Editor, true);
+    world.keys(&["j", "enter"]).answer_all(Role::Editor, true);
+    set(&mut world, &Cell::Name, "Mine");
+    world.keys(&["S"]).wait(ARMED).keys(&["right", "enter"]);
+    assert!(
+        error(&world).contains("type the key: checkout-cta"),
+        "{}",
+        error(&world)
+    );
+    world
+        .keys(&["left", "shift-tab"])
+        .text("checkout-cta")
+        .keys(&["enter", "right", "enter"]);
+    assert!(sent(&world).is_some());
+}
+
+#[test]
+fn what_is_kept_is_what_the_file_says() {
+    let mut world = World::experiment("checkout-cta");
+    set(&mut world, &Cell::Name, "Mine");
+    let kept: Vec<&StoredDraft> = world.disk.values().collect();
+    assert_eq!(kept[0].key.server, "http://127.0.0.1:8620");
+    assert_eq!(kept[0].key.experiment, id(CHECKOUT));
+    let paths: Vec<Path> = splitdeck::cockpit::edit::path::changes(&kept[0].base, &kept[0].mine)
+        .into_iter()
+        .map(|(path, ..)| path)
+        .collect();
+    assert_eq!(paths, [Path::Name]);
+    assert_eq!(Side::Mine, Side::Mine);
+}
+
+/// From `splitdeck --experiment KEY` to a resumed experiment, by the evidence, with a reason: the keys that
+/// are not the reason's own text are counted.
+#[test]
+fn on_call_it_takes_less_than_ten_keys_to_resume_from_evidence() {
+    let settings = splitdeck::cockpit::state::Settings {
+        experiment: Some("search-ranking".into()),
+        ..crate::support::cockpit::settings()
+    };
+    let mut world = World::start(settings, (120, 40));
+    world.answer_all(Role::Editor, false);
+    let mut pressed = 0;
+    let mut press = |world: &mut World, keys: &[&str]| {
+        pressed += keys.len();
+        world.keys(keys);
+    };
+    press(&mut world, &["r"]);
+    world.answer_all(Role::Editor, false);
+    let screen = world.screen(120, 40);
+    for evidence in [
+        "configured",
+        "observed",
+        "chi-square",
+        "first crossed",
+        "Before it",
+        "still failing",
+    ] {
+        assert!(screen.contains(evidence), "{evidence}: {screen}");
+    }
+    world.wait(ARMED);
+    press(&mut world, &["tab", "tab"]);
+    world.text("fixed the Safari bundle");
+    press(&mut world, &["tab", "space", "tab", "right", "enter"]);
+    match world.waiting_for(Slot::Status) {
+        Some(Request::Status { id: of, change }) => {
+            assert_eq!(*of, id(SEARCH));
+            assert_eq!(change.to, Status::Active);
+            assert_eq!(change.comment.as_deref(), Some("fixed the Safari bundle"));
+            assert!(change.override_failing_srm);
+        }
+        other => panic!("not sent: {other:?}"),
+    }
+    world.answer_all(Role::Editor, false);
+    assert_eq!(notice(&world), "search-ranking is active again");
+    assert!(pressed < 10, "{pressed} keys");
+}
