@@ -1,6 +1,7 @@
 //! Errors over the wire: problem details (RFC 9457).
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::domain::FieldError;
 
@@ -8,7 +9,7 @@ use crate::domain::FieldError;
 pub const PROBLEM_JSON: &str = "application/problem+json";
 
 /// What went wrong, as a stable word that clients can branch on.
-#[derive(Debug, Clone, Copy, Eq, Hash, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Eq, Hash, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Code {
     /// The body is not JSON, or not of the form that the endpoint takes.
@@ -98,7 +99,7 @@ impl Code {
 }
 
 /// One refused field in a problem.
-#[derive(Debug, Clone, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Eq, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProblemField {
     /// Path of the field, such as `variants[1].key`.
@@ -125,7 +126,7 @@ impl From<FieldError> for ProblemField {
 }
 
 /// The body of every error answer.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Problem {
     /// `urn:splitdeck:problem:<code>`.
