@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::domain::{
@@ -193,7 +193,7 @@ pub struct SetRules {
 }
 
 /// Query of `GET /experiments`.
-#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ListExperiments {
     /// Whether archived ones are wanted too.
@@ -213,7 +213,7 @@ pub struct ExperimentList {
 pub const HISTORY_PAGE: u32 = 50;
 
 /// Query of `GET /experiments/{idOrKey}/history`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct HistoryQuery {
     /// Only entries before this one: the `nextBefore` of the page before.

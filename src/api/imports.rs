@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::domain::{Key, OverrideSubject};
@@ -21,7 +21,7 @@ pub const CHUNK_IDS: usize = 10_000;
 
 /// Query of `POST /experiments/{idOrKey}/override-imports`. The body is text: ids, one a line or
 /// with commas between them.
-#[derive(Debug, Clone, Eq, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Eq, PartialEq, Serialize, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct StartImport {
     /// The forced variant.
@@ -173,7 +173,7 @@ pub struct ImportRow {
 }
 
 /// Query of `GET …/override-imports/{id}/rows`.
-#[derive(Debug, Clone, Default, Eq, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, Eq, PartialEq, Serialize, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ListImportRows {
     /// Only these.

@@ -1,7 +1,7 @@
 //! Overrides over the wire.
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::domain::{Key, Override, OverrideSource, OverrideSubject};
 
@@ -42,7 +42,7 @@ pub struct OverridesSet {
 }
 
 /// Query of `DELETE /experiments/{idOrKey}/overrides`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DeleteOverride {
     /// What kind of id.
@@ -52,7 +52,7 @@ pub struct DeleteOverride {
 }
 
 /// Query of `GET /experiments/{idOrKey}/overrides`.
-#[derive(Debug, Clone, Default, Eq, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, Eq, PartialEq, Serialize, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ListOverrides {
     /// Only ids that contain this text.

@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::domain::{AssignmentMode, Metric, Prior, Status};
@@ -54,7 +54,7 @@ pub enum MultiVariant {
 }
 
 /// Which results are wanted; query of `GET /experiments/{idOrKey}/results`.
-#[derive(Debug, Clone, Eq, Hash, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Eq, Hash, PartialEq, Serialize, Deserialize, IntoParams, ToSchema)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct ResultsQuery {
     /// The first day that counts, in the time zone; all time where it is missing.

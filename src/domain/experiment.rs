@@ -47,7 +47,7 @@ impl AssignmentMode {
 }
 
 /// Which id is bucketed and counted.
-#[derive(Debug, Clone, Default, Eq, Hash, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, Eq, Hash, PartialEq, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub enum SubjectType {
     /// Any non-empty id of the mode (`ANY`): in profile mode the user id, else the device id.

@@ -85,6 +85,7 @@ pub fn router(state: AppState, time_limit: Duration, web_origins: &[String]) -> 
         .merge(sdks)
         .route("/healthz", get(system::health))
         .route("/readyz", get(system::readiness))
+        .route("/openapi.json", get(system::openapi))
         .route("/me", viewer(get(system::me)))
         .route("/warehouse", viewer(get(system::warehouse)))
         .route(

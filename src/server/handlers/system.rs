@@ -1,10 +1,12 @@
-//! `GET /healthz`, `/readyz`, `/me`, `/warehouse`.
+//! `GET /healthz`, `/readyz`, `/openapi.json`, `/me`, `/warehouse`.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
 
 use crate::api::system::{Health, Me, Readiness, WarehouseLogin};
 use crate::server::error::ApiError;
@@ -23,6 +25,12 @@ pub async fn health() -> Json<Health> {
         status: "ok".to_owned(),
         version: VERSION.to_owned(),
     })
+}
+
+/// The OpenAPI document.
+pub async fn openapi() -> impl IntoResponse {
+    static TEXT: LazyLock<String> = LazyLock::new(crate::api::openapi::text);
+    ([(header::CONTENT_TYPE, "application/json")], TEXT.as_str())
 }
 
 /// Whether requests can be served.
