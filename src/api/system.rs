@@ -52,6 +52,15 @@ pub struct Readiness {
     /// What is wrong with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub store_error: Option<String>,
+    /// Subjects of sticky experiments whose first variant is not in the store yet.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub sticky_pending: u64,
+    /// Those that did not fit into the queue while the store was away: this server forgets them when it ends.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub sticky_dropped: u64,
+    /// Why the last batch of them could not be written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sticky_error: Option<String>,
     /// Whether ClickHouse answers. Events are taken without it, results are not.
     pub warehouse: bool,
     /// Events that are acknowledged and not yet in ClickHouse.

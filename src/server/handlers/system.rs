@@ -38,10 +38,14 @@ pub async fn readiness(State(state): State<AppState>) -> (StatusCode, Json<Readi
     let (store, warehouse) = tokio::join!(ask_store(&state), state.link().ping());
     let (store_error, unreachable) = (store.err(), warehouse.err());
     let spool = state.ingest().stats();
+    let sticky = state.sticky().state();
     let readiness = Readiness {
         ready: spool.writable,
         store: store_error.is_none(),
         store_error,
+        sticky_pending: sticky.pending,
+        sticky_dropped: sticky.dropped,
+        sticky_error: sticky.error,
         warehouse: unreachable.is_none(),
         spooled_events: spool.spooled_events,
         spool_bytes: spool.spool_bytes,
