@@ -209,6 +209,15 @@ pub struct ExperimentList {
     pub experiments: Vec<Experiment>,
 }
 
+/// Query of `DELETE /experiments/{idOrKey}`: drafts only.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DeleteExperiment {
+    /// The version the decision was made from; may be in the header `If-Match` instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource_version: Option<u64>,
+}
+
 /// How many entries a page of the history has.
 pub const HISTORY_PAGE: u32 = 50;
 

@@ -77,6 +77,15 @@ pub struct UpdateFlag {
     pub comment: Option<String>,
 }
 
+/// Query of `GET /flags`.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ListFlags {
+    /// Whether archived ones are wanted too.
+    #[serde(default)]
+    pub archived: bool,
+}
+
 /// Answer of `GET /flags`, sorted by key.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]

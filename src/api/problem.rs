@@ -34,6 +34,12 @@ pub enum Code {
     IdempotencyConflict,
     /// SDKs cannot evaluate it by themselves as the server does; `errors` says why.
     NotExportable,
+    /// The data of this moment do not name the winner that was to be applied.
+    WinnerNotReady,
+    /// Nobody would administer a project any more.
+    LastAdmin,
+    /// Too many requests; try again after `Retry-After`.
+    RateLimited,
     /// The body is larger than allowed.
     TooLarge,
     /// The server cannot take events now; try again after `Retry-After`.
@@ -64,7 +70,10 @@ impl Code {
             | Self::VersionConflict
             | Self::BadTransition
             | Self::IdempotencyConflict
-            | Self::NotExportable => 409,
+            | Self::NotExportable
+            | Self::WinnerNotReady
+            | Self::LastAdmin => 409,
+            Self::RateLimited => 429,
             Self::TooLarge => 413,
             Self::Internal => 500,
             Self::SpoolFull | Self::WarehouseUnavailable | Self::StoreUnavailable | Self::ShuttingDown => 503,
@@ -87,6 +96,9 @@ impl Code {
             Self::BadTransition => "Not possible in this status",
             Self::IdempotencyConflict => "Key of another request",
             Self::NotExportable => "Not for local evaluation",
+            Self::WinnerNotReady => "No winner to apply",
+            Self::LastAdmin => "Last administrator",
+            Self::RateLimited => "Too many requests",
             Self::TooLarge => "Too large",
             Self::SpoolFull => "Event spool is full",
             Self::WarehouseUnavailable => "ClickHouse is not available",

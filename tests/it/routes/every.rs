@@ -8,7 +8,7 @@ use crate::support::server::{ADMIN, EDITOR, TestServer, VIEWER, send};
 use crate::support::store::each_store;
 
 /// Every route that asks for a token, with the least role that it takes.
-fn routes() -> Vec<(Method, &'static str, &'static str)> {
+pub(super) fn routes() -> Vec<(Method, &'static str, &'static str)> {
     vec![
         (Method::GET, "/me", "viewer"),
         (Method::GET, "/warehouse", "viewer"),
@@ -43,6 +43,41 @@ fn routes() -> Vec<(Method, &'static str, &'static str)> {
         (Method::POST, "/v1/vardata", "viewer"),
         (Method::POST, "/track", "editor"),
         (Method::POST, "/jobs/srm-guard", "admin"),
+        (Method::DELETE, "/experiments/x", "editor"),
+        (Method::POST, "/experiments/x/convert", "editor"),
+        (Method::POST, "/experiments/x/copy", "editor"),
+        (Method::POST, "/experiments/x/apply-winner", "editor"),
+        (Method::GET, "/organization", "viewer"),
+        (Method::PATCH, "/organization", "admin"),
+        (Method::GET, "/projects", "viewer"),
+        (Method::POST, "/projects", "admin"),
+        (Method::GET, "/projects/x", "viewer"),
+        (Method::PATCH, "/projects/x", "viewer"),
+        (Method::GET, "/tokens", "admin"),
+        (Method::POST, "/tokens", "admin"),
+        (Method::DELETE, "/tokens/x", "admin"),
+        (Method::GET, "/deployments", "viewer"),
+        (Method::POST, "/deployments", "admin"),
+        (Method::PATCH, "/deployments/x", "admin"),
+        (Method::POST, "/deployments/x/rotate", "admin"),
+        (Method::POST, "/deployments/x/revoke", "admin"),
+        (Method::GET, "/labs", "viewer"),
+        (Method::POST, "/labs", "editor"),
+        (Method::GET, "/labs/x", "viewer"),
+        (Method::PATCH, "/labs/x", "editor"),
+        (Method::GET, "/flags", "viewer"),
+        (Method::POST, "/flags", "editor"),
+        (Method::GET, "/flags/x", "viewer"),
+        (Method::PATCH, "/flags/x", "editor"),
+        (Method::PUT, "/flags/x/rules", "editor"),
+        (Method::GET, "/flags/x/overrides", "viewer"),
+        (Method::PUT, "/flags/x/overrides", "editor"),
+        (Method::DELETE, "/flags/x/overrides", "editor"),
+        (Method::GET, "/flags/x/history", "viewer"),
+        (Method::POST, "/flags/x/explain", "viewer"),
+        (Method::POST, "/flags/x/convert", "editor"),
+        (Method::POST, "/flags/x/copy", "editor"),
+        (Method::GET, "/audit", "viewer"),
     ]
 }
 
@@ -122,6 +157,26 @@ fn no_route_is_left_out_of_these_tests() {
         let known = OPEN.iter().any(|(_, known)| *known == path)
             || routes().iter().any(|(_, known, _)| *known == path);
         assert!(known, "{path} is not in `routes()`");
+    }
+}
+
+#[tokio::test]
+async fn no_method_is_left_out_of_these_tests() {
+    let server = TestServer::start().await;
+    let mut paths: Vec<&str> = routes().into_iter().map(|(_, path, _)| path).collect();
+    paths.sort_unstable();
+    paths.dedup();
+    for path in paths {
+        // A method that no route has: the answer lists those that there are.
+        let answer = send(server.request(Method::TRACE, path, ADMIN)).await;
+        let allowed = answer.header("allow").to_owned();
+        answer.problem(405, "method_not_allowed");
+        for method in allowed.split(',').map(str::trim).filter(|m| *m != "HEAD") {
+            let known = routes()
+                .iter()
+                .any(|(m, p, _)| m.as_str() == method && *p == path);
+            assert!(known, "{method} {path} is not in `routes()`");
+        }
     }
 }
 
