@@ -1,6 +1,7 @@
 //! Requests for assignments. The answer is an [`Assignment`], or an [`Explanation`] of one.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 pub use crate::domain::decision::{Assignment, Explanation};
 
@@ -12,7 +13,7 @@ pub const MAX_ASSIGNMENTS_PER_REQUEST: usize = 1_000;
 /// One request for a variant. `POST /experiments/assign` takes one, or a list of them.
 ///
 /// The user's fields stand beside `experimentId`, or below `user`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AssignRequest {
     /// The experiment's UUID, or its key.

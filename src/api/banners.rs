@@ -1,11 +1,12 @@
 //! What must be said above an experiment's results: one wording for the cockpit and the command line.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::results::Results;
 
 /// How loud a banner is.
-#[derive(Debug, Clone, Copy, Eq, Hash, PartialEq, Ord, PartialOrd, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Eq, Hash, PartialEq, Ord, PartialOrd, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum BannerKind {
     /// Red: the guard paused the experiment.
@@ -17,7 +18,7 @@ pub enum BannerKind {
 }
 
 /// One line above the results.
-#[derive(Debug, Clone, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Eq, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Banner {
     /// How loud it is.

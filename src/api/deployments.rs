@@ -1,12 +1,13 @@
 //! Deployments over the wire.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::domain::{Deployment, DeploymentKind};
 
 /// Body of `POST /deployments`. The answer is the [`Deployment`] with its key: the only time that a server's
 /// key is told.
-#[derive(Debug, Clone, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Eq, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CreateDeployment {
     /// Unique in the project.
@@ -16,7 +17,7 @@ pub struct CreateDeployment {
 }
 
 /// Body of `PATCH /deployments/{id}`.
-#[derive(Debug, Clone, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Eq, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct UpdateDeployment {
     /// The version the change was made from.
@@ -27,7 +28,7 @@ pub struct UpdateDeployment {
 }
 
 /// Body of `POST /deployments/{id}/rotate`; the answer carries the new key.
-#[derive(Debug, Clone, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Eq, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RotateKey {
     /// The version the decision was made from.
@@ -38,7 +39,7 @@ pub struct RotateKey {
 }
 
 /// Body of `POST /deployments/{id}/revoke`: no key of it is taken any more.
-#[derive(Debug, Clone, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Eq, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RevokeKey {
     /// The version the decision was made from.
@@ -49,7 +50,7 @@ pub struct RevokeKey {
 }
 
 /// A deployment with what names it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DeploymentRow {
     /// The deployment.
@@ -62,7 +63,7 @@ pub struct DeploymentRow {
 }
 
 /// Answer of `GET /deployments`, sorted by name.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DeploymentList {
     /// The project's deployments, revoked ones included.

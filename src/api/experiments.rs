@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::domain::{
@@ -11,7 +12,7 @@ use crate::domain::{
 };
 
 /// Body of `POST /experiments`. Only `name` is required.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CreateExperiment {
     /// The name that people read.
@@ -77,7 +78,7 @@ pub struct CreateExperiment {
 ///
 /// A field that may be empty is cleared by `null`. `status` is changed by its own endpoint, and
 /// `assignmentMode` never: it is read here only to refuse it by name.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct UpdateExperiment {
     /// The version the change was made from; a newer one on the server is a conflict.
@@ -160,7 +161,7 @@ where
 }
 
 /// Body of `POST /experiments/{idOrKey}/status`.
-#[derive(Debug, Clone, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Eq, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ChangeStatus {
     /// The status to move to.
@@ -182,7 +183,7 @@ pub struct ChangeStatus {
 }
 
 /// Body of `PUT /experiments/{idOrKey}/rules`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SetRules {
     /// The version the change was made from.
@@ -192,7 +193,7 @@ pub struct SetRules {
 }
 
 /// Query of `GET /experiments`.
-#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ListExperiments {
     /// Whether archived ones are wanted too.
@@ -201,18 +202,27 @@ pub struct ListExperiments {
 }
 
 /// Answer of `GET /experiments`, sorted by key.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ExperimentList {
     /// The project's experiments; archived ones only when they were asked for.
     pub experiments: Vec<Experiment>,
 }
 
+/// Query of `DELETE /experiments/{idOrKey}`: drafts only.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DeleteExperiment {
+    /// The version the decision was made from; may be in the header `If-Match` instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource_version: Option<u64>,
+}
+
 /// How many entries a page of the history has.
 pub const HISTORY_PAGE: u32 = 50;
 
 /// Query of `GET /experiments/{idOrKey}/history`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct HistoryQuery {
     /// Only entries before this one: the `nextBefore` of the page before.
@@ -227,7 +237,7 @@ pub struct HistoryQuery {
 }
 
 /// Answer of `GET /experiments/{idOrKey}/history`: newest first, 50 at a time.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct History {
     /// The entries of this page.
@@ -239,7 +249,7 @@ pub struct History {
 
 /// Body of `POST /experiments/{idOrKey}/apply-winner`. Which variant wins is computed by the server from the
 /// data of that moment; `winner` only has to agree.
-#[derive(Debug, Clone, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Eq, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ApplyWinner {
     /// The version the decision was made from.
@@ -252,7 +262,7 @@ pub struct ApplyWinner {
 }
 
 /// Answer to [`ApplyWinner`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WinnerApplied {
     /// The experiment, completed.
@@ -265,7 +275,7 @@ pub struct WinnerApplied {
 
 /// Body of `POST /experiments/{idOrKey}/copy` and `POST /flags/{key}/copy`. The caller needs the role editor
 /// in both projects.
-#[derive(Debug, Clone, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Eq, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CopyTo {
     /// Key of the project it is copied to; may be its own, with another `key`.

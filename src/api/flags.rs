@@ -1,12 +1,13 @@
 //! Flags over the wire.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::domain::{EvaluationMode, Experiment, Flag, Key, Percent, Rule, Variant};
 
 /// Body of `POST /flags`. Only `name` or `key` is required.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CreateFlag {
     /// The name that people read; the key where it is missing.
@@ -39,7 +40,7 @@ pub struct CreateFlag {
 }
 
 /// Body of `PATCH /flags/{idOrKey}`: what is there is changed, what is missing stays.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct UpdateFlag {
     /// The version the change was made from; a newer one on the server is a conflict.
@@ -76,8 +77,17 @@ pub struct UpdateFlag {
     pub comment: Option<String>,
 }
 
+/// Query of `GET /flags`.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ListFlags {
+    /// Whether archived ones are wanted too.
+    #[serde(default)]
+    pub archived: bool,
+}
+
 /// Answer of `GET /flags`, sorted by key.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FlagList {
     /// The project's flags; archived ones only when they were asked for.
@@ -85,7 +95,7 @@ pub struct FlagList {
 }
 
 /// A flag with the experiment that decides it, if there is one.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FlagRow {
     /// The flag.
@@ -100,7 +110,7 @@ pub struct FlagRow {
 
 /// Body of `POST /experiments/{idOrKey}/convert` (to a flag) and `POST /flags/{idOrKey}/convert` (to an
 /// experiment).
-#[derive(Debug, Clone, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Eq, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Convert {
     /// The version the decision was made from.
@@ -111,7 +121,7 @@ pub struct Convert {
 }
 
 /// Answer to [`Convert`].
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Converted {
     /// The flag.

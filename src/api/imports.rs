@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::domain::{Key, OverrideSubject};
@@ -20,7 +21,7 @@ pub const CHUNK_IDS: usize = 10_000;
 
 /// Query of `POST /experiments/{idOrKey}/override-imports`. The body is text: ids, one a line or
 /// with commas between them.
-#[derive(Debug, Clone, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Eq, PartialEq, Serialize, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct StartImport {
     /// The forced variant.
@@ -33,7 +34,7 @@ pub struct StartImport {
 }
 
 /// How far an import is.
-#[derive(Debug, Clone, Copy, Eq, Hash, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Eq, Hash, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ImportState {
     /// Nothing of it is in force.
@@ -49,7 +50,7 @@ pub enum ImportState {
 }
 
 /// An id that was refused.
-#[derive(Debug, Clone, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Eq, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Malformed {
     /// Its line, from 1.
@@ -61,7 +62,7 @@ pub struct Malformed {
 }
 
 /// What an import would do, or did, to the overrides.
-#[derive(Debug, Clone, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Eq, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ImportEffect {
     /// Subjects that had no override before.
@@ -75,7 +76,7 @@ pub struct ImportEffect {
 }
 
 /// A bulk import.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Import {
     /// What it is applied and undone by.
@@ -138,7 +139,7 @@ pub struct Import {
 }
 
 /// Body of `POST …/override-imports/{id}/apply` and `…/undo`.
-#[derive(Debug, Clone, Copy, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Eq, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ApplyChunks {
     /// How many chunks at most; all that are left where it is missing. Each chunk is a transaction of its own.
@@ -147,7 +148,7 @@ pub struct ApplyChunks {
 }
 
 /// What the import does to one id, or did if its chunk is in force.
-#[derive(Debug, Clone, Copy, Eq, Hash, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Eq, Hash, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RowEffect {
     /// It has no override.
@@ -159,7 +160,7 @@ pub enum RowEffect {
 }
 
 /// One id of an import.
-#[derive(Debug, Clone, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Eq, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ImportRow {
     /// The id.
@@ -172,7 +173,7 @@ pub struct ImportRow {
 }
 
 /// Query of `GET …/override-imports/{id}/rows`.
-#[derive(Debug, Clone, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Eq, PartialEq, Serialize, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ListImportRows {
     /// Only these.
@@ -190,7 +191,7 @@ pub struct ListImportRows {
 }
 
 /// A page of the dry run. The ids stand in the order of their bytes, as they are applied.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ImportRows {
     /// The ids of this page.
@@ -201,7 +202,7 @@ pub struct ImportRows {
 }
 
 /// Answer of `GET /experiments/{idOrKey}/override-imports`: the newest first, at most 50.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ImportList {
     /// The imports.

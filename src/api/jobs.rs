@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::domain::Key;
@@ -12,7 +13,7 @@ use super::results::SrmTest;
 pub const SRM_GUARD: &str = "srm-guard";
 
 /// Answer of `POST /jobs/srm-guard`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SrmGuardRun {
     /// When the run began.
@@ -22,7 +23,7 @@ pub struct SrmGuardRun {
 }
 
 /// One experiment that the guard looked at.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SrmChecked {
     /// The experiment.
@@ -39,7 +40,7 @@ pub struct SrmChecked {
 }
 
 /// What came of the guard's look at an experiment.
-#[derive(Debug, Clone, Copy, Eq, Hash, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Eq, Hash, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SrmOutcome {
     /// The observed split agrees with the configured one.

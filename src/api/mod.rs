@@ -14,6 +14,7 @@ pub mod imports;
 pub mod insights;
 pub mod jobs;
 pub mod ofrep;
+pub mod openapi;
 pub mod openpanel;
 pub mod overrides;
 pub mod problem;

@@ -16,13 +16,14 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use crate::domain::{Reason, User};
 
 use super::sdk_user::{self, Wrong};
 
 /// Body of an evaluation.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Request {
     /// Who asks, and what is known about them.
     #[serde(default)]
@@ -30,7 +31,7 @@ pub struct Request {
 }
 
 /// The OpenFeature reason of an answer.
-#[derive(Debug, Clone, Copy, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Eq, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum OpenReason {
     /// Everybody gets it.
@@ -58,7 +59,7 @@ impl From<Reason> for OpenReason {
 }
 
 /// One flag, evaluated.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Evaluation {
     /// The flag's key.
     pub key: String,
@@ -74,14 +75,14 @@ pub struct Evaluation {
 }
 
 /// Answer of a bulk evaluation.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Bulk {
     /// Every flag that the caller sees, sorted by key.
     pub flags: Vec<Evaluation>,
 }
 
 /// What went wrong, in OpenFeature's words.
-#[derive(Debug, Clone, Copy, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Eq, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ErrorCode {
     /// The body is not JSON.
@@ -97,7 +98,7 @@ pub enum ErrorCode {
 }
 
 /// An evaluation that failed.
-#[derive(Debug, Clone, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Eq, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Failure {
     /// The flag that was asked for; none in a bulk evaluation.
@@ -122,7 +123,7 @@ impl Failure {
 }
 
 /// Answer of `GET /ofrep/v1/configuration`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Configuration {
     /// `splitdeck`
@@ -132,7 +133,7 @@ pub struct Configuration {
 }
 
 /// What the server can do.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Capabilities {
     /// How clients learn of changes.
@@ -144,14 +145,14 @@ pub struct Capabilities {
 }
 
 /// How clients learn of changes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct CacheInvalidation {
     /// By asking again.
     pub polling: Polling,
 }
 
 /// Asking again.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Polling {
     /// Whether it makes sense.
@@ -161,7 +162,7 @@ pub struct Polling {
 }
 
 /// Which types of values there are.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FlagEvaluation {
     /// Their names in the protocol.
@@ -169,7 +170,7 @@ pub struct FlagEvaluation {
 }
 
 /// Whether server providers may keep answers.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Caching {
     /// Never: a decision is cheap, and a change holds at once.
     pub enabled: bool,

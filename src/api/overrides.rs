@@ -1,6 +1,7 @@
 //! Overrides over the wire.
 
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use crate::domain::{Key, Override, OverrideSource, OverrideSubject};
 
@@ -10,7 +11,7 @@ pub const MAX_OVERRIDES_PER_REQUEST: usize = 50_000;
 /// Body of `PUT /experiments/{idOrKey}/overrides`: sets the same variant for many subjects.
 ///
 /// Setting a subject again updates it; with the same variant that changes nothing.
-#[derive(Debug, Clone, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Eq, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SetOverrides {
     /// The forced variant.
@@ -29,7 +30,7 @@ fn fixed() -> OverrideSource {
 }
 
 /// Answer to [`SetOverrides`].
-#[derive(Debug, Clone, Copy, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Eq, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OverridesSet {
     /// Subjects that had no override before.
@@ -41,7 +42,7 @@ pub struct OverridesSet {
 }
 
 /// Query of `DELETE /experiments/{idOrKey}/overrides`.
-#[derive(Debug, Clone, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Eq, PartialEq, Serialize, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DeleteOverride {
     /// What kind of id.
@@ -51,7 +52,7 @@ pub struct DeleteOverride {
 }
 
 /// Query of `GET /experiments/{idOrKey}/overrides`.
-#[derive(Debug, Clone, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Eq, PartialEq, Serialize, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ListOverrides {
     /// Only ids that contain this text.
@@ -66,7 +67,7 @@ pub struct ListOverrides {
 }
 
 /// A page of overrides, sorted by subject type and id.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OverridePage {
     /// The overrides of this page.

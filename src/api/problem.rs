@@ -1,6 +1,7 @@
 //! Errors over the wire: problem details (RFC 9457).
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::domain::FieldError;
 
@@ -8,7 +9,7 @@ use crate::domain::FieldError;
 pub const PROBLEM_JSON: &str = "application/problem+json";
 
 /// What went wrong, as a stable word that clients can branch on.
-#[derive(Debug, Clone, Copy, Eq, Hash, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Eq, Hash, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Code {
     /// The body is not JSON, or not of the form that the endpoint takes.
@@ -33,6 +34,12 @@ pub enum Code {
     IdempotencyConflict,
     /// SDKs cannot evaluate it by themselves as the server does; `errors` says why.
     NotExportable,
+    /// The data of this moment do not name the winner that was to be applied.
+    WinnerNotReady,
+    /// Nobody would administer a project any more.
+    LastAdmin,
+    /// Too many requests; try again after `Retry-After`.
+    RateLimited,
     /// The body is larger than allowed.
     TooLarge,
     /// The server cannot take events now; try again after `Retry-After`.
@@ -63,7 +70,10 @@ impl Code {
             | Self::VersionConflict
             | Self::BadTransition
             | Self::IdempotencyConflict
-            | Self::NotExportable => 409,
+            | Self::NotExportable
+            | Self::WinnerNotReady
+            | Self::LastAdmin => 409,
+            Self::RateLimited => 429,
             Self::TooLarge => 413,
             Self::Internal => 500,
             Self::SpoolFull | Self::WarehouseUnavailable | Self::StoreUnavailable | Self::ShuttingDown => 503,
@@ -86,6 +96,9 @@ impl Code {
             Self::BadTransition => "Not possible in this status",
             Self::IdempotencyConflict => "Key of another request",
             Self::NotExportable => "Not for local evaluation",
+            Self::WinnerNotReady => "No winner to apply",
+            Self::LastAdmin => "Last administrator",
+            Self::RateLimited => "Too many requests",
             Self::TooLarge => "Too large",
             Self::SpoolFull => "Event spool is full",
             Self::WarehouseUnavailable => "ClickHouse is not available",
@@ -98,7 +111,7 @@ impl Code {
 }
 
 /// One refused field in a problem.
-#[derive(Debug, Clone, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Eq, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProblemField {
     /// Path of the field, such as `variants[1].key`.
@@ -125,7 +138,7 @@ impl From<FieldError> for ProblemField {
 }
 
 /// The body of every error answer.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Problem {
     /// `urn:splitdeck:problem:<code>`.

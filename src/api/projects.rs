@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::system::Role;
@@ -13,7 +14,7 @@ use crate::domain::{Environment, Key, Lab, Project};
 pub const PROJECT_HEADER: &str = "x-splitdeck-project";
 
 /// Answer of `GET /organization`: whose server this is.
-#[derive(Debug, Clone, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Eq, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Organization {
     /// Never changes.
@@ -27,7 +28,7 @@ pub struct Organization {
 }
 
 /// Body of `PATCH /organization`.
-#[derive(Debug, Clone, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Eq, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct UpdateOrganization {
     /// The version the change was made from.
@@ -41,7 +42,7 @@ pub struct UpdateOrganization {
 }
 
 /// Body of `POST /projects`.
-#[derive(Debug, Clone, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Eq, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CreateProject {
     /// Slug, such as `shop-prod`; unique.
@@ -58,7 +59,7 @@ pub struct CreateProject {
 }
 
 /// Body of `PATCH /projects/{idOrKey}`.
-#[derive(Debug, Clone, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Eq, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct UpdateProject {
     /// The version the change was made from.
@@ -75,7 +76,7 @@ pub struct UpdateProject {
 }
 
 /// A project with what the caller may do there and what is in it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProjectRow {
     /// The project.
@@ -92,7 +93,7 @@ pub struct ProjectRow {
 }
 
 /// Answer of `GET /projects`, sorted by key: those in which the caller has a role.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProjectList {
     /// The projects.
@@ -100,7 +101,7 @@ pub struct ProjectList {
 }
 
 /// Body of `POST /labs`.
-#[derive(Debug, Clone, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Eq, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CreateLab {
     /// Slug; unique in the project.
@@ -114,7 +115,7 @@ pub struct CreateLab {
 }
 
 /// Body of `PATCH /labs/{idOrKey}`.
-#[derive(Debug, Clone, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Eq, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct UpdateLab {
     /// The version the change was made from.
@@ -131,7 +132,7 @@ pub struct UpdateLab {
 }
 
 /// Answer of `GET /labs`, sorted by key. `DEFAULT` is always there and is none of them.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LabList {
     /// The project's labs.
@@ -139,7 +140,7 @@ pub struct LabList {
 }
 
 /// Body of `POST /tokens`: for administrators of every project that it names.
-#[derive(Debug, Clone, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Eq, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CreateToken {
     /// What the audit log writes as the actor; unique among those that are not revoked.
@@ -152,7 +153,7 @@ pub struct CreateToken {
 }
 
 /// A token, as it is listed: the token itself is nowhere.
-#[derive(Debug, Clone, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Eq, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TokenRow {
     /// What it is revoked by.
@@ -172,7 +173,7 @@ pub struct TokenRow {
 }
 
 /// Answer of `POST /tokens`: the only time that the token is told.
-#[derive(Clone, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Eq, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TokenMade {
     /// The token, as it is listed from now on.
@@ -192,7 +193,7 @@ impl std::fmt::Debug for TokenMade {
 }
 
 /// Answer of `GET /tokens`: those with a role in a project that the caller administers.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TokenList {
     /// The tokens, the newest first.

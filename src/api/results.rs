@@ -6,12 +6,13 @@
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::domain::{AssignmentMode, Metric, Prior, Status};
 
 /// Bucket of the time series.
-#[derive(Debug, Clone, Copy, Default, Eq, Hash, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Eq, Hash, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Interval {
     /// One minute: for what has just begun.
@@ -42,7 +43,7 @@ impl Interval {
 }
 
 /// What is done with a subject that was seen in more than one variant.
-#[derive(Debug, Clone, Copy, Default, Eq, Hash, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Eq, Hash, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum MultiVariant {
     /// Left out of the results (and counted apart).
@@ -53,7 +54,7 @@ pub enum MultiVariant {
 }
 
 /// Which results are wanted; query of `GET /experiments/{idOrKey}/results`.
-#[derive(Debug, Clone, Eq, Hash, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Eq, Hash, PartialEq, Serialize, Deserialize, IntoParams, ToSchema)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct ResultsQuery {
     /// The first day that counts, in the time zone; all time where it is missing.
@@ -90,7 +91,7 @@ impl Default for ResultsQuery {
 }
 
 /// All that is known of an experiment at one moment.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Results {
     /// The experiment.
@@ -148,7 +149,7 @@ pub struct Results {
 pub const INCONCLUSIVE: &str = "inconclusive";
 
 /// One arm.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ArmResult {
     /// The variant's key.
@@ -179,7 +180,7 @@ pub struct ArmResult {
 }
 
 /// What is inferred about one arm.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ArmPosterior {
     /// First parameter of the posterior Beta.
@@ -202,7 +203,7 @@ pub struct ArmPosterior {
 }
 
 /// Relative uplift over control: 0.1 is 10 % more.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Uplift {
     /// Posterior mean; none where it does not exist (a control posterior with α ≤ 1).
@@ -216,7 +217,7 @@ pub struct Uplift {
 }
 
 /// An interval for a difference of rates (this arm minus control).
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DifferenceInterval {
     /// Observed difference.
@@ -228,7 +229,7 @@ pub struct DifferenceInterval {
 }
 
 /// Exposures of one arm, counted exactly.
-#[derive(Debug, Clone, Copy, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Eq, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Exposures {
     /// Events attributed to the arm.
@@ -242,7 +243,7 @@ pub struct Exposures {
 }
 
 /// Subjects of a variant that the experiment does not have.
-#[derive(Debug, Clone, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Eq, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UnknownVariant {
     /// The name in the events.
@@ -252,7 +253,7 @@ pub struct UnknownVariant {
 }
 
 /// The test for a sample ratio mismatch, over subjects that were assigned at random.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Srm {
     /// The numbers; none while the test cannot be made, and `why_not` says why.
@@ -270,7 +271,7 @@ pub struct Srm {
 }
 
 /// Numbers of the test.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SrmTest {
     /// Statistic of the chi-square test.
@@ -286,7 +287,7 @@ pub struct SrmTest {
 }
 
 /// The floor under which no winner is named.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PowerFloor {
     /// Subjects (in event mode events) in all arms that count for the rate.
@@ -298,7 +299,7 @@ pub struct PowerFloor {
 }
 
 /// Counts over time.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Series {
     /// Width of a bucket.
@@ -308,7 +309,7 @@ pub struct Series {
 }
 
 /// One bucket.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SeriesPoint {
     /// When the bucket begins.
@@ -318,7 +319,7 @@ pub struct SeriesPoint {
 }
 
 /// One tracked event.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TrackedResult {
     /// The event and its filters.
@@ -332,7 +333,7 @@ pub struct TrackedResult {
 }
 
 /// Events by value of a property.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Breakdown {
     /// The property.
@@ -344,7 +345,7 @@ pub struct Breakdown {
 }
 
 /// One value of a property.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BreakdownRow {
     /// The value; none where the property is missing.
@@ -356,7 +357,7 @@ pub struct BreakdownRow {
 }
 
 /// One experiment's line in the list: what is happening now.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Overview {
     /// The experiment.
@@ -376,7 +377,7 @@ pub struct Overview {
 }
 
 /// The arm in front.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Leader {
     /// The variant's key.

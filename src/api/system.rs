@@ -1,12 +1,13 @@
 //! The server about itself: health, readiness, the project behind a token, the way to ClickHouse.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::domain::Project;
 use crate::domain::experiment::DEFAULT_MAX_VARIANTS;
 
 /// What a token may do. Each role includes the ones before it.
-#[derive(Debug, Clone, Copy, Eq, Hash, PartialEq, Ord, PartialOrd, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Eq, Hash, PartialEq, Ord, PartialOrd, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Reads.
@@ -30,7 +31,7 @@ impl Role {
 }
 
 /// Answer of `GET /healthz`: the process runs.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Health {
     /// Always `ok`.
@@ -40,7 +41,7 @@ pub struct Health {
 }
 
 /// Answer of `GET /readyz`; 200 when everything is ready, else 503.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Readiness {
     /// Whether requests can be served: configuration is loaded and the spool takes events.
@@ -51,6 +52,15 @@ pub struct Readiness {
     /// What is wrong with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub store_error: Option<String>,
+    /// Subjects of sticky experiments whose first variant is not in the store yet.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub sticky_pending: u64,
+    /// Those that did not fit into the queue while the store was away: this server forgets them when it ends.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub sticky_dropped: u64,
+    /// Why the last batch of them could not be written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sticky_error: Option<String>,
     /// Whether ClickHouse answers. Events are taken without it, results are not.
     pub warehouse: bool,
     /// Events that are acknowledged and not yet in ClickHouse.
@@ -75,7 +85,7 @@ fn is_zero(n: &u64) -> bool {
 }
 
 /// Answer of `GET /me`: who is asking, and where.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Me {
     /// Name of the token, as the audit log writes it.
@@ -101,7 +111,7 @@ fn default_max_variants() -> usize {
 /// Answer of `GET /warehouse`: how to read ClickHouse directly, with a user that can only read.
 ///
 /// The cockpit queries ClickHouse itself, so that a slow query never occupies the server.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WarehouseLogin {
     /// `http://127.0.0.1:8123`

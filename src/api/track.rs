@@ -3,12 +3,13 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 /// The most events of one `POST /track`.
 pub const MAX_EVENTS_PER_REQUEST: usize = 10_000;
 
 /// One event. `POST /track` takes one, or a list of them, plain or as `{"type":"track","payload":…}`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TrackEvent {
     /// The event's name.
@@ -46,7 +47,7 @@ pub struct TrackEvent {
 }
 
 /// A time in either of the two ways that clients send it.
-#[derive(Debug, Clone, Copy, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Eq, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(untagged)]
 pub enum EventTime {
     /// RFC 3339.
@@ -77,7 +78,7 @@ impl std::fmt::Display for EventTime {
 }
 
 /// Answer of `POST /track`: the events are durable.
-#[derive(Debug, Clone, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Eq, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Tracked {
     /// How many events were taken.
@@ -95,7 +96,7 @@ pub struct Tracked {
 }
 
 /// How many attributions count for no experiment, by cause.
-#[derive(Debug, Clone, Copy, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Eq, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Unattributed {
     /// There is no such experiment.

@@ -1,6 +1,8 @@
 //! The typed HTTP client of the API: one method an endpoint.
 
 pub mod error;
+mod imports;
+mod insights;
 mod objects;
 
 use std::fmt;
@@ -241,19 +243,6 @@ impl Client {
         body: &impl Serialize,
     ) -> Result<T, ClientError> {
         self.send(self.request(Method::POST, segments).json(body)).await
-    }
-
-    async fn patch<T: DeserializeOwned>(
-        &self,
-        segments: &[&str],
-        body: &impl Serialize,
-    ) -> Result<T, ClientError> {
-        self.send(self.request(Method::PATCH, segments).json(body)).await
-    }
-
-    /// Sends a request whose answer says nothing.
-    async fn gone(&self, request: RequestBuilder) -> Result<(), ClientError> {
-        self.send::<serde::de::IgnoredAny>(request).await.map(|_| ())
     }
 
     /// `GET /healthz`

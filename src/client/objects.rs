@@ -1,19 +1,16 @@
-//! Flags, deployments, projects, tokens, the audit log, insights, bulk imports.
-
-use std::time::Duration;
+//! The endpoints of flags, deployments, projects, labs, tokens, the audit log, and of what turns one object into
+//! another.
 
 use reqwest::Method;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use uuid::Uuid;
 
-use super::{Client, ClientError};
 use crate::api::assign::Explanation;
 use crate::api::audit::AuditQuery;
 use crate::api::deployments::{CreateDeployment, DeploymentList, RevokeKey, RotateKey, UpdateDeployment};
-use crate::api::experiments::{CopyTo, History, SetRules};
-use crate::api::flags::{Convert, Converted, CreateFlag, FlagList, FlagRow, UpdateFlag};
-use crate::api::imports::{
-    ApplyChunks, IDEMPOTENCY_KEY, Import, ImportList, ImportRows, ListImportRows, StartImport,
-};
-use crate::api::insights::Insight;
+use crate::api::experiments::{CopyTo, DeleteExperiment, History, HistoryQuery, SetRules};
+use crate::api::flags::{Convert, Converted, CreateFlag, FlagList, FlagRow, ListFlags, UpdateFlag};
 use crate::api::overrides::{DeleteOverride, ListOverrides, OverridePage, OverridesSet, SetOverrides};
 use crate::api::projects::{
     CreateLab, CreateProject, CreateToken, LabList, Organization, ProjectList, ProjectRow, TokenList,
@@ -21,25 +18,59 @@ use crate::api::projects::{
 };
 use crate::domain::{Deployment, Experiment, Flag, Lab, Project, User};
 
-/// How long the staging or applying of an import may take.
-const IMPORT_TIMEOUT: Duration = Duration::from_secs(600);
+use super::{Client, ClientError};
 
 impl Client {
-    /// `GET /flags`
-    ///
-    /// # Errors
-    /// See [`ClientError`]; so for every method below.
-    pub async fn flags(&self, archived: bool) -> Result<FlagList, ClientError> {
-        let query = crate::api::experiments::ListExperiments { archived };
-        self.get_with(&["flags"], &query).await
+    async fn patch<T: DeserializeOwned>(
+        &self,
+        segments: &[&str],
+        body: &impl Serialize,
+    ) -> Result<T, ClientError> {
+        self.send(self.request(Method::PATCH, segments).json(body)).await
     }
 
-    /// `GET /flags/{idOrKey}`
+    async fn delete(&self, segments: &[&str], query: &impl Serialize) -> Result<(), ClientError> {
+        let request = self.request(Method::DELETE, segments).query(query);
+        self.send::<serde::de::IgnoredAny>(request).await.map(|_| ())
+    }
+
+    /// `DELETE /experiments/{idOrKey}`
     ///
     /// # Errors
     /// See [`ClientError`].
-    pub async fn flag(&self, id_or_key: &str) -> Result<FlagRow, ClientError> {
-        self.get(&["flags", id_or_key]).await
+    pub async fn delete_experiment(&self, id_or_key: &str, version: u64) -> Result<(), ClientError> {
+        let query = DeleteExperiment {
+            resource_version: Some(version),
+        };
+        self.delete(&["experiments", id_or_key], &query).await
+    }
+
+    /// `POST /experiments/{idOrKey}/convert`
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn flag_of_experiment(
+        &self,
+        id_or_key: &str,
+        body: &Convert,
+    ) -> Result<Converted, ClientError> {
+        self.post(&["experiments", id_or_key, "convert"], body).await
+    }
+
+    /// `POST /experiments/{idOrKey}/copy`
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn copy_experiment(&self, id_or_key: &str, body: &CopyTo) -> Result<Experiment, ClientError> {
+        self.post(&["experiments", id_or_key, "copy"], body).await
+    }
+
+    /// `GET /flags`
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn flags(&self, archived: bool) -> Result<FlagList, ClientError> {
+        self.get_with(&["flags"], &ListFlags { archived }).await
     }
 
     /// `POST /flags`
@@ -48,6 +79,14 @@ impl Client {
     /// See [`ClientError`].
     pub async fn create_flag(&self, body: &CreateFlag) -> Result<Flag, ClientError> {
         self.post(&["flags"], body).await
+    }
+
+    /// `GET /flags/{idOrKey}`
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn flag(&self, id_or_key: &str) -> Result<FlagRow, ClientError> {
+        self.get(&["flags", id_or_key]).await
     }
 
     /// `PATCH /flags/{idOrKey}`
@@ -101,8 +140,15 @@ impl Client {
         id_or_key: &str,
         query: &DeleteOverride,
     ) -> Result<(), ClientError> {
-        let path = ["flags", id_or_key, "overrides"];
-        self.gone(self.request(Method::DELETE, &path).query(query)).await
+        self.delete(&["flags", id_or_key, "overrides"], query).await
+    }
+
+    /// `GET /flags/{idOrKey}/history`
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn flag_history(&self, id_or_key: &str, query: &HistoryQuery) -> Result<History, ClientError> {
+        self.get_with(&["flags", id_or_key, "history"], query).await
     }
 
     /// `POST /flags/{idOrKey}/explain`
@@ -113,11 +159,15 @@ impl Client {
         self.post(&["flags", id_or_key, "explain"], user).await
     }
 
-    /// `POST /flags/{idOrKey}/convert`: an experiment is made of it.
+    /// `POST /flags/{idOrKey}/convert`
     ///
     /// # Errors
     /// See [`ClientError`].
-    pub async fn convert_flag(&self, id_or_key: &str, body: &Convert) -> Result<Converted, ClientError> {
+    pub async fn experiment_of_flag(
+        &self,
+        id_or_key: &str,
+        body: &Convert,
+    ) -> Result<Converted, ClientError> {
         self.post(&["flags", id_or_key, "convert"], body).await
     }
 
@@ -129,26 +179,6 @@ impl Client {
         self.post(&["flags", id_or_key, "copy"], body).await
     }
 
-    /// `POST /experiments/{idOrKey}/convert`: a flag is made of it.
-    ///
-    /// # Errors
-    /// See [`ClientError`].
-    pub async fn convert_experiment(
-        &self,
-        id_or_key: &str,
-        body: &Convert,
-    ) -> Result<Converted, ClientError> {
-        self.post(&["experiments", id_or_key, "convert"], body).await
-    }
-
-    /// `POST /experiments/{idOrKey}/copy`
-    ///
-    /// # Errors
-    /// See [`ClientError`].
-    pub async fn copy_experiment(&self, id_or_key: &str, body: &CopyTo) -> Result<Experiment, ClientError> {
-        self.post(&["experiments", id_or_key, "copy"], body).await
-    }
-
     /// `GET /deployments`
     ///
     /// # Errors
@@ -157,7 +187,7 @@ impl Client {
         self.get(&["deployments"]).await
     }
 
-    /// `POST /deployments`: the answer has the key.
+    /// `POST /deployments`
     ///
     /// # Errors
     /// See [`ClientError`].
@@ -177,7 +207,7 @@ impl Client {
         self.patch(&["deployments", id], body).await
     }
 
-    /// `POST /deployments/{id}/rotate`: the answer has the new key.
+    /// `POST /deployments/{id}/rotate`
     ///
     /// # Errors
     /// See [`ClientError`].
@@ -189,7 +219,7 @@ impl Client {
     ///
     /// # Errors
     /// See [`ClientError`].
-    pub async fn revoke_key(&self, id: &str, body: &RevokeKey) -> Result<Deployment, ClientError> {
+    pub async fn revoke_deployment(&self, id: &str, body: &RevokeKey) -> Result<Deployment, ClientError> {
         self.post(&["deployments", id, "revoke"], body).await
     }
 
@@ -217,20 +247,20 @@ impl Client {
         self.get(&["projects"]).await
     }
 
-    /// `GET /projects/{idOrKey}`
-    ///
-    /// # Errors
-    /// See [`ClientError`].
-    pub async fn project(&self, id_or_key: &str) -> Result<ProjectRow, ClientError> {
-        self.get(&["projects", id_or_key]).await
-    }
-
     /// `POST /projects`
     ///
     /// # Errors
     /// See [`ClientError`].
     pub async fn create_project(&self, body: &CreateProject) -> Result<Project, ClientError> {
         self.post(&["projects"], body).await
+    }
+
+    /// `GET /projects/{idOrKey}`
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn project(&self, id_or_key: &str) -> Result<ProjectRow, ClientError> {
+        self.get(&["projects", id_or_key]).await
     }
 
     /// `PATCH /projects/{idOrKey}`
@@ -253,20 +283,20 @@ impl Client {
         self.get(&["labs"]).await
     }
 
-    /// `GET /labs/{idOrKey}`
-    ///
-    /// # Errors
-    /// See [`ClientError`].
-    pub async fn lab(&self, id_or_key: &str) -> Result<Lab, ClientError> {
-        self.get(&["labs", id_or_key]).await
-    }
-
     /// `POST /labs`
     ///
     /// # Errors
     /// See [`ClientError`].
     pub async fn create_lab(&self, body: &CreateLab) -> Result<Lab, ClientError> {
         self.post(&["labs"], body).await
+    }
+
+    /// `GET /labs/{idOrKey}`
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn lab(&self, id_or_key: &str) -> Result<Lab, ClientError> {
+        self.get(&["labs", id_or_key]).await
     }
 
     /// `PATCH /labs/{idOrKey}`
@@ -285,7 +315,7 @@ impl Client {
         self.get(&["tokens"]).await
     }
 
-    /// `POST /tokens`: the answer has the token.
+    /// `POST /tokens`
     ///
     /// # Errors
     /// See [`ClientError`].
@@ -297,122 +327,15 @@ impl Client {
     ///
     /// # Errors
     /// See [`ClientError`].
-    pub async fn revoke_token(&self, id: &str) -> Result<(), ClientError> {
-        self.gone(self.request(Method::DELETE, &["tokens", id])).await
+    pub async fn revoke_token(&self, id: Uuid) -> Result<(), ClientError> {
+        self.delete(&["tokens", &id.to_string()], &()).await
     }
 
-    /// `GET /audit`: a page of the audit log of the project, newest first.
+    /// `GET /audit`
     ///
     /// # Errors
     /// See [`ClientError`].
     pub async fn audit(&self, query: &AuditQuery) -> Result<History, ClientError> {
         self.get_with(&["audit"], query).await
-    }
-
-    /// `GET /experiments/{idOrKey}/insight`: the saved summary; a 404 while there is none.
-    ///
-    /// # Errors
-    /// See [`ClientError`].
-    pub async fn insight(&self, id_or_key: &str) -> Result<Insight, ClientError> {
-        self.get(&["experiments", id_or_key, "insight"]).await
-    }
-
-    /// `POST /experiments/{idOrKey}/insight`: writes the summary anew.
-    ///
-    /// # Errors
-    /// See [`ClientError`].
-    pub async fn write_insight(&self, id_or_key: &str) -> Result<Insight, ClientError> {
-        let path = ["experiments", id_or_key, "insight"];
-        self.send(self.request(Method::POST, &path)).await
-    }
-
-    /// `GET /experiments/{idOrKey}/override-imports`
-    ///
-    /// # Errors
-    /// See [`ClientError`].
-    pub async fn imports(&self, id_or_key: &str) -> Result<ImportList, ClientError> {
-        self.get(&["experiments", id_or_key, "override-imports"]).await
-    }
-
-    /// `GET /experiments/{idOrKey}/override-imports/{import}`
-    ///
-    /// # Errors
-    /// See [`ClientError`].
-    pub async fn import(&self, id_or_key: &str, import: &str) -> Result<Import, ClientError> {
-        self.get(&["experiments", id_or_key, "override-imports", import])
-            .await
-    }
-
-    /// `POST /experiments/{idOrKey}/override-imports`: stages ids and makes the dry run. Sending them again under
-    /// the same `idempotency_key` changes nothing.
-    ///
-    /// # Errors
-    /// See [`ClientError`].
-    pub async fn start_import(
-        &self,
-        id_or_key: &str,
-        query: &StartImport,
-        idempotency_key: &str,
-        ids: impl Into<reqwest::Body>,
-    ) -> Result<Import, ClientError> {
-        let request = self
-            .request(Method::POST, &["experiments", id_or_key, "override-imports"])
-            .query(query)
-            .header(IDEMPOTENCY_KEY, idempotency_key)
-            .header(reqwest::header::CONTENT_TYPE, "text/plain; charset=utf-8");
-        self.send(request.body(ids).timeout(IMPORT_TIMEOUT)).await
-    }
-
-    /// `GET /experiments/{idOrKey}/override-imports/{import}/rows`
-    ///
-    /// # Errors
-    /// See [`ClientError`].
-    pub async fn import_rows(
-        &self,
-        id_or_key: &str,
-        import: &str,
-        query: &ListImportRows,
-    ) -> Result<ImportRows, ClientError> {
-        let path = ["experiments", id_or_key, "override-imports", import, "rows"];
-        self.get_with(&path, query).await
-    }
-
-    /// `POST /experiments/{idOrKey}/override-imports/{import}/apply`
-    ///
-    /// # Errors
-    /// See [`ClientError`].
-    pub async fn apply_import(
-        &self,
-        id_or_key: &str,
-        import: &str,
-        body: ApplyChunks,
-    ) -> Result<Import, ClientError> {
-        let path = ["experiments", id_or_key, "override-imports", import, "apply"];
-        let request = self.request(Method::POST, &path).json(&body);
-        self.send(request.timeout(IMPORT_TIMEOUT)).await
-    }
-
-    /// `POST /experiments/{idOrKey}/override-imports/{import}/undo`
-    ///
-    /// # Errors
-    /// See [`ClientError`].
-    pub async fn undo_import(
-        &self,
-        id_or_key: &str,
-        import: &str,
-        body: ApplyChunks,
-    ) -> Result<Import, ClientError> {
-        let path = ["experiments", id_or_key, "override-imports", import, "undo"];
-        let request = self.request(Method::POST, &path).json(&body);
-        self.send(request.timeout(IMPORT_TIMEOUT)).await
-    }
-
-    /// `DELETE /experiments/{idOrKey}/override-imports/{import}`: a staged one is forgotten.
-    ///
-    /// # Errors
-    /// See [`ClientError`].
-    pub async fn forget_import(&self, id_or_key: &str, import: &str) -> Result<(), ClientError> {
-        let path = ["experiments", id_or_key, "override-imports", import];
-        self.gone(self.request(Method::DELETE, &path)).await
     }
 }

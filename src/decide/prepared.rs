@@ -1,5 +1,7 @@
 //! The decision: an experiment, compiled, asked for one subject.
 
+use std::sync::Arc;
+
 use uuid::Uuid;
 
 use super::condition;
@@ -53,6 +55,8 @@ pub struct Prepared {
     mode: AssignmentMode,
     subject_type: SubjectType,
     variants: Vec<Arm>,
+    /// The keys of `variants`, in their order.
+    keys: Arc<Vec<Key>>,
     control: usize,
     default: usize,
     winner: Option<usize>,
@@ -187,6 +191,7 @@ impl Prepared {
                     payload: v.payload.clone(),
                 })
                 .collect(),
+            keys: Arc::new(experiment.variants.iter().map(|v| v.key.clone()).collect()),
             control,
             default,
             winner,
@@ -203,6 +208,42 @@ impl Prepared {
     /// The same with another reason for what it serves while it is not active.
     pub(super) fn inactive_for(self, inactive: Reason) -> Self {
         Self { inactive, ..self }
+    }
+
+    /// UUID of the experiment.
+    #[must_use]
+    pub fn id(&self) -> Uuid {
+        self.id
+    }
+
+    /// Whether a subject keeps its first variant when the split changes.
+    #[must_use]
+    pub fn is_sticky(&self) -> bool {
+        self.sticky
+    }
+
+    /// Whether it decides, or may do so again: it is not completed, ended or archived.
+    #[must_use]
+    pub fn may_decide(&self) -> bool {
+        matches!(self.status, Status::Draft | Status::Active | Status::Paused)
+    }
+
+    /// Who is bucketed and counted.
+    #[must_use]
+    pub fn subject<'a>(&self, user: &'a User) -> Subject<'a> {
+        subject(self.mode, &self.subject_type, user)
+    }
+
+    /// The keys of the variants, as [`Outcome::variant`] counts them.
+    #[must_use]
+    pub fn keys(&self) -> &Arc<Vec<Key>> {
+        &self.keys
+    }
+
+    /// Whether it has a variant with this key, whatever its case.
+    #[must_use]
+    pub fn has_variant(&self, key: &str) -> bool {
+        self.index(key).is_some()
     }
 
     /// Whether a decision with this experiment may be recorded at all; not once it has ended.

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// Writes the enum of actions with their words on the wire.
@@ -110,6 +111,15 @@ impl From<&str> for AuditAction {
     }
 }
 
+impl utoipa::PartialSchema for AuditAction {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        let text = utoipa::openapi::ObjectBuilder::new().schema_type(utoipa::openapi::schema::Type::String);
+        text.enum_values(Some(WORDS.iter().copied())).into()
+    }
+}
+
+impl ToSchema for AuditAction {}
+
 impl Serialize for AuditAction {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
@@ -133,7 +143,7 @@ fn of_entry<'de, D: Deserializer<'de>>(deserializer: D) -> Result<AuditAction, D
 }
 
 /// One field's change.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Change {
     /// Path of the field, such as `variants.treatment.trafficPct`.
@@ -145,7 +155,7 @@ pub struct Change {
 }
 
 /// One line of the audit log.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AuditEntry {
     /// Rises with time; what pages are cut at.

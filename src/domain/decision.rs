@@ -4,10 +4,11 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// Why a variant was served.
-#[derive(Debug, Clone, Copy, Eq, Hash, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Eq, Hash, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// An override for the user or the device.
@@ -52,7 +53,7 @@ impl Reason {
 }
 
 /// What is to be attached to the properties of every tracked event.
-#[derive(Debug, Clone, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Eq, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Attribution {
     /// The experiment's id.
     #[serde(rename = "__experimentId")]
@@ -75,7 +76,7 @@ pub struct Attribution {
 }
 
 /// The answer: always a variant.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Assignment {
     /// The experiment's id.
@@ -97,7 +98,7 @@ pub struct Assignment {
 }
 
 /// One step of a decision, in the order they are tried.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "step", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum ExplainStep {
     /// The status alone decided, or let the decision go on.
@@ -175,7 +176,7 @@ pub enum ExplainStep {
 }
 
 /// One condition of a rule as it was tried.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ExplainCondition {
     /// `profile.country is TH`
@@ -189,7 +190,7 @@ pub struct ExplainCondition {
 /// Answer of `POST /experiments/{idOrKey}/explain`: the decision and how it came about.
 ///
 /// Nothing is recorded by asking.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Explanation {
     /// The decision, exactly as `assign` answers it.

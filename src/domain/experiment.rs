@@ -5,6 +5,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{Cohort, FieldError, Key, Metric, Percent, Rule, SecondaryEvent, Status, Variant};
@@ -21,7 +22,7 @@ pub const DEFAULT_MAX_VARIANTS: usize = 4;
 pub const DEFAULT_LAB: &str = "DEFAULT";
 
 /// What is assigned: a person, a visit, or each event anew. Fixed at creation.
-#[derive(Debug, Clone, Copy, Default, Eq, Hash, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Eq, Hash, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AssignmentMode {
     /// Sticky for a person, across visits.
@@ -70,6 +71,16 @@ impl From<String> for SubjectType {
     }
 }
 
+impl utoipa::PartialSchema for SubjectType {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        let text = utoipa::openapi::ObjectBuilder::new().schema_type(utoipa::openapi::schema::Type::String);
+        let says = "`ANY`, the name of an id such as `customer_id`, or `group:<type>`";
+        text.description(Some(says)).into()
+    }
+}
+
+impl ToSchema for SubjectType {}
+
 impl From<SubjectType> for String {
     fn from(subject: SubjectType) -> Self {
         subject.to_string()
@@ -87,7 +98,7 @@ impl fmt::Display for SubjectType {
 }
 
 /// Why an experiment was ended.
-#[derive(Debug, Clone, Copy, Eq, Hash, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Eq, Hash, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EndedReason {
     /// It reached its aim.
@@ -103,7 +114,7 @@ pub enum EndedReason {
 }
 
 /// Who paused an experiment.
-#[derive(Debug, Clone, Copy, Eq, Hash, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Eq, Hash, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PauseCause {
     /// A person.
@@ -113,7 +124,7 @@ pub enum PauseCause {
 }
 
 /// The Beta(a, b) prior of every arm's rate.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Prior {
     /// Conversions believed in beforehand; positive.
     pub a: f64,
@@ -135,7 +146,7 @@ impl Default for Prior {
 }
 
 /// An experiment with everything that is configured about it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Experiment {
     /// Never changes; what `POST /experiments/assign` and `__experimentId` carry.

@@ -3,9 +3,10 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// How a field is compared with a value.
-#[derive(Debug, Clone, Copy, Eq, Hash, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Eq, Hash, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Operator {
     /// The same text.
@@ -141,7 +142,7 @@ pub fn property_text(value: &serde_json::Value) -> Option<String> {
 }
 
 /// One condition on a property of an event.
-#[derive(Debug, Clone, Eq, Hash, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Eq, Hash, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Filter {
     /// The property; `properties.plan` and `plan` mean the same.
@@ -151,6 +152,7 @@ pub struct Filter {
     /// With what; not looked at by `isNull` and `isNotNull`. Numbers and booleans are taken as their
     /// JSON text.
     #[serde(default, deserialize_with = "value_text")]
+    #[schema(value_type = Object)]
     pub value: String,
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{Cohort, FieldError, Key, Percent, Rule, Variant};
@@ -14,7 +15,7 @@ pub const OFF: &str = "off";
 pub const ON: &str = "on";
 
 /// Where a flag is evaluated.
-#[derive(Debug, Clone, Copy, Default, Eq, Hash, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Eq, Hash, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EvaluationMode {
     /// By the server, for each request.
@@ -36,7 +37,7 @@ impl EvaluationMode {
 }
 
 /// A flag with everything that is configured about it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Flag {
     /// Never changes.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::FieldError;
 
@@ -14,8 +15,9 @@ pub const MAX_KEY_LENGTH: usize = 200;
 ///
 /// Two keys that differ in case only name the same object, yet the case is kept as it was written:
 /// the hash of an assignment is taken over the exact text.
-#[derive(Debug, Clone, Eq, Hash, PartialEq, Ord, PartialOrd, Serialize, Deserialize)]
+#[derive(Debug, Clone, Eq, Hash, PartialEq, Ord, PartialOrd, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schema(value_type = String, max_length = 200, pattern = "^[A-Za-z0-9._-]{1,200}$", example = "checkout-cta")]
 pub struct Key(String);
 
 impl Key {

@@ -1,11 +1,12 @@
 //! What is measured: events with filters.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::Filter;
 
 /// An event name, narrowed by filters that all must pass.
-#[derive(Debug, Clone, Eq, Hash, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Eq, Hash, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Metric {
     /// The event's name, exactly as it is tracked.
@@ -26,7 +27,7 @@ impl Metric {
 }
 
 /// The first step of a two-step conversion, which can be switched off without losing it.
-#[derive(Debug, Clone, Eq, Hash, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Eq, Hash, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SecondaryEvent {
     /// The event and its filters.

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::FieldError;
 
@@ -10,8 +11,11 @@ use super::FieldError;
 ///
 /// Held in basis points (0 to 10,000), so that sums and slot boundaries are exact; on the wire a JSON
 /// number in percent (`12.5`).
-#[derive(Debug, Clone, Copy, Default, Eq, Hash, PartialEq, Ord, PartialOrd, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, Default, Eq, Hash, PartialEq, Ord, PartialOrd, Serialize, Deserialize, ToSchema,
+)]
 #[serde(try_from = "f64", into = "f64")]
+#[schema(value_type = f64, minimum = 0, maximum = 100, example = 12.5)]
 pub struct Percent(u16);
 
 impl Percent {

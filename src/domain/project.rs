@@ -1,12 +1,13 @@
 //! Projects: one product in one environment.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::Key;
 
 /// How careful one must be in a project; decides the colour and the word in the cockpit's header.
-#[derive(Debug, Clone, Copy, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Eq, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Environment {
     /// A person's own machine, or a demo.
@@ -31,7 +32,7 @@ impl Environment {
 }
 
 /// One product in one environment. Every object lives in exactly one project.
-#[derive(Debug, Clone, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Eq, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Project {
     /// Never changes; what events are stored under.

@@ -2,12 +2,13 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{Key, Operator};
 
 /// Whose data a condition looks at.
-#[derive(Debug, Clone, Copy, Eq, Hash, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Eq, Hash, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
     /// The person: their properties, ids and groups.
@@ -31,7 +32,7 @@ impl Scope {
 }
 
 /// One condition of a rule: `profile.country is TH`.
-#[derive(Debug, Clone, Eq, Hash, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Eq, Hash, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Condition {
     /// Whose data.
@@ -43,11 +44,12 @@ pub struct Condition {
     pub operator: Operator,
     /// With what.
     #[serde(default, deserialize_with = "super::filter::value_text")]
+    #[schema(value_type = Object)]
     pub value: String,
 }
 
 /// Routes every subject that passes all its conditions into one variant.
-#[derive(Debug, Clone, Eq, Hash, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Eq, Hash, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Rule {
     /// What a decision names as `ruleId`. Made by the server where it is missing.
@@ -67,7 +69,7 @@ pub struct Rule {
 pub const MAX_SUBJECT_ID_LENGTH: usize = 512;
 
 /// What kind of id an override is for.
-#[derive(Debug, Clone, Copy, Eq, Hash, PartialEq, Ord, PartialOrd, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Eq, Hash, PartialEq, Ord, PartialOrd, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OverrideSubject {
     /// A user id.
@@ -88,7 +90,7 @@ impl OverrideSubject {
 }
 
 /// How an override came to be.
-#[derive(Debug, Clone, Copy, Eq, Hash, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Eq, Hash, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OverrideSource {
     /// Entered one by one.
@@ -109,7 +111,7 @@ impl OverrideSource {
 }
 
 /// Forces one subject into one variant. Unique for (experiment, `subjectType`, `subjectId`).
-#[derive(Debug, Clone, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Eq, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Override {
     /// What kind of id.

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use utoipa::ToSchema;
 
 use super::{Key, Percent};
 
@@ -9,7 +10,7 @@ use super::{Key, Percent};
 pub const SLOTS: u32 = 42_949_673;
 
 /// A half-open range of slots, `start..end`.
-#[derive(Debug, Clone, Copy, Eq, Hash, PartialEq, Ord, PartialOrd, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Eq, Hash, PartialEq, Ord, PartialOrd, Serialize, Deserialize, ToSchema)]
 pub struct SlotRange {
     /// The first slot of the range.
     pub start: u32,
@@ -38,13 +39,14 @@ impl SlotRange {
 }
 
 /// What one variant owns in a cohort.
-#[derive(Debug, Clone, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Eq, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CohortVariant {
     /// The variant's key.
     pub variant: Key,
     /// Its share; on the wire a fraction from 0 to 1.
     #[serde(serialize_with = "write_fraction", deserialize_with = "read_fraction")]
+    #[schema(value_type = f64, minimum = 0, maximum = 1)]
     pub split: Percent,
     /// The slots it owns: sorted, disjoint, not empty.
     #[serde(default)]
@@ -52,7 +54,7 @@ pub struct CohortVariant {
 }
 
 /// The split from one moment on. A change of the split while active appends a cohort.
-#[derive(Debug, Clone, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Eq, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Cohort {
     /// 1 for the first one, then one more each time.

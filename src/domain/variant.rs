@@ -1,11 +1,12 @@
 //! Variants: what an experiment can serve.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{Key, Percent};
 
 /// One arm of an experiment.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Variant {
     /// The name that code and events use (`__variantId`); unique in the experiment, case-insensitive.

@@ -6,7 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::stream::{self, Stream};
 use jiff::Timestamp;
+use tokio::io::AsyncReadExt as _;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use uuid::Uuid;
@@ -29,6 +31,8 @@ use crate::config::Access;
 const API_LIMIT: Duration = Duration::from_secs(10);
 /// How long a step of a bulk import may take.
 const IMPORT_LIMIT: Duration = Duration::from_secs(630);
+/// How much of a bulk import is read at once while it is sent.
+const UPLOAD_PIECE: usize = 256 << 10;
 /// How long ClickHouse may take: longer than the limit of its queries, whose own error says more.
 const WAREHOUSE_LIMIT: Duration = Duration::from_secs(35);
 
@@ -325,14 +329,14 @@ async fn import_step(client: &Client, id: Uuid, step: ImportStep) -> Result<Opti
             let refused = |message| Failure::new(Service::Api, FailureKind::Refused, message);
             let dir = intake::directory().map_err(refused)?;
             let path = intake::file(&dir, id, intake);
-            let ids = tokio::fs::read(&path).await.map_err(|error| {
+            let file = tokio::fs::File::open(&path).await.map_err(|error| {
                 let path = path.display();
                 refused(format!(
                     "cannot read the ids from {path}: {error}; paste them again"
                 ))
             })?;
             client
-                .start_import(&experiment, &query, &intake.to_string(), ids)
+                .start_import(&experiment, &query, Some(&intake.to_string()), pieces(file))
                 .await
                 .map_err(failed)?
         }
@@ -355,6 +359,22 @@ async fn import_step(client: &Client, id: Uuid, step: ImportStep) -> Result<Opti
     Ok(Some(Box::new(import)))
 }
 
+/// A file in pieces, as it is read.
+fn pieces(file: tokio::fs::File) -> impl Stream<Item = std::io::Result<Vec<u8>>> + Send {
+    stream::unfold(Some(file), |file| async {
+        let mut file = file?;
+        let mut piece = vec![0; UPLOAD_PIECE];
+        match file.read(&mut piece).await {
+            Ok(0) => None,
+            Ok(n) => {
+                piece.truncate(n);
+                Some((Ok(piece), Some(file)))
+            }
+            Err(error) => Some((Err(error), None)),
+        }
+    })
+}
+
 async fn change_of(client: &Client, change: Change) -> Result<Changed, ClientError> {
     Ok(match change {
         Change::CreateFlag(body) => Changed::Flag(Box::new(client.create_flag(&body).await?)),
@@ -362,7 +382,7 @@ async fn change_of(client: &Client, change: Change) -> Result<Changed, ClientErr
             Changed::Flag(Box::new(client.update_flag(&id.to_string(), &body).await?))
         }
         Change::ConvertFlag(id, body) => {
-            Changed::Converted(Box::new(client.convert_flag(&id.to_string(), &body).await?))
+            Changed::Converted(Box::new(client.experiment_of_flag(&id.to_string(), &body).await?))
         }
         Change::CopyFlag(id, body) => {
             Changed::Flag(Box::new(client.copy_flag(&id.to_string(), &body).await?))
@@ -375,7 +395,7 @@ async fn change_of(client: &Client, change: Change) -> Result<Changed, ClientErr
             Changed::Gone
         }
         Change::ConvertExperiment(id, body) => {
-            Changed::Converted(Box::new(client.convert_experiment(&id.to_string(), &body).await?))
+            Changed::Converted(Box::new(client.flag_of_experiment(&id.to_string(), &body).await?))
         }
         Change::CopyExperiment(id, body) => {
             Changed::Experiment(Box::new(client.copy_experiment(&id.to_string(), &body).await?))
@@ -390,7 +410,7 @@ async fn change_of(client: &Client, change: Change) -> Result<Changed, ClientErr
             Changed::Deployment(Box::new(client.rotate_key(&id.to_string(), &body).await?))
         }
         Change::RevokeKey(id, body) => {
-            Changed::Deployment(Box::new(client.revoke_key(&id.to_string(), &body).await?))
+            Changed::Deployment(Box::new(client.revoke_deployment(&id.to_string(), &body).await?))
         }
         Change::CreateProject(body) => Changed::Project(Box::new(client.create_project(&body).await?)),
         Change::UpdateProject(id, body) => {
@@ -398,7 +418,7 @@ async fn change_of(client: &Client, change: Change) -> Result<Changed, ClientErr
         }
         Change::CreateToken(body) => Changed::Token(Box::new(client.create_token(&body).await?)),
         Change::RevokeToken(id) => {
-            client.revoke_token(&id.to_string()).await?;
+            client.revoke_token(id).await?;
             Changed::Gone
         }
     })

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use crate::domain::{AuditAction, Change, Experiment};
+use crate::domain::{AuditAction, Change};
 
 /// Fields that change with everything and say nothing.
 const BOOKKEEPING: [&str; 3] = ["resourceVersion", "updatedAt", "statusChangedAt"];
@@ -24,16 +24,11 @@ pub fn changes(from: &Value, to: &Value) -> Vec<Change> {
     found
 }
 
-/// All changes between two states of an experiment; `from` is none when it was just created.
-///
-/// # Errors
-/// When an experiment cannot be written as JSON.
-pub fn of_experiment(from: Option<&Experiment>, to: &Experiment) -> Result<Vec<Change>, serde_json::Error> {
-    let from = match from {
-        Some(from) => document(from)?,
-        None => Value::Object(Map::new()),
-    };
-    Ok(changes(&from, &document(to)?))
+/// All changes between two states of an object as JSON; `from` is none when it was just created.
+#[must_use]
+pub fn of(from: Option<Value>, to: Value) -> Vec<Change> {
+    let from = from.map_or_else(|| Value::Object(Map::new()), document);
+    changes(&from, &document(to))
 }
 
 /// The action that a changed field belongs to.
@@ -46,10 +41,9 @@ pub fn action_of(field: &str) -> AuditAction {
     }
 }
 
-/// The JSON of an experiment as far as the audit log is concerned: without bookkeeping, and with the
-/// shares of a cohort in the place of its slots.
-fn document(experiment: &Experiment) -> Result<Value, serde_json::Error> {
-    let mut value = serde_json::to_value(experiment)?;
+/// An object as far as the audit log is concerned: without bookkeeping, and with the shares of a cohort in
+/// the place of its slots.
+fn document(mut value: Value) -> Value {
     if let Value::Object(fields) = &mut value {
         for name in BOOKKEEPING {
             fields.remove(name);
@@ -73,7 +67,7 @@ fn document(experiment: &Experiment) -> Result<Value, serde_json::Error> {
             }
         }
     }
-    Ok(value)
+    value
 }
 
 fn compare(path: &str, from: &Value, to: &Value, found: &mut Vec<Change>) {

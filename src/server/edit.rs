@@ -2,6 +2,9 @@
 //!
 //! Pure functions; [`super::registry`] carries them out.
 
+pub mod convert;
+pub mod flag;
+
 use jiff::Timestamp;
 use uuid::Uuid;
 

@@ -90,6 +90,18 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for VersionedBody<T> {
     }
 }
 
+/// The version in the header `If-Match`, of requests without a body.
+#[derive(Debug)]
+pub struct Expected(pub Option<u64>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Expected {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
+        if_match(&parts.headers).map(Self)
+    }
+}
+
 /// The version in the header `If-Match`, written as `"3"`, `W/"3"` or `3`.
 fn if_match(headers: &HeaderMap) -> Result<Option<u64>, ApiError> {
     let Some(header) = headers.get(header::IF_MATCH) else {

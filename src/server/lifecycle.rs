@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::api::experiments::ChangeStatus;
 use crate::api::problem::{Code, Problem};
-use crate::domain::{EndedReason, Experiment, FieldError, PauseCause, Status};
+use crate::domain::{EndedReason, Experiment, FieldError, Key, PauseCause, Status};
 
 use super::edit;
 use super::error::ApiError;
@@ -61,6 +61,18 @@ pub fn change(
         Ok(next)
     } else {
         Err(errors.into())
+    }
+}
+
+/// The state after it was completed, with the winner that is served to everybody from then on.
+#[must_use]
+pub fn complete(current: &Experiment, winner: Option<Key>, now: Timestamp) -> Experiment {
+    Experiment {
+        status: Status::Completed,
+        paused_by: None,
+        winning_variant: winner.or_else(|| current.winning_variant.clone()),
+        status_changed_at: Some(now),
+        ..current.clone()
     }
 }
 

@@ -13,6 +13,7 @@
 //! | `snapshot` | configuration in memory, what assignments are decided from |
 //! | `override_table` | the overrides of one experiment in memory |
 //! | `imports/` | bulk imports of overrides |
+//! | `sticky/` | the first variants of sticky experiments |
 //! | `served` | what a key that code asks for stands for: a flag, or the experiment that decides it |
 //! | `access` | projects, and what opens them: tokens and keys of deployments |
 //! | `shelf` | objects in memory by id and by key |
@@ -44,6 +45,7 @@ pub mod setup;
 pub mod shelf;
 pub mod snapshot;
 pub mod state;
+pub mod sticky;
 pub mod store;
 
 use std::fmt;
@@ -65,6 +67,7 @@ use link::{Link, WhereaboutsWatch};
 use registry::Registry;
 use setup::ProjectSeed;
 use state::AppState;
+use sticky::Sticky;
 use store::{Store, StoreError, StoreUrl};
 
 /// Where events wait, in the data directory.
@@ -192,6 +195,7 @@ impl Server {
             .unwrap_or_else(|| StoreUrl::in_dir(&options.data_dir));
         let store = Store::open(&place).await?;
         let admin = setup::run(&store, &options.data_dir, &options.project, options.token).await?;
+        let sticky = Sticky::load(&store).await?;
         let registry = Registry::load(store, options.max_variants).await?;
         let link = Link::new(options.warehouse);
         let ingest = Ingest::open(&ingest::Options {
@@ -203,7 +207,10 @@ impl Server {
         tasks.spawn(Arc::clone(&link).keep());
         if registry.store().is_shared() {
             tasks.spawn(Arc::clone(&registry).follow());
+            tasks.spawn(Arc::clone(&sticky).follow(Arc::clone(&registry)));
         }
+        tasks.spawn(Arc::clone(&sticky).keep(Arc::clone(&registry)));
+        tasks.spawn(Arc::clone(&sticky).sweep(Arc::clone(&registry)));
         tasks.spawn(imports::sweep(Arc::clone(&registry)));
         Ok(Self {
             state: AppState::new(
@@ -212,6 +219,7 @@ impl Server {
                 ingest,
                 Imports::new(options.import_limits),
                 assigned,
+                sticky,
                 options.demo,
             ),
             time_limit: options.time_limit,
@@ -285,7 +293,9 @@ impl Server {
         // While the link is there still: what was accepted is sent as far as ClickHouse takes it.
         self.state.ingest().shutdown(self.drain_limit).await;
         self.tasks.shutdown().await;
-        self.state.registry().close().await;
+        let registry = self.state.registry();
+        self.state.sticky().flush(registry, self.drain_limit).await;
+        registry.close().await;
     }
 }
 

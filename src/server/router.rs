@@ -11,8 +11,8 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::api::system::Role;
 
 use super::handlers::{
-    amplitude, assign, experiments, explain, history, imports, jobs, ofrep, overrides, results, rules,
-    status, system, track, vardata,
+    amplitude, assign, audit, deployments, experiments, explain, flags, imports, jobs, labs, ofrep,
+    overrides, projects, results, rules, status, system, tokens, track, vardata, winner,
 };
 use super::middleware::auth::Need;
 use super::middleware::{auth, cross_origin, panicked, respond, time_out};
@@ -85,6 +85,7 @@ pub fn router(state: AppState, time_limit: Duration, web_origins: &[String]) -> 
         .merge(sdks)
         .route("/healthz", get(system::health))
         .route("/readyz", get(system::readiness))
+        .route("/openapi.json", get(system::openapi))
         .route("/me", viewer(get(system::me)))
         .route("/warehouse", viewer(get(system::warehouse)))
         .route(
@@ -93,7 +94,8 @@ pub fn router(state: AppState, time_limit: Duration, web_origins: &[String]) -> 
         )
         .route(
             "/experiments/{id_or_key}",
-            viewer(get(experiments::read)).merge(editor(patch(experiments::update))),
+            viewer(get(experiments::read))
+                .merge(editor(patch(experiments::update).delete(experiments::delete))),
         )
         .route("/experiments/{id_or_key}/status", editor(post(status::change)))
         .route("/experiments/{id_or_key}/rules", editor(put(rules::replace)))
@@ -119,9 +121,76 @@ pub fn router(state: AppState, time_limit: Duration, web_origins: &[String]) -> 
             "/experiments/{id_or_key}/override-imports/{import}/undo",
             editor(post(imports::undo)),
         )
-        .route("/experiments/{id_or_key}/history", viewer(get(history::list)))
+        .route(
+            "/experiments/{id_or_key}/history",
+            viewer(get(audit::of_experiment)),
+        )
+        .route(
+            "/experiments/{id_or_key}/convert",
+            editor(post(experiments::convert)),
+        )
+        .route("/experiments/{id_or_key}/copy", editor(post(experiments::copy)))
+        .route(
+            "/experiments/{id_or_key}/apply-winner",
+            editor(post(winner::apply)),
+        )
         .route("/experiments/{id_or_key}/explain", viewer(post(explain::explain)))
         .route("/experiments/{id_or_key}/results", viewer(get(results::results)))
+        .route(
+            "/organization",
+            viewer(get(projects::organization)).merge(admin(patch(projects::update_organization))),
+        )
+        .route(
+            "/projects",
+            viewer(get(projects::list)).merge(admin(post(projects::create))),
+        )
+        // Which role is needed there is decided by the project that is named.
+        .route(
+            "/projects/{id_or_key}",
+            viewer(get(projects::read).patch(projects::update)),
+        )
+        .route("/tokens", admin(get(tokens::list).post(tokens::create)))
+        .route("/tokens/{id_or_key}", admin(delete(tokens::revoke)))
+        .route(
+            "/deployments",
+            viewer(get(deployments::list)).merge(admin(post(deployments::create))),
+        )
+        .route("/deployments/{id_or_key}", admin(patch(deployments::update)))
+        .route(
+            "/deployments/{id_or_key}/rotate",
+            admin(post(deployments::rotate)),
+        )
+        .route(
+            "/deployments/{id_or_key}/revoke",
+            admin(post(deployments::revoke)),
+        )
+        .route("/labs", viewer(get(labs::list)).merge(editor(post(labs::create))))
+        .route(
+            "/labs/{id_or_key}",
+            viewer(get(labs::read)).merge(editor(patch(labs::update))),
+        )
+        .route(
+            "/flags",
+            viewer(get(flags::list)).merge(editor(post(flags::create))),
+        )
+        .route(
+            "/flags/{id_or_key}",
+            viewer(get(flags::read)).merge(editor(patch(flags::update))),
+        )
+        .route("/flags/{id_or_key}/rules", editor(put(flags::rules)))
+        .route(
+            "/flags/{id_or_key}/overrides",
+            viewer(get(overrides::list_of_flag))
+                .merge(editor(
+                    put(overrides::set_of_flag).delete(overrides::remove_of_flag),
+                ))
+                .layer(DefaultBodyLimit::max(MAX_OVERRIDES_BODY)),
+        )
+        .route("/flags/{id_or_key}/history", viewer(get(audit::of_flag)))
+        .route("/flags/{id_or_key}/explain", viewer(post(flags::explain)))
+        .route("/flags/{id_or_key}/convert", editor(post(flags::convert)))
+        .route("/flags/{id_or_key}/copy", editor(post(flags::copy)))
+        .route("/audit", viewer(get(audit::list)))
         .layer(from_fn_with_state(time_limit, time_out))
         .merge(jobs)
         .merge(uploads)

@@ -7,6 +7,7 @@ use super::imports::Imports;
 use super::ingest::Ingest;
 use super::link::Link;
 use super::registry::Registry;
+use super::sticky::Sticky;
 
 /// What every handler can reach. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -19,6 +20,7 @@ struct Inner {
     ingest: Ingest,
     imports: Imports,
     assigned: Assigned,
+    sticky: Arc<Sticky>,
     demo: bool,
 }
 
@@ -31,6 +33,7 @@ impl AppState {
         ingest: Ingest,
         imports: Imports,
         assigned: Assigned,
+        sticky: Arc<Sticky>,
         demo: bool,
     ) -> Self {
         Self(Arc::new(Inner {
@@ -39,6 +42,7 @@ impl AppState {
             ingest,
             imports,
             assigned,
+            sticky,
             demo,
         }))
     }
@@ -71,6 +75,12 @@ impl AppState {
     #[must_use]
     pub fn assigned(&self) -> &Assigned {
         &self.0.assigned
+    }
+
+    /// The first variants of sticky experiments, and with them every decision for a real user.
+    #[must_use]
+    pub fn sticky(&self) -> &Arc<Sticky> {
+        &self.0.sticky
     }
 
     /// Whether the traffic is simulated.

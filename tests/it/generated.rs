@@ -26,3 +26,8 @@ fn config_example() {
 fn keys() {
     is_current("docs/keys.md", &splitdeck::cockpit::keymap::render_docs());
 }
+
+#[test]
+fn openapi() {
+    is_current("docs/openapi.json", &splitdeck::api::openapi::text());
+}

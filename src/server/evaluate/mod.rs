@@ -20,6 +20,7 @@ use crate::domain::{Assignment, User, Variant};
 use super::middleware::auth::Caller;
 use super::served::Served;
 use super::snapshot::Snapshot;
+use super::sticky::Sticky;
 
 /// What one caller can ask for.
 #[derive(Debug, Clone, Copy)]
@@ -63,13 +64,12 @@ impl<'a> Evaluator<'a> {
 }
 
 impl<'a> Evaluated<'a> {
-    /// Decides.
+    /// Decides; a first variant that is to stay is remembered.
     #[must_use]
-    pub fn new(served: Served<'a>, user: &User) -> Self {
-        let lookups = served.overrides().lookups();
+    pub fn new(sticky: &Sticky, served: Served<'a>, user: &User) -> Self {
         Self {
             served,
-            assignment: served.prepared().decide(user, &lookups),
+            assignment: sticky.decide(served.prepared(), served.overrides(), user),
         }
     }
 

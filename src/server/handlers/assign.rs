@@ -78,7 +78,7 @@ fn decide(
         .find(caller.project.id, &request.experiment_id)
         .filter(|entry| is_seen_by(entry, caller))
         .ok_or_else(|| ApiError::not_found("experiment", &request.experiment_id))?;
-    let evaluated = Evaluated::new(Served::Experiment(entry), user);
+    let evaluated = Evaluated::new(state.sticky(), Served::Experiment(entry), user);
     let project = caller.project.id;
     state
         .assigned()

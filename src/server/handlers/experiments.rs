@@ -1,13 +1,16 @@
-//! `GET|POST /experiments`, `GET|PATCH /experiments/{idOrKey}`.
+//! `GET|POST /experiments`, `GET|PATCH|DELETE /experiments/{idOrKey}`, and turning it into something else.
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 
-use crate::api::experiments::{CreateExperiment, ExperimentList, ListExperiments, UpdateExperiment};
-use crate::domain::{Experiment, Status};
+use crate::api::experiments::{
+    CopyTo, CreateExperiment, DeleteExperiment, ExperimentList, ListExperiments, UpdateExperiment,
+};
+use crate::api::flags::{Convert, Converted};
+use crate::domain::{Experiment, FieldError, Status};
 use crate::server::error::ApiError;
-use crate::server::extract::{IdOrKey, JsonBody, Params, VersionedBody};
+use crate::server::extract::{Expected, IdOrKey, JsonBody, Params, VersionedBody};
 use crate::server::middleware::auth::Caller;
 use crate::server::state::AppState;
 
@@ -58,4 +61,42 @@ pub async fn update(
 ) -> Result<Versioned, ApiError> {
     let experiment = state.registry().update(caller, &id, body).await?;
     Ok(versioned(experiment))
+}
+
+/// Deletes a draft.
+pub async fn delete(
+    State(state): State<AppState>,
+    caller: Caller,
+    IdOrKey(id): IdOrKey,
+    Expected(expected): Expected,
+    Params(query): Params<DeleteExperiment>,
+) -> Result<StatusCode, ApiError> {
+    let version = expected.or(query.resource_version).ok_or_else(|| {
+        let allowed = "the version that is to be deleted, as resourceVersion or in the header If-Match";
+        FieldError::new("resourceVersion", "nothing", allowed)
+    })?;
+    state.registry().delete(caller, &id, version).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Makes a flag of it.
+pub async fn convert(
+    State(state): State<AppState>,
+    caller: Caller,
+    IdOrKey(id): IdOrKey,
+    VersionedBody(body): VersionedBody<Convert>,
+) -> Result<Json<Converted>, ApiError> {
+    let converted = state.registry().flag_of_experiment(caller, &id, body).await?;
+    Ok(Json(converted))
+}
+
+/// Copies it to another project.
+pub async fn copy(
+    State(state): State<AppState>,
+    caller: Caller,
+    IdOrKey(id): IdOrKey,
+    JsonBody(body): JsonBody<CopyTo>,
+) -> Result<(StatusCode, Versioned), ApiError> {
+    let experiment = state.registry().copy_experiment(caller, &id, body).await?;
+    Ok((StatusCode::CREATED, versioned(experiment)))
 }

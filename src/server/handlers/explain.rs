@@ -33,7 +33,7 @@ pub async fn explain(
     if !user.has_id() {
         return Err(no_id().into());
     }
-    let lookups = entry.overrides.lookups();
+    let explain = |prepared: &Prepared| state.sticky().explain(prepared, &entry.overrides, &user);
     if rules.is_some() || as_if_active {
         let mut supposed = (*entry.experiment).clone();
         if let Some(rules) = rules {
@@ -45,7 +45,7 @@ pub async fn explain(
             edit::follow_split(&mut supposed, Timestamp::now());
         }
         let prepared = Prepared::new(&supposed).map_err(|error| ApiError::Internal(error.to_string()))?;
-        return Ok(Json(prepared.explain(&user, &lookups)));
+        return Ok(Json(explain(&prepared)));
     }
-    Ok(Json(entry.prepared.explain(&user, &lookups)))
+    Ok(Json(explain(&entry.prepared)))
 }

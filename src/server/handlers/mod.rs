@@ -3,19 +3,25 @@
 
 pub mod amplitude;
 pub mod assign;
+pub mod audit;
+pub mod deployments;
 pub mod experiments;
 pub mod explain;
-pub mod history;
+pub mod flags;
 pub mod imports;
 pub mod jobs;
+pub mod labs;
 pub mod ofrep;
 pub mod overrides;
+pub mod projects;
 pub mod results;
 pub mod rules;
 pub mod status;
 pub mod system;
+pub mod tokens;
 pub mod track;
 pub mod vardata;
+pub mod winner;
 
 use std::sync::Arc;
 
@@ -24,12 +30,17 @@ use axum::http::{HeaderName, HeaderValue, header};
 
 use crate::domain::Experiment;
 
-/// An experiment as an answer, with its version as the ETag that `If-Match` takes.
-type Versioned = ([(HeaderName, HeaderValue); 1], Json<Experiment>);
+/// An object as an answer, with its version as the ETag that `If-Match` takes.
+type Versioned<T = Experiment> = ([(HeaderName, HeaderValue); 1], Json<T>);
 
 fn versioned(experiment: Arc<Experiment>) -> Versioned {
-    let version = format!("\"{}\"", experiment.resource_version);
+    let version = experiment.resource_version;
+    with_version(version, Arc::unwrap_or_clone(experiment))
+}
+
+fn with_version<T>(version: u64, object: T) -> Versioned<T> {
+    let version = format!("\"{version}\"");
     // Quoted digits are always a header value.
     let etag = HeaderValue::try_from(version).unwrap_or(HeaderValue::from_static("\"0\""));
-    ([(header::ETAG, etag)], Json(Arc::unwrap_or_clone(experiment)))
+    ([(header::ETAG, etag)], Json(object))
 }

@@ -42,7 +42,7 @@ pub async fn evaluate(
             format!("{whose} no flag and no experiment of this key"),
         ));
     };
-    let evaluated = Evaluated::new(served, &user);
+    let evaluated = Evaluated::new(state.sticky(), served, &user);
     let answer = evaluated.to_ofrep();
     state
         .assigned()
@@ -72,7 +72,10 @@ pub async fn bulk(
     };
     let snapshot = state.registry().snapshot();
     let all = Evaluator::new(&snapshot, &caller).all();
-    let evaluated: Vec<Evaluated<'_>> = all.into_iter().map(|s| Evaluated::new(s, &user)).collect();
+    let evaluated: Vec<Evaluated<'_>> = all
+        .into_iter()
+        .map(|s| Evaluated::new(state.sticky(), s, &user))
+        .collect();
     let answer = Bulk {
         flags: evaluated.iter().map(Evaluated::to_ofrep).collect(),
     };

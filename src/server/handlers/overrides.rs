@@ -1,4 +1,4 @@
-//! `GET|PUT|DELETE /experiments/{idOrKey}/overrides`.
+//! `GET|PUT|DELETE /experiments/{idOrKey}/overrides`, and the same of flags.
 
 use axum::Json;
 use axum::extract::State;
@@ -12,6 +12,7 @@ use crate::domain::{FieldError, OverrideSubject};
 use crate::server::error::ApiError;
 use crate::server::extract::{IdOrKey, JsonBody, Params};
 use crate::server::middleware::auth::Caller;
+use crate::server::registry::Noun;
 use crate::server::state::AppState;
 use crate::server::store;
 
@@ -21,15 +22,35 @@ const PAGE_SIZES: (u32, u32) = (100, 1_000);
 /// The most refused ids that one answer lists.
 const MAX_REFUSED: usize = 20;
 
-/// A page of overrides.
+/// A page of the overrides of an experiment.
 pub async fn list(
     State(state): State<AppState>,
     caller: Caller,
     IdOrKey(id): IdOrKey,
     Params(query): Params<ListOverrides>,
 ) -> Result<Json<OverridePage>, ApiError> {
+    page(&state, &caller, Noun::Experiment, &id, query).await
+}
+
+/// A page of the overrides of a flag.
+pub async fn list_of_flag(
+    State(state): State<AppState>,
+    caller: Caller,
+    IdOrKey(id): IdOrKey,
+    Params(query): Params<ListOverrides>,
+) -> Result<Json<OverridePage>, ApiError> {
+    page(&state, &caller, Noun::Flag, &id, query).await
+}
+
+async fn page(
+    state: &AppState,
+    caller: &Caller,
+    noun: Noun,
+    id: &str,
+    query: ListOverrides,
+) -> Result<Json<OverridePage>, ApiError> {
     let registry = state.registry();
-    let live = registry.find(&caller, &id)?;
+    let live = registry.target(caller, noun, id)?;
     let (usual, most) = PAGE_SIZES;
     let limit = query.limit.unwrap_or(usual);
     let mut errors = Vec::new();
@@ -43,8 +64,7 @@ pub async fn list(
     }
     // One more than a page, to know whether there is another.
     let search = query.search.as_deref();
-    let mut overrides =
-        store::overrides::page(registry.store(), live.experiment.id, search, after, limit + 1).await?;
+    let mut overrides = store::overrides::page(registry.store(), live.id, search, after, limit + 1).await?;
     let page = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = overrides.len() > page;
     overrides.truncate(page);
@@ -67,12 +87,32 @@ fn read_after(text: &str) -> Result<(OverrideSubject, &str), FieldError> {
         .ok_or_else(|| FieldError::new("after", text, "user:<id> or device:<id>, the nextAfter of a page"))
 }
 
-/// Forces many subjects into one variant.
+/// Forces many subjects into one variant of an experiment.
 pub async fn set(
     State(state): State<AppState>,
     caller: Caller,
     IdOrKey(id): IdOrKey,
     JsonBody(body): JsonBody<SetOverrides>,
+) -> Result<Json<OverridesSet>, ApiError> {
+    put(&state, caller, Noun::Experiment, &id, body).await
+}
+
+/// Forces many subjects into one variant of a flag.
+pub async fn set_of_flag(
+    State(state): State<AppState>,
+    caller: Caller,
+    IdOrKey(id): IdOrKey,
+    JsonBody(body): JsonBody<SetOverrides>,
+) -> Result<Json<OverridesSet>, ApiError> {
+    put(&state, caller, Noun::Flag, &id, body).await
+}
+
+async fn put(
+    state: &AppState,
+    caller: Caller,
+    noun: Noun,
+    id: &str,
+    body: SetOverrides,
 ) -> Result<Json<OverridesSet>, ApiError> {
     let count = body.subject_ids.len();
     if !(1..=MAX_OVERRIDES_PER_REQUEST).contains(&count) {
@@ -94,19 +134,40 @@ pub async fn set(
     if !errors.is_empty() {
         return Err(errors.into());
     }
-    state.registry().set_overrides(caller, &id, body).await.map(Json)
+    let registry = state.registry();
+    registry.set_overrides(caller, noun, id, body).await.map(Json)
 }
 
 fn is_subject_id(id: &str) -> bool {
     !id.is_empty() && id.chars().count() <= MAX_SUBJECT_ID_LENGTH && !id.chars().any(char::is_control)
 }
 
-/// Removes the override of one subject.
+/// Removes the override of one subject of an experiment.
 pub async fn remove(
     State(state): State<AppState>,
     caller: Caller,
     IdOrKey(id): IdOrKey,
     Params(query): Params<DeleteOverride>,
+) -> Result<StatusCode, ApiError> {
+    take_out(&state, caller, Noun::Experiment, &id, query).await
+}
+
+/// Removes the override of one subject of a flag.
+pub async fn remove_of_flag(
+    State(state): State<AppState>,
+    caller: Caller,
+    IdOrKey(id): IdOrKey,
+    Params(query): Params<DeleteOverride>,
+) -> Result<StatusCode, ApiError> {
+    take_out(&state, caller, Noun::Flag, &id, query).await
+}
+
+async fn take_out(
+    state: &AppState,
+    caller: Caller,
+    noun: Noun,
+    id: &str,
+    query: DeleteOverride,
 ) -> Result<StatusCode, ApiError> {
     let DeleteOverride {
         subject_type,
@@ -114,7 +175,7 @@ pub async fn remove(
     } = query;
     let registry = state.registry();
     registry
-        .remove_override(caller, &id, subject_type, subject_id)
+        .remove_override(caller, noun, id, subject_type, subject_id)
         .await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,10 +1,12 @@
-//! `GET /healthz`, `/readyz`, `/me`, `/warehouse`.
+//! `GET /healthz`, `/readyz`, `/openapi.json`, `/me`, `/warehouse`.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
 
 use crate::api::system::{Health, Me, Readiness, WarehouseLogin};
 use crate::server::error::ApiError;
@@ -25,15 +27,25 @@ pub async fn health() -> Json<Health> {
     })
 }
 
+/// The OpenAPI document.
+pub async fn openapi() -> impl IntoResponse {
+    static TEXT: LazyLock<String> = LazyLock::new(crate::api::openapi::text);
+    ([(header::CONTENT_TYPE, "application/json")], TEXT.as_str())
+}
+
 /// Whether requests can be served.
 pub async fn readiness(State(state): State<AppState>) -> (StatusCode, Json<Readiness>) {
     let (store, warehouse) = tokio::join!(ask_store(&state), state.link().ping());
     let (store_error, unreachable) = (store.err(), warehouse.err());
     let spool = state.ingest().stats();
+    let sticky = state.sticky().state();
     let readiness = Readiness {
         ready: spool.writable,
         store: store_error.is_none(),
         store_error,
+        sticky_pending: sticky.pending,
+        sticky_dropped: sticky.dropped,
+        sticky_error: sticky.error,
         warehouse: unreachable.is_none(),
         spooled_events: spool.spooled_events,
         spool_bytes: spool.spool_bytes,

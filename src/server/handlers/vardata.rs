@@ -78,7 +78,10 @@ pub async fn vardata(
             None => evaluator.all(),
             Some(keys) => keys.iter().filter_map(|key| evaluator.find(key)).collect(),
         };
-        let evaluated: Vec<Evaluated<'_>> = served.into_iter().map(|s| Evaluated::new(s, &user)).collect();
+        let evaluated: Vec<Evaluated<'_>> = served
+            .into_iter()
+            .map(|s| Evaluated::new(state.sticky(), s, &user))
+            .collect();
         if headers.get(TRACK).is_none_or(|track| track != "no-track") {
             state.assigned().note(caller.project.id, &user, &evaluated, now);
         }

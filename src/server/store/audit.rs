@@ -68,27 +68,36 @@ pub struct Wanted {
     pub action: Option<AuditAction>,
     /// Only by this actor.
     pub actor: Option<String>,
+    /// Only of this object.
+    pub object: Option<Uuid>,
+    /// Only of objects that had this key at that time, whatever the case.
+    pub object_key: Option<String>,
+    /// Only at or after this time.
+    pub from: Option<Timestamp>,
+    /// Only before this time.
+    pub to: Option<Timestamp>,
 }
 
-/// The newest `limit` entries of an object that are `wanted`, the newest first.
+/// The newest `limit` entries of a project that are `wanted`, the newest first.
 ///
 /// # Errors
 /// See [`StoreError`].
-pub async fn of_object(
+pub async fn of_project(
     store: &Store,
-    object: Uuid,
+    project: Uuid,
     wanted: &Wanted,
     limit: u32,
 ) -> Result<Vec<AuditEntry>, StoreError> {
-    // Postgres takes no such text, and no actor has one.
-    if wanted.actor.as_ref().is_some_and(|actor| actor.contains('\0')) {
+    // Postgres takes no such text, and no actor or key has one.
+    let texts = [&wanted.actor, &wanted.object_key];
+    if texts.into_iter().flatten().any(|text| text.contains('\0')) {
         return Ok(Vec::new());
     }
     let mut sql = Statement::new(
         "SELECT id, at, actor, action, object_id, object_key, resource_version, changes, comment, evidence \
-         FROM audit WHERE object_id = ",
+         FROM audit WHERE project_id = ",
     );
-    sql.bind_text(object.to_string());
+    sql.bind_text(project.to_string());
     if let Some(before) = wanted.before {
         sql.push(" AND id < ").bind_int(before);
     }
@@ -97,6 +106,19 @@ pub async fn of_object(
     }
     if let Some(actor) = &wanted.actor {
         sql.push(" AND actor = ").bind_text(actor);
+    }
+    if let Some(object) = wanted.object {
+        sql.push(" AND object_id = ").bind_text(object.to_string());
+    }
+    if let Some(key) = &wanted.object_key {
+        sql.push(" AND LOWER(object_key) = ")
+            .bind_text(key.to_lowercase());
+    }
+    if let Some(from) = wanted.from {
+        sql.push(" AND at >= ").bind_int(millis(from));
+    }
+    if let Some(to) = wanted.to {
+        sql.push(" AND at < ").bind_int(millis(to));
     }
     sql.push(" ORDER BY id DESC LIMIT ").bind_int(limit.into());
     let rows = sql
@@ -139,13 +161,15 @@ pub async fn last_change(
     object: Uuid,
     version: u64,
 ) -> Result<Option<(String, Timestamp)>, StoreError> {
-    let sql = "SELECT actor, at FROM audit WHERE object_id = $1 AND resource_version = $2 AND action <> $3 \
-               ORDER BY id DESC LIMIT 1";
+    let sql = "SELECT actor, at FROM audit WHERE object_id = $1 AND resource_version = $2 \
+               AND action NOT IN ($3, $4, $5) ORDER BY id DESC LIMIT 1";
     let row = sqlx::query(sql)
         .bind(object.to_string())
         .bind(i64::try_from(version).map_err(|e| StoreError::corrupt("version", e))?)
-        // Overrides are no part of the version.
-        .bind(word(AuditAction::OverridesImported)?)
+        // Overrides and summaries are no part of the version.
+        .bind(AuditAction::OverridesImported.as_str())
+        .bind(AuditAction::FlagOverridesImported.as_str())
+        .bind(AuditAction::InsightSaved.as_str())
         .fetch_optional(from)
         .await
         .map_err(StoreError::query("read the audit log"))?;

@@ -86,6 +86,19 @@ pub async fn update(tx: &mut Tx, experiment: &Experiment, from: u64) -> Result<b
     Ok(done.rows_affected() == 1)
 }
 
+/// Takes an experiment out.
+///
+/// # Errors
+/// See [`StoreError`].
+pub async fn delete(tx: &mut Tx, id: Uuid) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM experiments WHERE id = $1")
+        .bind(id.to_string())
+        .execute(&mut **tx)
+        .await
+        .map_err(StoreError::query("delete an experiment"))?;
+    Ok(())
+}
+
 fn version(experiment: &Experiment) -> Result<i64, StoreError> {
     i64::try_from(experiment.resource_version).map_err(|e| StoreError::corrupt("version", e))
 }

@@ -18,6 +18,7 @@ pub mod overrides;
 mod place;
 pub mod projects;
 mod statement;
+pub mod sticky;
 pub mod tokens;
 
 use std::path::Path;

@@ -155,6 +155,43 @@ pub async fn delete(
     Ok(())
 }
 
+/// Removes all overrides of an experiment or flag.
+///
+/// # Errors
+/// See [`StoreError`].
+pub async fn delete_of(tx: &mut Tx, object: Uuid) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM overrides WHERE experiment_id = $1")
+        .bind(object.to_string())
+        .execute(&mut **tx)
+        .await
+        .map_err(StoreError::query("remove overrides"))?;
+    Ok(())
+}
+
+/// All overrides of an experiment or flag.
+///
+/// # Errors
+/// See [`StoreError`].
+pub async fn all_of(tx: &mut Tx, object: Uuid) -> Result<Vec<StoredOverride>, StoreError> {
+    let sql = "SELECT subject_type, subject_id, variant, source FROM overrides WHERE experiment_id = $1";
+    let rows = sqlx::query(sql)
+        .bind(object.to_string())
+        .fetch_all(&mut **tx)
+        .await
+        .map_err(StoreError::query("read the overrides"))?;
+    rows.iter()
+        .map(|row| {
+            Ok(StoredOverride {
+                experiment_id: object,
+                subject_type: from_word(row.get("subject_type"))?,
+                subject_id: row.get("subject_id"),
+                variant: row.get("variant"),
+                source: from_word(row.get("source"))?,
+            })
+        })
+        .collect()
+}
+
 /// At most `limit` overrides of an experiment, sorted by subject type and id: those after `after` whose
 /// id contains `search`.
 ///

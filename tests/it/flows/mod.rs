@@ -5,3 +5,4 @@ mod demo;
 mod ingest;
 mod server;
 mod several_servers;
+mod sticky;

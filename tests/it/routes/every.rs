@@ -1,13 +1,14 @@
 //! What is true of every route: tokens, roles, request ids, problems, limits.
 
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
+use splitdeck::api::openapi::{self, Access};
 
 use crate::support::server::{ADMIN, EDITOR, TestServer, VIEWER, send};
 use crate::support::store::each_store;
 
 /// Every route that asks for a token, with the least role that it takes.
-fn routes() -> Vec<(Method, &'static str, &'static str)> {
+pub(super) fn routes() -> Vec<(Method, &'static str, &'static str)> {
     vec![
         (Method::GET, "/me", "viewer"),
         (Method::GET, "/warehouse", "viewer"),
@@ -22,11 +23,11 @@ fn routes() -> Vec<(Method, &'static str, &'static str)> {
         (Method::DELETE, "/experiments/x/overrides", "editor"),
         (Method::GET, "/experiments/x/override-imports", "viewer"),
         (Method::POST, "/experiments/x/override-imports", "editor"),
-        (Method::GET, "/experiments/x/override-imports/i", "viewer"),
-        (Method::DELETE, "/experiments/x/override-imports/i", "editor"),
-        (Method::GET, "/experiments/x/override-imports/i/rows", "viewer"),
-        (Method::POST, "/experiments/x/override-imports/i/apply", "editor"),
-        (Method::POST, "/experiments/x/override-imports/i/undo", "editor"),
+        (Method::GET, "/experiments/x/override-imports/x", "viewer"),
+        (Method::DELETE, "/experiments/x/override-imports/x", "editor"),
+        (Method::GET, "/experiments/x/override-imports/x/rows", "viewer"),
+        (Method::POST, "/experiments/x/override-imports/x/apply", "editor"),
+        (Method::POST, "/experiments/x/override-imports/x/undo", "editor"),
         (Method::GET, "/experiments/x/history", "viewer"),
         (Method::POST, "/experiments/x/explain", "viewer"),
         (Method::GET, "/experiments/x/results", "viewer"),
@@ -42,11 +43,106 @@ fn routes() -> Vec<(Method, &'static str, &'static str)> {
         (Method::POST, "/v1/vardata", "viewer"),
         (Method::POST, "/track", "editor"),
         (Method::POST, "/jobs/srm-guard", "admin"),
+        (Method::DELETE, "/experiments/x", "editor"),
+        (Method::POST, "/experiments/x/convert", "editor"),
+        (Method::POST, "/experiments/x/copy", "editor"),
+        (Method::POST, "/experiments/x/apply-winner", "editor"),
+        (Method::GET, "/organization", "viewer"),
+        (Method::PATCH, "/organization", "admin"),
+        (Method::GET, "/projects", "viewer"),
+        (Method::POST, "/projects", "admin"),
+        (Method::GET, "/projects/x", "viewer"),
+        (Method::PATCH, "/projects/x", "viewer"),
+        (Method::GET, "/tokens", "admin"),
+        (Method::POST, "/tokens", "admin"),
+        (Method::DELETE, "/tokens/x", "admin"),
+        (Method::GET, "/deployments", "viewer"),
+        (Method::POST, "/deployments", "admin"),
+        (Method::PATCH, "/deployments/x", "admin"),
+        (Method::POST, "/deployments/x/rotate", "admin"),
+        (Method::POST, "/deployments/x/revoke", "admin"),
+        (Method::GET, "/labs", "viewer"),
+        (Method::POST, "/labs", "editor"),
+        (Method::GET, "/labs/x", "viewer"),
+        (Method::PATCH, "/labs/x", "editor"),
+        (Method::GET, "/flags", "viewer"),
+        (Method::POST, "/flags", "editor"),
+        (Method::GET, "/flags/x", "viewer"),
+        (Method::PATCH, "/flags/x", "editor"),
+        (Method::PUT, "/flags/x/rules", "editor"),
+        (Method::GET, "/flags/x/overrides", "viewer"),
+        (Method::PUT, "/flags/x/overrides", "editor"),
+        (Method::DELETE, "/flags/x/overrides", "editor"),
+        (Method::GET, "/flags/x/history", "viewer"),
+        (Method::POST, "/flags/x/explain", "viewer"),
+        (Method::POST, "/flags/x/convert", "editor"),
+        (Method::POST, "/flags/x/copy", "editor"),
+        (Method::GET, "/audit", "viewer"),
     ]
 }
 
-/// The paths that need no token, or find their key in the body.
-const OPEN: [&str; 4] = ["/healthz", "/readyz", "/2/httpapi", "/batch"];
+/// What needs no token, or finds its key in the body.
+const OPEN: [(Method, &str); 5] = [
+    (Method::GET, "/healthz"),
+    (Method::GET, "/readyz"),
+    (Method::GET, "/openapi.json"),
+    (Method::POST, "/2/httpapi"),
+    (Method::POST, "/batch"),
+];
+
+/// A path with `x` for everything in braces.
+fn filled(path: &str) -> String {
+    let filled = |segment: &str| if segment.starts_with('{') { "x" } else { segment }.to_owned();
+    path.split('/').map(filled).collect::<Vec<_>>().join("/")
+}
+
+#[test]
+fn the_document_has_every_route_with_its_role_and_no_other() {
+    let open = OPEN.iter().map(|(method, path)| (method.clone(), *path, "none"));
+    let mut there: Vec<String> = open
+        .chain(routes())
+        .map(|(method, path, role)| format!("{method} {path} {role}"))
+        .collect();
+    let mut said: Vec<String> = openapi::operations()
+        .into_iter()
+        .map(|(method, path, access)| {
+            let role = match access {
+                Access::Open => "none",
+                Access::Token(role) | Access::DeploymentOr(role) => role.as_str(),
+            };
+            format!("{method} {} {role}", filled(path))
+        })
+        .collect();
+    there.sort();
+    said.sort();
+    assert_eq!(said, there, "src/api/openapi.rs and `routes()` here differ");
+}
+
+#[test]
+fn the_document_names_nothing_that_it_does_not_define() {
+    let document: Value = serde_json::from_str(&openapi::text()).expect("JSON");
+    fn references<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+        match value {
+            Value::Object(fields) => {
+                for (name, value) in fields {
+                    match value {
+                        Value::String(to) if name == "$ref" => found.push(to),
+                        value => references(value, found),
+                    }
+                }
+            }
+            Value::Array(items) => items.iter().for_each(|item| references(item, found)),
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    references(&document, &mut found);
+    assert!(found.len() > 50, "{found:?}");
+    for reference in found {
+        let pointer = reference.trim_start_matches('#');
+        assert!(document.pointer(pointer).is_some(), "{reference} is not defined");
+    }
+}
 
 #[test]
 fn no_route_is_left_out_of_these_tests() {
@@ -55,13 +151,32 @@ fn no_route_is_left_out_of_these_tests() {
         .split(".route(")
         .skip(1)
         .filter_map(|rest| rest.split('"').nth(1));
-    let paths: Vec<String> = paths
-        .map(|path| path.replace("{id_or_key}", "x").replace("{import}", "i"))
-        .collect();
+    let paths: Vec<String> = paths.map(filled).collect();
     assert!(paths.len() > 10, "{paths:?}");
     for path in paths {
-        let known = OPEN.contains(&path.as_str()) || routes().iter().any(|(_, known, _)| *known == path);
+        let known = OPEN.iter().any(|(_, known)| *known == path)
+            || routes().iter().any(|(_, known, _)| *known == path);
         assert!(known, "{path} is not in `routes()`");
+    }
+}
+
+#[tokio::test]
+async fn no_method_is_left_out_of_these_tests() {
+    let server = TestServer::start().await;
+    let mut paths: Vec<&str> = routes().into_iter().map(|(_, path, _)| path).collect();
+    paths.sort_unstable();
+    paths.dedup();
+    for path in paths {
+        // A method that no route has: the answer lists those that there are.
+        let answer = send(server.request(Method::TRACE, path, ADMIN)).await;
+        let allowed = answer.header("allow").to_owned();
+        answer.problem(405, "method_not_allowed");
+        for method in allowed.split(',').map(str::trim).filter(|m| *m != "HEAD") {
+            let known = routes()
+                .iter()
+                .any(|(m, p, _)| m.as_str() == method && *p == path);
+            assert!(known, "{method} {path} is not in `routes()`");
+        }
     }
 }
 
@@ -264,7 +379,7 @@ async fn an_unknown_experiment_is_not_found_everywhere() {
                        "subjectIds": ["u"] });
     let pick = |fields: &[&str]| {
         let kept = fields.iter().map(|f| ((*f).to_owned(), body[*f].clone()));
-        serde_json::Value::Object(kept.collect())
+        Value::Object(kept.collect())
     };
     let id = "0d9e1f0a-3c8e-4f57-9a53-6a1d3b0f9a11";
     for name in ["missing", id] {

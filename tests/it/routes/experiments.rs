@@ -68,6 +68,8 @@ async fn everything_that_is_sent_is_kept() {
             { "scope": "profile", "field": "country", "operator": "is", "value": "TH" }] }],
         "linkedFlag": "pricing-flag", "parentId": "lab-1", "prior": { "a": 2.0, "b": 8.0 },
     });
+    let lab = json!({ "key": "lab-1" });
+    server.post("/labs", &lab).await.expect(201);
     let made = server.post("/experiments", &body).await.expect(201);
     assert_eq!(made["variants"][0]["key"], "base", "sorted by orderIndex");
     assert_eq!(made["variants"][1]["payload"], json!({ "price": 9.5 }));

@@ -1,9 +1,11 @@
 //! One file an endpoint, as the URLs go; `every.rs` holds what is true of all of them.
 
+mod access;
 mod assign;
 mod every;
 mod experiments;
 mod explain;
+mod flags;
 mod fuzz;
 mod history;
 mod imports;

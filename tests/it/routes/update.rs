@@ -36,6 +36,7 @@ async fn what_is_there_changes_and_what_is_missing_stays() {
                          "linkedFlag": null, "trackedEvents": [{ "event": "scroll" }], "sticky": true,
                          "links": { "doc": "https://a.example/" }, "parentId": "lab", "prior": { "a": 2.0, "b": 3.0 },
                          "defaultVariantId": "TREATMENT", "subjectType": "customer_id", "description": "d" });
+    server.post("/labs", &json!({ "key": "lab" })).await.expect(201);
     let answer = server.patch("/experiments/x", &change).await;
     assert_eq!(answer.header("etag"), "\"2\"");
     let changed = answer.expect(200);
@@ -401,6 +402,7 @@ async fn the_holdout_of_a_started_experiment_is_not_redrawn_by_another_flag() {
     let body = json!({ "name": "x", "holdoutPct": 10, "linkedFlag": "one" });
     let draft = server.post("/experiments", &body).await.expect(201);
     let live = server.to(&draft, "active").await;
+    server.post("/flags", &json!({ "key": "two" })).await.expect(201);
     let change = json!({ "resourceVersion": version(&live), "linkedFlag": "two" });
     assert_eq!(
         server

@@ -1,0 +1,232 @@
+//! Creating and editing flags.
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::api::flags::{CreateFlag, UpdateFlag};
+use crate::decide::flag::follow_rollout;
+use crate::domain::flag::{OFF, ON};
+use crate::domain::{EvaluationMode, Experiment, FieldError, Flag, Key, Percent, Rule, Variant};
+
+use super::{free_slug, in_order, set, usable_key};
+
+/// The rollout of a flag that is created with an experiment.
+const LINKED_ROLLOUT: u32 = 5_000;
+
+/// A new flag.
+///
+/// `taken` says whether a key is in use, for keys that are made from the name.
+///
+/// # Errors
+/// Every refusal at once.
+pub fn create(
+    body: CreateFlag,
+    deployments: Vec<Uuid>,
+    max_variants: usize,
+    taken: impl Fn(&Key) -> bool,
+    now: Timestamp,
+) -> Result<Flag, Vec<FieldError>> {
+    let mut errors = Vec::new();
+    let key = match &body.key {
+        Some(text) => usable_key(text).map_err(|e| errors.push(e)).ok(),
+        None if body.name.trim().is_empty() => {
+            errors.push(FieldError::new("name", &body.name, "a name, or a key"));
+            None
+        }
+        None => free_slug(&body.name, taken).map_err(|e| errors.push(e)).ok(),
+    };
+    // Anything sound, so that the other fields are checked as well; it is never stored.
+    let Some(key) = key.or_else(|| Key::slug("unnamed")) else {
+        return Err(errors);
+    };
+    let variants = body.variants.map(in_order);
+    let mut flag = Flag {
+        id: Uuid::new_v4(),
+        salt: key.as_str().to_owned(),
+        key,
+        name: body.name,
+        description: body.description,
+        enabled: body.enabled,
+        rollout_pct: body.rollout_pct,
+        variants: variants.unwrap_or_else(|| only_on().into_iter().collect()),
+        rules: body.rules,
+        evaluation_mode: body.evaluation_mode,
+        deployments,
+        cohorts: Vec::new(),
+        archived: false,
+        resource_version: 1,
+        created_at: now,
+        updated_at: now,
+    };
+    use_written_keys(&flag.variants, &mut flag.rules);
+    errors.extend(flag.check(max_variants).err().unwrap_or_default());
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    follow_rollout(&mut flag, now);
+    Ok(flag)
+}
+
+fn only_on() -> Option<Variant> {
+    Some(Variant {
+        key: Key::new(ON).ok()?,
+        name: String::new(),
+        description: String::new(),
+        payload: serde_json::Value::Null,
+        is_control: false,
+        traffic_pct: Percent::HUNDRED,
+        order_index: 0,
+    })
+}
+
+/// Writes the names of variants as the variants themselves are written.
+fn use_written_keys(variants: &[Variant], rules: &mut [Rule]) {
+    for rule in rules {
+        let folded = rule.variant.folded();
+        if let Some(known) = variants.iter().find(|v| v.key.folded() == folded) {
+            rule.variant = known.key.clone();
+        }
+    }
+}
+
+/// The state after a change. The version and the time are set by the registry.
+///
+/// `overrides_of` says how many overrides force subjects into a variant.
+///
+/// # Errors
+/// Every refusal at once.
+pub fn update(
+    current: &Flag,
+    body: UpdateFlag,
+    max_variants: usize,
+    overrides_of: impl Fn(&Key) -> u64,
+    now: Timestamp,
+) -> Result<Flag, Vec<FieldError>> {
+    let mut next = current.clone();
+    let UpdateFlag {
+        resource_version: _,
+        name,
+        description,
+        enabled,
+        rollout_pct,
+        variants,
+        rules,
+        evaluation_mode,
+        deployments,
+        archived,
+        comment: _,
+    } = body;
+    set(&mut next.name, name);
+    set(&mut next.description, description);
+    set(&mut next.enabled, enabled);
+    set(&mut next.rollout_pct, rollout_pct);
+    set(&mut next.variants, variants.map(in_order));
+    set(&mut next.rules, rules);
+    set(&mut next.evaluation_mode, evaluation_mode);
+    set(&mut next.deployments, deployments);
+    set(&mut next.archived, archived);
+    use_written_keys(&next.variants, &mut next.rules);
+    let mut errors = next.check(max_variants).err().unwrap_or_default();
+    for gone in &current.variants {
+        let count = match next.variant(gone.key.as_str()) {
+            Some(_) => 0,
+            None => overrides_of(&gone.key),
+        };
+        if count > 0 && !gone.key.as_str().eq_ignore_ascii_case(OFF) {
+            let allowed = format!(
+                "{} as well: {count} overrides force subjects into it; remove them first",
+                gone.key
+            );
+            errors.push(FieldError::new(
+                "variants",
+                format!("no variant {}", gone.key),
+                allowed,
+            ));
+        }
+    }
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    follow_rollout(&mut next, now);
+    Ok(next)
+}
+
+/// Links a new experiment to a flag. Where there is none with the key it names, or it names none, this is the
+/// flag to be created: with the variants and the deployments of the experiment, a rollout of 50 %, switched off.
+///
+/// `known` says how the key of a flag that there is is written.
+pub fn linked(
+    experiment: &mut Experiment,
+    wanted: Option<Key>,
+    now: Timestamp,
+    known: impl Fn(&Key) -> Option<Key>,
+) -> Option<Flag> {
+    if let Some(written) = wanted.as_ref().and_then(&known) {
+        experiment.linked_flag = Some(written);
+        return None;
+    }
+    let key = match wanted {
+        Some(key) => key,
+        None => free_slug_like(&experiment.key, |key| known(key).is_some())?,
+    };
+    experiment.linked_flag = Some(key.clone());
+    let mut flag = of_experiment(experiment, key, now);
+    flag.rollout_pct = Percent::from_basis_points(LINKED_ROLLOUT).unwrap_or_default();
+    follow_rollout(&mut flag, now);
+    Some(flag)
+}
+
+/// The key of an experiment, or with a number behind it where a flag has it.
+fn free_slug_like(key: &Key, taken: impl Fn(&Key) -> bool) -> Option<Key> {
+    if !taken(key) {
+        return Some(key.clone());
+    }
+    let stem = key.as_str().get(..190).unwrap_or(key.as_str());
+    let numbered = (2_u32..).filter_map(|n| Key::new(format!("{stem}-{n}")).ok());
+    numbered.into_iter().find(|key| !taken(key))
+}
+
+/// A flag with what an experiment serves, switched off and rolled out to all.
+pub fn of_experiment(experiment: &Experiment, key: Key, now: Timestamp) -> Flag {
+    Flag {
+        id: Uuid::new_v4(),
+        salt: key.as_str().to_owned(),
+        key,
+        name: experiment.name.clone(),
+        description: experiment.description.clone(),
+        enabled: false,
+        rollout_pct: Percent::HUNDRED,
+        variants: experiment.variants.clone(),
+        rules: Vec::new(),
+        evaluation_mode: EvaluationMode::Remote,
+        deployments: experiment.deployments.clone(),
+        cohorts: Vec::new(),
+        archived: false,
+        resource_version: 1,
+        created_at: now,
+        updated_at: now,
+    }
+}
+
+/// Rolls one variant out to everybody.
+pub fn serve_to_all(flag: &mut Flag, variant: &Variant, now: Timestamp) {
+    if flag.variant(variant.key.as_str()).is_none() {
+        let last = flag.variants.iter().map(|v| v.order_index).max();
+        flag.variants.push(Variant {
+            order_index: last.map_or(0, |at| at.saturating_add(1)),
+            ..variant.clone()
+        });
+    }
+    let winner = variant.key.folded();
+    for one in &mut flag.variants {
+        one.traffic_pct = if one.key.folded() == winner {
+            Percent::HUNDRED
+        } else {
+            Percent::ZERO
+        };
+    }
+    flag.enabled = true;
+    flag.archived = false;
+    flag.rollout_pct = Percent::HUNDRED;
+    follow_rollout(flag, now);
+}
