@@ -117,6 +117,8 @@ impl Plan {
         options.max_spool_bytes = file.max_spool_mib.saturating_mul(1 << 20);
         options.assignment_events = file.assignment_events;
         options.web_origins.clone_from(&file.web_origins);
+        options.assign_per_second = file.assign_per_second;
+        options.track_per_second = file.track_per_second;
         options.project = seed(args, file)?;
         options.token = variable(TOKEN_VARIABLE).map(|token| token.trim().to_owned());
         if let Some(token) = &options.token {

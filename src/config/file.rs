@@ -52,6 +52,10 @@ pub struct ServerConfig {
     pub assignment_events: bool,
     /// Web origins whose pages may evaluate and track; `*` for any.
     pub web_origins: Vec<String>,
+    /// Requests for variants that each token and deployment may send a second; 0 is no limit.
+    pub assign_per_second: u32,
+    /// Requests with events that each token and deployment may send a second; 0 is no limit.
+    pub track_per_second: u32,
 }
 
 impl Default for ServerConfig {
@@ -68,6 +72,8 @@ impl Default for ServerConfig {
             max_spool_mib: 1024,
             assignment_events: true,
             web_origins: vec!["*".to_owned()],
+            assign_per_second: 0,
+            track_per_second: 0,
         }
     }
 }
@@ -235,6 +241,16 @@ const SECTIONS: &[(&str, &str, &[Setting])] = &[
                 "web_origins",
                 "[\"*\"]",
                 "Web origins whose pages may evaluate and track with a client key; * for any.",
+            ),
+            setting(
+                "assign_per_second",
+                "0",
+                "Requests for variants that each token and deployment may send a second; beyond that 429. 0: no limit.",
+            ),
+            setting(
+                "track_per_second",
+                "0",
+                "Requests with events that each token and deployment may send a second; beyond that 429. 0: no limit.",
             ),
         ],
     ),

@@ -15,6 +15,9 @@ use super::store::StoreError;
 /// Seconds after which a change may be tried again while the store is away.
 const STORE_RETRY_AFTER: &str = "2";
 
+/// Seconds after which a caller who sent too much may send again: limits are by the second.
+const LIMIT_RETRY_AFTER: &str = "1";
+
 /// Why a request could not be answered.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
@@ -138,9 +141,14 @@ pub fn verbatim(status: u16, body: &impl serde::Serialize) -> Result<Response, A
 pub fn problem_response(problem: Problem) -> Response {
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = status.into_response();
-    if problem.code == Code::StoreUnavailable {
-        let headers = response.headers_mut();
-        headers.insert(header::RETRY_AFTER, HeaderValue::from_static(STORE_RETRY_AFTER));
+    let retry_after = match problem.code {
+        Code::StoreUnavailable => Some(STORE_RETRY_AFTER),
+        Code::RateLimited => Some(LIMIT_RETRY_AFTER),
+        _ => None,
+    };
+    if let Some(seconds) = retry_after {
+        let seconds = HeaderValue::from_static(seconds);
+        response.headers_mut().insert(header::RETRY_AFTER, seconds);
     }
     response.extensions_mut().insert(Box::new(problem));
     response

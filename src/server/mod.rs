@@ -64,9 +64,10 @@ use evaluate::assigned::Assigned;
 use imports::Imports;
 use ingest::Ingest;
 use link::{Link, WhereaboutsWatch};
+use middleware::limits::Limits;
 use registry::Registry;
 use setup::ProjectSeed;
-use state::AppState;
+use state::{AppState, Parts};
 use sticky::Sticky;
 use store::{Store, StoreError, StoreUrl};
 
@@ -101,6 +102,10 @@ pub struct Options {
     pub assignment_events: bool,
     /// Web origins whose pages may evaluate and track: `*` for any.
     pub web_origins: Vec<String>,
+    /// Requests for variants that each token and deployment may send a second; 0 is no limit.
+    pub assign_per_second: u32,
+    /// Requests with events that each token and deployment may send a second; 0 is no limit.
+    pub track_per_second: u32,
     /// Whether the traffic is simulated.
     pub demo: bool,
 }
@@ -133,6 +138,8 @@ impl Options {
             drain_limit: Duration::from_secs(10),
             assignment_events: true,
             web_origins: vec!["*".to_owned()],
+            assign_per_second: 0,
+            track_per_second: 0,
             demo: false,
         }
     }
@@ -213,15 +220,16 @@ impl Server {
         tasks.spawn(Arc::clone(&sticky).sweep(Arc::clone(&registry)));
         tasks.spawn(imports::sweep(Arc::clone(&registry)));
         Ok(Self {
-            state: AppState::new(
+            state: AppState::new(Parts {
                 registry,
                 link,
                 ingest,
-                Imports::new(options.import_limits),
+                imports: Imports::new(options.import_limits),
                 assigned,
                 sticky,
-                options.demo,
-            ),
+                limits: Limits::new(options.assign_per_second, options.track_per_second),
+                demo: options.demo,
+            }),
             time_limit: options.time_limit,
             drain_limit: options.drain_limit,
             web_origins: options.web_origins,

@@ -15,6 +15,7 @@ use super::handlers::{
     overrides, projects, results, rules, status, system, tokens, track, vardata, winner,
 };
 use super::middleware::auth::Need;
+use super::middleware::limits::{self, Metered};
 use super::middleware::{auth, cross_origin, panicked, respond, time_out};
 use super::state::AppState;
 
@@ -37,8 +38,12 @@ pub fn router(state: AppState, time_limit: Duration, web_origins: &[String]) -> 
     let viewer = |route: MethodRouter<AppState>| guard(&state, Need::role(Role::Viewer), route);
     let editor = |route: MethodRouter<AppState>| guard(&state, Need::role(Role::Editor), route);
     let admin = |route: MethodRouter<AppState>| guard(&state, Need::role(Role::Admin), route);
-    let evaluates = |route: MethodRouter<AppState>| guard(&state, Need::deployment_or(Role::Viewer), route);
-    let tracks = |route: MethodRouter<AppState>| guard(&state, Need::deployment_or(Role::Editor), route);
+    let metered = |need, metered, route: MethodRouter<AppState>| {
+        let limited = route.route_layer(from_fn_with_state((state.clone(), metered), limits::limit));
+        guard(&state, need, limited)
+    };
+    let evaluates = |route| metered(Need::deployment_or(Role::Viewer), Metered::Assign, route);
+    let tracks = |route| metered(Need::deployment_or(Role::Editor), Metered::Track, route);
     let jobs = Router::new()
         .route("/jobs/srm-guard", admin(post(jobs::srm_guard)))
         .layer(from_fn_with_state(JOB_TIME_LIMIT, time_out));

@@ -6,45 +6,40 @@ use super::evaluate::assigned::Assigned;
 use super::imports::Imports;
 use super::ingest::Ingest;
 use super::link::Link;
+use super::middleware::limits::Limits;
 use super::registry::Registry;
 use super::sticky::Sticky;
 
 /// What every handler can reach. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct AppState(Arc<Inner>);
+pub struct AppState(Arc<Parts>);
 
+/// The parts of a server.
 #[derive(Debug)]
-struct Inner {
-    registry: Arc<Registry>,
-    link: Arc<Link>,
-    ingest: Ingest,
-    imports: Imports,
-    assigned: Assigned,
-    sticky: Arc<Sticky>,
-    demo: bool,
+pub struct Parts {
+    /// Configuration: in the store, and in memory.
+    pub registry: Arc<Registry>,
+    /// The way to ClickHouse.
+    pub link: Arc<Link>,
+    /// The spool of events.
+    pub ingest: Ingest,
+    /// Bulk imports under way.
+    pub imports: Imports,
+    /// What records evaluations.
+    pub assigned: Assigned,
+    /// The first variants of sticky experiments.
+    pub sticky: Arc<Sticky>,
+    /// How much a caller may send.
+    pub limits: Limits,
+    /// Whether the traffic is simulated.
+    pub demo: bool,
 }
 
 impl AppState {
-    /// Puts the parts together. `demo` says that the traffic is simulated.
+    /// Puts the parts together.
     #[must_use]
-    pub fn new(
-        registry: Arc<Registry>,
-        link: Arc<Link>,
-        ingest: Ingest,
-        imports: Imports,
-        assigned: Assigned,
-        sticky: Arc<Sticky>,
-        demo: bool,
-    ) -> Self {
-        Self(Arc::new(Inner {
-            registry,
-            link,
-            ingest,
-            imports,
-            assigned,
-            sticky,
-            demo,
-        }))
+    pub fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
     }
 
     /// Configuration: reading and changing it.
@@ -57,6 +52,12 @@ impl AppState {
     #[must_use]
     pub fn link(&self) -> &Arc<Link> {
         &self.0.link
+    }
+
+    /// How much a caller may send.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.0.limits
     }
 
     /// The spool of events.

@@ -13,6 +13,7 @@ use crate::server::extract::RawBody;
 use crate::server::ingest::amplitude::{gunzip, read, refusal};
 use crate::server::ingest::{self, AppendError, Context, EventRecord};
 use crate::server::middleware::auth::{Caller, Need, of_secret};
+use crate::server::middleware::limits::Metered;
 use crate::server::registry::now;
 use crate::server::snapshot::ProjectExperiments;
 use crate::server::state::AppState;
@@ -74,6 +75,8 @@ fn decide(state: &AppState, body: &[u8]) -> Result<Decided, Box<Refusal>> {
     // Their clients give up on exactly these words, and send anything else again.
     let caller =
         caller.map_err(|error| refusal(400, format!("Invalid API key: {}", error.into_problem().detail)))?;
+    let within = state.limits().check(Metered::Track, &caller);
+    within.map_err(|error| refusal(429, error.into_problem().detail))?;
     let context = Context {
         project_id: caller.project.id,
         now: now(),

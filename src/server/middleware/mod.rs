@@ -5,6 +5,7 @@
 
 pub mod auth;
 mod cross_origin;
+pub mod limits;
 mod respond;
 
 use std::any::Any;

@@ -10,6 +10,7 @@ mod fuzz;
 mod history;
 mod imports;
 mod jobs;
+mod limits;
 mod me;
 mod overrides;
 mod results;

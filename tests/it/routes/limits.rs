@@ -1,0 +1,80 @@
+//! How many requests a token may send.
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::support::server::{ADMIN, Answer, EDITOR, TestServer, send};
+
+const EVENT: &str = r#"{"name": "seen", "profileId": "alice"}"#;
+
+/// Sends ten requests of a kind, faster than a bucket of two a second fills.
+async fn ten(server: &TestServer, path: &str, token: &str, body: &str) -> Vec<Answer> {
+    let request = || {
+        let request = server.request(Method::POST, path, token).body(body.to_owned());
+        send(request.header("content-type", "application/json"))
+    };
+    futures_util::future::join_all((0..10).map(|_| request())).await
+}
+
+fn refused(answers: &[Answer]) -> usize {
+    answers.iter().filter(|answer| answer.status == 429).count()
+}
+
+#[tokio::test]
+async fn each_token_may_send_so_much_of_each_kind() {
+    let server = TestServer::start_with(|options| {
+        options.assign_per_second = 2;
+        options.track_per_second = 2;
+    })
+    .await;
+    let assign = json!({"experimentId": "none", "user_id": "alice"}).to_string();
+    let answers = ten(&server, "/experiments/assign", EDITOR, &assign).await;
+    assert!((1..=8).contains(&refused(&answers)), "{answers:?}");
+    let late = answers.into_iter().find(|answer| answer.status == 429);
+    let late = late.expect("one of them");
+    assert_eq!(late.header("retry-after"), "1");
+    let detail = late.problem(429, "rate_limited")["detail"].to_string();
+    assert!(
+        detail.contains("more than 2 requests for variants a second"),
+        "{detail}"
+    );
+
+    // Another kind and another token have buckets of their own.
+    let first = server.request(Method::POST, "/track", EDITOR).body(EVENT);
+    assert_eq!(
+        send(first.header("content-type", "application/json"))
+            .await
+            .status,
+        200
+    );
+    let other = server
+        .request(Method::POST, "/experiments/assign", ADMIN)
+        .body(assign);
+    assert_eq!(
+        send(other.header("content-type", "application/json"))
+            .await
+            .status,
+        404
+    );
+
+    let answers = ten(&server, "/track", ADMIN, EVENT).await;
+    assert!((1..=8).contains(&refused(&answers)), "{answers:?}");
+    let taken = answers.iter().filter(|answer| answer.status == 200).count();
+    assert_eq!(
+        taken + refused(&answers),
+        10,
+        "what is not refused is taken: {answers:?}"
+    );
+
+    // Configuration has no limit.
+    for _ in 0..10 {
+        assert_eq!(send(server.request(Method::GET, "/me", EDITOR)).await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn without_limits_nothing_is_refused() {
+    let server = TestServer::start().await;
+    let answers = ten(&server, "/track", EDITOR, EVENT).await;
+    assert_eq!(refused(&answers), 0, "{answers:?}");
+}
