@@ -161,6 +161,7 @@ mod tests {
                 expected: Vec::new(),
                 leaks: Vec::new(),
                 alarm: p < 0.001,
+                watch: None,
             },
             power: PowerFloor {
                 events: 1_234,

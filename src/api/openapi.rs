@@ -337,6 +337,14 @@ fn system_lines() -> Vec<Line> {
             "A login that can only read.",
             one::<system::WarehouseLogin>(),
         ),
+        line(
+            Get,
+            "/jobs",
+            tag,
+            VIEWER,
+            "When jobs are due, and their last runs",
+        )
+        .answers(200, "Schedules and runs.", one::<jobs::Jobs>()),
         line(Post, "/jobs/srm-guard", tag, ADMIN, "Run the guard now").answers(
             200,
             "What it found of each active experiment.",

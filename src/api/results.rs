@@ -268,6 +268,29 @@ pub struct Srm {
     pub leaks: Vec<UnknownVariant>,
     /// Whether p < 0.001.
     pub alarm: bool,
+    /// What the guard saw at its looks so far, where it has looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch: Option<SrmWatch>,
+}
+
+/// What the guard's looks at the split have come to: the evidence that may be looked at any time, at its
+/// highest. It begins anew when an experiment that the guard had paused is resumed.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SrmWatch {
+    /// Only subjects first exposed since then are looked at; all where it is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checked_from: Option<Timestamp>,
+    /// The largest value of the evidence so far; alarm at 1,000.
+    pub highest_e_value: f64,
+    /// `min(1, 1 / highestEValue)`.
+    pub always_valid_p: f64,
+    /// How often the guard has looked.
+    pub looks: u64,
+    /// When it looked first.
+    pub first_look_at: Timestamp,
+    /// When it looked last.
+    pub last_look_at: Timestamp,
 }
 
 /// Numbers of the test.

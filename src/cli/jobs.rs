@@ -1,6 +1,6 @@
-//! `splitdeck jobs`: runs what a server otherwise does by itself.
+//! `splitdeck jobs`: runs what a server otherwise does by itself, and tells what was run.
 
-use crate::api::jobs::{SrmGuardRun, SrmOutcome};
+use crate::api::jobs::{Jobs, SrmGuardRun, SrmOutcome};
 
 use super::CliError;
 use super::output::{Align, Table, print, print_json};
@@ -15,8 +15,20 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
+    /// When jobs are due, and their last runs
+    List(ListArgs),
     /// Run one job now, and wait for its end
     Run(RunArgs),
+}
+
+/// Arguments of `splitdeck jobs list`.
+#[derive(Debug, clap::Args)]
+struct ListArgs {
+    #[command(flatten)]
+    remote: Remote,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
 }
 
 /// Arguments of `splitdeck jobs run`.
@@ -38,12 +50,91 @@ enum Job {
     SrmGuard,
 }
 
-/// Runs `splitdeck jobs`. The exit code is 1 when an experiment could not be tested for want of its counts.
+/// Runs `splitdeck jobs`. The exit code of `run` is 1 when an experiment could not be tested for want of its
+/// counts.
 ///
 /// # Errors
 /// See [`CliError`].
 pub fn run(args: &Args) -> Result<(), CliError> {
-    let Command::Run(args) = &args.command;
+    match &args.command {
+        Command::List(args) => list(args),
+        Command::Run(args) => run_now(args),
+    }
+}
+
+fn list(args: &ListArgs) -> Result<(), CliError> {
+    args.remote.run(async |client| {
+        let jobs = client.jobs().await?;
+        if args.json {
+            print_json(&jobs)
+        } else {
+            print(&list_text(&jobs))
+        }
+    })
+}
+
+fn list_text(jobs: &Jobs) -> String {
+    let columns = [
+        ("JOB", Align::Left),
+        ("SCHEDULE", Align::Left),
+        ("NEXT", Align::Left),
+    ];
+    let mut schedules = Table::new(&columns);
+    for job in &jobs.schedules {
+        let zone = job
+            .time_zone
+            .as_ref()
+            .map_or_else(String::new, |zone| format!(" {zone}"));
+        let schedule = job.schedule.as_ref().map(|schedule| format!("{schedule}{zone}"));
+        schedules.row([
+            job.job.as_str(),
+            schedule.as_deref().unwrap_or("off"),
+            &job.next_at.map_or_else(|| "-".to_owned(), second),
+        ]);
+    }
+    if jobs.runs.is_empty() {
+        return format!("{}\nno runs yet\n", schedules.text());
+    }
+    let columns = [
+        ("JOB", Align::Left),
+        ("DUE", Align::Left),
+        ("CAUSE", Align::Left),
+        ("STATE", Align::Left),
+        ("TRIES", Align::Right),
+        ("TESTED", Align::Right),
+        ("PAUSED", Align::Right),
+        ("SERVER", Align::Left),
+        ("WHY", Align::Left),
+    ];
+    let mut runs = Table::new(&columns);
+    for run in &jobs.runs {
+        let paused = run.experiments.iter().filter(|e| e.outcome == SrmOutcome::Paused);
+        let next = run.next_attempt_at.map(|at| format!(" (again {})", second(at)));
+        let why = run
+            .error
+            .as_ref()
+            .map(|error| format!("{error}{}", next.unwrap_or_default()));
+        runs.row([
+            run.job.as_str(),
+            &second(run.due_at),
+            run.cause.as_str(),
+            run.state.as_str(),
+            &run.attempts.to_string(),
+            &run.experiments.len().to_string(),
+            &paused.count().to_string(),
+            &run.instance,
+            why.as_deref().unwrap_or_default(),
+        ]);
+    }
+    format!("{}\n{}", schedules.text(), runs.text())
+}
+
+/// A time to the second, in UTC.
+fn second(at: jiff::Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
+}
+
+fn run_now(args: &RunArgs) -> Result<(), CliError> {
     let Job::SrmGuard = args.job;
     args.remote.run(async |client| {
         let run = client.run_srm_guard().await?;

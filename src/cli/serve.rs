@@ -3,15 +3,18 @@
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::api::system::WarehouseLogin;
-use crate::config::file::{ClickHouseConfig, ServerConfig};
+use crate::config::file::{ClickHouseConfig, GuardConfig, ServerConfig};
 use crate::config::{Config, Paths};
 use crate::domain::{Environment, Key};
 use crate::engine::{self, binary};
+use crate::server::jobs::runner::GuardOptions;
+use crate::server::jobs::schedule::Schedule;
 use crate::server::link::{Access, nowhere};
 use crate::server::setup::{AdminToken, ProjectSeed};
 use crate::server::store::{PostgresUrl, StoreUrl};
@@ -24,6 +27,9 @@ use super::stack::{ClickHouse, Stack, StackError};
 
 /// Environment variable with the admin token.
 const TOKEN_VARIABLE: &str = "SPLITDECK_TOKEN";
+/// How often the guard may look: every look counts all subjects of all active experiments.
+const GUARD_INTERVALS: std::ops::RangeInclusive<Duration> =
+    Duration::from_secs(10)..=Duration::from_secs(86_400);
 /// The store in the data directory.
 const SQLITE: &str = "sqlite";
 /// Name of the configuration file.
@@ -119,6 +125,7 @@ impl Plan {
         options.web_origins.clone_from(&file.web_origins);
         options.assign_per_second = file.assign_per_second;
         options.track_per_second = file.track_per_second;
+        options.guard = guard(&config.guard)?;
         options.project = seed(args, file)?;
         options.token = variable(TOKEN_VARIABLE).map(|token| token.trim().to_owned());
         if let Some(token) = &options.token {
@@ -161,6 +168,26 @@ fn seed(args: &Args, file: &ServerConfig) -> Result<ProjectSeed, CliError> {
         key: Some(key),
         environment,
         protected: args.protected || file.protected,
+    })
+}
+
+/// When the guard looks.
+fn guard(file: &GuardConfig) -> Result<GuardOptions, CliError> {
+    let schedule = Schedule::new(&file.schedule, &file.time_zone);
+    // Checked also where it is turned off: a typo should not wait for the day it is turned on.
+    let schedule = schedule.map_err(|error| usage(format!("[guard] {error}")))?;
+    let interval = Duration::from_secs(file.interval_s);
+    if !GUARD_INTERVALS.contains(&interval) {
+        let (least, most) = (GUARD_INTERVALS.start().as_secs(), GUARD_INTERVALS.end().as_secs());
+        return Err(usage(format!(
+            "[guard] interval_s = {}: allowed are {least} to {most} seconds",
+            file.interval_s
+        )));
+    }
+    Ok(GuardOptions {
+        nightly: file.enabled.then_some(schedule),
+        continuous: file.continuous.then_some(interval),
+        ..GuardOptions::default()
     })
 }
 
@@ -399,6 +426,37 @@ mod tests {
             ("u", "p")
         );
         assert_eq!(access.cockpit.expect("a reader").password, "r");
+    }
+
+    #[test]
+    fn the_guard_looks_at_night_unless_told_otherwise() {
+        let guard = |config: &str| plan(&Args::default(), config, &[]).map(|plan| plan.server.guard);
+        let usual = guard("").expect("a plan");
+        assert_eq!(usual.nightly.expect("a schedule").to_string(), "0 2 * * *");
+        assert_eq!(usual.continuous, None);
+        let other = guard(
+            "[guard]\nschedule = \"30 3 * * 1-5\"\ntime_zone = \"Europe/Berlin\"\ncontinuous = true\ninterval_s = 60\n",
+        );
+        let other = other.expect("a plan");
+        assert_eq!(other.nightly.expect("a schedule").zone_name(), "Europe/Berlin");
+        assert_eq!(other.continuous, Some(Duration::from_secs(60)));
+        assert!(
+            guard("[guard]\nenabled = false\n")
+                .expect("a plan")
+                .nightly
+                .is_none()
+        );
+        for (config, named) in [
+            ("schedule = \"nightly\"", "schedule \"nightly\""),
+            ("enabled = false\nschedule = \"0 0 30 2 *\"", "never comes true"),
+            ("time_zone = \"Berlin\"", "time_zone \"Berlin\""),
+            ("interval_s = 1", "interval_s = 1"),
+        ] {
+            let error = guard(&format!("[guard]\n{config}\n"))
+                .expect_err("refused")
+                .to_string();
+            assert!(error.contains("[guard]") && error.contains(named), "{error}");
+        }
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::api::experiments::{
     ApplyWinner, ChangeStatus, CreateExperiment, ExperimentList, History, HistoryQuery, ListExperiments,
     SetRules, UpdateExperiment, WinnerApplied,
 };
-use crate::api::jobs::SrmGuardRun;
+use crate::api::jobs::{Jobs, SrmGuardRun};
 use crate::api::overrides::{DeleteOverride, ListOverrides, OverridePage, OverridesSet, SetOverrides};
 use crate::api::problem::Problem;
 use crate::api::projects::PROJECT_HEADER;
@@ -421,6 +421,14 @@ impl Client {
         body: &ApplyWinner,
     ) -> Result<WinnerApplied, ClientError> {
         self.post(&["experiments", id_or_key, "apply-winner"], body).await
+    }
+
+    /// `GET /jobs`
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn jobs(&self) -> Result<Jobs, ClientError> {
+        self.get(&["jobs"]).await
     }
 
     /// `POST /jobs/srm-guard`: tests every active experiment now, and waits for the end of it.

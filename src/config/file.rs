@@ -14,6 +14,8 @@ pub use super::cockpit::{CockpitConfig, ContextConfig};
 pub struct Config {
     /// `splitdeck serve`.
     pub server: ServerConfig,
+    /// The guard against sample ratio mismatch.
+    pub guard: GuardConfig,
     /// Where events are stored and queried; the embedded engine where no address is given.
     pub clickhouse: ClickHouseConfig,
     /// The cockpit.
@@ -74,6 +76,34 @@ impl Default for ServerConfig {
             web_origins: vec!["*".to_owned()],
             assign_per_second: 0,
             track_per_second: 0,
+        }
+    }
+}
+
+/// Settings of the guard against sample ratio mismatch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GuardConfig {
+    /// Whether every active experiment is tested once a night, and paused when it fails.
+    pub enabled: bool,
+    /// When: a cron expression.
+    pub schedule: String,
+    /// The time zone of the expression, by its IANA name.
+    pub time_zone: String,
+    /// Whether the always-valid test looks in between and may pause as well.
+    pub continuous: bool,
+    /// How often it looks, in seconds.
+    pub interval_s: u64,
+}
+
+impl Default for GuardConfig {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            schedule: "0 2 * * *".to_owned(),
+            time_zone: "UTC".to_owned(),
+            continuous: false,
+            interval_s: 300,
         }
     }
 }
@@ -252,6 +282,33 @@ const SECTIONS: &[(&str, &str, &[Setting])] = &[
                 "0",
                 "Requests with events that each token and deployment may send a second; beyond that 429. 0: no limit.",
             ),
+        ],
+    ),
+    (
+        "guard",
+        "The guard against sample ratio mismatch: pauses active experiments whose split is not the configured one.",
+        &[
+            setting(
+                "enabled",
+                "true",
+                "Tests every active experiment once a night (p < 0.001).",
+            ),
+            setting(
+                "schedule",
+                "\"0 2 * * *\"",
+                "When: minute, hour, day of the month, month, day of the week.",
+            ),
+            setting(
+                "time_zone",
+                "\"UTC\"",
+                "Time zone of the schedule, such as Europe/Berlin.",
+            ),
+            setting(
+                "continuous",
+                "false",
+                "Looks in between with the always-valid test, and may pause as well.",
+            ),
+            setting("interval_s", "300", "How often it looks then, in seconds."),
         ],
     ),
     (

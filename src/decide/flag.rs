@@ -81,6 +81,7 @@ pub fn as_experiment(flag: &Flag) -> Experiment {
             Status::Paused
         },
         paused_by: None,
+        srm_checked_from: None,
         variants,
         default_variant_id,
         holdout_pct: Percent::ZERO,

@@ -174,6 +174,10 @@ pub struct Experiment {
     /// Who paused it, while it is paused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paused_by: Option<PauseCause>,
+    /// When it was resumed knowing that the sample ratio test still fails: the guard looks at subjects first
+    /// exposed since then only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub srm_checked_from: Option<Timestamp>,
     /// The arms, sorted by `orderIndex`.
     pub variants: Vec<Variant>,
     /// Key of the variant served when nothing else decides.

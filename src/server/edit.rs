@@ -60,6 +60,7 @@ pub fn create(
         subject_type: body.subject_type,
         status: Status::Draft,
         paused_by: None,
+        srm_checked_from: None,
         variants,
         default_variant_id: default.unwrap_or(fallback),
         holdout_pct: body.holdout_pct,

@@ -42,6 +42,10 @@ pub fn change(
             }
             errors.extend(edit::no_traffic(&next));
             errors.extend(next.check(max_variants).err().unwrap_or_default());
+            if body.override_failing_srm {
+                // What is known to be wrong must not pause it again: the guard begins anew here.
+                next.srm_checked_from = Some(now);
+            }
             next.activated_at = next.activated_at.or(Some(now));
             edit::follow_split(&mut next, now);
         }

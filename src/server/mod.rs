@@ -63,6 +63,7 @@ use crate::domain::experiment::DEFAULT_MAX_VARIANTS;
 use evaluate::assigned::Assigned;
 use imports::Imports;
 use ingest::Ingest;
+use jobs::runner::{GuardOptions, Runner};
 use link::{Link, WhereaboutsWatch};
 use middleware::limits::Limits;
 use registry::Registry;
@@ -88,6 +89,8 @@ pub struct Options {
     pub token: Option<String>,
     /// Where ClickHouse is.
     pub warehouse: WhereaboutsWatch,
+    /// When the guard looks; never by itself where nothing is said.
+    pub guard: GuardOptions,
     /// The most bytes of events that wait for ClickHouse; beyond that tracking is refused with 503.
     pub max_spool_bytes: u64,
     /// The most variants of an experiment.
@@ -131,6 +134,7 @@ impl Options {
             project: ProjectSeed::default(),
             token: None,
             warehouse,
+            guard: GuardOptions::default(),
             max_spool_bytes: 1 << 30,
             max_variants: DEFAULT_MAX_VARIANTS,
             import_limits: imports::Limits::default(),
@@ -219,11 +223,14 @@ impl Server {
         tasks.spawn(Arc::clone(&sticky).keep(Arc::clone(&registry)));
         tasks.spawn(Arc::clone(&sticky).sweep(Arc::clone(&registry)));
         tasks.spawn(imports::sweep(Arc::clone(&registry)));
+        let runner = Runner::new(Arc::clone(&registry), Arc::clone(&link), options.guard);
+        tasks.spawn(Arc::clone(&runner).keep());
         Ok(Self {
             state: AppState::new(Parts {
                 registry,
                 link,
                 ingest,
+                runner,
                 imports: Imports::new(options.import_limits),
                 assigned,
                 sticky,
@@ -301,6 +308,7 @@ impl Server {
         // While the link is there still: what was accepted is sent as far as ClickHouse takes it.
         self.state.ingest().shutdown(self.drain_limit).await;
         self.tasks.shutdown().await;
+        self.state.runner().give_back().await;
         let registry = self.state.registry();
         self.state.sticky().flush(registry, self.drain_limit).await;
         registry.close().await;

@@ -45,6 +45,7 @@ pub fn router(state: AppState, time_limit: Duration, web_origins: &[String]) -> 
     let evaluates = |route| metered(Need::deployment_or(Role::Viewer), Metered::Assign, route);
     let tracks = |route| metered(Need::deployment_or(Role::Editor), Metered::Track, route);
     let jobs = Router::new()
+        .route("/jobs", viewer(get(jobs::list)))
         .route("/jobs/srm-guard", admin(post(jobs::srm_guard)))
         .layer(from_fn_with_state(JOB_TIME_LIMIT, time_out));
     let uploads = Router::new()

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::evaluate::assigned::Assigned;
 use super::imports::Imports;
 use super::ingest::Ingest;
+use super::jobs::runner::Runner;
 use super::link::Link;
 use super::middleware::limits::Limits;
 use super::registry::Registry;
@@ -23,6 +24,8 @@ pub struct Parts {
     pub link: Arc<Link>,
     /// The spool of events.
     pub ingest: Ingest,
+    /// What the server does by itself.
+    pub runner: Arc<Runner>,
     /// Bulk imports under way.
     pub imports: Imports,
     /// What records evaluations.
@@ -64,6 +67,12 @@ impl AppState {
     #[must_use]
     pub fn ingest(&self) -> &Ingest {
         &self.0.ingest
+    }
+
+    /// What the server does by itself.
+    #[must_use]
+    pub fn runner(&self) -> &Arc<Runner> {
+        &self.0.runner
     }
 
     /// Bulk imports of overrides.

@@ -218,7 +218,7 @@ fn posteriors(experiment: &Experiment, counted: &[Arm]) -> Result<Vec<Option<Arm
 ///
 /// Subjects that were later seen in another variant stay in: after a change of the split it is only those
 /// of the shrinking arm who are, and without them its cohort would look short.
-fn sample_ratio(experiment: &Experiment, subjects: &[SubjectRow]) -> Result<Srm, StatsError> {
+pub(super) fn sample_ratio(experiment: &Experiment, subjects: &[SubjectRow]) -> Result<Srm, StatsError> {
     let arms = experiment.variants.len();
     let weights = weights(experiment);
     let mut counts = vec![vec![0_u64; arms]; weights.len()];
@@ -288,6 +288,7 @@ fn sample_ratio(experiment: &Experiment, subjects: &[SubjectRow]) -> Result<Srm,
         expected,
         leaks,
         alarm: tested.alarm,
+        watch: None,
     })
 }
 

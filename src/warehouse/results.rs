@@ -2,13 +2,13 @@
 
 use jiff::Timestamp;
 
-use super::analysis::analyse;
+use super::analysis::{analyse, sample_ratio};
 use super::query::{
     Bucketed, Buckets, EventCount, Scope, TrackedRow, Window, breakdown, choose_interval, exposures,
-    latest_tracked, series, subjects, tracked, unknown,
+    first_exposures, latest_tracked, series, subjects, tracked, unknown,
 };
 use super::{Warehouse, WarehouseError};
-use crate::api::results::{Breakdown, Results, ResultsQuery, Series, TrackedResult};
+use crate::api::results::{Breakdown, MultiVariant, Results, ResultsQuery, Series, Srm, TrackedResult};
 use crate::domain::{Experiment, FieldError};
 use crate::stats::StatsError;
 
@@ -141,6 +141,23 @@ impl Warehouse {
             segments: found.segments,
             properties: found.properties,
         })
+    }
+}
+
+impl Warehouse {
+    /// The sample ratio test alone, as the guard makes it: over all time, of subjects whose first exposure was
+    /// at `since` or later.
+    ///
+    /// # Errors
+    /// [`ResultsError`]
+    pub async fn sample_ratio(
+        &self,
+        experiment: &Experiment,
+        since: Option<Timestamp>,
+    ) -> Result<Srm, ResultsError> {
+        let scope = Scope::new(experiment, Window::all(), MultiVariant::default())?;
+        let subjects = first_exposures(self, &scope, since).await?;
+        sample_ratio(experiment, &subjects).map_err(|e| ResultsError::stats(experiment, e))
     }
 }
 

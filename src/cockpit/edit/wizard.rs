@@ -138,6 +138,7 @@ pub fn blank(now: Timestamp) -> Experiment {
         subject_type: SubjectType::Any,
         status: Status::Draft,
         paused_by: None,
+        srm_checked_from: None,
         default_variant_id: variants.first().map_or_else(unnamed, |v| v.key.clone()),
         variants,
         holdout_pct: Percent::ZERO,

@@ -8,6 +8,7 @@ use crate::api::problem::Code;
 use crate::api::results::{Results, ResultsQuery};
 use crate::server::error::ApiError;
 use crate::server::extract::{IdOrKey, Params};
+use crate::server::jobs::srm_guard;
 use crate::server::middleware::auth::Caller;
 use crate::server::state::AppState;
 use crate::warehouse::{Class, ResultsError, WarehouseError};
@@ -22,7 +23,15 @@ pub async fn results(
     let entry = state.registry().find(&caller, &id)?;
     let warehouse = state.link().warehouse()?;
     let results = warehouse.results(&entry.experiment, &query, Timestamp::now());
-    Ok(Json(results.await?))
+    let mut results = results.await?;
+    let whole = query.start.is_none() && query.end.is_none() && entry.experiment.srm_checked_from.is_none();
+    let readers = state.registry().store().readers();
+    let watch = srm_guard::with_watch(&mut results.srm, readers, &entry.experiment, whole);
+    if let Err(error) = watch.await {
+        // The results are right without it: `watch` is missing.
+        tracing::warn!(%error, key = %entry.experiment.key, "what the guard saw cannot be read");
+    }
+    Ok(Json(results))
 }
 
 impl From<ResultsError> for ApiError {

@@ -7,11 +7,10 @@ use serde_json::{Value, json};
 
 use crate::api::experiments::ChangeStatus;
 use crate::api::problem::{Code, Problem};
-use crate::api::results::ResultsQuery;
 use crate::domain::{AuditAction, Experiment, FieldError, Status};
 use crate::server::error::ApiError;
 use crate::server::extract::{IdOrKey, VersionedBody};
-use crate::server::jobs::srm_guard::evidence;
+use crate::server::jobs::srm_guard::{evidence, with_watch};
 use crate::server::lifecycle;
 use crate::server::middleware::auth::Caller;
 use crate::server::registry::{Motive, Plan, now};
@@ -66,19 +65,22 @@ async fn test_again(
     experiment: &Experiment,
     body: &ChangeStatus,
 ) -> Result<Value, ApiError> {
-    let query = ResultsQuery::default();
     let asked = async {
         let warehouse = state.link().warehouse()?;
-        let results = warehouse.results(experiment, &query, now()).await?;
-        Ok::<_, ApiError>(results)
+        // As the guard tested it.
+        let mut srm = warehouse
+            .sample_ratio(experiment, experiment.srm_checked_from)
+            .await?;
+        with_watch(&mut srm, state.registry().store().readers(), experiment, true).await?;
+        Ok::<_, ApiError>(srm)
     };
     let untested = match tokio::time::timeout(SRM_TIME_LIMIT, asked).await {
-        Ok(Ok(results)) => {
-            let p = results.srm.test.map_or(f64::NAN, |test| test.p);
-            if results.srm.alarm && !body.override_failing_srm {
+        Ok(Ok(srm)) => {
+            let p = srm.test.map_or(f64::NAN, |test| test.p);
+            if srm.alarm && !body.override_failing_srm {
                 return Err(still_fails(experiment, p));
             }
-            return Ok(evidence(&results));
+            return Ok(evidence(experiment, &srm));
         }
         Ok(Err(error)) => error.into_problem().detail,
         Err(_) => format!("ClickHouse did not answer within {} s", SRM_TIME_LIMIT.as_secs()),

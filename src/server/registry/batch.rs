@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::api::projects::Organization;
-use crate::domain::{AuditAction, AuditEntry, Experiment, Flag, Key, Lab, OverrideSubject, Project};
+use crate::domain::{AuditAction, AuditEntry, Experiment, Flag, Key, Lab, OverrideSubject, Project, Status};
 use crate::server::access::StoredDeployment;
 use crate::server::error::ApiError;
 use crate::server::follow::Write;
@@ -134,6 +134,10 @@ impl<'a> Batch<'a> {
                 let version = known.resource_version;
                 let there = store::experiments::update(self.write.tx(), &next, version).await?;
                 self.was_there(there, known)?;
+                if known.is_auto_paused() && next.status == Status::Active {
+                    // What the guard saw is answered for: its evidence begins anew.
+                    store::srm::forget(self.write.tx(), next.id).await?;
+                }
             }
         }
         self.touched(Kind::Experiment, Some(project), next.id).await?;

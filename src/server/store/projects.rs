@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::domain::{Key, Project};
 
-use super::{Reader, StoreError, Tx, from_word, millis, word};
+use super::{Reader, StoreError, Tx, from_word, millis, timestamp, word};
 
 /// All projects, the oldest first.
 ///
@@ -33,6 +33,18 @@ pub async fn all(from: impl Reader<'_>) -> Result<Vec<Project>, StoreError> {
             })
         })
         .collect()
+}
+
+/// When the oldest project was created; nothing while there is none.
+///
+/// # Errors
+/// See [`StoreError`].
+pub async fn first_created_at(from: impl Reader<'_>) -> Result<Option<Timestamp>, StoreError> {
+    let row = sqlx::query("SELECT MIN(created_at) AS first FROM projects")
+        .fetch_one(from)
+        .await
+        .map_err(StoreError::query("read the projects"))?;
+    row.get::<Option<i64>, _>("first").map(timestamp).transpose()
 }
 
 /// Adds a project.

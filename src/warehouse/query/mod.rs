@@ -51,7 +51,7 @@ pub(super) use breakdown::breakdown;
 pub(super) use exposures::{EventCount, ExposureRow, exposures};
 pub use names::Names;
 pub(super) use series::{Bucketed, Buckets, choose_interval, series};
-pub(super) use subjects::{Assigned, SubjectRow, subjects};
+pub(super) use subjects::{Assigned, SubjectRow, first_exposures, subjects};
 pub(super) use tracked::{TrackedRow, latest_tracked, tracked};
 pub(super) use unknown::unknown;
 pub(super) use window::Window;

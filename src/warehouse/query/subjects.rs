@@ -14,6 +14,7 @@
 //! never comes: there are starters and no conversions.
 
 use clickhouse::Row;
+use jiff::Timestamp;
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -136,6 +137,36 @@ pub(in crate::warehouse) async fn subjects(
         SETTINGS join_use_nulls = 0"
     );
     warehouse.select("counting subjects", &sql, &args).await
+}
+
+/// Counts subjects by their first exposure alone, those of them whose first exposure ever was at `since` or
+/// later.
+///
+/// Unlike in a window that begins at `since`, one that was exposed before is not counted at all.
+pub(in crate::warehouse) async fn first_exposures(
+    warehouse: &Warehouse,
+    scope: &Scope<'_>,
+    since: Option<Timestamp>,
+) -> Result<Vec<SubjectRow>, WarehouseError> {
+    let mut args = Args::default();
+    let exposed = exposed(scope, &mut args, "");
+    let cohort = cohort(scope, &mut args);
+    let since = since.map_or_else(String::new, |since| {
+        let since = args.int(since.as_millisecond());
+        format!(" AND {FIRST_AT} >= toUInt64({since})")
+    });
+    let sql = format!(
+        "SELECT {FIRST_VARIANT} AS variant,
+            toUInt8(bitAnd(bitShiftRight(first, 14), 3)) AS assigned,
+            {cohort} AS cohort,
+            CAST(lo < hi AS Bool) AS multi,
+            CAST(1 AS Bool) AS inside,
+            count() AS subjects, toUInt64(0) AS starters, toUInt64(0) AS conversions
+        FROM ({exposed})
+        WHERE first != {NEVER}{since}
+        GROUP BY variant, assigned, cohort, multi"
+    );
+    warehouse.select("counting first exposures", &sql, &args).await
 }
 
 /// Position of the cohort of a packed first exposure, from 1.

@@ -42,6 +42,7 @@ pub(super) fn routes() -> Vec<(Method, &'static str, &'static str)> {
         (Method::GET, "/v1/vardata", "viewer"),
         (Method::POST, "/v1/vardata", "viewer"),
         (Method::POST, "/track", "editor"),
+        (Method::GET, "/jobs", "viewer"),
         (Method::POST, "/jobs/srm-guard", "admin"),
         (Method::DELETE, "/experiments/x", "editor"),
         (Method::POST, "/experiments/x/convert", "editor"),

@@ -1,23 +1,11 @@
-//! `POST /jobs/srm-guard`, and resuming what it paused.
+//! `GET /jobs`, `POST /jobs/srm-guard`, and resuming what it paused.
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::server::{EDITOR, TestServer, VIEWER, fields, send};
 use crate::support::store::each_store;
-use crate::support::warehouse::{drained, exposure, server_with_clickhouse};
-
-/// Events of `counts` people in control and treatment.
-async fn expose(server: &TestServer, experiment: &Value, counts: [usize; 2]) {
-    let at = jiff::Timestamp::now().to_string();
-    let key = experiment["key"].as_str().expect("a key");
-    for (variant, count) in ["control", "treatment"].into_iter().zip(counts) {
-        let events: Vec<Value> = (0..count)
-            .map(|n| exposure(experiment, &format!("{key}-{variant}-{n}"), variant, &at))
-            .collect();
-        server.post("/track", &json!(events)).await.expect(200);
-    }
-}
+use crate::support::warehouse::{drained, expose, exposure, server_with_clickhouse};
 
 fn outcomes(run: &Value) -> Vec<(String, String)> {
     let text = |e: &Value, name: &str| e[name].as_str().expect("text").to_owned();
@@ -187,9 +175,12 @@ async fn resuming_what_still_fails_takes_a_reason_and_a_word() {
     );
     assert_eq!(last["evidence"]["chiSquare"], 40.0, "what was known is on record");
     // Completing what the guard paused takes neither.
+    let other = server.active("y").await;
+    expose(&server, &other, [600, 400]).await;
+    drained(&server).await;
     server.post("/jobs/srm-guard", &Value::Null).await.expect(200);
-    let done = json!({ "to": "completed", "resourceVersion": 5 });
-    server.post(path, &done).await.expect(200);
+    let done = json!({ "to": "completed", "resourceVersion": 3 });
+    server.post("/experiments/y/status", &done).await.expect(200);
 }
 
 each_store!(resuming_what_passes_again_or_cannot_be_tested_takes_a_reason_only);
@@ -231,4 +222,127 @@ async fn resuming_what_passes_again_or_cannot_be_tested_takes_a_reason_only() {
             .contains("stopped by the test"),
         "{evidence}"
     );
+}
+
+each_store!(who_was_resumed_knowingly_is_tested_by_new_subjects_only);
+async fn who_was_resumed_knowingly_is_tested_by_new_subjects_only() {
+    let server = server_with_clickhouse().await;
+    let live = server.active("x").await;
+    expose(&server, &live, [600, 400]).await;
+    drained(&server).await;
+    let guard = async || server.post("/jobs/srm-guard", &Value::Null).await.expect(200);
+    guard().await;
+    let watch = server.get("/experiments/x/results").await.expect(200)["srm"]["watch"].clone();
+    assert_eq!(watch["looks"], 1);
+    assert!(
+        watch["highestEValue"].as_f64().expect("a number") > 1e6,
+        "{watch}"
+    );
+    let resume = |version: u64| {
+        json!({ "to": "active", "resourceVersion": version, "comment": "a bot, blocked now",
+                "overrideFailingSrm": true })
+    };
+    let resumed = server.post("/experiments/x/status", &resume(3)).await.expect(200);
+    assert_eq!(resumed["srmCheckedFrom"], resumed["statusChangedAt"]);
+    let history = server.get("/experiments/x/history").await.expect(200);
+    let changes = history["entries"][0]["changes"]
+        .as_array()
+        .expect("changes")
+        .clone();
+    let from = json!({ "field": "srmCheckedFrom", "from": null, "to": resumed["srmCheckedFrom"] });
+    assert!(changes.contains(&from), "{changes:?}");
+
+    // The old subjects again and some that are drawn as they should be: nothing to pause for.
+    expose(&server, &live, [600, 400]).await;
+    let at = jiff::Timestamp::now().to_string();
+    let people = |prefix: &str, variant: &str, count: usize| -> Vec<Value> {
+        let event = |n| exposure(&live, &format!("{prefix}-{variant}-{n}"), variant, &at);
+        (0..count).map(event).collect()
+    };
+    for variant in ["control", "treatment"] {
+        server
+            .post("/track", &json!(people("new", variant, 50)))
+            .await
+            .expect(200);
+    }
+    drained(&server).await;
+    let run = guard().await;
+    let checked = &run["experiments"][0];
+    assert_eq!(outcomes(&run), named(&[("x", "passed")]), "{run:#}");
+    assert_eq!(
+        (&checked["test"]["chiSquare"], &checked["checkedFrom"]),
+        (&0.0.into(), &from["to"])
+    );
+    // What people see is about all subjects still, beside what the guard looks at.
+    let srm = server.get("/experiments/x/results").await.expect(200)["srm"].clone();
+    assert_eq!(
+        (&srm["alarm"], &srm["observed"]),
+        (&true.into(), &json!([650, 450]))
+    );
+    assert_eq!(
+        (&srm["watch"]["looks"], &srm["watch"]["checkedFrom"]),
+        (&1.into(), &from["to"])
+    );
+    assert!(
+        srm["watch"]["highestEValue"].as_f64().expect("a number") < 2.0,
+        "{srm}"
+    );
+
+    // When those are off as well it is paused again, and what is answered for moves on.
+    server
+        .post("/track", &json!(people("more", "control", 400)))
+        .await
+        .expect(200);
+    drained(&server).await;
+    assert_eq!(outcomes(&guard().await), named(&[("x", "paused")]));
+    let history = server.get("/experiments/x/history").await.expect(200);
+    let evidence = &history["entries"][0]["evidence"];
+    assert_eq!(evidence["observed"], json!({ "control": 450, "treatment": 50 }));
+    assert_eq!(evidence["checkedFrom"], from["to"]);
+    let again = server.post("/experiments/x/status", &resume(5)).await.expect(200);
+    assert_ne!(again["srmCheckedFrom"], from["to"]);
+    assert_eq!(outcomes(&guard().await), named(&[("x", "untested")]));
+}
+
+each_store!(runs_are_told_to_who_may_read);
+async fn runs_are_told_to_who_may_read() {
+    let server = server_with_clickhouse().await;
+    let nothing = server.get("/jobs").await.expect(200);
+    assert_eq!(nothing["runs"], json!([]));
+    assert_eq!(
+        nothing["schedules"],
+        json!([{ "job": "srm-guard", "schedule": null }, { "job": "srm-watch", "schedule": null }])
+    );
+    server.active("x").await;
+    let run = server.post("/jobs/srm-guard", &Value::Null).await.expect(200);
+    let told = send(server.request(Method::GET, "/jobs", VIEWER))
+        .await
+        .expect(200);
+    let [job] = &told["runs"].as_array().expect("runs")[..] else {
+        panic!("one run: {told:#}")
+    };
+    assert_eq!(job["experiments"], run["experiments"]);
+    assert_eq!(
+        (&job["job"], &job["cause"], &job["state"], &job["attempts"]),
+        (&"srm-guard".into(), &"manual".into(), &"done".into(), &1.into())
+    );
+    assert!(job["finishedAt"].is_string() && job["error"].is_null(), "{job}");
+    let process = format!("-{}-", std::process::id());
+    assert!(
+        job["instance"].as_str().expect("text").contains(&process),
+        "{job}"
+    );
+    // Only the last ones are kept and told.
+    for _ in 0..25 {
+        server.post("/jobs/srm-guard", &Value::Null).await.expect(200);
+    }
+    let told = server.get("/jobs").await.expect(200);
+    assert_eq!(told["runs"].as_array().map(Vec::len), Some(20));
+    let due: Vec<jiff::Timestamp> = told["runs"]
+        .as_array()
+        .expect("runs")
+        .iter()
+        .map(|run| run["dueAt"].as_str().expect("a time").parse().expect("a time"))
+        .collect();
+    assert!(due.is_sorted_by(|a, b| a > b), "{due:?}");
 }

@@ -156,6 +156,7 @@ pub fn results(key: &str, metric: Option<&str>, arms: &[Counts]) -> Results {
                 .unwrap_or_default(),
             leaks: Vec::new(),
             alarm: tested.alarm,
+            watch: None,
         },
         power: PowerFloor {
             events: floor.events,

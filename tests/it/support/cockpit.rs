@@ -258,6 +258,7 @@ pub fn results(experiment: &Experiment, counts: &[(u64, u64)]) -> Results {
             expected: weights.iter().map(|w| w * total as f64).collect(),
             leaks: Vec::new(),
             alarm: test.alarm,
+            watch: None,
         },
         power: PowerFloor {
             events: total,

@@ -6,6 +6,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use splitdeck::api::system::Role;
 use splitdeck::client::Client;
+use splitdeck::server::jobs::runner::GuardOptions;
 use splitdeck::server::link::Whereabouts;
 use splitdeck::server::middleware::auth::hash;
 use splitdeck::server::store::tokens::StoredToken;
@@ -243,7 +244,10 @@ pub async fn send(request: reqwest::RequestBuilder) -> Answer {
 /// Makes the first start, and adds tokens of the lower roles.
 async fn seed(options: &Options) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let first = Server::open(options.clone()).await.expect("opens");
+    let mut first = options.clone();
+    // What is due waits for the server that is tested.
+    first.guard = GuardOptions::default();
+    let first = Server::open(first).await.expect("opens");
     first.serve(listener, std::future::ready(())).await.expect("ends");
     add_token(options, "editor", Role::Editor, EDITOR).await;
     add_token(options, "viewer", Role::Viewer, VIEWER).await;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use splitdeck::server::store::{self, PostgresUrl, Store, StoreUrl};
 
-use sqlx::{Connection as _, Executor as _, PgConnection};
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 
 use super::postgres::{Cluster, Database};
 
@@ -66,10 +66,13 @@ pub fn place(dir: &Path) -> StoreUrl {
 }
 
 /// Runs a statement on the store of a server in `dir`, past the server.
-pub async fn run_sql(dir: &Path, sql: &'static str) {
+pub async fn run_sql(dir: &Path, sql: impl Into<String>) {
     let store = Store::open(&place(dir)).await.expect("a store");
     let mut tx = store.begin().await.expect("begins");
-    sqlx::query(sql).execute(&mut *tx).await.expect("runs");
+    sqlx::query(AssertSqlSafe(sql.into()))
+        .execute(&mut *tx)
+        .await
+        .expect("runs");
     store::commit(tx).await.expect("committed");
     store.close().await;
 }

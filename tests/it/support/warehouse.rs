@@ -68,6 +68,18 @@ pub async fn until(what: &str, condition: impl AsyncFn() -> bool) {
     }
 }
 
+/// Events of `counts` people in control and treatment, now.
+pub async fn expose(server: &TestServer, experiment: &Value, counts: [usize; 2]) {
+    let at = jiff::Timestamp::now().to_string();
+    let key = experiment["key"].as_str().expect("a key");
+    for (variant, count) in ["control", "treatment"].into_iter().zip(counts) {
+        let events: Vec<Value> = (0..count)
+            .map(|n| exposure(experiment, &format!("{key}-{variant}-{n}"), variant, &at))
+            .collect();
+        server.post("/track", &json!(events)).await.expect(200);
+    }
+}
+
 /// An event of a person who was drawn into a variant.
 pub fn exposure(experiment: &Value, profile: &str, variant: &str, at: &str) -> Value {
     json!({

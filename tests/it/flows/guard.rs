@@ -1,0 +1,331 @@
+//! The guard by itself: on time, made up for, once for all servers, again after a failure, after a crash.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use splitdeck::server::Options;
+use splitdeck::server::jobs::runner::Timing;
+use splitdeck::server::jobs::schedule::Schedule;
+
+use crate::support::engine::fresh_database;
+use crate::support::server::TestServer;
+use crate::support::store::{each_store, on_postgres, run_sql};
+use crate::support::warehouse::{connect, drained, expose, until};
+
+/// Every second: what a night is to people.
+const EVERY_SECOND: &str = "* * * * * *";
+
+/// For tests that cannot wait for minutes.
+fn hurried() -> Timing {
+    Timing {
+        tick: Duration::from_millis(50),
+        heartbeat: Duration::from_millis(100),
+        lost_after: Duration::from_secs(2),
+        grace: Duration::from_secs(20),
+        pauses: (Duration::from_millis(100), Duration::from_millis(400)),
+    }
+}
+
+fn nightly(expression: &str) -> impl Fn(&mut Options) {
+    let schedule = Schedule::new(expression, "UTC").expect("a schedule");
+    move |options| {
+        options.guard.nightly = Some(schedule.clone());
+        options.guard.timing = hurried();
+    }
+}
+
+/// The one second that is over now, once, as a cron expression.
+async fn a_moment_ago() -> String {
+    let moment = jiff::Timestamp::now();
+    let second = moment.as_second() + 1;
+    until("the second is over", async || {
+        jiff::Timestamp::now().as_second() > second
+    })
+    .await;
+    let moment = jiff::Timestamp::from_second(second).expect("an instant");
+    moment.strftime("%S %M %H %d %m *").to_string()
+}
+
+async fn runs(server: &TestServer) -> Vec<Value> {
+    server.get("/jobs").await.expect(200)["runs"]
+        .as_array()
+        .expect("runs")
+        .clone()
+}
+
+/// Null while the server does not know it yet.
+async fn status(server: &TestServer, key: &str) -> Value {
+    server.get(&format!("/experiments/{key}")).await.body["status"].clone()
+}
+
+/// What the audit log says of the guard, the newest first.
+async fn guarded(server: &TestServer, key: &str) -> Vec<String> {
+    let path = format!("/experiments/{key}/history?actor=srm-guard");
+    let history = server.get(&path).await.expect(200);
+    let entries = history["entries"].as_array().expect("entries").clone();
+    entries
+        .iter()
+        .map(|e| e["action"].as_str().expect("an action").to_owned())
+        .collect()
+}
+
+const BOTH: [&str; 2] = ["experiment.status_changed", "experiment.auto_paused_srm"];
+
+each_store!(a_run_that_was_missed_is_made_up_for_once);
+async fn a_run_that_was_missed_is_made_up_for_once() {
+    let database = fresh_database();
+    let server = TestServer::start().await;
+    connect(&server, &database).await;
+    let broken = server.active("broken").await;
+    expose(&server, &broken, [600, 400]).await;
+    drained(&server).await;
+    let moment = a_moment_ago().await;
+    let dir = server.stop().await;
+    for _ in 0..2 {
+        let server = TestServer::start_in(Arc::clone(&dir), nightly(&moment)).await;
+        connect(&server, &database).await;
+        until("it is paused", async || {
+            status(&server, "broken").await == "paused"
+        })
+        .await;
+        until("the run is done", async || {
+            runs(&server).await.iter().all(|run| run["state"] == "done")
+        })
+        .await;
+        let all = runs(&server).await;
+        let [run] = &all[..] else {
+            panic!("one run: {all:#?}")
+        };
+        assert_eq!((&run["cause"], &run["attempts"]), (&"schedule".into(), &1.into()));
+        assert_eq!(run["experiments"][0]["outcome"], "paused");
+        assert_eq!(guarded(&server, "broken").await, BOTH);
+        let told = server.get("/jobs").await.expect(200);
+        assert_eq!(told["schedules"][0]["schedule"], moment.as_str());
+        server.stop().await;
+    }
+}
+
+each_store!(a_new_store_has_missed_nothing);
+async fn a_new_store_has_missed_nothing() {
+    let moment = a_moment_ago().await;
+    let second = Schedule::new(&moment, "UTC")
+        .expect("a schedule")
+        .last(jiff::Timestamp::now());
+    let over = second.expect("due").as_second();
+    // Due once before the store came to be, and once soon after.
+    let soon = (jiff::Timestamp::now().as_second() + 4) % 60;
+    let server = TestServer::start_with(nightly(&format!("{},{soon} * * * * *", over % 60))).await;
+    connect(&server, &fresh_database()).await;
+    until("the first run after its creation is done", async || {
+        runs(&server).await.iter().any(|run| run["state"] == "done")
+    })
+    .await;
+    let due: Vec<i64> = runs(&server)
+        .await
+        .iter()
+        .map(|run| {
+            let at: jiff::Timestamp = run["dueAt"].as_str().expect("a time").parse().expect("a time");
+            at.as_second()
+        })
+        .collect();
+    assert!(
+        !due.is_empty() && due.iter().all(|at| *at > over),
+        "{due:?} after {over}"
+    );
+}
+
+each_store!(a_run_that_fails_is_tried_again_and_says_why);
+async fn a_run_that_fails_is_tried_again_and_says_why() {
+    let first = TestServer::start().await;
+    let live = first.active("x").await;
+    let moment = a_moment_ago().await;
+    let dir = first.stop().await;
+    let server = TestServer::start_in(dir, |options| {
+        nightly(&moment)(options);
+        options.guard.timing.grace = Duration::from_millis(10);
+    })
+    .await;
+    until("it was tried a second time", async || {
+        runs(&server)
+            .await
+            .first()
+            .is_some_and(|run| run["attempts"].as_u64() >= Some(2))
+    })
+    .await;
+    let run = runs(&server).await.remove(0);
+    assert!(
+        run["error"]
+            .as_str()
+            .expect("why")
+            .contains("ClickHouse is not part of this test"),
+        "{run}"
+    );
+    assert_ne!(run["state"], "done");
+    until("it waits for the next attempt", async || {
+        let run = runs(&server).await.remove(0);
+        run["state"] == "waiting" && run["nextAttemptAt"].is_string()
+    })
+    .await;
+    connect(&server, &fresh_database()).await;
+    expose(&server, &live, [10, 10]).await;
+    until("it is done", async || runs(&server).await[0]["state"] == "done").await;
+    let run = runs(&server).await.remove(0);
+    assert!(run["error"].is_null() && run["nextAttemptAt"].is_null(), "{run}");
+    assert_eq!(run["experiments"][0]["key"], "x");
+}
+
+each_store!(what_a_server_left_is_taken_over_once_it_gives_no_sign_of_life);
+async fn what_a_server_left_is_taken_over_once_it_gives_no_sign_of_life() {
+    let server = TestServer::start().await;
+    server.draft("x").await;
+    let moment = a_moment_ago().await;
+    let second = Schedule::new(&moment, "UTC")
+        .expect("a schedule")
+        .last(jiff::Timestamp::now())
+        .expect("due");
+    let now = jiff::Timestamp::now();
+    let claimed = format!(
+        "INSERT INTO job_runs (job, slot, cause, instance, claimed_at, heartbeat_at, state, attempts, report) \
+         VALUES ('srm-guard', {}, 'schedule', 'dead', {at}, {at}, 'running', 1, '[]')",
+        second.as_millisecond(),
+        at = now.as_millisecond(),
+    );
+    run_sql(server.dir.path(), claimed).await;
+    let dir = server.stop().await;
+    let server = TestServer::start_in(dir, nightly(&moment)).await;
+    connect(&server, &fresh_database()).await;
+    until("it is done", async || runs(&server).await[0]["state"] == "done").await;
+    let run = runs(&server).await.remove(0);
+    assert_eq!(run["attempts"], 2);
+    assert_ne!(run["instance"], "dead");
+    let started: jiff::Timestamp = run["startedAt"]
+        .as_str()
+        .expect("a time")
+        .parse()
+        .expect("a time");
+    assert!(
+        started.duration_since(now) > jiff::SignedDuration::from_secs(2),
+        "while it might have lived: {run}"
+    );
+}
+
+#[tokio::test]
+async fn of_two_servers_one_does_each_run() {
+    on_postgres(async {
+        let database = fresh_database();
+        let one = TestServer::start_with(nightly(EVERY_SECOND)).await;
+        let two = TestServer::start_with(nightly(EVERY_SECOND)).await;
+        connect(&one, &database).await;
+        connect(&two, &database).await;
+        let broken = one.active("broken").await;
+        expose(&one, &broken, [600, 400]).await;
+        until("it is paused", async || status(&two, "broken").await == "paused").await;
+        let done = async || {
+            let all = runs(&one).await;
+            all.into_iter()
+                .filter(|run| run["state"] == "done")
+                .collect::<Vec<_>>()
+        };
+        until("several runs are done", async || done().await.len() >= 4).await;
+        for run in done().await {
+            assert_eq!(run["attempts"], 1, "{run}");
+        }
+        assert_eq!(guarded(&one, "broken").await, BOTH, "paused once");
+        assert_eq!(runs(&one).await.len(), runs(&two).await.len());
+    })
+    .await;
+}
+
+each_store!(looking_all_the_time_pauses_by_the_evidence_that_is_kept);
+async fn looking_all_the_time_pauses_by_the_evidence_that_is_kept() {
+    let database = fresh_database();
+    let watching = |options: &mut Options| {
+        options.guard.continuous = Some(Duration::from_millis(300));
+        options.guard.timing = hurried();
+    };
+    let server = TestServer::start_with(watching).await;
+    connect(&server, &database).await;
+    let broken = server.active("broken").await;
+    let healthy = server.active("healthy").await;
+    expose(&server, &healthy, [70, 40]).await;
+    drained(&server).await;
+    let watch = async |server: &TestServer, key: &str| {
+        server
+            .get(&format!("/experiments/{key}/results"))
+            .await
+            .expect(200)["srm"]["watch"]
+            .clone()
+    };
+    until("it has looked twice", async || {
+        watch(&server, "healthy").await["looks"].as_u64() >= Some(2)
+    })
+    .await;
+    expose(&server, &broken, [600, 400]).await;
+    until("it is paused", async || {
+        status(&server, "broken").await == "paused"
+    })
+    .await;
+    assert_eq!(guarded(&server, "broken").await, BOTH);
+    let history = server.get("/experiments/broken/history").await.expect(200);
+    let entry = &history["entries"][0];
+    assert!(
+        entry["comment"]
+            .as_str()
+            .expect("a comment")
+            .contains("always-valid p="),
+        "{entry}"
+    );
+    assert!(
+        entry["evidence"]["highestEValue"].as_f64().expect("a number") >= 1000.0,
+        "{entry}"
+    );
+    let told = server.get("/jobs").await.expect(200);
+    assert_eq!(told["schedules"][1]["schedule"], "every 0.3 s");
+
+    // The evidence at its highest outlives the server, and what has come to look even since.
+    let before = watch(&server, "healthy").await;
+    let dir = server.stop().await;
+    let server = TestServer::start_in(dir, |_| {}).await;
+    connect(&server, &database).await;
+    let mut late = healthy.clone();
+    late["key"] = "late".into();
+    expose(&server, &late, [0, 30]).await;
+    drained(&server).await;
+    server.post("/jobs/srm-guard", &Value::Null).await.expect(200);
+    let results = server.get("/experiments/healthy/results").await.expect(200);
+    let srm = &results["srm"];
+    assert_eq!(srm["observed"], json!([70, 70]));
+    let after = &srm["watch"];
+    assert_eq!(after["firstLookAt"], before["firstLookAt"]);
+    assert!(
+        after["looks"].as_u64() > before["looks"].as_u64(),
+        "{before} {after}"
+    );
+    assert_eq!(after["highestEValue"], before["highestEValue"]);
+    assert!(
+        srm["test"]["eValue"].as_f64() < after["highestEValue"].as_f64(),
+        "{srm}"
+    );
+    assert_eq!(srm["test"]["alwaysValidP"], after["alwaysValidP"]);
+}
+
+each_store!(a_server_that_stops_in_order_gives_its_run_back);
+async fn a_server_that_stops_in_order_gives_its_run_back() {
+    let server = TestServer::start().await;
+    server.draft("x").await;
+    let moment = a_moment_ago().await;
+    let dir = server.stop().await;
+    let patient = |options: &mut Options| {
+        nightly(&moment)(options);
+        options.guard.timing.lost_after = Duration::from_secs(3600);
+    };
+    // It waits for ClickHouse, which does not come.
+    let server = TestServer::start_in(dir, patient).await;
+    until("it is at it", async || !runs(&server).await.is_empty()).await;
+    let dir = server.stop().await;
+    let server = TestServer::start_in(dir, patient).await;
+    connect(&server, &fresh_database()).await;
+    until("it is done", async || runs(&server).await[0]["state"] == "done").await;
+    assert_eq!(runs(&server).await[0]["attempts"], 2);
+}
