@@ -2,6 +2,8 @@
 //!
 //! One line for each operation; a test holds the lines to the routes of the server.
 
+mod objects;
+
 use utoipa::openapi::path::{
     HttpMethod, Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn,
 };
@@ -231,6 +233,7 @@ fn lines() -> Vec<Line> {
         import_lines(),
         event_lines(),
         sdk_lines(),
+        objects::lines(),
     ]
     .into_iter()
     .flatten()

@@ -11,7 +11,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::api::system::Role;
 
 use super::handlers::{
-    amplitude, assign, audit, deployments, experiments, explain, flags, imports, jobs, labs, ofrep,
+    amplitude, assign, audit, deployments, experiments, explain, flags, imports, insights, jobs, labs, ofrep,
     overrides, projects, results, rules, status, system, tokens, track, vardata, winner,
 };
 use super::middleware::auth::Need;
@@ -139,6 +139,10 @@ pub fn router(state: AppState, time_limit: Duration, web_origins: &[String]) -> 
         .route(
             "/experiments/{id_or_key}/apply-winner",
             editor(post(winner::apply)),
+        )
+        .route(
+            "/experiments/{id_or_key}/insight",
+            viewer(get(insights::read)).merge(editor(post(insights::write))),
         )
         .route("/experiments/{id_or_key}/explain", viewer(post(explain::explain)))
         .route("/experiments/{id_or_key}/results", viewer(get(results::results)))

@@ -4,6 +4,7 @@ mod config;
 mod experiments;
 mod explain;
 mod jobs;
+mod objects;
 mod overrides;
 mod remote;
 mod results;

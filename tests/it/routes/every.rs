@@ -48,6 +48,8 @@ pub(super) fn routes() -> Vec<(Method, &'static str, &'static str)> {
         (Method::POST, "/experiments/x/convert", "editor"),
         (Method::POST, "/experiments/x/copy", "editor"),
         (Method::POST, "/experiments/x/apply-winner", "editor"),
+        (Method::GET, "/experiments/x/insight", "viewer"),
+        (Method::POST, "/experiments/x/insight", "editor"),
         (Method::GET, "/organization", "viewer"),
         (Method::PATCH, "/organization", "admin"),
         (Method::GET, "/projects", "viewer"),
