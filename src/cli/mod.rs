@@ -10,6 +10,7 @@ mod demo_backend;
 pub mod engine;
 pub mod experiments;
 pub mod explain;
+pub mod imports;
 pub mod jobs;
 pub mod output;
 pub mod overrides;

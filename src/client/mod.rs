@@ -1,6 +1,7 @@
 //! The typed HTTP client of the API: one method an endpoint.
 
 pub mod error;
+mod imports;
 mod objects;
 
 use std::fmt;
