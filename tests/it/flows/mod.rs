@@ -2,6 +2,7 @@
 
 mod calc;
 mod demo;
+mod import_faults;
 mod ingest;
 mod server;
 mod several_servers;
