@@ -527,7 +527,7 @@ async fn who_was_exposed_to_another_variant_is_counted() {
     ];
     server.post("/track", &json!(events)).await.expect(200);
     drained(&server).await;
-    for count in [100, 30_000] {
+    for count in [100, 30_000, 60_000] {
         let import = stage(&server, "treatment", ids(0..count)).await;
         assert_eq!(import["exposedElsewhere"], 2, "{import:#}");
         assert_eq!(import["exposedUnknown"], Value::Null);
