@@ -13,6 +13,7 @@ pub mod engine;
 pub mod experiments;
 pub mod explain;
 pub mod flags;
+pub mod imports;
 pub mod jobs;
 pub mod labs;
 pub mod output;

@@ -1,5 +1,7 @@
 //! Reading requests: JSON bodies, query strings and path segments, with errors that name the field.
 
+use std::convert::Infallible;
+
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Query, RawPathParams, Request};
 use axum::http::request::Parts;
@@ -11,6 +13,7 @@ use crate::api::problem::{Code, Problem};
 use crate::domain::FieldError;
 
 use super::error::ApiError;
+use super::registry::Noun;
 
 /// The most refused fields that one answer lists.
 const MAX_FIELD_ERRORS: usize = 20;
@@ -365,6 +368,18 @@ impl<S: Send + Sync> FromRequestParts<S> for IdOrKey {
         };
         let found = params.iter().find(|(name, _)| *name == "id_or_key");
         found.map(|(_, text)| Self(text.to_owned())).ok_or_else(wrong)
+    }
+}
+
+/// Whose path it is, for handlers that serve experiments and flags alike.
+impl<S: Send + Sync> FromRequestParts<S> for Noun {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
+        Ok(match parts.uri.path().starts_with("/flags/") {
+            true => Self::Flag,
+            false => Self::Experiment,
+        })
     }
 }
 

@@ -53,6 +53,10 @@ pub fn router(state: AppState, time_limit: Duration, web_origins: &[String]) -> 
             "/experiments/{id_or_key}/override-imports",
             viewer(get(imports::list)).merge(editor(post(imports::start))),
         )
+        .route(
+            "/flags/{id_or_key}/override-imports",
+            viewer(get(imports::list)).merge(editor(post(imports::start))),
+        )
         .layer(from_fn_with_state(UPLOAD_TIME_LIMIT, time_out));
     // What programs of others do, web pages among them.
     let sdks = Router::new()
@@ -125,6 +129,22 @@ pub fn router(state: AppState, time_limit: Duration, web_origins: &[String]) -> 
         )
         .route(
             "/experiments/{id_or_key}/override-imports/{import}/undo",
+            editor(post(imports::undo)),
+        )
+        .route(
+            "/flags/{id_or_key}/override-imports/{import}",
+            viewer(get(imports::one)).merge(editor(delete(imports::forget))),
+        )
+        .route(
+            "/flags/{id_or_key}/override-imports/{import}/rows",
+            viewer(get(imports::rows)),
+        )
+        .route(
+            "/flags/{id_or_key}/override-imports/{import}/apply",
+            editor(post(imports::apply)),
+        )
+        .route(
+            "/flags/{id_or_key}/override-imports/{import}/undo",
             editor(post(imports::undo)),
         )
         .route(

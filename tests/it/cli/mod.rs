@@ -3,6 +3,7 @@
 mod config;
 mod experiments;
 mod explain;
+mod imports;
 mod jobs;
 mod objects;
 mod overrides;

@@ -3,6 +3,7 @@
 mod calc;
 mod demo;
 mod guard;
+mod import_faults;
 mod ingest;
 mod server;
 mod several_servers;
