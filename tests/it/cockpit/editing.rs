@@ -879,3 +879,23 @@ fn on_call_it_takes_less_than_ten_keys_to_resume_from_evidence() {
     assert_eq!(notice(&world), "search-ranking is active again");
     assert!(pressed < 10, "{pressed} keys");
 }
+
+#[test]
+fn keys_that_are_typed_before_the_disk_has_answered_are_not_lost() {
+    let mut world = World::list();
+    world.slow_disk = true;
+    world.keys(&["n", "enter"]).text("Aside").keys(&["enter"]);
+    assert_eq!(world.state.edited(uuid::Uuid::nil()).expect("there").name, "");
+    world.disk_answers();
+    assert_eq!(
+        world.state.edited(uuid::Uuid::nil()).expect("there").name,
+        "Aside"
+    );
+    // Esc and leaving never wait.
+    let mut world = World::list();
+    world.slow_disk = true;
+    world.keys(&["j", "enter", "j", "enter", "x", "esc"]);
+    assert_eq!(world.state.screen, Screen::Experiments);
+    world.disk_answers();
+    assert_eq!(world.state.overlays.len(), 0);
+}

@@ -38,6 +38,8 @@ fn kept(state: &Path) -> String {
         return String::new();
     };
     let paths = files.map(|file| file.expect("a file").path());
+    // What is being written counts only once it is there as a whole.
+    let paths = paths.filter(|path| path.extension().is_some_and(|e| e == "json"));
     let texts = paths.map(|path| std::fs::read_to_string(path).unwrap_or_default());
     texts.collect()
 }
@@ -187,7 +189,7 @@ async fn an_experiment_is_created_and_prepared_without_leaving_the_keyboard() {
         pty.wait_for_text("faster-search");
         pty.wait_for_text("8,158 subjects per arm × 2 arms = 16,316");
         pty.send("\r\t\r");
-        pty.wait_for_text("the name of an event");
+        pty.wait_for_text("Primary metric ·");
         pty.send("purchase\r");
         pty.wait_for_text("Esc goes back");
         pty.send("\x1b");
@@ -339,7 +341,7 @@ async fn on_call_it_takes_less_than_ten_keys_to_resume_from_the_evidence() {
         pty.wait_for_text("primary metric");
         pty.send(&"j".repeat(13));
         pty.send("\r");
-        pty.wait_for_text("the name of an event");
+        pty.wait_for_text("Primary metric ·");
         pty.wait_for_text(" view");
         pty.send("\x03");
         pty.ended();
