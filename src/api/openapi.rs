@@ -411,7 +411,7 @@ fn experiment_lines() -> Vec<Line> {
             VIEWER,
             "A decision step by step",
         )
-        .body(one::<User>())
+        .body(one::<assign::ExplainRequest>())
         .answers(200, "Nothing is recorded.", one::<assign::Explanation>()),
         line(
             Get,

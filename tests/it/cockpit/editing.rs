@@ -574,7 +574,10 @@ fn a_rule_is_built_by_keys_with_suggestions_and_tried_unsaved() {
         Some(Request::Explain { request, .. }) => {
             assert_eq!(request.user.user_properties["plan"], "pro");
             assert_eq!(request.user.event["properties"]["plan"], "x");
-            assert_eq!(request.rules.as_ref().expect("the unsaved rules").len(), 3);
+            assert_eq!(
+                request.suppose.rules.as_ref().expect("the unsaved rules").len(),
+                3
+            );
         }
         other => panic!("not asked: {other:?}"),
     }
