@@ -28,7 +28,7 @@ pub struct AssignRequest {
 }
 
 /// What to suppose in an explanation.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Suppose {
     /// These rules in the place of the saved ones, to try them before they are saved.
@@ -40,7 +40,7 @@ pub struct Suppose {
 }
 
 /// Body of `POST /experiments/{idOrKey}/explain`: a user, and what to suppose.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
 pub struct ExplainRequest {
     /// What to suppose.
     #[serde(flatten)]

@@ -18,7 +18,7 @@ use super::problem::{PROBLEM_JSON, Problem};
 use super::projects::PROJECT_HEADER;
 use super::system::Role;
 use super::{assign, experiments, imports, jobs, ofrep, overrides, results, system, track};
-use crate::domain::{Experiment, User};
+use crate::domain::Experiment;
 
 const JSON: &str = "application/json";
 
