@@ -20,7 +20,7 @@ use super::problem::{PROBLEM_JSON, Problem};
 use super::projects::PROJECT_HEADER;
 use super::system::Role;
 use super::{assign, experiments, imports, jobs, ofrep, overrides, results, system, track};
-use crate::domain::{Experiment, User};
+use crate::domain::Experiment;
 
 const JSON: &str = "application/json";
 
@@ -423,7 +423,7 @@ fn experiment_lines() -> Vec<Line> {
             VIEWER,
             "A decision step by step",
         )
-        .body(one::<User>())
+        .body(one::<assign::ExplainRequest>())
         .answers(200, "Nothing is recorded.", one::<assign::Explanation>()),
         line(
             Get,

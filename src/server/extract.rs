@@ -59,6 +59,20 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
     }
 }
 
+/// The same JSON body read as two types, where fields of one stand beside those of the other. Each names its
+/// own fields at fault, which reading them as one flattened type would not.
+#[derive(Debug)]
+pub struct JsonBoth<A, B>(pub A, pub B);
+
+impl<S: Send + Sync, A: DeserializeOwned, B: DeserializeOwned> FromRequest<S> for JsonBoth<A, B> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let RawBody(bytes) = RawBody::from_request(request, state).await?;
+        Ok(Self(read_json(&bytes)?, read_json(&bytes)?))
+    }
+}
+
 /// A JSON body of a change, with its `resourceVersion` in the body or in the header `If-Match`.
 #[derive(Debug)]
 pub struct VersionedBody<T>(pub T);
