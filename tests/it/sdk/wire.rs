@@ -194,4 +194,15 @@ async fn what_cannot_be_evaluated_locally_says_why() {
         assert!(words.iter().all(|word| detail.contains(word)), "{detail}");
     }
     one("nobody").await.problem(404, "not_found");
+    // A flag that says that it is evaluated locally has to be able to.
+    let rule = json!([{"variant": "on", "conditions": [
+        {"scope": "session", "field": "page", "operator": "is", "value": "/"},
+    ]}]);
+    let body = json!({"key": "pages", "evaluationMode": "local", "rules": rule});
+    let refused = server.post("/flags", &body).await;
+    assert_eq!(refused.refused(400, "invalid"), ["evaluationMode"]);
+    let flag = server.get("/flags/local").await.expect(200);
+    let body = json!({"resourceVersion": flag["resourceVersion"], "rules": rule});
+    let refused = server.patch("/flags/local", &body).await;
+    assert_eq!(refused.refused(400, "invalid"), ["evaluationMode"]);
 }
