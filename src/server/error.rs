@@ -58,6 +58,10 @@ impl ApiError {
     pub fn into_problem(self) -> Problem {
         match self {
             Self::Problem(problem) => *problem,
+            Self::Store(error) if error.is_unfit_text() => Problem::new(
+                Code::Invalid,
+                "a text holds the character U+0000, which cannot be kept; leave it out",
+            ),
             Self::Store(error) if error.is_unavailable() => {
                 tracing::warn!(error = %error, "the configuration store is not available");
                 Problem::new(

@@ -375,6 +375,10 @@ async fn every_change_is_in_the_log() {
         assert!(answer.status < 300, "{method} {path}: {:#}", answer.body);
         assert!(newest(action).await > before, "{method} {path} left no {action}");
     }
+    for version in 2..=20 {
+        let body = json!({ "resourceVersion": version, "description": format!("{version}") });
+        server.patch("/labs/lab", &body).await.expect(200);
+    }
     let log = server.get("/audit").await.expect(200);
     let entries = log["entries"].as_array().expect("entries");
     assert_eq!(entries.len(), 50, "a page");
