@@ -74,6 +74,7 @@ impl Runner {
             Options {
                 timeout: API_LIMIT,
                 allow_plain_http,
+                ..Options::default()
             },
         )?
         .in_project(access.project.as_deref())?;

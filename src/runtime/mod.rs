@@ -10,7 +10,7 @@ mod drafts;
 mod effects;
 mod intake;
 pub mod look;
-mod reader;
+pub mod reader;
 mod signals;
 mod tty;
 

@@ -71,7 +71,11 @@ fn themes_and_keys_are_read_again_while_it_runs_and_mistakes_leave_what_was() {
     write(at, "config.toml", "[cockpit]\nthemme = \"light\"\n");
     pty.wait_for_text("config.toml, line 2: cockpit.themme");
     mine(&pty, (0x44, 0x55, 0x66));
-    write(at, "themes/mine.toml", "inherits = \"dark\"\nbackground = \"#445566\"\n");
+    write(
+        at,
+        "themes/mine.toml",
+        "inherits = \"dark\"\nbackground = \"#445566\"\n",
+    );
     write(
         at,
         "config.toml",
