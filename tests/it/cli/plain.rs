@@ -123,7 +123,7 @@ async fn watching_prints_what_changes() {
     ];
     first.sort();
     assert_eq!(first, ["checkout-button, draft", "pricing-page, draft"]);
-    let change = json!({"to": "active"});
+    let change = json!({"to": "active", "resourceVersion": 1});
     server
         .post("/experiments/pricing-page/status", &change)
         .await
