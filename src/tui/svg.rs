@@ -166,15 +166,7 @@ fn run(
             hex(bg)
         );
     }
-    let seen = text.trim_end_matches(' ');
-    let shown = if look.modifier.contains(Modifier::UNDERLINED) {
-        text
-    } else {
-        seen
-    };
-    let blank = shown.len() - shown.trim_start_matches(' ').len();
-    let shown = &shown[blank..];
-    if shown.is_empty() || look.modifier.contains(Modifier::HIDDEN) {
+    if look.modifier.contains(Modifier::HIDDEN) {
         return;
     }
     let classes: Vec<&str> = [
@@ -192,16 +184,44 @@ fn run(
     } else {
         format!(" class=\"{}\"", classes.join(" "))
     };
-    let cells = u32::try_from(shown.width()).unwrap_or(0);
-    let _ = writeln!(
-        svg,
-        "<text x=\"{}\" y=\"{}\" textLength=\"{}\" lengthAdjust=\"spacingAndGlyphs\" fill=\"{}\"{class}>{}</text>",
-        at(u32::from(x) + u32::try_from(blank).unwrap_or(0)),
-        top + BASE,
-        pixels(cells * CELL),
-        hex(fg),
-        escaped(shown)
-    );
+    let mut column = u32::from(x);
+    // Two blanks or more are not text: not every reader keeps them.
+    for (words, blanks) in phrases(text) {
+        let cells = u32::try_from(words.width()).unwrap_or(0);
+        if cells > 0 {
+            let _ = writeln!(
+                svg,
+                "<text x=\"{}\" y=\"{}\" textLength=\"{}\" lengthAdjust=\"spacingAndGlyphs\" \
+                 fill=\"{}\"{class}>{}</text>",
+                at(column),
+                top + BASE,
+                pixels(cells * CELL),
+                hex(fg),
+                escaped(words)
+            );
+        }
+        column += cells + blanks;
+    }
+}
+
+/// Words that one blank parts, each phrase with the number of blanks behind it.
+fn phrases(text: &str) -> Vec<(&str, u32)> {
+    let mut phrases = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        // A single blank at the beginning stands alone as well.
+        let end = if rest.starts_with(' ') {
+            0
+        } else {
+            rest.find("  ").unwrap_or(rest.len())
+        };
+        let words = rest[..end].trim_end_matches(' ');
+        let after = &rest[words.len()..];
+        let blanks = after.len() - after.trim_start_matches(' ').len();
+        phrases.push((words, u32::try_from(blanks).unwrap_or(0)));
+        rest = &after[blanks..];
+    }
+    phrases
 }
 
 /// The background of most cells.
@@ -324,6 +344,14 @@ mod tests {
             "{svg}"
         );
         assert!(svg.contains("fill=\"#000000\">x</text>"), "{svg}");
+    }
+
+    #[test]
+    fn blanks_part_phrases_and_keep_their_room() {
+        assert_eq!(phrases("a b   c "), [("a b", 3), ("c", 1)]);
+        assert_eq!(phrases("  x"), [("", 2), ("x", 0)]);
+        assert_eq!(phrases(" x y"), [("", 1), ("x y", 0)]);
+        assert_eq!(phrases(""), []);
     }
 
     #[test]
