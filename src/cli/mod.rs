@@ -13,11 +13,13 @@ pub mod engine;
 pub mod experiments;
 pub mod explain;
 pub mod flags;
+pub mod history;
 pub mod imports;
 pub mod jobs;
 pub mod labs;
 pub mod output;
 pub mod overrides;
+mod plain;
 pub mod progress;
 pub mod projects;
 pub mod remote;
@@ -26,6 +28,7 @@ pub mod serve;
 pub mod shell;
 pub mod stack;
 pub mod tokens;
+pub mod watch;
 
 use std::process::ExitCode;
 
@@ -72,6 +75,10 @@ pub enum Command {
     Explain(explain::Args),
     /// Feature flags: list, create, switch, roll out, copy and convert.
     Flags(flags::Args),
+    /// Who changed what about an experiment, newest first.
+    History(history::HistoryArgs),
+    /// The results of an experiment in words.
+    Insights(history::InsightsArgs),
     /// Run what a server otherwise does by itself.
     Jobs(jobs::Args),
     /// What experiments are grouped by.
@@ -88,6 +95,8 @@ pub enum Command {
     Serve(serve::Args),
     /// Who may do what: make, list and revoke tokens.
     Tokens(tokens::Args),
+    /// The list of experiments with its live numbers: everything at first, then what changes.
+    Watch(watch::Args),
 }
 
 /// A failure that reaches the person at the command line.
@@ -120,24 +129,34 @@ impl CliError {
 /// What the command could not do, in words for the person who typed it.
 pub fn run(cli: Cli) -> Result<(), CliError> {
     match cli.command {
-        Some(Command::Audit(args)) => audit::run(args),
-        Some(Command::Calc(args)) => calc::run(&args),
-        Some(Command::Completions(args)) => shell::completions(&args),
-        Some(Command::Config(args)) => config::run(args),
-        Some(Command::Demo(args)) => demo::run(&args),
-        Some(Command::Deployments(args)) => deployments::run(args),
-        Some(Command::Engine(args)) => engine::run(args),
-        Some(Command::Experiments(args)) => experiments::run(args),
-        Some(Command::Explain(args)) => explain::run(args),
-        Some(Command::Flags(args)) => flags::run(args),
-        Some(Command::Jobs(args)) => jobs::run(&args),
-        Some(Command::Labs(args)) => labs::run(args),
-        Some(Command::Man(args)) => shell::man(&args),
-        Some(Command::Overrides(args)) => overrides::run(args),
-        Some(Command::Projects(args)) => projects::run(args),
-        Some(Command::Results(args)) => results::run(args),
-        Some(Command::Serve(args)) => serve::run(&args),
-        Some(Command::Tokens(args)) => tokens::run(args),
+        Some(command) => run_command(command),
         None => cockpit::run(cli.cockpit),
+    }
+}
+
+/// Runs a subcommand to its end.
+fn run_command(command: Command) -> Result<(), CliError> {
+    match command {
+        Command::Audit(args) => audit::run(args),
+        Command::Calc(args) => calc::run(&args),
+        Command::Completions(args) => shell::completions(&args),
+        Command::Config(args) => config::run(args),
+        Command::Demo(args) => demo::run(&args),
+        Command::Deployments(args) => deployments::run(args),
+        Command::Engine(args) => engine::run(args),
+        Command::Experiments(args) => experiments::run(args),
+        Command::Explain(args) => explain::run(args),
+        Command::Flags(args) => flags::run(args),
+        Command::History(args) => history::history(args),
+        Command::Insights(args) => history::insights(args),
+        Command::Jobs(args) => jobs::run(&args),
+        Command::Labs(args) => labs::run(args),
+        Command::Man(args) => shell::man(&args),
+        Command::Overrides(args) => overrides::run(args),
+        Command::Projects(args) => projects::run(args),
+        Command::Results(args) => results::run(args),
+        Command::Serve(args) => serve::run(&args),
+        Command::Tokens(args) => tokens::run(args),
+        Command::Watch(args) => watch::run(args),
     }
 }

@@ -31,12 +31,28 @@ pub struct Remote {
         help_heading = "Server"
     )]
     context: Option<String>,
+    /// Refuse every change before it is sent; so does read_only in the configuration
+    #[arg(
+        id = "server_read_only",
+        long = "read-only",
+        global = true,
+        env = "SPLITDECK_READ_ONLY",
+        value_parser = clap::builder::BoolishValueParser::new(),
+        help_heading = "Server"
+    )]
+    read_only: bool,
     /// Speak plain HTTP to another machine, the token readable on the way
     #[arg(long, global = true, help_heading = "Server")]
     allow_plain_http: bool,
 }
 
 impl Remote {
+    /// Whether an argument allows plain HTTP to another machine.
+    #[must_use]
+    pub fn allows_plain_http(&self) -> bool {
+        self.allow_plain_http
+    }
+
     /// Runs `work` with a client of the server.
     ///
     /// # Errors
@@ -53,6 +69,7 @@ impl Remote {
         let access = Access::find(&flags, |name| std::env::var(name).ok(), of_user)?;
         let options = Options {
             allow_plain_http: self.allow_plain_http || access.allow_plain_http,
+            read_only: self.read_only || access.read_only,
             ..Options::default()
         };
         let client =

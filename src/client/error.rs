@@ -28,6 +28,14 @@ pub enum ClientError {
         /// The key.
         given: String,
     },
+    /// It would change something, which was not to be.
+    #[error(
+        "{request} would change something: refused, because this is read-only (--read-only, SPLITDECK_READ_ONLY, or read_only in the configuration)"
+    )]
+    ReadOnly {
+        /// Method and path of the request, such as `POST /experiments`.
+        request: String,
+    },
     /// The HTTP stack cannot be set up.
     #[error("cannot set up the HTTP client: {0}")]
     Setup(#[source] reqwest::Error),

@@ -47,6 +47,8 @@ pub struct Client {
     authorization: HeaderValue,
     /// Key of the project that every request is about; the token's own without one.
     project: Option<HeaderValue>,
+    /// See [`Options::read_only`].
+    read_only: bool,
 }
 
 impl fmt::Debug for Client {
@@ -66,6 +68,8 @@ pub struct Options {
     /// Whether plain HTTP to a host that is not loopback is allowed; the token would cross the network
     /// in the clear.
     pub allow_plain_http: bool,
+    /// Whether every request that changes something is refused before it is sent.
+    pub read_only: bool,
 }
 
 impl Default for Options {
@@ -73,6 +77,7 @@ impl Default for Options {
         Self {
             timeout: REQUEST_TIMEOUT,
             allow_plain_http: false,
+            read_only: false,
         }
     }
 }
@@ -84,6 +89,11 @@ fn install_tls() {
         // An error means that somebody installed one before: that one serves as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
     });
+}
+
+/// Whether a `POST` to this path changes nothing: it asks for a decision.
+fn only_asks(path: &str) -> bool {
+    matches!(path.rsplit('/').next(), Some("explain" | "assign"))
 }
 
 fn is_loopback(url: &Url) -> bool {
@@ -152,6 +162,7 @@ impl Client {
             base,
             authorization,
             project: None,
+            read_only: options.read_only,
         })
     }
 
@@ -198,6 +209,10 @@ impl Client {
         let request = request.build().map_err(ClientError::Setup)?;
         let path = request.url().path().strip_prefix(self.base.path());
         let words = format!("{} /{}", request.method(), path.unwrap_or_default());
+        let asks = request.method() == Method::GET || path.is_some_and(only_asks);
+        if self.read_only && !asks {
+            return Err(ClientError::ReadOnly { request: words });
+        }
         let unreachable = |source| ClientError::Unreachable {
             base: self.base().to_owned(),
             request: words.clone(),

@@ -29,6 +29,8 @@ pub enum Effect {
     KeepDraft(Box<StoredDraft>),
     /// Nothing is unsaved any more: forget what was kept.
     DropDraft(DraftKey),
+    /// Write a picture of the whole screen into the working directory, as [`Effect::Save`] does.
+    Picture(String),
     /// Put a text on the clipboard, through the terminal.
     Copy(String),
     /// Paint the whole screen anew, whatever the terminal shows.

@@ -96,7 +96,7 @@ pub enum AccessError {
     )]
     EmptyTokenFile(PathBuf),
     /// The program that should print the token did not.
-    #[error("no token from `token_command` in the configuration: {0}")]
+    #[error("no token: {0} (`token_command` in the configuration)")]
     TokenCommand(#[from] CommandError),
 }
 

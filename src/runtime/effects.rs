@@ -74,6 +74,7 @@ impl Runner {
             Options {
                 timeout: API_LIMIT,
                 allow_plain_http,
+                ..Options::default()
             },
         )?
         .in_project(access.project.as_deref())?;
@@ -177,7 +178,7 @@ impl Runner {
     }
 
     /// Writes new files into the working directory, off the loop: a disk may be slow.
-    pub fn save(&self, files: [File; 2]) {
+    pub fn save(&self, files: Vec<File>) {
         let replies = self.replies.clone();
         tokio::task::spawn_blocking(move || {
             let outcome = files.iter().map(write_new).collect();

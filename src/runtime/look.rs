@@ -31,6 +31,29 @@ pub struct Fixed {
     pub notify: Option<Notify>,
 }
 
+/// The theme that goes by what `COLORFGBG` says of the terminal's background. The terminal itself is not asked: its
+/// answer leaks as typed text over SSH.
+pub const AUTO: &str = "auto";
+
+/// Whether the background is light, of `foreground;background` or `foreground;default;background`, in the numbers
+/// of the sixteen colours.
+pub fn is_light(colorfgbg: Option<&str>) -> Option<bool> {
+    let background: u8 = colorfgbg?.rsplit(';').next()?.trim().parse().ok()?;
+    match background {
+        7 | 9..=15 => Some(true),
+        0..=6 | 8 => Some(false),
+        _ => None,
+    }
+}
+
+fn by_ground(colorfgbg: Option<&str>) -> &'static str {
+    match is_light(colorfgbg) {
+        Some(true) => "light",
+        Some(false) => "dark",
+        None => "default",
+    }
+}
+
 /// Path → when it was changed and how long it is.
 pub type Stamp = BTreeMap<PathBuf, (Option<SystemTime>, u64)>;
 
@@ -74,6 +97,10 @@ impl Files {
     /// # Errors
     /// See [`ThemeError`].
     pub fn theme(&self, name: &str) -> Result<Theme, ThemeError> {
+        let name = match name {
+            AUTO => by_ground(std::env::var("COLORFGBG").ok().as_deref()),
+            name => name,
+        };
         let own = self.theme_files();
         let own = own
             .iter()
@@ -109,6 +136,11 @@ impl Files {
                 });
             }
         }
+        themes.push(ThemeEntry {
+            name: AUTO.to_owned(),
+            description: "dark or light as COLORFGBG says, else default".to_owned(),
+            own: false,
+        });
         (themes, problems)
     }
 
@@ -208,7 +240,7 @@ mod tests {
     fn a_theme_of_ones_own_comes_first_and_may_build_on_another() {
         let dir = tempfile::tempdir().expect("a directory");
         let files = files(dir.path());
-        assert_eq!(files.themes().0.len(), Theme::names().len());
+        assert_eq!(files.themes().0.len(), Theme::names().len() + 1);
         std::fs::create_dir(dir.path().join("themes")).expect("made");
         let write = |name: &str, text: &str| {
             std::fs::write(dir.path().join("themes").join(name), text).expect("written")
@@ -220,7 +252,7 @@ mod tests {
         let (themes, problems) = files.themes();
         let own: Vec<&str> = themes.iter().filter(|t| t.own).map(|t| t.name.as_str()).collect();
         assert_eq!(own, ["light", "mine"]);
-        assert_eq!(themes.len(), Theme::names().len() + 1);
+        assert_eq!(themes.len(), Theme::names().len() + 2);
         assert_eq!(problems.len(), 1);
         assert!(
             problems[0].contains("broken.toml, line 3") && problems[0].contains("mauve"),
@@ -232,6 +264,21 @@ mod tests {
         assert_eq!(mine.danger, dark.danger);
         assert_eq!(files.theme("light").expect("mine").description, "my light");
         assert!(files.theme("../mine").is_err());
+    }
+
+    #[test]
+    fn the_ground_is_read_from_the_environment_alone() {
+        for (value, theme) in [
+            (Some("15;0"), "dark"),
+            (Some("0;15"), "light"),
+            (Some("0;default;7"), "light"),
+            (Some("12;8"), "dark"),
+            (Some("default;default"), "default"),
+            (Some(""), "default"),
+            (None, "default"),
+        ] {
+            assert_eq!(by_ground(value), theme, "{value:?}");
+        }
     }
 
     #[test]

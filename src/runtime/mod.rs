@@ -10,7 +10,7 @@ mod drafts;
 mod effects;
 mod intake;
 pub mod look;
-mod reader;
+pub mod reader;
 mod signals;
 mod tty;
 
@@ -23,6 +23,7 @@ use tokio::sync::mpsc;
 
 use crate::client::ClientError;
 use crate::cockpit::action::Mouse;
+use crate::cockpit::effect::File;
 use crate::cockpit::state::preferences::Look;
 use crate::cockpit::state::{Dirty, Level, Settings, State};
 use crate::cockpit::update::import;
@@ -34,7 +35,7 @@ use crate::config::{Access, Config};
 use crate::tui::input::Input;
 use crate::tui::terminal::{Call, Terminal, TerminalError};
 use crate::tui::theme::{Theme, ThemeError};
-use crate::tui::{theme, view};
+use crate::tui::{svg, theme, view};
 
 use clock::Clock;
 use drafts::Drafts;
@@ -268,10 +269,14 @@ impl Cockpit {
             match effect {
                 Effect::Fetch { run, request } => runner.fetch(run, request),
                 Effect::Cancel(slot) => runner.cancel(slot),
-                Effect::Save(files) => runner.save(files),
                 Effect::FindDraft(key) => self.drafts.find(key),
                 Effect::KeepDraft(draft) => self.drafts.keep(draft),
                 Effect::DropDraft(key) => self.drafts.forget(key),
+                Effect::Save(files) => runner.save(files.into()),
+                Effect::Picture(name) => {
+                    let content = self.picture(&name);
+                    runner.save(vec![File { name, content }]);
+                }
                 Effect::Copy(text) => self.terminal.copy(&text)?,
                 Effect::Repaint => {
                     self.terminal.repaint()?;
@@ -313,6 +318,17 @@ impl Cockpit {
             }
         };
         self.take(action, runner)
+    }
+
+    /// The screen as it stands, as a picture.
+    fn picture(&self, title: &str) -> String {
+        let ground = match look::is_light(std::env::var("COLORFGBG").ok().as_deref()) {
+            Some(true) => svg::LIGHT,
+            _ => svg::DARK,
+        };
+        let size = self.terminal.drawn_size();
+        let buffer = view::buffer(&self.state, &self.theme, size, self.clock.now());
+        svg::render(&buffer, &ground, title)
     }
 
     /// Draws with the look of the preferences from now on. A theme that cannot be used leaves the one before.

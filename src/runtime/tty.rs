@@ -12,6 +12,8 @@ use crate::tui::input::{Input, Parser, Waiting};
 
 /// How long after an Esc the rest of a sequence may come, also over a slow line.
 const ESCAPE_WAIT: Duration = Duration::from_millis(40);
+/// How long a paste that is not bracketed may pause before it is over.
+const BURST_WAIT: Duration = Duration::from_millis(100);
 /// How long a paste may pause before its end is given up.
 const PASTE_WAIT: Duration = Duration::from_secs(1);
 
@@ -64,6 +66,7 @@ impl Tty {
             Waiting::No => None,
             Waiting::Escape => Some(Instant::now() + ESCAPE_WAIT),
             Waiting::Paste => Some(Instant::now() + PASTE_WAIT),
+            Waiting::Burst => Some(Instant::now() + BURST_WAIT),
         };
         Ok(())
     }

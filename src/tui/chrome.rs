@@ -1,6 +1,7 @@
 //! What frames every screen: two header lines, the tab bar, one line of keys.
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use ratatui::layout::Position;
 use ratatui::style::Modifier;
 
@@ -59,7 +60,7 @@ pub fn header(pen: &mut Pen<'_>, state: &State, now: Timestamp) {
         link(Service::Warehouse, state, theme, now),
     ];
     if let Some(at) = newest_event(state) {
-        parts.push(vec![(format!("events {} old", format::age(at, now)), theme.dim)]);
+        parts.push(vec![(events(at, now), theme.dim)]);
     }
     let room = pen.width().saturating_sub(used + GAP);
     let mut kept: Vec<Vec<Span>> = Vec::new();
@@ -75,6 +76,18 @@ pub fn header(pen: &mut Pen<'_>, state: &State, now: Timestamp) {
     for part in kept {
         draw_spans(pen, x, 0, &part);
         x += width_of(&part) + GAP;
+    }
+}
+
+/// How old the newest event is: in seconds while they come, then when the last one came, which stays true
+/// without a byte being written.
+fn events(at: Timestamp, now: Timestamp) -> String {
+    let age = now.duration_since(at).as_secs();
+    let time = at.to_zoned(TimeZone::UTC);
+    match age {
+        ..60 => format!("events {} old", format::age(at, now)),
+        60..86_400 => time.strftime("events until %H:%M UTC").to_string(),
+        _ => time.strftime("events until %-d %b %H:%M UTC").to_string(),
     }
 }
 

@@ -28,10 +28,13 @@ pub enum Input {
     Wheel(bool),
 }
 
-/// The most bytes of a paste that are kept.
+/// The most bytes of a paste that are kept: a million ids of 60 characters. What is longer comes from a file.
 pub const MAX_PASTE: usize = 64 << 20;
 /// From this many bytes on a paste is handed on in pieces.
 pub const PIECE: usize = 64 << 10;
+
+/// So many characters in one read were typed by nobody: a paste of a terminal that does not bracket it.
+const BURST: usize = 256;
 
 /// The most bytes of an escape sequence; what is longer is none.
 const MAX_SEQUENCE: usize = 256;
@@ -48,6 +51,8 @@ pub enum Waiting {
     Escape,
     /// A paste without its end: a second tells.
     Paste,
+    /// A paste that the terminal does not bracket: its end is a short silence.
+    Burst,
 }
 
 /// Bytes in, input out.
@@ -56,14 +61,19 @@ pub struct Parser {
     buffer: Vec<u8>,
     /// What was pasted so far, while in a paste.
     paste: Option<Paste>,
+    /// What came so far of a paste that is not bracketed.
+    burst: Option<Paste>,
+    /// Bytes of a paste that are kept, instead of [`MAX_PASTE`].
+    limit: Option<usize>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Paste {
     bytes: Vec<u8>,
     /// Bytes that were handed on in pieces.
     gone: usize,
     truncated: bool,
+    limit: usize,
 }
 
 /// What the beginning of the buffer is.
@@ -79,12 +89,32 @@ enum Parsed {
 impl Parser {
     /// Takes bytes as they came, cut anywhere.
     pub fn feed(&mut self, bytes: &[u8], out: &mut Vec<Input>) {
+        let between = self.paste.is_none() && self.buffer.is_empty();
+        let plain = bytes
+            .iter()
+            .position(|byte| !is_plain(*byte))
+            .unwrap_or(bytes.len());
+        if between && plain >= BURST && self.burst.is_none() {
+            self.burst = Some(self.new_paste());
+        }
+        let mut bytes = bytes;
+        if let Some(burst) = &mut self.burst {
+            burst.keep(&bytes[..plain]);
+            out.extend(burst.piece());
+            bytes = &bytes[plain..];
+            if bytes.is_empty() {
+                return;
+            }
+            // A key of another kind: the paste was over.
+            self.end_burst(out);
+        }
         self.buffer.extend_from_slice(bytes);
         self.advance(out);
     }
 
     /// Nothing came for the time that [`Parser::waiting`] stands for: what is there is all there is.
     pub fn idle(&mut self, out: &mut Vec<Input>) {
+        self.end_burst(out);
         if let Some(mut paste) = self.paste.take() {
             paste.keep(&std::mem::take(&mut self.buffer));
             out.push(paste.into_input(true));
@@ -110,12 +140,29 @@ impl Parser {
     /// What the parser is in the middle of.
     #[must_use]
     pub fn waiting(&self) -> Waiting {
-        if self.paste.is_some() {
+        if self.burst.is_some() {
+            Waiting::Burst
+        } else if self.paste.is_some() {
             Waiting::Paste
         } else if self.buffer.is_empty() {
             Waiting::No
         } else {
             Waiting::Escape
+        }
+    }
+
+    fn new_paste(&self) -> Paste {
+        Paste {
+            bytes: Vec::new(),
+            gone: 0,
+            truncated: false,
+            limit: self.limit.unwrap_or(MAX_PASTE),
+        }
+    }
+
+    fn end_burst(&mut self, out: &mut Vec<Input>) {
+        if let Some(burst) = self.burst.take() {
+            out.push(burst.into_input(false));
         }
     }
 
@@ -149,7 +196,7 @@ impl Parser {
                 }
                 Parsed::PasteBegins(len) => {
                     at += len;
-                    self.paste = Some(Paste::default());
+                    self.paste = Some(self.new_paste());
                 }
                 Parsed::Incomplete => break,
             }
@@ -160,7 +207,7 @@ impl Parser {
 
 impl Paste {
     fn keep(&mut self, bytes: &[u8]) {
-        let room = MAX_PASTE - self.gone - self.bytes.len();
+        let room = self.limit - self.gone - self.bytes.len();
         if bytes.len() > room {
             self.truncated = true;
         }
@@ -192,6 +239,11 @@ impl Paste {
             more: false,
         }
     }
+}
+
+/// What a paste that is not bracketed consists of: no control characters but line breaks and tabs.
+fn is_plain(byte: u8) -> bool {
+    !matches!(byte, 0..=0x1f | 0x7f) || matches!(byte, b'\r' | b'\n' | b'\t')
 }
 
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
@@ -510,12 +562,43 @@ mod tests {
         assert_eq!(all(b"\x1b[200~abc"), [pasted("abc", true)]);
         // Too long: the rest is left out, and what follows is read.
         let mut long = PASTE_BEGIN.to_vec();
-        long.extend(std::iter::repeat_n(b'x', MAX_PASTE + 5));
+        long.extend(std::iter::repeat_n(b'x', 5_005));
         long.extend_from_slice(b"\x1b[201~q");
-        let read = all(&long);
-        assert_eq!(read.len(), 2);
-        assert!(matches!(&read[0], Input::Paste { text, truncated: true, .. } if text.len() == MAX_PASTE));
-        assert_eq!(read[1], Input::Key(Key::char('q')));
+        let mut parser = Parser {
+            limit: Some(5_000),
+            ..Parser::default()
+        };
+        let mut read = Vec::new();
+        parser.feed(&long, &mut read);
+        assert_eq!(
+            read,
+            [pasted(&"x".repeat(5_000), true), Input::Key(Key::char('q'))]
+        );
+    }
+
+    #[test]
+    fn a_paste_that_is_not_bracketed_is_text_as_well() {
+        let text = "u-1\r".repeat(3_000);
+        let mut parser = Parser::default();
+        let mut out = Vec::new();
+        for part in text.as_bytes().chunks(1_000) {
+            parser.feed(part, &mut out);
+            assert_eq!(parser.waiting(), Waiting::Burst);
+        }
+        assert_eq!(out, []);
+        parser.idle(&mut out);
+        let pasted = Input::Paste {
+            text: text.clone(),
+            truncated: false,
+            more: false,
+        };
+        assert_eq!(out, std::slice::from_ref(&pasted));
+        // A key that types nothing ends it as well; typing is never taken for one.
+        out.clear();
+        parser.feed(text.as_bytes(), &mut out);
+        parser.feed(b"\x03", &mut out);
+        assert_eq!(out, [pasted, Input::Key(Key::ctrl('c'))]);
+        assert_eq!(all(b"typed ahead").len(), 11);
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub mod overlays;
 pub mod page;
 pub mod sgr;
 pub mod sheet;
+pub mod svg;
 pub mod tabs;
 pub mod terminal;
 pub mod theme;

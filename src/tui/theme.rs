@@ -475,6 +475,7 @@ fn color(word: &str) -> Result<Color, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tui::svg;
     use std::collections::{BTreeSet, HashMap};
 
     fn all() -> Vec<Theme> {
@@ -575,6 +576,36 @@ mod tests {
                     "{}: {key} has a contrast of {ratio:.2}:1",
                     theme.name
                 );
+            }
+        }
+    }
+
+    /// The palette of a terminal is a person's own, so that the grounds are declared: Modus Vivendi and Operandi
+    /// (Protesilaos Stavrou), whose sixteen colours are legible on black and on white. Dim is drawn as the terminals
+    /// of this day draw it, at two thirds or a little less.
+    #[test]
+    fn text_of_the_default_theme_stands_out_from_the_declared_grounds() {
+        const DIM: f64 = 0.62;
+        let theme = Theme::built_in("default").expect("built in");
+        for (name, ground) in [("dark", svg::DARK), ("light", svg::LIGHT)] {
+            let shown = |color: Color, behind: bool| {
+                let (r, g, b) = svg::rgb(color, &ground, behind);
+                Color::Rgb(r, g, b)
+            };
+            for (key, style) in theme.styles() {
+                let (fg, bg) = (
+                    shown(style.fg.unwrap_or(Color::Reset), false),
+                    shown(style.bg.unwrap_or(Color::Reset), true),
+                );
+                let fg = match (style.add_modifier.contains(Modifier::DIM), fg, bg) {
+                    (true, Color::Rgb(r, g, b), Color::Rgb(x, y, z)) => {
+                        let mix = |a: u8, b: u8| (f64::from(a) * DIM + f64::from(b) * (1.0 - DIM)) as u8;
+                        Color::Rgb(mix(r, x), mix(g, y), mix(b, z))
+                    }
+                    _ => fg,
+                };
+                let ratio = contrast(fg, bg);
+                assert!(ratio >= 4.5, "{key} has a contrast of {ratio:.2}:1 on {name}");
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use ratatui::backend::TestBackend;
+use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::{Color, Style};
 use ratatui::{Frame, Terminal};
@@ -101,6 +102,16 @@ pub fn view(frame: &mut Frame<'_>, state: &State, theme: &Theme, now: Timestamp)
     laid
 }
 
+/// The whole screen of a size, in memory.
+#[must_use]
+pub fn buffer(state: &State, theme: &Theme, (width, height): (u16, u16), now: Timestamp) -> Buffer {
+    let Ok(mut screen) = Terminal::new(TestBackend::new(width, height));
+    let Ok(_) = screen.draw(|frame| {
+        view(frame, state, theme, now);
+    });
+    screen.backend().buffer().clone()
+}
+
 /// What stands at a column and a row of the screen (both from 0), for the mouse.
 ///
 /// The screen is drawn once more, with a mark for the selected row: so every list has its rows, wherever it
@@ -131,13 +142,7 @@ pub fn target(
         selection: Style::new().bg(MARK),
         ..theme.clone()
     };
-    let mut screen = Terminal::new(TestBackend::new(width, height)).ok()?;
-    screen
-        .draw(|frame| {
-            view(frame, state, &marked, now);
-        })
-        .ok()?;
-    let buffer = screen.backend().buffer();
+    let buffer = buffer(state, &marked, (width, height), now);
     let is_marked = |y: u16| buffer.cell((column, y)).is_some_and(|cell| cell.bg == MARK);
     let mut rows = (0..height).filter(|y| is_marked(*y));
     let (selected, other) = (rows.next()?, rows.next());

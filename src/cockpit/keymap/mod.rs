@@ -62,6 +62,7 @@ pub enum Command {
     Palette,
     Settings,
     Contexts,
+    Picture,
     Help,
     Repaint,
     Suspend,

@@ -651,10 +651,18 @@ pub const COMMANDS: &[Entry] = &[
     in_palette(entry(
         Command::Contexts,
         "context",
-        &[],
+        &[(In::Global, "@")],
         "context",
         0,
         "Go to another server or project of the configuration",
+    )),
+    in_palette(entry(
+        Command::Picture,
+        "screen.svg",
+        &[(In::Global, "f12")],
+        "picture",
+        0,
+        "This screen as an SVG file in the working directory",
     )),
     entry(
         Command::Help,

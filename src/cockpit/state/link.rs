@@ -44,6 +44,8 @@ pub struct Link {
     pub last_ok: Option<Timestamp>,
 }
 
+/// A latency that is off by less is no news.
+const UNSTEADY: Duration = Duration::from_millis(20);
 /// The first pause before a lost service is tried again.
 const FIRST_PAUSE_MS: u64 = 200;
 /// The longest pause.
@@ -57,7 +59,7 @@ impl Link {
         self.smoothed = Some(smoothed);
         let steady = self.latency.is_some_and(|shown| {
             let off = shown.abs_diff(smoothed);
-            off <= shown / 2 || off <= Duration::from_millis(5)
+            off <= (shown / 2).max(UNSTEADY)
         });
         if !steady {
             self.latency = Some(smoothed);
@@ -174,7 +176,7 @@ mod tests {
             link.latency.map(|latency| latency.as_millis())
         };
         assert_eq!(shown(&mut link, 12), Some(12));
-        for ms in [11, 14, 9, 12, 30, 13] {
+        for ms in [11, 14, 9, 12, 30, 13, 25, 2, 22] {
             assert_eq!(shown(&mut link, ms), Some(12), "{ms}");
         }
         let slow: Vec<_> = (0..30).filter_map(|_| shown(&mut link, 400)).collect();

@@ -11,20 +11,14 @@ use crate::cockpit::effect::Effect;
 use crate::cockpit::format;
 use crate::cockpit::state::State;
 
-/// What a person was called for.
-#[derive(Debug, Clone, Copy, Eq, PartialEq, Ord, PartialOrd)]
-pub enum Event {
-    /// The guard paused it.
-    AutoPaused,
-    /// Its split differs from the configured one.
-    Srm,
-}
-
-/// What stands now, so that the same is not called out again.
+/// What stands now, so that the same is not called out again. None until it was seen once: what stood before is
+/// no event.
 #[derive(Debug, Clone, Default)]
 pub struct Calls {
-    /// None until both the experiments and their numbers were seen: what stood before was no event.
-    standing: Option<BTreeSet<(Uuid, Event)>>,
+    /// Experiments that the guard has paused.
+    paused: Option<BTreeSet<Uuid>>,
+    /// Experiments whose split is off.
+    srm: Option<BTreeSet<Uuid>>,
 }
 
 /// Compares what stands with what stood, and calls for what is new.
@@ -33,38 +27,46 @@ pub struct Calls {
 /// follows an alarm is news, an alarm that an automatic pause brings along is not.
 pub fn look(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
     let list = &state.list;
-    if list.experiments.value.is_none() || list.overviews.value.is_none() {
+    if list.experiments.value.is_none() {
         return;
     }
-    let mut standing = BTreeSet::new();
+    let (mut paused, mut srm) = (BTreeSet::new(), BTreeSet::new());
     let mut texts = Vec::new();
+    let calls = &state.calls;
+    let mut found = |stood: &Option<BTreeSet<Uuid>>, id: Uuid, text: String| {
+        if stood.as_ref().is_some_and(|stood| !stood.contains(&id)) {
+            texts.push(text);
+        }
+    };
     for experiment in list.all() {
-        for alarm in alarms::of(experiment, list.overview(experiment.id), now) {
-            let (event, text) = match alarm {
-                Alarm::AutoPaused(p) => (
-                    Event::AutoPaused,
-                    format!("{} was paused by the guard{}", experiment.key, because(p)),
-                ),
-                Alarm::Srm(p) => (
-                    Event::Srm,
-                    format!("{}: sample ratio mismatch{}", experiment.key, because(Some(p))),
-                ),
-                Alarm::NoData(_) | Alarm::Gathering => continue,
-            };
-            standing.insert((experiment.id, event));
-            let stood = state.calls.standing.as_ref();
-            if stood.is_some_and(|stood| !stood.contains(&(experiment.id, event))) {
-                texts.push(text);
+        let id = experiment.id;
+        for alarm in alarms::of(experiment, list.overview(id), now) {
+            match alarm {
+                Alarm::AutoPaused(p) => {
+                    paused.insert(id);
+                    // The alarm that led to it is no news once it is lifted.
+                    srm.insert(id);
+                    let text = format!("{} was paused by the guard{}", experiment.key, because(p));
+                    found(&calls.paused, id, text);
+                }
+                Alarm::Srm(p) => {
+                    srm.insert(id);
+                    let text = format!("{}: sample ratio mismatch{}", experiment.key, because(Some(p)));
+                    found(&calls.srm, id, text);
+                }
+                Alarm::NoData(_) | Alarm::Gathering => {}
             }
         }
     }
-    state.calls.standing = Some(standing);
-    if let Some(text) = match texts.as_slice() {
-        [] => None,
-        [one] => Some(one.clone()),
-        [first, more @ ..] => Some(format!("{first}, and {} more", more.len())),
-    } {
-        effects.push(Effect::Call(text));
+    state.calls.paused = Some(paused);
+    // Without numbers nothing can be said of a split.
+    if list.overviews.value.is_some() {
+        state.calls.srm = Some(srm);
+    }
+    match texts.as_slice() {
+        [] => {}
+        [one] => effects.push(Effect::Call(one.clone())),
+        [first, more @ ..] => effects.push(Effect::Call(format!("{first}, and {} more", more.len()))),
     }
 }
 

@@ -359,7 +359,7 @@ fn paste(state: &mut State, text: &str, truncated: bool, now: Timestamp) {
             notify(
                 state,
                 Level::Warn,
-                "The paste was cut: it is too long for a line of text",
+                "The paste was cut: its end did not come, or it is longer than 64 MiB. A file path does without it",
                 now,
             );
         }
@@ -430,6 +430,7 @@ fn run(state: &mut State, command: Command, now: Timestamp, effects: &mut Vec<Ef
         Command::Palette => overlays::open_palette(state, "", effects),
         Command::Contexts => overlays::open_palette(state, "context ", effects),
         Command::Settings => preferences::toggle(state, effects),
+        Command::Picture => effects.push(Effect::Picture(preferences::picture_name(state, now))),
         Command::Hold => live::toggle_hold(state, now),
         Command::Reload => live::reload(state, now),
         Command::Up => move_by(state, -1, now, effects),

@@ -158,6 +158,27 @@ fn show(state: &mut State, look: Look, effects: &mut Vec<Effect>) {
     }
 }
 
+/// Name of the file for a picture of the screen.
+pub fn picture_name(state: &State, now: Timestamp) -> String {
+    let what = match state.detail() {
+        Some(detail) => format!("{}-{}", detail.name, detail.tab.title().to_lowercase()),
+        None => "experiments".to_owned(),
+    };
+    // A name that was typed may be anything.
+    let what: String = what
+        .chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || "-_".contains(c) {
+                c
+            } else {
+                '-'
+            }
+        })
+        .take(80)
+        .collect();
+    format!("splitdeck-{what}-{}.svg", now.strftime("%Y%m%dT%H%M%SZ"))
+}
+
 /// Goes to another server. What is on its way there is dropped; a change on its way here is waited for.
 pub fn connect(state: &mut State, context: usize, now: Timestamp, effects: &mut Vec<Effect>) {
     let Some(entry) = state.preferences.contexts.get(context) else {

@@ -7,6 +7,7 @@ mod imports;
 mod jobs;
 mod objects;
 mod overrides;
+mod plain;
 mod remote;
 mod results;
 mod serve;

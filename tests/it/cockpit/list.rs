@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use splitdeck::api::experiments::ExperimentList;
+use splitdeck::api::system::Role;
 use splitdeck::cockpit::ports::{Answer, Slot};
 use splitdeck::cockpit::state::Screen;
 
@@ -149,4 +150,36 @@ fn an_experiment_without_data_is_an_alarm_after_half_an_hour() {
     world.reply(Slot::Overview, Ok(Answer::Overview(later)));
     assert_eq!(world.state.list.counts(world.now).0, 2);
     assert_eq!(rows(&world)[1], CHECKOUT);
+}
+
+#[test]
+fn nothing_jumps_when_numbers_change_their_width() {
+    let mut world = World::list();
+    let columns_of = |world: &mut World, width: u16| {
+        let screen = world.screen(width, 30);
+        let titles = screen
+            .lines()
+            .find(|line| line.contains("status"))
+            .expect("titles");
+        let ends: Vec<usize> = ["subjects", "/min"]
+            .iter()
+            .filter_map(|t| titles.find(t).map(|at| at + t.len()))
+            .collect();
+        (titles.to_owned(), ends)
+    };
+    for width in [200, 120, 80, 60] {
+        let before = columns_of(&mut world, width);
+        for (subjects, per_minute) in [(7, 0), (999_999, 88_888), (12_345_678, 5)] {
+            let mut numbers = overviews();
+            for overview in &mut numbers {
+                overview.subjects = subjects;
+                overview.per_minute = vec![per_minute; 30];
+            }
+            world.keys(&["ctrl-r"]);
+            world.wait(Duration::from_millis(100));
+            world.reply(Slot::Overview, Ok(Answer::Overview(numbers)));
+            world.answer_all(Role::Editor, false);
+            assert_eq!(columns_of(&mut world, width), before, "{subjects} at {width}");
+        }
+    }
 }

@@ -1,8 +1,10 @@
 //! The cockpit's core: before, keys and answers, after.
 
 mod anything;
+mod calls;
 mod dialogs;
 mod editing;
+mod idle;
 mod list;
 mod live;
 mod tabs;

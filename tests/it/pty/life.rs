@@ -217,16 +217,66 @@ fn a_paste_without_its_end_does_not_hang_it() {
     pty.is_restored();
 }
 
+/// 1.5 MB, as a terminal sends them that brackets a paste, and as one that does not. Nothing in it is a command.
 #[test]
-fn a_large_paste_is_taken_in_one_go() {
+fn a_large_paste_is_text_bracketed_or_not() {
+    for (begin, end) in [("\x1b[200~", "\x1b[201~"), ("", "")] {
+        let mut pty = started();
+        pty.send("/");
+        pty.wait_for_text("⏎ go");
+        let ids = "quit-pause-".repeat(136_364);
+        assert!(ids.len() >= 1_500_000);
+        let paste = [begin, &ids, end].concat();
+        pty.send(&paste);
+        pty.wait_for_text("quit-pause-quit-pause-");
+        // It is all read: the next key is the next thing.
+        pty.send("\x1b");
+        pty.wait_for("an empty filter", |seen| {
+            (!seen.text().contains("quit-pause")).then_some(())
+        });
+        pty.send("q");
+        assert!(pty.ended().success(), "{begin:?}");
+        pty.is_restored();
+    }
+}
+
+/// Where nothing takes text, a paste that is not bracketed runs no commands.
+#[test]
+fn a_paste_into_the_list_is_left_out() {
     let mut pty = started();
-    pty.send("/");
-    let begun = Instant::now();
-    pty.send(&format!("\x1b[200~{}\x1b[201~", "x".repeat(200_000)));
-    pty.wait_for_text("xxxxxxxx");
-    assert!(begun.elapsed() < Duration::from_secs(20));
+    pty.send(&"q\r".repeat(5_000));
+    pty.wait_for_text("the paste was left out");
+    pty.send("q");
+    assert!(pty.ended().success());
+}
+
+#[test]
+fn a_storm_of_resizes_ends_with_the_last_size() {
+    let mut pty = started();
+    for n in 0..300_u16 {
+        pty.resize(20 + n % 150, 5 + n % 45);
+    }
+    pty.resize(100, 30);
+    pty.send("?");
+    pty.wait_for_text("Keys that work here");
+    pty.wait_for("the whole screen", |seen| {
+        let screen = seen.terminal.screen();
+        let row = screen.contents_between(29, 0, 29, 100);
+        let (height, width) = screen.size();
+        (height.get() == 30 && width.get() == 100 && row.contains("help")).then_some(())
+    });
     pty.send("\x03");
     assert!(pty.ended().success());
+    pty.is_restored();
+}
+
+/// A line that is gone shows a size of nothing before anything else.
+#[test]
+fn a_terminal_of_no_size_is_one_that_is_gone() {
+    let mut pty = started();
+    pty.resize_to_nothing();
+    assert!(pty.ended().success());
+    pty.is_restored();
 }
 
 #[test]

@@ -3,5 +3,6 @@
 mod demo;
 mod editing;
 mod life;
+mod preferences;
 mod server;
 mod terminal;

@@ -161,6 +161,11 @@ impl Pty {
         self.master.resize(size(width, height)).expect("resizes");
     }
 
+    /// What some hang-ups look like.
+    pub fn resize_to_nothing(&self) {
+        self.master.resize(size(0, 0)).expect("resizes");
+    }
+
     pub fn pid(&self) -> Pid {
         let pid = self.child.process_id().expect("it runs");
         Pid::from_raw(i32::try_from(pid).expect("a pid")).expect("a pid")

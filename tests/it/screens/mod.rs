@@ -8,4 +8,4 @@ mod results_fixture;
 mod sizes;
 mod snapshots;
 mod widgets;
-mod worlds;
+pub mod worlds;

@@ -1,0 +1,239 @@
+//! `splitdeck watch`: the list of experiments with its live numbers, as lines of text or as JSON.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use std::sync::Arc;
+use uuid::Uuid;
+
+use super::CliError;
+use super::output::{plain, print};
+use super::remote::Remote;
+use crate::api::results::Overview;
+use crate::client::Client;
+use crate::cockpit::alarms::{self, Alarm};
+use crate::cockpit::format;
+use crate::cockpit::state::ListState;
+use crate::domain::{Experiment, Status};
+use crate::runtime::reader::Reader;
+
+/// Arguments of `splitdeck watch`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Seconds between two looks
+    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    every: u64,
+    /// Look once
+    #[arg(long)]
+    once: bool,
+    /// Print each look as one line of JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+/// Runs `splitdeck watch`: everything at first, then only what changed, until it is ended.
+///
+/// # Errors
+/// See [`CliError`]. A server that is lost later is said, and tried again.
+pub fn run(args: Args) -> Result<(), CliError> {
+    let allow_plain_http = args.remote.allows_plain_http();
+    args.remote.run(async |client| {
+        let mut watch = Watch::new(client, allow_plain_http);
+        let mut lost = false;
+        loop {
+            match watch.look(Timestamp::now()).await {
+                Ok(look) => {
+                    lost = false;
+                    print(&if args.json {
+                        look.json()?
+                    } else {
+                        look.changed_lines()
+                    })?;
+                }
+                Err(error) if args.once || watch.before.is_empty() => return Err(error),
+                Err(error) if !lost => {
+                    lost = true;
+                    print(&format!(
+                        "{error}; what was printed is old, tried again every {} s\n",
+                        args.every
+                    ))?;
+                }
+                Err(_) => {}
+            }
+            if args.once {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_secs(args.every)).await;
+        }
+    })
+}
+
+/// Looks at the list again and again.
+pub(super) struct Watch {
+    client: Client,
+    reader: Reader,
+    /// What was printed of each experiment.
+    before: BTreeMap<Uuid, String>,
+}
+
+/// One experiment, as it is printed for programs.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Row {
+    key: String,
+    name: String,
+    status: String,
+    auto_paused: bool,
+    subjects: Option<u64>,
+    exposures_per_minute: Option<u64>,
+    leader: Option<String>,
+    prob_best: Option<f64>,
+    alarms: Vec<String>,
+    last_event_at: Option<Timestamp>,
+    #[serde(skip)]
+    changed: bool,
+    #[serde(skip)]
+    line: String,
+}
+
+/// What one look found.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Look {
+    at: Timestamp,
+    /// Why there are no live numbers.
+    numbers_missing: Option<String>,
+    experiments: Vec<Row>,
+}
+
+impl Watch {
+    pub(super) fn new(client: Client, allow_plain_http: bool) -> Self {
+        Self {
+            reader: Reader::new(client.clone(), allow_plain_http),
+            client,
+            before: BTreeMap::new(),
+        }
+    }
+
+    /// Asks for the experiments and their numbers; without ClickHouse the experiments alone.
+    pub(super) async fn look(&mut self, now: Timestamp) -> Result<Look, CliError> {
+        let all: Vec<Arc<Experiment>> = self
+            .client
+            .experiments(false)
+            .await?
+            .experiments
+            .into_iter()
+            .map(Arc::new)
+            .collect();
+        let serving: Vec<Arc<Experiment>> = all
+            .iter()
+            .filter(|e| e.status != Status::Draft)
+            .cloned()
+            .collect();
+        let numbers = if serving.is_empty() {
+            Ok(Vec::new())
+        } else {
+            self.reader.overview(&serving, now).await
+        };
+        let (numbers, numbers_missing) = match numbers {
+            Ok(numbers) => (numbers, None),
+            Err(failure) => (Vec::new(), Some(failure.message)),
+        };
+        // In the order of the cockpit: what needs a person comes first.
+        let mut list = ListState::default();
+        list.overviews
+            .set(numbers.into_iter().map(|o| (o.experiment_id, o)).collect(), now);
+        list.experiments.set(all, now);
+        list.arrange(now);
+        let rows = list.rows.iter().filter_map(|id| {
+            let experiment = list.experiment(*id)?;
+            let mut row = row(experiment, list.overview(*id), now);
+            row.changed = self.before.insert(*id, row.line.clone()).as_ref() != Some(&row.line);
+            Some(row)
+        });
+        Ok(Look {
+            at: now,
+            numbers_missing,
+            experiments: rows.collect(),
+        })
+    }
+}
+
+impl Look {
+    /// A line for each experiment that is not as it was printed last; nothing while nothing changes.
+    pub(super) fn changed_lines(&self) -> String {
+        let changed = self.experiments.iter().filter(|row| row.changed);
+        let mut text: String = changed.map(|row| format!("{}\n", row.line)).collect();
+        if let (Some(why), false) = (&self.numbers_missing, text.is_empty()) {
+            text.push_str(&format!("no live numbers: {}\n", plain(why)));
+        }
+        if self.experiments.is_empty() {
+            text.push_str("no experiments\n");
+        }
+        text
+    }
+
+    fn json(&self) -> Result<String, CliError> {
+        let json = serde_json::to_string(self);
+        let json =
+            json.map_err(|error| CliError::Failed(format!("cannot write the look as JSON: {error}")))?;
+        Ok(json + "\n")
+    }
+}
+
+fn row(experiment: &Experiment, overview: Option<&Overview>, now: Timestamp) -> Row {
+    let auto_paused = experiment.is_auto_paused();
+    let status = format::status(experiment.status, auto_paused);
+    let alarms: Vec<String> = alarms::of(experiment, overview, now)
+        .into_iter()
+        .map(words)
+        .collect();
+    let leader = overview.and_then(|o| o.leader.as_ref());
+    let per_minute = overview.and_then(|o| o.per_minute.last().copied());
+    let mut parts = vec![experiment.key.to_string(), status.to_owned()];
+    if let Some(overview) = overview {
+        parts.push(format::counted(overview.subjects, "subject", "subjects"));
+        parts.push(format!("{} a minute", format::count(per_minute.unwrap_or(0))));
+        match leader {
+            Some(leader) => parts.push(format!(
+                "{} is best with {}",
+                leader.variant,
+                format::prob_best(leader.prob_best)
+            )),
+            None => parts.push("inconclusive".to_owned()),
+        }
+    }
+    parts.extend(alarms.iter().cloned());
+    Row {
+        key: experiment.key.to_string(),
+        name: experiment.name.clone(),
+        status: experiment.status.as_str().to_owned(),
+        auto_paused,
+        subjects: overview.map(|o| o.subjects),
+        exposures_per_minute: per_minute,
+        leader: leader.map(|l| l.variant.clone()),
+        prob_best: leader.map(|l| l.prob_best),
+        alarms,
+        last_event_at: overview.and_then(|o| o.last_event_at),
+        changed: true,
+        line: plain(&parts.join(", ")),
+    }
+}
+
+fn words(alarm: Alarm) -> String {
+    match alarm {
+        Alarm::AutoPaused(Some(p)) => format!(
+            "alarm: paused by the guard, sample ratio mismatch p {}",
+            format::p_value(p)
+        ),
+        Alarm::AutoPaused(None) => "alarm: paused by the guard".to_owned(),
+        Alarm::Srm(p) => format!("alarm: sample ratio mismatch p {}", format::p_value(p)),
+        Alarm::NoData(Some(at)) => format!("alarm: no data since {}", at.strftime("%Y-%m-%d %H:%M UTC")),
+        Alarm::NoData(None) => "alarm: no data yet".to_owned(),
+        Alarm::Gathering => "gathering data".to_owned(),
+    }
+}

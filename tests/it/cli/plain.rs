@@ -1,0 +1,134 @@
+//! Plain mode, and the commands for what only screens showed before.
+
+use std::process::Stdio;
+
+use serde_json::json;
+
+use super::{on, run, splitdeck};
+use crate::support::server::{ADMIN, EDITOR, TestServer};
+
+async fn with_experiments() -> TestServer {
+    let server = TestServer::start().await;
+    for name in ["Checkout button", "Pricing page"] {
+        server
+            .post("/experiments", &json!({"name": name}))
+            .await
+            .expect(201);
+    }
+    server
+}
+
+/// Plain mode fed with lines; what it printed.
+async fn plain(server: &TestServer, args: &[&str], env: &[(&str, &str)], input: &str) -> super::Ran {
+    let mut command = splitdeck(args);
+    command
+        .env("SPLITDECK_API", &server.base)
+        .env("SPLITDECK_TOKEN", ADMIN)
+        .stdin(Stdio::piped());
+    for (name, value) in env {
+        command.env(name, value);
+    }
+    run(command, input).await
+}
+
+#[tokio::test]
+async fn everything_is_done_in_lines_of_text() {
+    let server = with_experiments().await;
+    let input = "help\nlist\nshow pricing-page\nexperiments activate checkout-button --comment \"go on\"\n\
+                 list\nhistory checkout-button\nnonsense\nshow \"\nexperiments show none\nquit\nnever read\n";
+    let out = plain(&server, &["--plain"], &[], input).await.ok();
+    for words in [
+        "DEVELOPMENT, as ",
+        "checkout-button, draft",
+        "pricing-page, draft",
+        "who is forced into a variant",
+        "checkout-button, active",
+        "comment: go on",
+        "unrecognized subcommand 'nonsense'",
+        "error: a quote \" is open",
+        "error: ",
+    ] {
+        assert!(out.contains(words), "no {words:?} in\n{out}");
+    }
+    assert!(!out.contains('\x1b'), "nothing steers the terminal: {out:?}");
+    assert!(out.trim_end().ends_with('>'), "{out}");
+    // The end of the input is as good as quit.
+    let out = plain(&server, &[], &[("TERM", "dumb")], "").await.ok();
+    assert!(
+        out.contains("checkout-button, active") && out.ends_with("> \n"),
+        "{out:?}"
+    );
+}
+
+#[tokio::test]
+async fn read_only_refuses_before_anything_is_sent() {
+    let server = with_experiments().await;
+    let input = "experiments activate checkout-button\nexplain checkout-button u-1\n";
+    let out = plain(&server, &["--plain", "--read-only"], &[], input).await.ok();
+    assert!(out.contains("would change something: refused"), "{out}");
+    assert!(out.contains("read-only") && out.contains("u-1"), "{out}");
+    let live = server
+        .client()
+        .experiment("checkout-button")
+        .await
+        .expect("there");
+    assert_eq!(live.status, splitdeck::domain::Status::Draft);
+    let refused = on(
+        &server,
+        &["experiments", "activate", "checkout-button", "--read-only"],
+    )
+    .await;
+    assert!(refused.failed(1).contains("would change something"));
+}
+
+#[tokio::test]
+async fn what_the_screens_show_is_there_as_json() {
+    let server = with_experiments().await;
+    let look = on(&server, &["watch", "--once", "--json"]).await.json();
+    let keys: Vec<&str> = look["experiments"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|e| e["key"].as_str().expect("a key"))
+        .collect();
+    assert_eq!(keys.len(), 2, "{look}");
+    let history = on(&server, &["history", "checkout-button", "--json"])
+        .await
+        .json();
+    assert_eq!(history["entries"][0]["action"], "experiment.created");
+    let text = on(&server, &["history", "checkout-button"]).await.ok();
+    assert!(
+        text.contains("experiment.created") && text.contains("v1"),
+        "{text}"
+    );
+    let message = on(&server, &["history", "none"]).await.failed(1);
+    assert!(message.contains("ot found"), "{message}");
+}
+
+/// Lines come while something changes, and only then.
+#[tokio::test]
+async fn watching_prints_what_changes() {
+    use tokio::io::{AsyncBufReadExt as _, BufReader};
+    let server = with_experiments().await;
+    let mut command = splitdeck(&["watch", "--every", "1"]);
+    command
+        .env("SPLITDECK_API", &server.base)
+        .env("SPLITDECK_TOKEN", EDITOR)
+        .stdout(Stdio::piped());
+    let mut child = command.spawn().expect("starts");
+    let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+    let mut first = vec![
+        lines.next_line().await.expect("a line").expect("a line"),
+        lines.next_line().await.expect("a line").expect("a line"),
+    ];
+    first.sort();
+    assert_eq!(first, ["checkout-button, draft", "pricing-page, draft"]);
+    let change = json!({"to": "active", "resourceVersion": 1});
+    server
+        .post("/experiments/pricing-page/status", &change)
+        .await
+        .expect(200);
+    let next = lines.next_line().await.expect("a line").expect("a line");
+    assert!(next.starts_with("pricing-page, active"), "{next}");
+    child.kill().await.expect("ends");
+}
