@@ -1,6 +1,8 @@
 //! The real binary on a real pseudo-terminal: whatever ends it, the terminal is as it was.
 
 mod demo;
+mod import;
 mod life;
+mod objects;
 mod server;
 mod terminal;

@@ -8,8 +8,9 @@ mod assigned;
 mod experiment;
 mod ofrep;
 mod openpanel;
-mod world;
 mod wire;
+mod wiring;
+mod world;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
