@@ -19,5 +19,6 @@ mod layers;
 mod pty;
 mod routes;
 mod screens;
+mod sdk;
 mod support;
 mod warehouse;

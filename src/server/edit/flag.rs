@@ -9,6 +9,7 @@ use crate::domain::flag::{OFF, ON};
 use crate::domain::{EvaluationMode, Experiment, FieldError, Flag, Key, Percent, Rule, Variant};
 
 use super::{free_slug, in_order, set, usable_key};
+use crate::server::evaluate::export;
 
 /// The rollout of a flag that is created with an experiment.
 const LINKED_ROLLOUT: u32 = 5_000;
@@ -60,6 +61,7 @@ pub fn create(
     };
     use_written_keys(&flag.variants, &mut flag.rules);
     errors.extend(flag.check(max_variants).err().unwrap_or_default());
+    errors.extend(export::refusals(&flag));
     if !errors.is_empty() {
         return Err(errors);
     }
@@ -127,6 +129,7 @@ pub fn update(
     set(&mut next.archived, archived);
     use_written_keys(&next.variants, &mut next.rules);
     let mut errors = next.check(max_variants).err().unwrap_or_default();
+    errors.extend(export::refusals(&next));
     for gone in &current.variants {
         let count = match next.variant(gone.key.as_str()) {
             Some(_) => 0,

@@ -31,11 +31,12 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::api::amplitude::{Allocation, Bucket, Condition, Distribution, Flag, Segment, Variant};
+use crate::decide::flag::as_experiment;
 use crate::decide::split::boundary;
 use crate::domain::filter::number;
 use crate::domain::{
-    AssignmentMode, Condition as OurCondition, Experiment, Key, Operator, OverrideSubject, Reason, Rule,
-    Scope, Status, SubjectType,
+    self, AssignmentMode, Condition as OurCondition, EvaluationMode, Experiment, FieldError, Key, Operator,
+    OverrideSubject, Reason, Rule, Scope, Status, SubjectType,
 };
 
 /// The most overrides that an exported flag may have: its SDK compares each id one by one.
@@ -119,6 +120,30 @@ pub fn export(source: &Source<'_>) -> Result<Flag, Vec<String>> {
             "local",
         ),
     })
+}
+
+/// Why a flag cannot be evaluated locally, whoever is forced into what; nothing where it is not meant to be.
+#[must_use]
+pub fn refusals(flag: &domain::Flag) -> Vec<FieldError> {
+    if flag.evaluation_mode != EvaluationMode::Local {
+        return Vec::new();
+    }
+    // Switched off it would be simple.
+    let on = domain::Flag {
+        enabled: true,
+        archived: false,
+        ..flag.clone()
+    };
+    let exported = export(&Source {
+        key: flag.key.as_str(),
+        experiment: &as_experiment(&on),
+        is_flag: true,
+        overrides: &[],
+    });
+    let refused = exported.err().unwrap_or_default().into_iter();
+    refused
+        .map(|reason| FieldError::new("evaluationMode", "local", format!("remote, for {reason}")))
+        .collect()
 }
 
 /// What SDKs are told about a flag beside its variants: of an experiment its key and id as well.

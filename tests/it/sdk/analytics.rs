@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{run, world};
+use super::{run, sql, world};
 use crate::support::engine;
 use crate::support::server::TestServer;
 use crate::support::warehouse::{connect, drained};
@@ -41,7 +41,7 @@ fn events(prefix: &str, experiment: &Value, other: &Value) -> Value {
 
 /// What ClickHouse must hold of them.
 async fn check(database: &str, prefix: &str, experiment: &Value, other: &Value) {
-    let sql = |sql: String| engine::query(&sql.replace("{db}", database));
+    let sql = async |text: String| sql(database, &text).await;
     let of = |experiment: &Value| experiment["id"].as_str().expect("an id").to_owned();
     let counted = sql(format!(
         "SELECT variant, name, uniqExact(event_id), uniqExact(subject) FROM {{db}}.experiment_events \
@@ -52,7 +52,7 @@ async fn check(database: &str, prefix: &str, experiment: &Value, other: &Value) 
     assert_eq!(
         counted,
         "control\t[Experiment] Exposure\t1\t1\ncontrol\tbuy\t1\t1\ntreatment\t[Experiment] Exposure\t1\t1\n\
-         treatment\tbuy\t1\t1\n"
+         treatment\tbuy\t1\t1"
     );
     let counted = sql(format!(
         "SELECT variant, uniqExact(event_id) FROM {{db}}.experiment_events \
@@ -60,33 +60,36 @@ async fn check(database: &str, prefix: &str, experiment: &Value, other: &Value) 
         of(other)
     ))
     .await;
-    assert_eq!(counted, "control\t1\n");
+    assert_eq!(counted, "control\t1");
     let exposure = sql(format!(
         "SELECT DISTINCT props['[Experiment] Flag Key'], props['[Experiment] Variant'], props['$set'] FROM {{db}}.events \
          WHERE profile_id = '{prefix}-1' AND name = '[Experiment] Exposure'"
     ))
     .await;
-    assert_eq!(exposure, "checkout\ttreatment\t{\"[Experiment] checkout\":\"treatment\"}\n");
+    assert_eq!(
+        exposure,
+        "checkout\ttreatment\t{\"[Experiment] checkout\":\"treatment\"}"
+    );
     let unset = sql(format!(
         "SELECT props['$unset'] FROM {{db}}.events WHERE profile_id = '{prefix}-2' AND name = '[Experiment] Exposure'"
     ))
     .await;
-    assert_eq!(unset, "{\"[Experiment] checkout\":\"-\"}\n");
+    assert_eq!(unset, "{\"[Experiment] checkout\":\"-\"}");
     let columns = sql(format!(
         "SELECT country, platform, session_id, props['price'] FROM {{db}}.events WHERE profile_id = '{prefix}-1' AND name = 'buy'"
     ))
     .await;
-    assert_eq!(columns, "TH\tweb\t\t5\n");
+    assert_eq!(columns, "TH\tweb\t\t5");
     let visit = sql(format!(
         "SELECT DISTINCT session_id FROM {{db}}.events WHERE device_id = '{prefix}-device'"
     ))
     .await;
-    assert_eq!(visit, "1700000000000\n");
+    assert_eq!(visit, "1700000000000");
     let told = sql(format!(
         "SELECT props['$set'], props['$unset'] FROM {{db}}.events WHERE profile_id = '{prefix}-identified' AND name = '$identify'"
     ))
     .await;
-    assert_eq!(told, "{\"plan\":\"pro\"}\t{\"trial\":\"-\"}\n");
+    assert_eq!(told, "{\"plan\":\"pro\"}\t{\"trial\":\"-\"}");
 }
 
 #[tokio::test]
@@ -100,11 +103,17 @@ async fn the_node_client_is_taken_in() {
     let Some(seen) = run("analytics.cjs", vec![told.to_string()]).await else {
         return;
     };
-    assert_eq!(seen["results"], json!([200, 200, 200, 200, 200, 200, 200, 200]), "{seen:#}");
+    assert_eq!(
+        seen["results"],
+        json!([200, 200, 200, 200, 200, 200, 200, 200]),
+        "{seen:#}"
+    );
     // A key that nobody issued is given up on, not tried for ever.
     assert_eq!(seen["refused"]["code"], 400, "{seen:#}");
     assert!(
-        seen["refused"]["message"].as_str().is_some_and(|m| m.starts_with("Invalid API key")),
+        seen["refused"]["message"]
+            .as_str()
+            .is_some_and(|m| m.starts_with("Invalid API key")),
         "{seen:#}"
     );
     drained(&server).await;
@@ -123,7 +132,10 @@ async fn the_python_client_is_taken_in() {
         return;
     };
     let codes = seen.as_array().expect("results").iter().map(|r| &r[1]);
-    assert!(codes.clone().all(|code| code == 200) && codes.count() == 8, "{seen:#}");
+    assert!(
+        codes.clone().all(|code| code == 200) && codes.count() == 8,
+        "{seen:#}"
+    );
     drained(&server).await;
     check(&database, "python", &experiment, &other).await;
 }

@@ -6,6 +6,7 @@
 mod analytics;
 mod assigned;
 mod experiment;
+mod local;
 mod ofrep;
 mod openpanel;
 mod wire;
@@ -17,6 +18,8 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use serde_json::Value;
+
+use crate::support::engine;
 
 /// Asks for every kind of test: what cannot run fails instead of being skipped.
 const REQUIRE_ALL: &str = "SPLITDECK_TEST_REQUIRE_ALL";
@@ -63,7 +66,9 @@ fn npm() -> Option<&'static Path> {
     static DIR: OnceLock<Option<PathBuf>> = OnceLock::new();
     DIR.get_or_init(|| {
         if !works("node") || !works("npm") {
-            return skipped("no node with npm on this machine; install the package npm to run the clients of npm");
+            return skipped(
+                "no node with npm on this machine; install the package npm to run the clients of npm",
+            );
         }
         let manifest = std::fs::read_to_string(here().join("package.json")).expect("a manifest");
         let dir = installed("npm", &manifest);
@@ -72,7 +77,13 @@ fn npm() -> Option<&'static Path> {
             std::fs::create_dir_all(&dir).expect("a directory");
             std::fs::write(dir.join("package.json"), manifest).expect("written");
             let mut install = Command::new("npm");
-            install.args(["install", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts"]);
+            install.args([
+                "install",
+                "--no-audit",
+                "--no-fund",
+                "--no-package-lock",
+                "--ignore-scripts",
+            ]);
             step(install.current_dir(&dir));
             std::fs::write(done, "").expect("written");
         }
@@ -110,6 +121,24 @@ fn python() -> Option<&'static Path> {
             Some(interpreter)
         })
         .as_deref()
+}
+
+/// Runs a program of `clients/` that reads one file and writes another: what is too long for an argument.
+async fn exchange(program: &str, told: &Value) -> Option<Value> {
+    let dir = tempfile::tempdir().expect("a directory");
+    let [sent, written] = ["told.json", "seen.json"].map(|name| dir.path().join(name));
+    std::fs::write(&sent, told.to_string()).expect("written");
+    let name = |path: &Path| path.to_str().expect("a name in UTF-8").to_owned();
+    run(program, vec![name(&sent), name(&written)]).await?;
+    let text = std::fs::read_to_string(written).expect("what the program saw");
+    Some(serde_json::from_str(&text).expect("JSON"))
+}
+
+/// One query against a database of the shared engine; `{db}` stands for it.
+async fn sql(database: &str, sql: &str) -> String {
+    let shared = engine::shared();
+    let answer = engine::query(&shared.http_url, &shared.server, &sql.replace("{db}", database)).await;
+    answer.expect("an answer")
 }
 
 /// Runs a program of `clients/` and reads the last line that it prints, off the threads of the server.

@@ -47,10 +47,30 @@ fn check(answers: &Value) {
         (json!(true), json!("on"), json!("SPLIT"), Value::Null),
         (json!(false), json!("off"), json!("DISABLED"), Value::Null),
         (Value::Null, Value::Null, json!("SPLIT"), Value::Null),
-        (json!("treatment"), json!("treatment"), json!("TARGETING_MATCH"), Value::Null),
-        (json!("none"), Value::Null, json!("ERROR"), json!("FLAG_NOT_FOUND")),
-        (json!("none"), Value::Null, json!("ERROR"), json!("TARGETING_KEY_MISSING")),
-        (json!("none"), Value::Null, json!("ERROR"), json!("INVALID_CONTEXT")),
+        (
+            json!("treatment"),
+            json!("treatment"),
+            json!("TARGETING_MATCH"),
+            Value::Null,
+        ),
+        (
+            json!("none"),
+            Value::Null,
+            json!("ERROR"),
+            json!("FLAG_NOT_FOUND"),
+        ),
+        (
+            json!("none"),
+            Value::Null,
+            json!("ERROR"),
+            json!("TARGETING_KEY_MISSING"),
+        ),
+        (
+            json!("none"),
+            Value::Null,
+            json!("ERROR"),
+            json!("INVALID_CONTEXT"),
+        ),
         (json!(false), Value::Null, json!("ERROR"), json!("TYPE_MISMATCH")),
     ];
     for (at, (value, variant, reason, code)) in rows.into_iter().enumerate() {
@@ -69,7 +89,9 @@ fn check(answers: &Value) {
     assert_eq!(metadata["assignmentReason"], "rule");
     assert!(metadata["ruleId"].is_string() && metadata["__experimentId"].is_string());
     assert!(
-        answers[4]["errorMessage"].as_str().is_some_and(|m| m.contains("no flag")),
+        answers[4]["errorMessage"]
+            .as_str()
+            .is_some_and(|m| m.contains("no flag")),
         "{answers:#}"
     );
 }
@@ -173,16 +195,35 @@ async fn answers_in_bulk_are_tagged_by_configuration_context_and_overrides() {
     let again = ask(&server, &deployment.key, path, &one, Some(&etag)).await;
     assert_eq!((again.status, again.header("etag")), (304, etag.as_str()));
     let weak = format!("\"other\", W/{etag}");
-    assert_eq!(ask(&server, &deployment.key, path, &one, Some(&weak)).await.status, 304);
+    assert_eq!(
+        ask(&server, &deployment.key, path, &one, Some(&weak))
+            .await
+            .status,
+        304
+    );
     // Another subject with the same variants is another answer.
     let other = json!({"context": {"targetingKey": "u1", "page": "/"}});
-    assert_eq!(ask(&server, &deployment.key, path, &other, Some(&etag)).await.status, 200);
+    assert_eq!(
+        ask(&server, &deployment.key, path, &other, Some(&etag))
+            .await
+            .status,
+        200
+    );
     // So is a forced variant.
     let current = &flags[0]["variant"];
-    let forced = if current == "control" { "treatment" } else { "control" };
+    let forced = if current == "control" {
+        "treatment"
+    } else {
+        "control"
+    };
     let body = json!({"subjectType": "user", "variant": forced, "subjectIds": ["u1"]});
-    server.put("/experiments/checkout/overrides", &body).await.expect(200);
-    let after = ask(&server, &deployment.key, path, &one, Some(&etag)).await.expect(200);
+    server
+        .put("/experiments/checkout/overrides", &body)
+        .await
+        .expect(200);
+    let after = ask(&server, &deployment.key, path, &one, Some(&etag))
+        .await
+        .expect(200);
     assert_eq!(after["flags"][0]["variant"], forced);
     assert_eq!(after["flags"][0]["reason"], "TARGETING_MATCH");
 }
@@ -194,32 +235,53 @@ async fn a_deployment_sees_its_own_a_token_everything_and_a_stranger_nothing() {
     let path = "/ofrep/v1/evaluate/flags";
     let one = json!({"context": {"targetingKey": "u1"}});
     let count = |answer: Value| answer["flags"].as_array().expect("flags").len();
-    assert_eq!(count(ask(&server, &empty.key, path, &one, None).await.expect(200)), 0);
+    assert_eq!(
+        count(ask(&server, &empty.key, path, &one, None).await.expect(200)),
+        0
+    );
     assert_eq!(count(ask(&server, VIEWER, path, &one, None).await.expect(200)), 5);
     let hidden = ask(&server, &empty.key, "/ofrep/v1/evaluate/flags/switch", &one, None).await;
     assert_eq!(hidden.header("content-type"), "application/json");
     let hidden = hidden.expect(404);
     assert_eq!(hidden["errorCode"], "FLAG_NOT_FOUND");
     assert_eq!(hidden["key"], "switch");
-    assert!(hidden["errorDetails"].as_str().is_some_and(|words| words.contains("empty")));
-    ask(&server, "nobody", path, &one, None).await.problem(401, "unauthorized");
+    assert!(
+        hidden["errorDetails"]
+            .as_str()
+            .is_some_and(|words| words.contains("empty"))
+    );
+    ask(&server, "nobody", path, &one, None)
+        .await
+        .problem(401, "unauthorized");
     // A page may ask from anywhere, with the key of its deployment.
     let preflight = server
         .anonymous(Method::OPTIONS, path)
         .header("origin", "https://shop.example")
         .header("access-control-request-method", "POST")
-        .header("access-control-request-headers", "x-api-key,content-type,if-none-match");
+        .header(
+            "access-control-request-headers",
+            "x-api-key,content-type,if-none-match",
+        );
     let preflight = send(preflight).await;
     assert_eq!(preflight.status, 200);
     assert_eq!(preflight.header("access-control-allow-origin"), "*");
-    assert!(preflight.header("access-control-allow-headers").contains("x-api-key"));
-    let request = server.anonymous(Method::POST, path).header("x-api-key", &empty.key);
+    assert!(
+        preflight
+            .header("access-control-allow-headers")
+            .contains("x-api-key")
+    );
+    let request = server
+        .anonymous(Method::POST, path)
+        .header("x-api-key", &empty.key);
     let answer = send(request.header("origin", "https://shop.example").json(&one)).await;
     assert_eq!(answer.header("access-control-allow-origin"), "*");
     assert!(answer.header("access-control-expose-headers").contains("etag"));
     let configuration = ask_get(&server, &empty.key, "/ofrep/v1/configuration").await;
     assert_eq!(configuration["name"], "splitdeck");
-    assert_eq!(configuration["capabilities"]["cacheInvalidation"]["polling"]["enabled"], true);
+    assert_eq!(
+        configuration["capabilities"]["cacheInvalidation"]["polling"]["enabled"],
+        true
+    );
 }
 
 async fn ask_get(server: &TestServer, key: &str, path: &str) -> Value {

@@ -11,7 +11,13 @@ use super::world;
 use crate::support::server::{Answer, TestServer, VIEWER, send};
 
 async fn events(server: &TestServer, path: &str, body: Vec<u8>, header: (&str, &str)) -> Answer {
-    send(server.anonymous(Method::POST, path).header(header.0, header.1).body(body)).await
+    send(
+        server
+            .anonymous(Method::POST, path)
+            .header(header.0, header.1)
+            .body(body),
+    )
+    .await
 }
 
 const PLAIN: (&str, &str) = ("content-type", "application/json");
@@ -22,20 +28,29 @@ async fn amplitudes_events_are_taken_in_every_form_and_refused_in_theirs() {
     let deployment = world::deployment(&server, "backend", "server").await;
     let body = json!({"api_key": deployment.key, "events": [{"event_type": "view", "user_id": "u1"}]});
     let body = body.to_string();
-    let taken = events(&server, "/2/httpapi", body.clone().into_bytes(), PLAIN).await.expect(200);
-    assert_eq!((&taken["code"], &taken["events_ingested"]), (&json!(200), &json!(1)));
+    let taken = events(&server, "/2/httpapi", body.clone().into_bytes(), PLAIN)
+        .await
+        .expect(200);
+    assert_eq!(
+        (&taken["code"], &taken["events_ingested"]),
+        (&json!(200), &json!(1))
+    );
     assert_eq!(taken["payload_size_bytes"], body.len());
     assert!(taken["server_upload_time"].is_number());
     let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
     packed.write_all(body.as_bytes()).expect("packs");
     let packed = packed.finish().expect("packs");
-    events(&server, "/batch", packed, ("content-encoding", "gzip")).await.expect(200);
+    events(&server, "/batch", packed, ("content-encoding", "gzip"))
+        .await
+        .expect(200);
     let form = format!(
         "api_key={}&event=%7B%22event_type%22%3A%22view%22%2C%22user_id%22%3A%22u%22%7D",
         deployment.key
     );
     let form_type = ("content-type", "application/x-www-form-urlencoded");
-    events(&server, "/2/httpapi", form.into_bytes(), form_type).await.expect(200);
+    events(&server, "/2/httpapi", form.into_bytes(), form_type)
+        .await
+        .expect(200);
 
     let refused = |body: Value| {
         let server = &server;
@@ -45,10 +60,18 @@ async fn amplitudes_events_are_taken_in_every_form_and_refused_in_theirs() {
             answer.expect(400)
         }
     };
-    let wrong_key = refused(json!({"api_key": "nobody", "events": [{"event_type": "v", "user_id": "u"}]})).await;
-    assert!(wrong_key["error"].as_str().is_some_and(|e| e.starts_with("Invalid API key:")));
+    let wrong_key =
+        refused(json!({"api_key": "nobody", "events": [{"event_type": "v", "user_id": "u"}]})).await;
+    assert!(
+        wrong_key["error"]
+            .as_str()
+            .is_some_and(|e| e.starts_with("Invalid API key:"))
+    );
     let viewer = refused(json!({"api_key": VIEWER, "events": [{"event_type": "v", "user_id": "u"}]})).await;
-    assert!(viewer["error"].as_str().is_some_and(|e| e.contains("editor")), "{viewer}");
+    assert!(
+        viewer["error"].as_str().is_some_and(|e| e.contains("editor")),
+        "{viewer}"
+    );
     let missing = refused(json!({"events": []})).await;
     assert_eq!(missing["missing_field"], "events");
     let faulty = refused(json!({"api_key": deployment.key, "events": [
@@ -72,15 +95,27 @@ async fn remote_evaluation_takes_the_user_wherever_it_is() {
     let key = deployment.key.as_str();
     let get = |path: String| send(server.request(Method::GET, &path, key));
     let context = "%7B%22user_properties%22%3A%7B%22country%22%3A%22TH%22%7D%7D";
-    let all = get(format!("/v1/vardata?user_id=u1&context={context}")).await.expect(200);
+    let all = get(format!("/v1/vardata?user_id=u1&context={context}"))
+        .await
+        .expect(200);
     assert_eq!(all["one"]["key"], "treatment");
     assert_eq!(all["one"]["value"], "treatment");
-    assert_eq!(all["one"]["metadata"]["segmentName"].as_str().map(|s| &s[..5]), Some("rule "));
+    assert_eq!(
+        all["one"]["metadata"]["segmentName"].as_str().map(|s| &s[..5]),
+        Some("rule ")
+    );
     assert_eq!(all["two"]["key"], "on");
-    let one = get("/v1/vardata?device_id=d1&flag_key=two".to_owned()).await.expect(200);
+    let one = get("/v1/vardata?device_id=d1&flag_key=two".to_owned())
+        .await
+        .expect(200);
     assert_eq!(one.as_object().map(serde_json::Map::len), Some(1));
-    let some = get("/sdk/v2/vardata?user_id=u1&flag_keys=one,nobody".to_owned()).await.expect(200);
-    assert_eq!(some.as_object().map(|o| o.keys().collect::<Vec<_>>()), Some(vec![&"one".to_owned()]));
+    let some = get("/sdk/v2/vardata?user_id=u1&flag_keys=one,nobody".to_owned())
+        .await
+        .expect(200);
+    assert_eq!(
+        some.as_object().map(|o| o.keys().collect::<Vec<_>>()),
+        Some(vec![&"one".to_owned()])
+    );
     // Base64 of either alphabet: {"user_id":"u1","country":"TH"}
     let user = "eyJ1c2VyX2lkIjoidTEiLCJjb3VudHJ5IjoiVEgifQ";
     for sent in [user.to_owned(), format!("{user}==")] {
@@ -88,12 +123,25 @@ async fn remote_evaluation_takes_the_user_wherever_it_is() {
         let answer = send(request.header("x-amp-exp-user", sent)).await.expect(200);
         assert_eq!(answer["one"]["key"], "treatment");
     }
-    for body in [json!({"user_id": "u1", "country": "TH"}).to_string(), user.to_owned()] {
-        let request = server.request(Method::POST, "/sdk/v2/vardata?v=0", key).body(body);
+    for body in [
+        json!({"user_id": "u1", "country": "TH"}).to_string(),
+        user.to_owned(),
+    ] {
+        let request = server
+            .request(Method::POST, "/sdk/v2/vardata?v=0", key)
+            .body(body);
         assert_eq!(send(request).await.expect(200)["one"]["key"], "treatment");
     }
-    for path in ["/sdk/v2/vardata", "/v1/vardata?user_id=", "/v1/vardata?flag_key=one"] {
-        assert_eq!(get(path.to_owned()).await.refused(400, "invalid"), ["user_id"], "{path}");
+    for path in [
+        "/sdk/v2/vardata",
+        "/v1/vardata?user_id=",
+        "/v1/vardata?flag_key=one",
+    ] {
+        assert_eq!(
+            get(path.to_owned()).await.refused(400, "invalid"),
+            ["user_id"],
+            "{path}"
+        );
     }
     let request = server.request(Method::GET, "/sdk/v2/vardata?user_id=u", key);
     let answer = send(request.header("x-amp-exp-flag-keys", "no list")).await;
@@ -105,7 +153,13 @@ async fn what_cannot_be_evaluated_locally_says_why() {
     let server = TestServer::start().await;
     let deployment = world::deployment(&server, "backend", "server").await;
     world::experiment(&server, &deployment, "fine", json!({})).await;
-    world::experiment(&server, &deployment, "visits", json!({"assignmentMode": "session"})).await;
+    world::experiment(
+        &server,
+        &deployment,
+        "visits",
+        json!({"assignmentMode": "session"}),
+    )
+    .await;
     let rules = json!({"rules": [
         {"variant": "treatment", "conditions": [
             {"scope": "event", "field": "name", "operator": "is", "value": "x"},
@@ -140,4 +194,15 @@ async fn what_cannot_be_evaluated_locally_says_why() {
         assert!(words.iter().all(|word| detail.contains(word)), "{detail}");
     }
     one("nobody").await.problem(404, "not_found");
+    // A flag that says that it is evaluated locally has to be able to.
+    let rule = json!([{"variant": "on", "conditions": [
+        {"scope": "session", "field": "page", "operator": "is", "value": "/"},
+    ]}]);
+    let body = json!({"key": "pages", "evaluationMode": "local", "rules": rule});
+    let refused = server.post("/flags", &body).await;
+    assert_eq!(refused.refused(400, "invalid"), ["evaluationMode"]);
+    let flag = server.get("/flags/local").await.expect(200);
+    let body = json!({"resourceVersion": flag["resourceVersion"], "rules": rule});
+    let refused = server.patch("/flags/local", &body).await;
+    assert_eq!(refused.refused(400, "invalid"), ["evaluationMode"]);
 }

@@ -1,4 +1,4 @@
-# PyPI amplitude-analytics: events as its users send them, some of them twice, and one with a fault among sound ones.
+# PyPI amplitude-analytics: events as its users send them, some of them twice.
 import json
 import sys
 
@@ -12,7 +12,8 @@ client.configuration.callback = lambda event, code, message=None: results.append
 for event in told["events"]:
     client.track(BaseEvent(event["name"], event_properties=event["properties"], **event["options"]))
 client.identify(Identify().set("plan", "pro").unset("trial"), EventOptions(user_id="python-identified"))
-client.flush().result()
-# What was refused for its neighbour's sake is sent again.
+for future in client.flush():
+    if future is not None:
+        future.result()
 client.shutdown()
 print(json.dumps(sorted(results)))

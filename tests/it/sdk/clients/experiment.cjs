@@ -25,7 +25,7 @@ const { serverUrl, key, users, remote, flagKeys } = JSON.parse(fs.readFileSync(p
     const variants = near.evaluateV2(user);
     const keys = {};
     for (const flag in variants) {
-      keys[flag] = variants[flag].key;
+      keys[flag] = variants[flag].key + (variants[flag].metadata.default ? "!" : "");
     }
     evaluated.push(keys);
   }

@@ -2,7 +2,8 @@
 import json
 import sys
 
-from amplitude_experiment import Experiment, FetchOptions, LocalEvaluationConfig, RemoteEvaluationConfig, User
+from amplitude_experiment import Experiment, LocalEvaluationConfig, RemoteEvaluationConfig, User
+from amplitude_experiment.remote.fetch_options import FetchOptions
 
 with open(sys.argv[1]) as file:
     told = json.load(file)
@@ -25,7 +26,8 @@ near.start()
 evaluated = []
 for user in told["users"]:
     variants = near.evaluate_v2(User(**user))
-    evaluated.append({flag: variant.key for flag, variant in variants.items()})
+    mark = lambda variant: "!" if variant.metadata.get("default") else ""
+    evaluated.append({flag: variant.key + mark(variant) for flag, variant in variants.items()})
 near.stop()
 with open(sys.argv[2], "w") as file:
     json.dump({"fetched": fetched, "evaluated": evaluated}, file)

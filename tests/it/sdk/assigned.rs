@@ -1,0 +1,112 @@
+//! Assignment events: what evaluations leave behind.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::analytics::stage;
+use super::{sql, world};
+use crate::support::server::{TestServer, send};
+use crate::support::warehouse::{connect, drained, until};
+
+const COUNT: &str =
+    "SELECT count(), uniqExact(event_id) FROM {db}.events WHERE name = '[Experiment] Assignment'";
+
+/// Waits until this many are in ClickHouse, as rows and as events.
+async fn counted(server: &TestServer, database: &str, rows_and_events: &str) {
+    until("the assignments are stored", async || {
+        drained(server).await;
+        sql(database, COUNT).await == rows_and_events
+    })
+    .await;
+}
+
+async fn evaluate(server: &TestServer, key: &str, user: &str) -> Value {
+    let body = json!({"context": {"targetingKey": user}});
+    let request = server.request(Method::POST, "/ofrep/v1/evaluate/flags", key);
+    send(request.json(&body)).await.expect(200)
+}
+
+#[tokio::test]
+async fn an_assignment_is_said_once_per_subject_and_result_a_day() {
+    let (server, deployment, database, _) = stage().await;
+    world::flag(&server, &deployment, "switched-off", json!({"enabled": false})).await;
+    let key = deployment.key.as_str();
+    for _ in 0..3 {
+        evaluate(&server, key, "u1").await;
+    }
+    counted(&server, &database, "1\t1").await;
+    // The same result, asked for in another way.
+    let request = server.request(Method::GET, "/sdk/v2/vardata?user_id=u1", key);
+    send(request).await.expect(200);
+    // Another subject; and part of the flags, which is another result.
+    evaluate(&server, key, "u2").await;
+    let request = server.request(Method::GET, "/v1/vardata?user_id=u1&flag_key=checkout", key);
+    send(request).await.expect(200);
+    // Nothing, where the client says so.
+    let request = server.request(Method::GET, "/sdk/v2/vardata?user_id=u3", key);
+    send(request.header("x-amp-exp-track", "no-track"))
+        .await
+        .expect(200);
+    counted(&server, &database, "3\t3").await;
+    let told = sql(
+        &database,
+        "SELECT props['[Experiment] checkout.variant'] IN ('control', 'treatment'), props['[Experiment] switched-off.variant'], \
+         props['[Experiment] switched-off.details'], props['$unset'], position(props['$set'], '[Experiment] checkout') > 0 \
+         FROM {db}.events WHERE name = '[Experiment] Assignment' AND profile_id = 'u2'",
+    )
+    .await;
+    let version = server.get("/flags/switched-off").await.expect(200)["resourceVersion"].clone();
+    assert_eq!(
+        told,
+        format!("1\toff\tv{version} rule:flag_disabled\t{{\"[Experiment] switched-off\":\"-\"}}\t1")
+    );
+    // Assigned is not exposed.
+    assert_eq!(
+        sql(&database, "SELECT count() FROM {db}.experiment_events").await,
+        "0"
+    );
+}
+
+#[tokio::test]
+async fn a_restarted_server_says_again_only_what_counts_once() {
+    let (server, deployment, database, _) = stage().await;
+    evaluate(&server, &deployment.key, "u1").await;
+    counted(&server, &database, "1\t1").await;
+    let dir = server.stop().await;
+    let server = TestServer::start_in(dir, |_| {}).await;
+    connect(&server, &database).await;
+    evaluate(&server, &deployment.key, "u1").await;
+    until("it is said again", async || {
+        drained(&server).await;
+        sql(&database, COUNT).await.ends_with("\t1")
+            && server.get("/readyz").await.expect(200)["spooledEvents"] == 0
+    })
+    .await;
+    // Ended in good order, the server has sent all that it recorded.
+    server.stop().await;
+    assert!(sql(&database, COUNT).await.ends_with("\t1"));
+}
+
+#[tokio::test]
+async fn it_can_be_turned_off_and_exposures_asked_for() {
+    let server = TestServer::start_with(|options| options.assignment_events = false).await;
+    let database = crate::support::engine::fresh_database();
+    connect(&server, &database).await;
+    let deployment = world::deployment(&server, "backend", "server").await;
+    world::experiment(&server, &deployment, "checkout", json!({})).await;
+    evaluate(&server, &deployment.key, "u1").await;
+    for _ in 0..2 {
+        let request = server.request(Method::GET, "/sdk/v2/vardata?user_id=u1", &deployment.key);
+        send(request.header("x-amp-exp-exposure-track", "track"))
+            .await
+            .expect(200);
+    }
+    drained(&server).await;
+    assert_eq!(sql(&database, COUNT).await, "0\t0");
+    let exposed = sql(
+        &database,
+        "SELECT subject, name, uniqExact(event_id) FROM {db}.experiment_events GROUP BY subject, name",
+    )
+    .await;
+    assert_eq!(exposed, "u1\t[Experiment] Exposure\t1");
+}
