@@ -3,35 +3,35 @@
 //! Every line decides for 20,000 users in turn, each against all experiments of the line, until about a
 //! second has passed. `outcome` is the decision alone, `decide` also writes the answer that is sent.
 
-use std::collections::HashMap;
 use std::hint::black_box;
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use splitdeck::decide::{Lookups, Prepared, split};
-use splitdeck::domain::{Experiment, OverrideSubject, User};
+use splitdeck::decide::{Prepared, split};
+use splitdeck::domain::{Experiment, Key, OverrideSource, OverrideSubject, User};
+use splitdeck::server::override_table::OverrideTable;
 
 const USERS: u32 = 20_000;
 const RUN_FOR: Duration = Duration::from_secs(1);
 
-/// Overrides of user ids; each value is an index into the variants' keys.
-struct Overrides {
-    users: HashMap<String, u8>,
-    keys: [&'static str; 2],
-}
-
-impl Lookups for Overrides {
-    fn forced(&self, subject: OverrideSubject, id: &str) -> Option<&str> {
-        if subject != OverrideSubject::User {
-            return None;
-        }
-        self.users.get(id).map(|at| self.keys[usize::from(*at)])
+/// Every other user of the benchmark is forced, when there are any overrides.
+fn overrides(count: u32) -> Result<OverrideTable, Box<dyn std::error::Error>> {
+    let table = OverrideTable::default();
+    for (at, variant) in [(0, "control"), (1, "treatment")] {
+        let ids: Vec<String> = (at..count)
+            .step_by(2)
+            .map(|id| format!("user-{:08}", id * 2))
+            .collect();
+        let ids = ids.iter().map(String::as_str);
+        table.put(
+            OverrideSubject::User,
+            &Key::new(variant)?,
+            OverrideSource::Manual,
+            ids,
+        );
     }
-
-    fn random(&self) -> u32 {
-        fastrand::u32(..)
-    }
+    Ok(table)
 }
 
 fn experiment(number: u32, rules: bool) -> Result<Experiment, serde_json::Error> {
@@ -94,31 +94,24 @@ fn measure(
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let users = (0..USERS).map(user).collect::<Result<Vec<_>, _>>()?;
-    let overrides = |count: u32| Overrides {
-        // Every other user of the benchmark is forced, when there are any overrides.
-        users: (0..count)
-            .map(|id| (format!("user-{:08}", id * 2), (id % 2) as u8))
-            .collect(),
-        keys: ["control", "treatment"],
-    };
-    let (none, million) = (overrides(0), overrides(1_000_000));
+    let (none, million) = (overrides(0)?, overrides(1_000_000)?);
     for rules in [false, true] {
         for count in [1_u32, 100, 1_000] {
             let mut prepared = Vec::new();
             for number in 0..count {
                 prepared.push(Prepared::new(&experiment(number, rules)?)?);
             }
-            for (lookups, words) in [(&none, "no overrides"), (&million, "1,000,000 overrides")] {
+            for (table, words) in [(&none, "no overrides"), (&million, "1,000,000 overrides")] {
                 let kind = if rules { "one rule" } else { "no rules" };
                 let label = format!("{count} experiments, {kind}, {words}");
                 measure(&format!("outcome: {label}"), prepared.len(), &users, |user| {
                     for experiment in &prepared {
-                        black_box(experiment.outcome(user, lookups));
+                        black_box(experiment.outcome(user, &table.lookups()));
                     }
                 })?;
                 measure(&format!("decide:  {label}"), prepared.len(), &users, |user| {
                     for experiment in &prepared {
-                        black_box(experiment.decide(user, lookups));
+                        black_box(experiment.decide(user, &table.lookups()));
                     }
                 })?;
             }

@@ -27,16 +27,24 @@ pub struct AssignRequest {
     pub inline: User,
 }
 
-/// Body of `POST /experiments/{idOrKey}/explain`: a user, and what to suppose.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+/// What to suppose in an explanation.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct ExplainRequest {
+pub struct Suppose {
     /// These rules in the place of the saved ones, to try them before they are saved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rules: Option<Vec<Rule>>,
     /// Decide as if the experiment were active, whatever its status.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub as_if_active: bool,
+}
+
+/// Body of `POST /experiments/{idOrKey}/explain`: a user, and what to suppose.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
+pub struct ExplainRequest {
+    /// What to suppose.
+    #[serde(flatten)]
+    pub suppose: Suppose,
     /// The subject; its fields stand beside the others.
     #[serde(flatten)]
     pub user: User,

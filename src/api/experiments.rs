@@ -210,7 +210,7 @@ pub struct ExperimentList {
 }
 
 /// Query of `DELETE /experiments/{idOrKey}`: drafts only.
-#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DeleteExperiment {
     /// The version the decision was made from; may be in the header `If-Match` instead.

@@ -1,7 +1,7 @@
 //! Flags over the wire.
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::domain::{EvaluationMode, Experiment, Flag, Key, Percent, Rule, Variant};
@@ -78,7 +78,7 @@ pub struct UpdateFlag {
 }
 
 /// Query of `GET /flags`.
-#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ListFlags {
     /// Whether archived ones are wanted too.

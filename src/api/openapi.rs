@@ -2,6 +2,8 @@
 //!
 //! One line for each operation; a test holds the lines to the routes of the server.
 
+mod objects;
+
 use utoipa::openapi::path::{
     HttpMethod, Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn,
 };
@@ -18,7 +20,7 @@ use super::problem::{PROBLEM_JSON, Problem};
 use super::projects::PROJECT_HEADER;
 use super::system::Role;
 use super::{assign, experiments, imports, jobs, ofrep, overrides, results, system, track};
-use crate::domain::{Experiment, User};
+use crate::domain::Experiment;
 
 const JSON: &str = "application/json";
 
@@ -228,9 +230,11 @@ fn lines() -> Vec<Line> {
     [
         system_lines(),
         experiment_lines(),
-        import_lines(),
+        import_lines(IMPORTS_OF_EXPERIMENTS),
+        import_lines(IMPORTS_OF_FLAGS),
         event_lines(),
         sdk_lines(),
+        objects::lines(),
     ]
     .into_iter()
     .flatten()
@@ -419,7 +423,7 @@ fn experiment_lines() -> Vec<Line> {
             VIEWER,
             "A decision step by step",
         )
-        .body(one::<User>())
+        .body(one::<assign::ExplainRequest>())
         .answers(200, "Nothing is recorded.", one::<assign::Explanation>()),
         line(
             Get,
@@ -464,7 +468,25 @@ fn experiment_lines() -> Vec<Line> {
     ]
 }
 
-fn import_lines() -> Vec<Line> {
+/// The paths of imports: all, one, its rows, applying and undoing it.
+const IMPORTS_OF_EXPERIMENTS: [&str; 5] = [
+    "/experiments/{id_or_key}/override-imports",
+    "/experiments/{id_or_key}/override-imports/{import}",
+    "/experiments/{id_or_key}/override-imports/{import}/rows",
+    "/experiments/{id_or_key}/override-imports/{import}/apply",
+    "/experiments/{id_or_key}/override-imports/{import}/undo",
+];
+
+/// The same of flags.
+const IMPORTS_OF_FLAGS: [&str; 5] = [
+    "/flags/{id_or_key}/override-imports",
+    "/flags/{id_or_key}/override-imports/{import}",
+    "/flags/{id_or_key}/override-imports/{import}/rows",
+    "/flags/{id_or_key}/override-imports/{import}/apply",
+    "/flags/{id_or_key}/override-imports/{import}/undo",
+];
+
+fn import_lines([all, import, rows, apply, undo]: [&'static str; 5]) -> Vec<Line> {
     use HttpMethod::{Delete, Get, Post};
     let tag = "imports of overrides";
     let text = || Said {
@@ -479,74 +501,45 @@ fn import_lines() -> Vec<Line> {
         ))
         .schema(Some(String::schema()))
         .build();
-    let mut start = line(
-        Post,
-        "/experiments/{id_or_key}/override-imports",
-        tag,
-        EDITOR,
-        "Stage ids: the dry run",
-    )
-    .query::<imports::StartImport>()
-    .body_of("text/plain", text())
-    .answers(
-        200,
-        "The import of this idempotency key, as it is.",
-        one::<imports::Import>(),
-    )
-    .answers(
-        201,
-        "What it would do; nothing is in force yet.",
-        one::<imports::Import>(),
-    );
+    let mut start = line(Post, all, tag, EDITOR, "Stage ids: the dry run")
+        .query::<imports::StartImport>()
+        .body_of("text/plain", text())
+        .answers(
+            200,
+            "The import of this idempotency key, as it is.",
+            one::<imports::Import>(),
+        )
+        .answers(
+            201,
+            "What it would do; nothing is in force yet.",
+            one::<imports::Import>(),
+        );
     start.operation = start.operation.parameter(idempotency);
     let at = |method, rest, access, summary| line(method, rest, tag, access, summary);
     vec![
         start,
-        at(
-            Get,
-            "/experiments/{id_or_key}/override-imports",
-            VIEWER,
-            "The imports of an experiment",
-        )
-        .answers(200, "The newest first.", one::<imports::ImportList>()),
-        at(
-            Get,
-            "/experiments/{id_or_key}/override-imports/{import}",
-            VIEWER,
-            "One import",
-        )
-        .answers(200, "How far it is.", one::<imports::Import>()),
+        at(Get, all, VIEWER, "The newest imports").answers(
+            200,
+            "The newest first.",
+            one::<imports::ImportList>(),
+        ),
+        at(Get, import, VIEWER, "One import").answers(200, "How far it is.", one::<imports::Import>()),
         at(
             Delete,
-            "/experiments/{id_or_key}/override-imports/{import}",
+            import,
             EDITOR,
-            "Forget an import of which nothing is in force",
+            "Forget an import of which all or nothing is in force",
         )
         .empty(204, "It is gone."),
-        at(
-            Get,
-            "/experiments/{id_or_key}/override-imports/{import}/rows",
-            VIEWER,
-            "Its ids, with what happens to each",
-        )
-        .query::<imports::ListImportRows>()
-        .answers(200, "A page.", one::<imports::ImportRows>()),
-        at(
-            Post,
-            "/experiments/{id_or_key}/override-imports/{import}/apply",
-            EDITOR,
-            "Apply the next chunks",
-        )
-        .body(one::<imports::ApplyChunks>())
-        .answers(200, "How far it is.", one::<imports::Import>()),
-        at(
-            Post,
-            "/experiments/{id_or_key}/override-imports/{import}/undo",
-            EDITOR,
-            "Take chunks back, the last one first",
-        )
-        .body(one::<imports::ApplyChunks>())
-        .answers(200, "How far it is.", one::<imports::Import>()),
+        at(Get, rows, VIEWER, "Its ids, with what happens to each")
+            .query::<imports::ListImportRows>()
+            .answers(200, "A page.", one::<imports::ImportRows>()),
+        at(Post, apply, EDITOR, "Apply the next chunks")
+            .body(one::<imports::ApplyChunks>())
+            .answers(200, "How far it is.", one::<imports::Import>()),
+        at(Post, undo, EDITOR, "Take chunks back, the last one first")
+            .body(one::<imports::ApplyChunks>())
+            .answers(200, "How far it is.", one::<imports::Import>()),
     ]
 }
 

@@ -4,14 +4,17 @@ use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::PathBuf;
 
-use crate::api::experiments::{ChangeStatus, CreateExperiment, ExperimentList};
+use crate::api::experiments::{
+    ApplyWinner, ChangeStatus, CopyTo, CreateExperiment, ExperimentList, HistoryQuery, WinnerApplied,
+};
+use crate::api::flags::Convert;
 use crate::api::problem::Code;
 use crate::client::Client;
 use crate::cockpit::wiring::{self, Way, Wiring};
 use crate::domain::{Condition, Deployment, EndedReason, Experiment, Filter, Key, Metric, Status};
 
 use super::CliError;
-use super::output::{Align, Table, print, print_json};
+use super::output::{Align, Table, print, print_json, say};
 use super::remote::Remote;
 
 /// Arguments of `splitdeck experiments`.
@@ -89,6 +92,46 @@ enum Command {
     },
     /// Hide a draft, a completed or an ended experiment from lists
     Archive(Step),
+    /// Serve the winner to everybody through the flag, and complete the experiment
+    ApplyWinner {
+        #[command(flatten)]
+        step: Step,
+        /// The variant that you see win; the server computes it anew
+        #[arg(long, value_name = "VARIANT")]
+        winner: Key,
+    },
+    /// Copy an experiment to another project, as a draft
+    Copy {
+        /// Key or UUID of the experiment
+        key: String,
+        /// Key of the project
+        #[arg(long, value_name = "PROJECT")]
+        to: Key,
+        /// Key of the copy; else the same
+        #[arg(long = "as", value_name = "KEY")]
+        new_key: Option<Key>,
+        /// With its overrides
+        #[arg(long)]
+        overrides: bool,
+    },
+    /// Make a flag of an experiment that is not running
+    Convert {
+        /// Key or UUID of the experiment
+        key: String,
+    },
+    /// Delete a draft
+    Delete {
+        /// Key or UUID of the experiment
+        key: String,
+    },
+    /// What was changed, the newest first, 50 entries a page
+    History {
+        /// Key or UUID of the experiment
+        key: String,
+        /// Only before this entry: the number that the page before ended with
+        #[arg(long, value_name = "N")]
+        before: Option<i64>,
+    },
 }
 
 #[derive(Debug, clap::Args)]
@@ -222,6 +265,63 @@ pub fn run(args: Args) -> Result<(), CliError> {
                 change(&client, step, Status::Ended, None, set).await?
             }
             Command::Archive(step) => change(&client, step, Status::Archived, None, |_| {}).await?,
+            Command::ApplyWinner { step, winner } => {
+                let live = client.experiment(&step.key).await?;
+                let body = ApplyWinner {
+                    resource_version: live.resource_version,
+                    winner,
+                    comment: step.comment,
+                };
+                let applied = client.apply_winner(&live.id.to_string(), &body).await?;
+                return say(json, &applied, || applied_text(&applied));
+            }
+            Command::Copy {
+                key,
+                to,
+                new_key,
+                overrides,
+            } => {
+                let body = CopyTo {
+                    project: to,
+                    key: new_key,
+                    overrides,
+                };
+                let copy = client.copy_experiment(&key, &body).await?;
+                return say(json, &copy, || {
+                    format!("{} is a draft in {} now\n", copy.key, body.project)
+                });
+            }
+            Command::Convert { key } => {
+                let live = client.experiment(&key).await?;
+                let body = Convert {
+                    resource_version: live.resource_version,
+                    key: None,
+                };
+                let done = client.flag_of_experiment(&live.id.to_string(), &body).await?;
+                return say(json, &done, || {
+                    let (flag, experiment) = (&done.flag.key, &done.experiment);
+                    format!(
+                        "the flag {flag} stands for {} now, which is {}\n",
+                        experiment.key, experiment.status
+                    )
+                });
+            }
+            Command::Delete { key } => {
+                let live = client.experiment(&key).await?;
+                client
+                    .delete_experiment(&live.id.to_string(), live.resource_version)
+                    .await?;
+                let answer = serde_json::json!({ "deleted": live.id });
+                return say(json, &answer, || format!("{} is deleted\n", live.key));
+            }
+            Command::History { key, before } => {
+                let query = HistoryQuery {
+                    before,
+                    ..HistoryQuery::default()
+                };
+                let page = client.history(&key, &query).await?;
+                return say(json, &page, || super::audit::text(&page));
+            }
         };
         if json {
             print_json(&experiment)
@@ -237,6 +337,19 @@ pub fn run(args: Args) -> Result<(), CliError> {
             ))
         }
     })
+}
+
+fn applied_text(applied: &WinnerApplied) -> String {
+    let WinnerApplied {
+        experiment,
+        flag,
+        p_best,
+    } = applied;
+    let winner = experiment.winning_variant.as_ref().map_or("", Key::as_str);
+    format!(
+        "{winner} won {} (P(best) {p_best:.3}); the flag {} serves it to everybody\n",
+        experiment.key, flag.key
+    )
 }
 
 /// The experiment to create, from a file or from standard input.

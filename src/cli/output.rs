@@ -31,6 +31,14 @@ pub fn print_json(value: &impl Serialize) -> Result<(), CliError> {
     print(&format!("{json}\n"))
 }
 
+/// Writes an answer as JSON where that is asked for, else as text.
+///
+/// # Errors
+/// As [`print()`].
+pub fn say(json: bool, answer: &impl Serialize, text: impl FnOnce() -> String) -> Result<(), CliError> {
+    if json { print_json(answer) } else { print(&text()) }
+}
+
 /// Text from elsewhere as it may be shown: control characters, which could steer the terminal, are escaped.
 #[must_use]
 pub fn plain(text: &str) -> String {

@@ -14,6 +14,7 @@ use crate::domain::{Key, Override, OverrideSource, OverrideSubject};
 
 use super::CliError;
 use super::experiments::minute;
+use super::imports;
 use super::output::{Align, Table, print, print_json};
 use super::remote::Remote;
 
@@ -64,6 +65,8 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         devices_from: Option<PathBuf>,
     },
+    /// Force many ids of a list into a variant: shows the difference, asks, applies in chunks, can be undone
+    Import(imports::Args),
     /// Let subjects be decided like everybody again
     Delete {
         /// Key or UUID of the experiment
@@ -124,6 +127,7 @@ pub fn run(args: Args) -> Result<(), CliError> {
                 }
             })
         }
+        Command::Import(args) => imports::run(&args, &remote, json),
         Command::Delete { key, ids } => {
             let subjects = subjects(ids);
             if subjects.is_empty() {

@@ -121,6 +121,8 @@ impl Plan {
         let mut options = server::Options::new(&data_dir, nowhere("ClickHouse is not started"));
         options.max_variants = file.max_variants;
         options.max_spool_bytes = file.max_spool_mib.saturating_mul(1 << 20);
+        options.import_limits.ids = file.max_import_ids;
+        options.import_limits.bytes = file.max_import_mib.saturating_mul(1 << 20);
         options.assignment_events = file.assignment_events;
         options.web_origins.clone_from(&file.web_origins);
         options.assign_per_second = file.assign_per_second;

@@ -50,6 +50,10 @@ pub struct ServerConfig {
     pub max_variants: usize,
     /// How much the event spool may hold, MiB; beyond that tracking answers 503.
     pub max_spool_mib: u64,
+    /// The most ids of one bulk import of overrides.
+    pub max_import_ids: u64,
+    /// How much the list of one bulk import may hold, MiB; that much memory is needed for it.
+    pub max_import_mib: u64,
     /// Whether evaluations are recorded as `[Experiment] Assignment` events.
     pub assignment_events: bool,
     /// Web origins whose pages may evaluate and track; `*` for any.
@@ -72,6 +76,8 @@ impl Default for ServerConfig {
             protected: false,
             max_variants: 4,
             max_spool_mib: 1024,
+            max_import_ids: 5_000_000,
+            max_import_mib: 512,
             assignment_events: true,
             web_origins: vec!["*".to_owned()],
             assign_per_second: 0,
@@ -261,6 +267,16 @@ const SECTIONS: &[(&str, &str, &[Setting])] = &[
                 "max_spool_mib",
                 "1024",
                 "How much the event spool may hold, MiB; beyond that tracking answers 503.",
+            ),
+            setting(
+                "max_import_ids",
+                "5000000",
+                "The most ids of one bulk import of overrides.",
+            ),
+            setting(
+                "max_import_mib",
+                "512",
+                "How much the list of one bulk import may hold, MiB, and take of the memory while it is read.",
             ),
             setting(
                 "assignment_events",

@@ -8,6 +8,7 @@ use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc::UnboundedSender;
@@ -15,6 +16,11 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::effects::Outcome;
 use crate::cockpit::Action;
 use crate::cockpit::edit::{DraftKey, StoredDraft};
+
+/// How the names of files begin that are being written.
+const PREFIX: &str = ".draft-";
+/// From when on such a file belongs to nobody.
+const LEFT_BEHIND: Duration = Duration::from_secs(3600);
 
 enum Job {
     Find(DraftKey),
@@ -71,6 +77,9 @@ fn work(dir: Option<&Path>, queue: &Receiver<Job>, replies: &UnboundedSender<Out
         // The loop is gone when nobody listens.
         let _ = replies.send(Outcome::Done(Box::new(action)));
     };
+    if let Some(dir) = dir {
+        sweep(dir);
+    }
     let mut failed = None;
     while let Ok(first) = queue.recv() {
         // Of several drafts of one experiment only the newest is written.
@@ -122,6 +131,22 @@ fn work(dir: Option<&Path>, queue: &Receiver<Job>, replies: &UnboundedSender<Out
     }
 }
 
+/// Removes what a cockpit left behind that died while it wrote, an hour ago or longer.
+fn sweep(dir: &Path) {
+    let Ok(files) = fs::read_dir(dir) else { return };
+    for file in files.flatten() {
+        let left = file.file_name().to_string_lossy().starts_with(PREFIX);
+        let age = file
+            .metadata()
+            .and_then(|meta| meta.modified())
+            .map(|at| at.elapsed());
+        if left && matches!(age, Ok(Ok(age)) if age > LEFT_BEHIND) {
+            // Somebody else may have been quicker.
+            let _ = fs::remove_file(file.path());
+        }
+    }
+}
+
 /// The experiment's id behind what tells server and project apart.
 fn file_name(key: &DraftKey) -> PathBuf {
     let place = Sha256::digest(format!("{}\n{}", key.server, key.project));
@@ -133,7 +158,7 @@ fn file_name(key: &DraftKey) -> PathBuf {
 fn write(dir: &Path, path: &Path, draft: &StoredDraft) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
     let mut file = tempfile::Builder::new()
-        .prefix(".draft-")
+        .prefix(PREFIX)
         .permissions(fs::Permissions::from_mode(0o600))
         .tempfile_in(dir)?;
     serde_json::to_writer(&mut file, draft)?;

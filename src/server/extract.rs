@@ -1,5 +1,7 @@
 //! Reading requests: JSON bodies, query strings and path segments, with errors that name the field.
 
+use std::convert::Infallible;
+
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Query, RawPathParams, Request};
 use axum::http::request::Parts;
@@ -11,6 +13,7 @@ use crate::api::problem::{Code, Problem};
 use crate::domain::FieldError;
 
 use super::error::ApiError;
+use super::registry::Noun;
 
 /// The most refused fields that one answer lists.
 const MAX_FIELD_ERRORS: usize = 20;
@@ -53,6 +56,20 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let RawBody(bytes) = RawBody::from_request(request, state).await?;
         read_json(&bytes).map(Self)
+    }
+}
+
+/// The same JSON body read as two types, where fields of one stand beside those of the other. Each names its
+/// own fields at fault, which reading them as one flattened type would not.
+#[derive(Debug)]
+pub struct JsonBoth<A, B>(pub A, pub B);
+
+impl<S: Send + Sync, A: DeserializeOwned, B: DeserializeOwned> FromRequest<S> for JsonBoth<A, B> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let RawBody(bytes) = RawBody::from_request(request, state).await?;
+        Ok(Self(read_json(&bytes)?, read_json(&bytes)?))
     }
 }
 
@@ -365,6 +382,18 @@ impl<S: Send + Sync> FromRequestParts<S> for IdOrKey {
         };
         let found = params.iter().find(|(name, _)| *name == "id_or_key");
         found.map(|(_, text)| Self(text.to_owned())).ok_or_else(wrong)
+    }
+}
+
+/// Whose path it is, for handlers that serve experiments and flags alike.
+impl<S: Send + Sync> FromRequestParts<S> for Noun {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
+        Ok(match parts.uri.path().starts_with("/flags/") {
+            true => Self::Flag,
+            false => Self::Experiment,
+        })
     }
 }
 

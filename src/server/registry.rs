@@ -10,6 +10,7 @@ mod convert;
 mod copy;
 mod deployments;
 mod flags;
+mod insights;
 mod labs;
 mod object;
 mod overrides;

@@ -11,7 +11,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::api::system::Role;
 
 use super::handlers::{
-    amplitude, assign, audit, deployments, experiments, explain, flags, imports, jobs, labs, ofrep,
+    amplitude, assign, audit, deployments, experiments, explain, flags, imports, insights, jobs, labs, ofrep,
     overrides, projects, results, rules, status, system, tokens, track, vardata, winner,
 };
 use super::middleware::auth::Need;
@@ -51,6 +51,10 @@ pub fn router(state: AppState, time_limit: Duration, web_origins: &[String]) -> 
     let uploads = Router::new()
         .route(
             "/experiments/{id_or_key}/override-imports",
+            viewer(get(imports::list)).merge(editor(post(imports::start))),
+        )
+        .route(
+            "/flags/{id_or_key}/override-imports",
             viewer(get(imports::list)).merge(editor(post(imports::start))),
         )
         .layer(from_fn_with_state(UPLOAD_TIME_LIMIT, time_out));
@@ -128,6 +132,22 @@ pub fn router(state: AppState, time_limit: Duration, web_origins: &[String]) -> 
             editor(post(imports::undo)),
         )
         .route(
+            "/flags/{id_or_key}/override-imports/{import}",
+            viewer(get(imports::one)).merge(editor(delete(imports::forget))),
+        )
+        .route(
+            "/flags/{id_or_key}/override-imports/{import}/rows",
+            viewer(get(imports::rows)),
+        )
+        .route(
+            "/flags/{id_or_key}/override-imports/{import}/apply",
+            editor(post(imports::apply)),
+        )
+        .route(
+            "/flags/{id_or_key}/override-imports/{import}/undo",
+            editor(post(imports::undo)),
+        )
+        .route(
             "/experiments/{id_or_key}/history",
             viewer(get(audit::of_experiment)),
         )
@@ -139,6 +159,10 @@ pub fn router(state: AppState, time_limit: Duration, web_origins: &[String]) -> 
         .route(
             "/experiments/{id_or_key}/apply-winner",
             editor(post(winner::apply)),
+        )
+        .route(
+            "/experiments/{id_or_key}/insight",
+            viewer(get(insights::read)).merge(editor(post(insights::write))),
         )
         .route("/experiments/{id_or_key}/explain", viewer(post(explain::explain)))
         .route("/experiments/{id_or_key}/results", viewer(get(results::results)))

@@ -108,6 +108,19 @@ impl<'a> View<'a> {
         }
     }
 
+    /// Whether a field belongs to a rule or variant that is new as a whole.
+    #[must_use]
+    pub fn fresh(&self, cell: &Cell) -> bool {
+        let Some(draft) = self.draft else { return false };
+        match cell {
+            Cell::Rule(id) | Cell::RuleVariant(id) | Cell::RulePriority(id) | Cell::Condition(id, ..) => {
+                !draft.base.rules.iter().any(|rule| rule.id == *id)
+            }
+            Cell::Variant(key, _) | Cell::VariantDefault(key) => draft.base.variant(key).is_none(),
+            _ => false,
+        }
+    }
+
     /// What a field said before, when it says something else now.
     #[must_use]
     pub fn old(&self, cell: &Cell) -> Option<String> {
@@ -116,6 +129,9 @@ impl<'a> View<'a> {
             return None;
         }
         let draft = self.draft?;
+        if self.fresh(cell) && !draft.unread.contains_key(cell) {
+            return None;
+        }
         let changed = draft.unread.contains_key(cell) || {
             let (old, new) = (cell.text(&draft.base), cell.text(&draft.mine));
             old != new
@@ -256,8 +272,7 @@ fn label_width(width: u16) -> u16 {
 }
 
 /// The mark and the label of a row.
-fn label_spans(theme: &Theme, width: u16, label: &str, changed: bool, on: bool) -> Vec<Span> {
-    let mark = if changed { "~ " } else { "  " };
+fn label_spans(theme: &Theme, width: u16, label: &str, mark: &str, on: bool) -> Vec<Span> {
     let room = label_width(width);
     let label = fit(label, room.saturating_sub(1), theme.glyphs).into_owned();
     let blanks = usize::from(room.saturating_sub(columns(&label)));
@@ -270,6 +285,18 @@ fn label_spans(theme: &Theme, width: u16, label: &str, changed: bool, on: bool) 
     ]
 }
 
+/// Whether a row is new, changed, or as it was.
+#[must_use]
+pub fn mark(view: &View<'_>, cells: &[Cell]) -> &'static str {
+    if cells.iter().any(|cell| view.fresh(cell)) {
+        "+ "
+    } else if cells.iter().any(|cell| view.old(cell).is_some()) {
+        "~ "
+    } else {
+        "  "
+    }
+}
+
 /// A row of one field; the column where its value begins.
 fn one(page: &mut Page<'_>, view: &View<'_>, at: usize, row: &Row) -> u16 {
     let theme = page.theme;
@@ -277,7 +304,7 @@ fn one(page: &mut Page<'_>, view: &View<'_>, at: usize, row: &Row) -> u16 {
     let Some(cell) = row.cells.first() else { return 0 };
     let old = view.old(cell);
     let width = page.width();
-    let mut spans = label_spans(theme, width, &row.label, old.is_some(), on);
+    let mut spans = label_spans(theme, width, &row.label, mark(view, &row.cells), on);
     let x = 1 + MARK + label_width(width);
     let editing = view.editing.filter(|editing| editing.cell == *cell);
     if let Some(editing) = editing {
@@ -351,8 +378,8 @@ fn widths(theme: &Theme, view: &View<'_>, rows: &[Row], width: u16) -> Vec<u16> 
 fn several(page: &mut Page<'_>, view: &View<'_>, at: usize, row: &Row, widths: &[u16]) -> u16 {
     let theme = page.theme;
     let on_row = view.cursor.is_some_and(|(y, _)| y == at);
-    let changed = row.cells.iter().any(|cell| view.old(cell).is_some());
-    let mut spans = label_spans(theme, page.width(), &row.label, changed, on_row);
+    let mark = mark(view, &row.cells);
+    let mut spans = label_spans(theme, page.width(), &row.label, mark, on_row);
     let mut x = 1 + MARK + label_width(page.width());
     let mut focus = x;
     let mut options: Option<(&[String], usize)> = None;

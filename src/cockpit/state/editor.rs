@@ -154,6 +154,8 @@ pub struct EditorState {
     pub editing: Option<Editing>,
     /// The draft on disk.
     pub found: Found,
+    /// Keys that wait until it is known whether there is a draft on disk.
+    pub held: Vec<Key>,
     /// Names to choose from.
     pub suggestions: Suggestions,
 }

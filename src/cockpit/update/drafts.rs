@@ -10,7 +10,7 @@ use crate::cockpit::edit::{Cell, Draft, DraftKey, StoredDraft};
 use crate::cockpit::effect::Effect;
 use crate::cockpit::format;
 use crate::cockpit::state::editor::Found;
-use crate::cockpit::state::{ExperimentDetail, Level, Screen, State};
+use crate::cockpit::state::{EditorState, ExperimentDetail, Level, Screen, State};
 use crate::domain::Experiment;
 
 /// After every action: what is on disk is looked for, what came in is merged, what changed is kept.
@@ -46,6 +46,15 @@ fn look(state: &mut State, effects: &mut Vec<Effect>) {
     effects.push(Effect::FindDraft(key));
 }
 
+/// Where one is while editing an experiment, whether or not it is looked at.
+fn editor_of(state: &mut State, id: Uuid) -> Option<&mut EditorState> {
+    if id.is_nil() {
+        return state.create.as_deref_mut().map(|create| &mut create.editor);
+    }
+    let open = state.open.as_deref_mut().filter(|detail| detail.id() == Some(id));
+    open.map(|detail| &mut detail.editor)
+}
+
 /// What was looked for.
 pub fn found(
     state: &mut State,
@@ -53,11 +62,12 @@ pub fn found(
     found: Result<Option<Box<StoredDraft>>, String>,
     now: Timestamp,
 ) {
-    let wanted = watched(state).and_then(|id| state.draft_key(id));
-    if wanted.as_ref() != Some(key) {
+    if state.draft_key(key.experiment).as_ref() != Some(key) {
         return;
     }
-    let Some(editor) = state.editor_mut() else { return };
+    let Some(editor) = editor_of(state, key.experiment) else {
+        return;
+    };
     if !matches!(editor.found, Found::Looking) {
         return;
     }

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::drafts::{self, draft_of};
 use super::{ask, create, guard, notify, save};
+use crate::cockpit::Key;
 use crate::cockpit::edit::wizard::Wizard;
 use crate::cockpit::edit::{Attr, Cell, Kind, Part, Sheet, Which, rows};
 use crate::cockpit::effect::Effect;
@@ -181,8 +182,43 @@ pub fn refresh_field(state: &mut State, id: Uuid, typed: bool) {
     }
 }
 
+/// Keeps a key back while it is not known whether there is a draft on disk: with an edit that has to wait, what
+/// is typed after it waits too. True when it was kept back.
+pub fn hold(state: &mut State, key: Key, command: Option<Command>) -> bool {
+    let edits = matches!(
+        command,
+        Some(
+            Command::Edit
+                | Command::Add
+                | Command::Remove
+                | Command::MoveUp
+                | Command::MoveDown
+                | Command::SplitEvenly
+                | Command::Restore
+                | Command::Discard
+        )
+    );
+    let Some(editor) = state.editor_mut() else {
+        return false;
+    };
+    let wait = matches!(editor.found, Found::Looking) && (edits || !editor.held.is_empty());
+    if wait {
+        editor.held.push(key);
+    }
+    wait
+}
+
+/// The keys that waited.
+pub fn let_go(state: &mut State) -> Vec<Key> {
+    let known = |editor: &&mut EditorState| !matches!(editor.found, Found::Looking);
+    let editor = state.editor_mut().filter(known);
+    editor
+        .map(|editor| std::mem::take(&mut editor.held))
+        .unwrap_or_default()
+}
+
 /// A key while a field is typed into. True when it was one for the field.
-pub fn key(state: &mut State, key: crate::cockpit::Key, now: Timestamp) -> bool {
+pub fn key(state: &mut State, key: Key, now: Timestamp) -> bool {
     let Some(editing) = state.editor_mut().and_then(|editor| editor.editing.as_mut()) else {
         return false;
     };
@@ -726,6 +762,7 @@ pub fn walk_away(state: &mut State, now: Timestamp) {
     leave(state, now);
     if let Some(editor) = state.editor_mut() {
         editor.panels.clear();
+        editor.held.clear();
     }
 }
 

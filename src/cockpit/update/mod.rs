@@ -118,6 +118,9 @@ pub fn update(state: &mut State, action: Action, now: Timestamp) -> Vec<Effect> 
         Action::Intake(told) => import::told(state, told, now),
         Action::DraftFound { key, found } => {
             drafts::found(state, &key, found, now);
+            for key in edit::let_go(state) {
+                press(state, key, now, &mut effects);
+            }
             state.touch(Dirty::Now);
         }
         Action::DraftLost(why) => {
@@ -295,6 +298,9 @@ fn press(state: &mut State, key: Key, now: Timestamp, effects: &mut Vec<Effect>)
         state.notice = None;
     }
     let bound = state.keymap.command(&contexts, key);
+    if always.is_none() && state.overlays.is_empty() && edit::hold(state, key, bound) {
+        return;
+    }
     if always.is_none() && state.overlays.is_empty() && !suggesting(state, key) && edit::key(state, key, now)
     {
         return;

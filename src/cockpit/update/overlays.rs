@@ -6,7 +6,7 @@ use nucleo_matcher::{Config, Matcher, Utf32Str};
 use uuid::Uuid;
 
 use super::{experiment, guard, notify, objects, preferences};
-use crate::api::assign::ExplainRequest;
+use crate::api::assign::{ExplainRequest, Suppose};
 use crate::cockpit::edit::Side;
 use crate::cockpit::effect::Effect;
 use crate::cockpit::keymap::{COMMANDS, Command};
@@ -302,8 +302,10 @@ pub fn supposed(state: &State, id: Uuid, user: User) -> ExplainRequest {
         .and_then(ExperimentDetail::config)
         .map(|e| e.status);
     ExplainRequest {
-        as_if_active: editing && matches!(status, Some(Status::Draft | Status::Paused)),
-        rules,
+        suppose: Suppose {
+            as_if_active: editing && matches!(status, Some(Status::Draft | Status::Paused)),
+            rules,
+        },
         user,
     }
 }

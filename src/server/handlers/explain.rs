@@ -5,12 +5,12 @@ use axum::extract::State;
 
 use jiff::Timestamp;
 
-use crate::api::assign::{ExplainRequest, Explanation};
+use crate::api::assign::{Explanation, Suppose};
 use crate::decide::Prepared;
-use crate::domain::Status;
+use crate::domain::{Status, User};
 use crate::server::edit;
 use crate::server::error::ApiError;
-use crate::server::extract::{IdOrKey, JsonBody};
+use crate::server::extract::{IdOrKey, JsonBoth};
 use crate::server::middleware::auth::Caller;
 use crate::server::state::AppState;
 
@@ -22,14 +22,10 @@ pub async fn explain(
     State(state): State<AppState>,
     caller: Caller,
     IdOrKey(id): IdOrKey,
-    JsonBody(request): JsonBody<ExplainRequest>,
+    JsonBoth(user, suppose): JsonBoth<User, Suppose>,
 ) -> Result<Json<Explanation>, ApiError> {
     let entry = state.registry().find(&caller, &id)?;
-    let ExplainRequest {
-        rules,
-        as_if_active,
-        user,
-    } = request;
+    let Suppose { rules, as_if_active } = suppose;
     if !user.has_id() {
         return Err(no_id().into());
     }

@@ -1,4 +1,4 @@
-//! `/experiments/{idOrKey}/override-imports`: bulk imports of overrides.
+//! `/experiments/{idOrKey}/override-imports`: bulk imports of overrides; and the same of flags.
 
 use axum::Json;
 use axum::body::Body;
@@ -14,6 +14,7 @@ use crate::server::extract::{IdOrKey, Params, RawBody, read_json};
 use crate::server::imports::apply::{self, Direction};
 use crate::server::imports::{read, stage};
 use crate::server::middleware::auth::Caller;
+use crate::server::registry::Noun;
 use crate::server::state::AppState;
 
 /// Whose import, and which one.
@@ -23,6 +24,7 @@ type Which = Path<(String, String)>;
 pub async fn start(
     State(state): State<AppState>,
     caller: Caller,
+    noun: Noun,
     IdOrKey(id): IdOrKey,
     Params(query): Params<StartImport>,
     headers: HeaderMap,
@@ -34,7 +36,7 @@ pub async fn start(
             FieldError::new(IDEMPOTENCY_KEY, given, "characters of ASCII")
         })
     });
-    let staged = stage::stage(&state, caller, &id, query, key.transpose()?, body).await?;
+    let staged = stage::stage(&state, caller, noun, &id, query, key.transpose()?, body).await?;
     let status = if staged.is_new {
         StatusCode::CREATED
     } else {
@@ -47,28 +49,33 @@ pub async fn start(
 pub async fn list(
     State(state): State<AppState>,
     caller: Caller,
+    noun: Noun,
     IdOrKey(id): IdOrKey,
 ) -> Result<Json<ImportList>, ApiError> {
-    read::list(state.registry(), &caller, &id).await.map(Json)
+    read::list(state.registry(), &caller, noun, &id).await.map(Json)
 }
 
 /// One import.
 pub async fn one(
     State(state): State<AppState>,
     caller: Caller,
+    noun: Noun,
     Path((id, import)): Which,
 ) -> Result<Json<Import>, ApiError> {
-    read::one(state.registry(), &caller, &id, &import).await.map(Json)
+    read::one(state.registry(), &caller, noun, &id, &import)
+        .await
+        .map(Json)
 }
 
 /// A page of its ids.
 pub async fn rows(
     State(state): State<AppState>,
     caller: Caller,
+    noun: Noun,
     Path((id, import)): Which,
     Params(query): Params<ListImportRows>,
 ) -> Result<Json<ImportRows>, ApiError> {
-    let rows = read::rows(state.registry(), &caller, &id, &import, &query);
+    let rows = read::rows(state.registry(), &caller, noun, &id, &import, &query);
     rows.await.map(Json)
 }
 
@@ -76,11 +83,20 @@ pub async fn rows(
 pub async fn apply(
     State(state): State<AppState>,
     caller: Caller,
+    noun: Noun,
     Path((id, import)): Which,
     RawBody(body): RawBody,
 ) -> Result<Json<Import>, ApiError> {
     let chunks = wanted(&body)?.chunks;
-    let run = apply::run(state.registry(), &caller, &id, &import, Direction::Apply, chunks);
+    let run = apply::run(
+        state.registry(),
+        &caller,
+        noun,
+        &id,
+        &import,
+        Direction::Apply,
+        chunks,
+    );
     run.await.map(Json)
 }
 
@@ -88,11 +104,20 @@ pub async fn apply(
 pub async fn undo(
     State(state): State<AppState>,
     caller: Caller,
+    noun: Noun,
     Path((id, import)): Which,
     RawBody(body): RawBody,
 ) -> Result<Json<Import>, ApiError> {
     let chunks = wanted(&body)?.chunks;
-    let run = apply::run(state.registry(), &caller, &id, &import, Direction::Undo, chunks);
+    let run = apply::run(
+        state.registry(),
+        &caller,
+        noun,
+        &id,
+        &import,
+        Direction::Undo,
+        chunks,
+    );
     run.await.map(Json)
 }
 
@@ -109,8 +134,9 @@ fn wanted(body: &[u8]) -> Result<ApplyChunks, ApiError> {
 pub async fn forget(
     State(state): State<AppState>,
     caller: Caller,
+    noun: Noun,
     Path((id, import)): Which,
 ) -> Result<StatusCode, ApiError> {
-    apply::forget(state.registry(), &caller, &id, &import).await?;
+    apply::forget(state.registry(), &caller, noun, &id, &import).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -9,6 +9,7 @@ pub mod experiments;
 pub mod explain;
 pub mod flags;
 pub mod imports;
+pub mod insights;
 pub mod jobs;
 pub mod labs;
 pub mod ofrep;

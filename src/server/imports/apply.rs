@@ -12,13 +12,13 @@ use crate::domain::{AuditEntry, Change, FieldError, Key, OverrideSource};
 use crate::server::error::ApiError;
 use crate::server::follow::Write;
 use crate::server::middleware::auth::Caller;
-use crate::server::registry::{Registry, carried_through};
+use crate::server::registry::{Noun, Registry, Target, carried_through};
 use crate::server::store::feed::{self, Forced, OverrideChange, OverrideGroup};
 use crate::server::store::imports::{self, RunningEntry, StoredImport};
 use crate::server::store::overrides::Decree;
 use crate::server::store::{self, StoreError};
 
-use super::{Owner, not_found, plan};
+use super::{not_found, plan, variant};
 
 /// How long one request goes on with further chunks; what is left is for the next one.
 const BUDGET: Duration = Duration::from_secs(10);
@@ -43,6 +43,7 @@ pub enum Direction {
 pub async fn run(
     registry: &Arc<Registry>,
     caller: &Caller,
+    noun: Noun,
     id_or_key: &str,
     id: &str,
     direction: Direction,
@@ -52,14 +53,14 @@ pub async fn run(
         return Err(FieldError::new("chunks", 0, "1 or more, or nothing for all that are left").into());
     }
     let uuid = Uuid::parse_str(id).map_err(|_| not_found(id))?;
-    let owner = Owner::find(registry, caller, id_or_key)?.id.to_string();
+    let owner = registry.target(caller, noun, id_or_key)?.id.to_string();
     let started = Instant::now();
     let mut done = 0;
     loop {
         let (registry, caller, owner) = (Arc::clone(registry), caller.clone(), owner.clone());
         // A caller who hangs up does not cut a chunk short.
         let import = carried_through(async move {
-            let chunk = Chunk::begin(&registry, &caller, &owner, uuid).await?;
+            let chunk = Chunk::begin(&registry, &caller, noun, &owner, uuid).await?;
             match direction {
                 Direction::Apply => chunk.apply().await,
                 Direction::Undo => chunk.undo().await,
@@ -81,11 +82,12 @@ pub async fn run(
 pub async fn forget(
     registry: &Arc<Registry>,
     caller: &Caller,
+    noun: Noun,
     id_or_key: &str,
     id: &str,
 ) -> Result<(), ApiError> {
     let uuid = Uuid::parse_str(id).map_err(|_| not_found(id))?;
-    let owner = Owner::find(registry, caller, id_or_key)?.id;
+    let owner = registry.target(caller, noun, id_or_key)?.id;
     let mut write = registry.begin().await?;
     let stored = imports::one(&mut **write.tx(), owner, uuid).await?;
     let import = stored.ok_or_else(|| not_found(id))?.import;
@@ -119,7 +121,7 @@ fn wrong_way(import: &Import, what_to_do: &str) -> ApiError {
 struct Chunk<'a> {
     write: Write<'a>,
     caller: &'a Caller,
-    owner: Owner,
+    owner: Target,
     stored: StoredImport,
 }
 
@@ -127,11 +129,12 @@ impl<'a> Chunk<'a> {
     async fn begin(
         registry: &'a Registry,
         caller: &'a Caller,
+        noun: Noun,
         owner: &str,
         id: Uuid,
     ) -> Result<Self, ApiError> {
         let mut write = registry.begin().await?;
-        let owner = Owner::find(registry, caller, owner)?;
+        let owner = registry.target(caller, noun, owner)?;
         let stored = imports::one(&mut **write.tx(), owner.id, id).await?;
         Ok(Self {
             stored: stored.ok_or_else(|| not_found(&id.to_string()))?,
@@ -151,7 +154,7 @@ impl<'a> Chunk<'a> {
                 return Err(wrong_way(import, "stage the ids again to apply them"));
             }
         }
-        let variant = self.owner.variant(&import.variant)?.clone();
+        let variant = variant(&self.owner, &import.variant)?;
         let number = import.applied_chunks;
         let (text, _) = self.chunk(number).await?;
         let to = Forced {
@@ -218,7 +221,7 @@ impl<'a> Chunk<'a> {
             }
         };
         let effect = plan::effect_of(&done, text.lines().count() as u64);
-        let is_variant = |key: &Key| self.owner.variant(key).is_ok();
+        let is_variant = |key: &Key| self.owner.variant(key).is_some();
         let subject = self.stored.import.subject_type;
         let planned = plan::undo(&self.owner.overrides, subject, done, is_variant);
         for group in &planned.groups {

@@ -23,16 +23,12 @@ pub mod stage;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::domain::{FieldError, Key};
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
-use uuid::Uuid;
-
-use crate::domain::{AuditAction, AuditEntry, FieldError, Key};
 
 use super::error::ApiError;
-use super::middleware::auth::Caller;
-use super::override_table::OverrideTable;
-use super::registry::Registry;
+use super::registry::{Registry, Target};
 use super::store::{self, StoreError};
 
 pub use parse::Limits;
@@ -64,59 +60,13 @@ impl Imports {
     }
 }
 
-/// Whose overrides are imported, as it is at this moment.
-#[derive(Debug)]
-struct Owner {
-    project: Uuid,
-    id: Uuid,
-    key: Key,
-    version: u64,
-    variants: Vec<Key>,
-    overrides: Arc<OverrideTable>,
-    /// What the audit log calls it.
-    action: AuditAction,
-}
-
-impl Owner {
-    /// An experiment of the caller's project.
-    fn find(registry: &Registry, caller: &Caller, id_or_key: &str) -> Result<Self, ApiError> {
-        let live = registry.find(caller, id_or_key)?;
-        let experiment = &live.experiment;
-        Ok(Self {
-            project: live.project,
-            id: experiment.id,
-            key: experiment.key.clone(),
-            version: experiment.resource_version,
-            variants: experiment.variants.iter().map(|v| v.key.clone()).collect(),
-            overrides: Arc::clone(&live.overrides),
-            action: AuditAction::OverridesImported,
-        })
-    }
-
-    /// The variant with this key, whatever its case.
-    fn variant(&self, key: &Key) -> Result<&Key, ApiError> {
-        let found = self.variants.iter().find(|v| v.folded() == key.folded());
-        found.ok_or_else(|| {
-            let keys: Vec<&str> = self.variants.iter().map(Key::as_str).collect();
-            let allowed = format!("the key of a variant ({})", keys.join(", "));
-            FieldError::new("variant", key, allowed).into()
-        })
-    }
-
-    fn entry(&self, caller: &Caller, now: Timestamp) -> AuditEntry {
-        AuditEntry {
-            id: 0,
-            at: now,
-            actor: caller.actor.to_string(),
-            action: self.action,
-            object_id: self.id,
-            object_key: self.key.as_str().to_owned(),
-            resource_version: self.version,
-            changes: Vec::new(),
-            comment: None,
-            evidence: serde_json::Value::Null,
-        }
-    }
+/// The variant with this key, as it is written.
+fn variant(owner: &Target, key: &Key) -> Result<Key, ApiError> {
+    owner.variant(key).ok_or_else(|| {
+        let keys: Vec<&str> = owner.variants.iter().map(Key::as_str).collect();
+        let allowed = format!("the key of a variant ({})", keys.join(", "));
+        FieldError::new("variant", key, allowed).into()
+    })
 }
 
 fn not_found(id: &str) -> ApiError {

@@ -11,13 +11,13 @@ use crate::api::imports::{
 use crate::domain::FieldError;
 use crate::server::error::ApiError;
 use crate::server::middleware::auth::Caller;
-use crate::server::registry::Registry;
+use crate::server::registry::{Noun, Registry, Target};
 use crate::server::store::StoreError;
 use crate::server::store::feed;
 use crate::server::store::imports::{self, StoredImport};
 
+use super::not_found;
 use super::plan::{self, Planner};
-use super::{Owner, not_found};
 
 /// How many imports a list has.
 const LISTED: u32 = 50;
@@ -29,8 +29,13 @@ const PAGE_SIZES: (u32, u32) = (100, 1_000);
 ///
 /// # Errors
 /// [`Code::NotFound`](crate::api::problem::Code::NotFound) for the experiment.
-pub async fn list(registry: &Registry, caller: &Caller, id_or_key: &str) -> Result<ImportList, ApiError> {
-    let owner = Owner::find(registry, caller, id_or_key)?;
+pub async fn list(
+    registry: &Registry,
+    caller: &Caller,
+    noun: Noun,
+    id_or_key: &str,
+) -> Result<ImportList, ApiError> {
+    let owner = registry.target(caller, noun, id_or_key)?;
     let stored = imports::newest(registry.store().readers(), owner.id, LISTED).await?;
     Ok(ImportList {
         imports: stored.into_iter().map(|stored| stored.import).collect(),
@@ -44,15 +49,16 @@ pub async fn list(registry: &Registry, caller: &Caller, id_or_key: &str) -> Resu
 pub async fn one(
     registry: &Registry,
     caller: &Caller,
+    noun: Noun,
     id_or_key: &str,
     id: &str,
 ) -> Result<Import, ApiError> {
-    let owner = Owner::find(registry, caller, id_or_key)?;
+    let owner = registry.target(caller, noun, id_or_key)?;
     let stored = find(registry, &owner, id).await?;
     fresh(registry, &owner, stored).await
 }
 
-async fn find(registry: &Registry, owner: &Owner, id: &str) -> Result<StoredImport, ApiError> {
+async fn find(registry: &Registry, owner: &Target, id: &str) -> Result<StoredImport, ApiError> {
     let uuid = Uuid::parse_str(id).map_err(|_| not_found(id))?;
     let found = imports::one(registry.store().readers(), owner.id, uuid).await?;
     found.ok_or_else(|| not_found(id))
@@ -61,7 +67,7 @@ async fn find(registry: &Registry, owner: &Owner, id: &str) -> Result<StoredImpo
 /// An import as it is told: what it would do is looked up anew while nothing of it is in force.
 pub(super) async fn fresh(
     registry: &Registry,
-    owner: &Owner,
+    owner: &Target,
     stored: StoredImport,
 ) -> Result<Import, ApiError> {
     let mut import = stored.import;
@@ -103,6 +109,7 @@ async fn chunk_text(
 pub async fn rows(
     registry: &Registry,
     caller: &Caller,
+    noun: Noun,
     id_or_key: &str,
     id: &str,
     query: &ListImportRows,
@@ -112,7 +119,7 @@ pub async fn rows(
     if !(1..=most).contains(&limit) {
         return Err(FieldError::new("limit", limit, format!("1 to {most}")).into());
     }
-    let owner = Owner::find(registry, caller, id_or_key)?;
+    let owner = registry.target(caller, noun, id_or_key)?;
     let import = find(registry, &owner, id).await?.import;
     let after = query.after.unwrap_or(0);
     let (chunk_ids, limit) = (CHUNK_IDS as u64, limit as usize);

@@ -12,14 +12,14 @@ use crate::api::problem::{Code, Problem};
 use crate::domain::FieldError;
 use crate::server::error::ApiError;
 use crate::server::middleware::auth::Caller;
-use crate::server::registry::carried_through;
+use crate::server::registry::{Noun, Target, carried_through};
 use crate::server::state::AppState;
 use crate::server::store::{self, imports::StoredImport};
 
 use super::ids::Ids;
 use super::parse::{self, BodyError, Parser};
 use super::plan::{self, Planner};
-use super::{Owner, read};
+use super::{read, variant};
 
 /// The most characters of an idempotency key.
 const MAX_KEY: usize = 200;
@@ -53,15 +53,16 @@ pub struct Staged {
 pub async fn stage(
     state: &AppState,
     caller: Caller,
+    noun: Noun,
     id_or_key: &str,
     query: StartImport,
     idempotency_key: Option<String>,
     body: Body,
 ) -> Result<Staged, ApiError> {
     let registry = state.registry();
-    let owner = Owner::find(registry, &caller, id_or_key)?;
+    let owner = registry.target(&caller, noun, id_or_key)?;
     let query = StartImport {
-        variant: owner.variant(&query.variant)?.clone(),
+        variant: variant(&owner, &query.variant)?,
         ..query
     };
     check(&query, idempotency_key.as_deref())?;
@@ -178,7 +179,7 @@ fn check(query: &StartImport, idempotency_key: Option<&str>) -> Result<(), ApiEr
 /// The answer to an upload whose name is known.
 async fn again(
     state: &AppState,
-    owner: &Owner,
+    owner: &Target,
     before: StoredImport,
     query: &StartImport,
     sha256: &str,
@@ -260,7 +261,7 @@ fn nothing(parsed: &parse::Body) -> ApiError {
 }
 
 /// How many of the ids were exposed to another variant already; or why that is not known.
-async fn exposed(state: &AppState, owner: &Owner, query: &StartImport, ids: &Ids) -> Result<u64, String> {
+async fn exposed(state: &AppState, owner: &Target, query: &StartImport, ids: &Ids) -> Result<u64, String> {
     let warehouse = state.link().warehouse().map_err(|error| error.to_string())?;
     let warehouse = warehouse.with_query_timeout(EXPOSED_LIMIT);
     let texts = || ids.places().iter().map(|place| ids.text(*place));

@@ -59,7 +59,7 @@ impl Target {
         self.variants.iter().find(|v| v.folded() == folded).cloned()
     }
 
-    fn entry(&self, caller: &Caller, now: Timestamp) -> AuditEntry {
+    pub(in crate::server) fn entry(&self, caller: &Caller, now: Timestamp) -> AuditEntry {
         AuditEntry {
             id: 0,
             at: now,

@@ -112,7 +112,7 @@ pub async fn of_project(
     }
     if let Some(key) = &wanted.object_key {
         sql.push(" AND LOWER(object_key) = ")
-            .bind_text(key.to_lowercase());
+            .bind_text(key.to_ascii_lowercase());
     }
     if let Some(from) = wanted.from {
         sql.push(" AND at >= ").bind_int(millis(from));

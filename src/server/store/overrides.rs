@@ -165,6 +165,9 @@ pub async fn delete_of(tx: &mut Tx, object: Uuid) -> Result<(), StoreError> {
         .execute(&mut **tx)
         .await
         .map_err(StoreError::query("remove overrides"))?;
+    for import in super::imports::newest(&mut **tx, object, u32::MAX).await? {
+        super::imports::delete(tx, import.import.id).await?;
+    }
     Ok(())
 }
 

@@ -7,7 +7,8 @@ use super::{Canvas, WIDEST, rows};
 use crate::cockpit::format;
 use crate::cockpit::state::overlay::ExplainPanel;
 use crate::cockpit::state::{Laid, State};
-use crate::domain::{ExplainStep, Explanation, Reason};
+use crate::cockpit::update::overlays;
+use crate::domain::{ExplainStep, Explanation, Reason, User};
 use crate::tui::field;
 use crate::tui::glyphs::arm_slots;
 use crate::tui::page::Page;
@@ -22,7 +23,8 @@ pub fn draw(canvas: &mut Canvas<'_, '_>, state: &State, panel: &ExplainPanel) ->
         (Some(explanation), _) => write(&mut page, state, panel, explanation),
         (None, Some(failure)) => page.text(&failure.message, theme.danger),
         (None, None) if panel.asked.is_empty() => page.text(
-            "Type a user id, then ⏎: which variant would it get, and why? Nothing is recorded by asking.",
+            "Type a user id, then ⏎: which variant would it get, and why? What is known of it may follow: \
+             u-1 country=TH event.plan=pro device=d-7, or the JSON of a user. Nothing is recorded by asking.",
             theme.dim,
         ),
         (None, None) => page.text(&format!("Asking about {} …", panel.asked), theme.dim),
@@ -31,10 +33,22 @@ pub fn draw(canvas: &mut Canvas<'_, '_>, state: &State, panel: &ExplainPanel) ->
         Some((_, key)) => key.as_str(),
         None => state.open.as_deref().map_or("", |d| d.name.as_str()),
     };
+    // A flag is explained as it is saved.
+    let supposed = state
+        .open
+        .as_deref()
+        .filter(|_| panel.flag.is_none())
+        .and_then(|detail| detail.id())
+        .map(|id| overlays::supposed(state, id, User::default()));
+    let supposed = match supposed {
+        Some(request) if request.suppose.rules.is_some() => ", with the unsaved rules",
+        Some(request) if request.suppose.as_if_active => ", as if it were active",
+        _ => "",
+    };
     // Not lower than this, so that the first answer does not make it jump.
     let height = rows((page.len() + 2).max(14));
     canvas.boxed(
-        &format!("Explain a decision of {name}"),
+        &format!("Explain a decision of {name}{supposed}"),
         "⏎ ask   Esc closes",
         (width, height),
         |pen| {

@@ -60,6 +60,21 @@ pub fn evidence(page: &mut Page<'_>, state: &State, dialog: &StepDialog, test: T
         None => "stays in the data from when the split went wrong".to_owned(),
     };
     line(page, "Bias", &bias, theme.text);
+    // What is known to be wrong does not pause it again the next night.
+    match (dialog.experiment.srm_checked_from, test) {
+        (Some(from), _) => {
+            let text = format!(
+                "tested only subjects first seen since {}; the override moves that to now",
+                moment(from)
+            );
+            line(page, "Guard", &text, theme.text);
+        }
+        (None, TestNow::Fails | TestNow::Unknown) => {
+            let text = "with the override it will test only subjects first seen from now on";
+            line(page, "Guard", text, theme.text);
+        }
+        (None, TestNow::Passes) => {}
+    }
 }
 
 fn split(page: &mut Page<'_>, dialog: &StepDialog, results: &Results) {

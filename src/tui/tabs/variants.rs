@@ -9,7 +9,7 @@ use crate::cockpit::state::editor::Input;
 use crate::domain::{Experiment, Variant};
 use crate::tui::glyphs::arm_slots;
 use crate::tui::page::{Page, Span};
-use crate::tui::sheet::{Focus, View, offset, one_line, typed};
+use crate::tui::sheet::{Focus, View, mark, offset, one_line, typed};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::Pen;
 use crate::tui::widgets::pen::{columns, fit};
@@ -73,8 +73,7 @@ pub fn draw(pen: &mut Pen<'_>, view: &View<'_>, cursor: &mut Option<Position>) -
         if !matches!(row.cells.first(), Some(Cell::Variant(..))) {
             break;
         }
-        let changed = row.cells.iter().any(|cell| view.old(cell).is_some());
-        let mark = if changed { "~ " } else { "  " };
+        let mark = mark(view, &row.cells);
         let mut line: Vec<Span> = vec![(mark.to_owned(), theme.dirty)];
         let mut x: u16 = 3;
         for column in &shown {
@@ -179,13 +178,6 @@ fn notes(page: &mut Page<'_>, view: &View<'_>, cells: &[Cell]) {
         .filter_map(|cell| {
             let Cell::Variant(_, attr) = cell else { return None };
             let old = view.old(cell)?;
-            let gone = view.draft.is_some_and(|draft| {
-                let Cell::Variant(key, _) = cell else { return false };
-                draft.base.variant(key).is_none()
-            });
-            if gone {
-                return (*attr == Attr::Key).then(|| "new".to_owned());
-            }
             let old = if old.trim().is_empty() {
                 "none".to_owned()
             } else {

@@ -8,11 +8,11 @@ use crate::domain::OverrideSubject;
 use crate::warehouse::sql::Args;
 use crate::warehouse::{EXPERIMENT_EVENTS, Warehouse, WarehouseError};
 
-/// How many bytes of ids one query names; ClickHouse takes addresses of 1 MiB, in which a byte may be three.
-const NAMED: usize = 200 << 10;
+/// How many bytes of ids one query names; ClickHouse takes parameters of 128 KiB, in which a byte may be two.
+const NAMED: usize = 60 << 10;
 
 /// How many such queries are made at most. Beyond that all who were exposed elsewhere are read, as hashes.
-const QUERIES: usize = 4;
+const QUERIES: usize = 8;
 
 /// What is said of a query that fails.
 const DOING: &str = "asking who was exposed to another variant";
@@ -80,7 +80,7 @@ fn batches<'a>(ids: impl Iterator<Item = &'a str>) -> Option<Vec<Vec<&'a str>>> 
     let mut batches: Vec<Vec<&str>> = Vec::new();
     let mut room = 0_usize;
     for id in ids {
-        // With quotes and a comma, each up to three bytes.
+        // With quotes and a comma.
         let size = id.len() + 3;
         if batches.is_empty() || size > room {
             if batches.len() == QUERIES {

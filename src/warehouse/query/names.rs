@@ -51,6 +51,11 @@ impl Warehouse {
             Names::Properties => "arrayJoin(mapKeys(props))".to_owned(),
             Names::Values(key) => format!("ifNull(toString({}), '')", sql::breakdown(key, &mut args)),
         };
+        // What the attribution adds says nothing about anybody.
+        let bare = match names {
+            Names::Properties => " AND NOT startsWith(found, '__')",
+            Names::Events | Names::Values(_) => "",
+        };
         let sql = format!(
             "SELECT found AS name
             FROM (
@@ -58,7 +63,7 @@ impl Warehouse {
                 WHERE project_id = {project} AND ts >= fromUnixTimestamp64Milli({since})
                 LIMIT {MOST_EVENTS}
             )
-            WHERE found != ''
+            WHERE found != ''{bare}
             GROUP BY found
             ORDER BY count() DESC, found
             LIMIT {MOST_NAMES}"

@@ -3,7 +3,9 @@
 mod config;
 mod experiments;
 mod explain;
+mod imports;
 mod jobs;
+mod objects;
 mod overrides;
 mod remote;
 mod results;

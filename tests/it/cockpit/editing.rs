@@ -575,7 +575,10 @@ fn a_rule_is_built_by_keys_with_suggestions_and_tried_unsaved() {
         Some(Request::Explain { request, .. }) => {
             assert_eq!(request.user.user_properties["plan"], "pro");
             assert_eq!(request.user.event["properties"]["plan"], "x");
-            assert_eq!(request.rules.as_ref().expect("the unsaved rules").len(), 3);
+            assert_eq!(
+                request.suppose.rules.as_ref().expect("the unsaved rules").len(),
+                3
+            );
         }
         other => panic!("not asked: {other:?}"),
     }
@@ -879,4 +882,24 @@ fn on_call_it_takes_less_than_ten_keys_to_resume_from_evidence() {
     world.answer_all(Role::Editor, false);
     assert_eq!(notice(&world), "search-ranking is active again");
     assert!(pressed < 10, "{pressed} keys");
+}
+
+#[test]
+fn keys_that_are_typed_before_the_disk_has_answered_are_not_lost() {
+    let mut world = World::list();
+    world.slow_disk = true;
+    world.keys(&["n", "enter"]).text("Aside").keys(&["enter"]);
+    assert_eq!(world.state.edited(uuid::Uuid::nil()).expect("there").name, "");
+    world.disk_answers();
+    assert_eq!(
+        world.state.edited(uuid::Uuid::nil()).expect("there").name,
+        "Aside"
+    );
+    // Esc and leaving never wait.
+    let mut world = World::list();
+    world.slow_disk = true;
+    world.keys(&["j", "enter", "j", "enter", "x", "esc"]);
+    assert_eq!(world.state.screen, Screen::Experiments);
+    world.disk_answers();
+    assert_eq!(world.state.overlays.len(), 0);
 }

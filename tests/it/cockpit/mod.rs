@@ -6,3 +6,4 @@ mod editing;
 mod list;
 mod live;
 mod tabs;
+mod words;

@@ -1,16 +1,24 @@
 //! The guard by itself: on time, made up for, once for all servers, again after a failure, after a crash.
 
+use std::cell::Cell;
+use std::path::Path;
+use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use splitdeck::client::Client;
+use splitdeck::domain::Status;
 use splitdeck::server::Options;
 use splitdeck::server::jobs::runner::Timing;
 use splitdeck::server::jobs::schedule::Schedule;
 
-use crate::support::engine::fresh_database;
-use crate::support::server::TestServer;
-use crate::support::store::{each_store, on_postgres, run_sql};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{ChildStdout, Command};
+
+use crate::support::engine::{fresh_database, shared};
+use crate::support::server::{ADMIN, TestServer};
+use crate::support::store::{address, each_store, on_postgres, run_sql};
 use crate::support::warehouse::{connect, drained, expose, until};
 
 /// Every second: what a night is to people.
@@ -328,4 +336,155 @@ async fn a_server_that_stops_in_order_gives_its_run_back() {
     connect(&server, &fresh_database()).await;
     until("it is done", async || runs(&server).await[0]["state"] == "done").await;
     assert_eq!(runs(&server).await[0]["attempts"], 2);
+}
+
+// --- the server is killed ----------------------------------------------------------------------
+
+/// `splitdeck serve` as a process, on the test's store and the shared engine.
+struct Killable {
+    child: tokio::process::Child,
+    /// Held open: the server ends when nobody reads what it says.
+    _out: BufReader<ChildStdout>,
+    base: String,
+}
+
+impl Killable {
+    async fn start(dir: &Path, database: &str, schedule: &str) -> Self {
+        let config = format!("[clickhouse]\ndatabase = \"{database}\"\n[guard]\nschedule = \"{schedule}\"\n");
+        std::fs::write(dir.join("config.toml"), config).expect("written");
+        let engine = shared();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_splitdeck"));
+        command
+            .args([
+                "serve",
+                "--listen",
+                "127.0.0.1:0",
+                "--clickhouse",
+                &engine.http_url,
+            ])
+            .env_clear()
+            .env("HOME", dir)
+            .env("SPLITDECK_CONFIG_DIR", dir)
+            .env("SPLITDECK_DATA_DIR", dir)
+            .env("SPLITDECK_TOKEN", ADMIN)
+            .env("SPLITDECK_CLICKHOUSE_USER", &engine.server.user)
+            .env("SPLITDECK_CLICKHOUSE_PASSWORD", &engine.server.password)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true);
+        if let Some(address) = address() {
+            command.env("SPLITDECK_STORE", address);
+        }
+        let mut child = command.spawn().expect("starts");
+        let mut out = BufReader::new(child.stdout.take().expect("piped"));
+        let mut line = String::new();
+        let read = tokio::time::timeout(Duration::from_secs(60), out.read_line(&mut line));
+        read.await.expect("in time").expect("a line");
+        let base = line
+            .trim()
+            .strip_prefix("listening on ")
+            .expect("an address")
+            .to_owned();
+        Self {
+            child,
+            _out: out,
+            base,
+        }
+    }
+
+    /// Kills it once this many experiments are paused, in the middle of the run that pauses them.
+    async fn killed_after(mut self, paused: usize) {
+        let client = Client::new(&self.base, ADMIN, splitdeck::client::Options::default()).expect("a client");
+        until("some are paused", async || {
+            let all = client.experiments(false).await.expect("a list").experiments;
+            all.iter().filter(|e| e.status == Status::Paused).count() >= paused
+        })
+        .await;
+        self.child.kill().await.expect("killed");
+    }
+}
+
+/// Active experiments of these keys that all fail the test.
+async fn broken(server: &TestServer, keys: &[String]) {
+    for key in keys {
+        let live = server.active(key).await;
+        expose(server, &live, [60, 20]).await;
+    }
+    drained(server).await;
+}
+
+/// How many of these are paused; each has both audit entries then, and else none.
+async fn whole(server: &TestServer, keys: &[String]) -> usize {
+    let mut paused = 0;
+    for key in keys {
+        let is_paused = Cell::new(false);
+        // The guard may be at it between the two questions.
+        until("status and audit log agree", async || {
+            let entries = guarded(server, key).await;
+            is_paused.set(status(server, key).await == "paused");
+            let expected: &[&str] = if is_paused.get() { &BOTH } else { &[] };
+            entries == expected
+        })
+        .await;
+        paused += usize::from(is_paused.get());
+    }
+    paused
+}
+
+each_store!(killed_in_the_middle_of_a_run_it_leaves_whole_pauses_and_another_goes_on);
+async fn killed_in_the_middle_of_a_run_it_leaves_whole_pauses_and_another_goes_on() {
+    let database = fresh_database();
+    let server = TestServer::start().await;
+    connect(&server, &database).await;
+    let keys: Vec<String> = (0..12).map(|n| format!("x{n:02}")).collect();
+    broken(&server, &keys).await;
+    let mut dir = server.stop().await;
+    for paused in [1, 4, 8] {
+        let serving = Killable::start(dir.path(), &database, EVERY_SECOND).await;
+        serving.killed_after(paused).await;
+        let server = TestServer::start_in(dir, |_| {}).await;
+        assert!(whole(&server, &keys).await >= paused);
+        dir = server.stop().await;
+    }
+
+    // The run that a killed server had begun is ended by another one.
+    let server = TestServer::start_in(dir, |_| {}).await;
+    connect(&server, &database).await;
+    let more: Vec<String> = (0..12).map(|n| format!("y{n:02}")).collect();
+    broken(&server, &more).await;
+    let before = whole(&server, &keys).await;
+    let moment = a_moment_ago().await;
+    let dir = server.stop().await;
+    let serving = Killable::start(dir.path(), &database, &moment).await;
+    serving.killed_after(before + 1).await;
+    let server = TestServer::start_in(dir, nightly(&moment)).await;
+    connect(&server, &database).await;
+    until("all are paused", async || {
+        whole(&server, &more).await == more.len()
+    })
+    .await;
+    let last = async || {
+        let all = runs(&server).await;
+        all.into_iter().max_by_key(|run| {
+            run["dueAt"]
+                .as_str()
+                .map(|at| at.parse::<jiff::Timestamp>().expect("a time"))
+        })
+    };
+    until("the run is done", async || {
+        last().await.expect("a run")["state"] == "done"
+    })
+    .await;
+    let run = last().await.expect("a run");
+    if run["attempts"] != 1 {
+        assert_eq!(run["attempts"], 2, "{run}");
+        // The report has what was done before the kill as far as it was told, and all that was done after.
+        let process = format!("-{}-", std::process::id());
+        assert!(
+            run["instance"].as_str().expect("text").contains(&process),
+            "{run}"
+        );
+    }
+    assert_eq!(whole(&server, &keys).await, keys.len());
 }

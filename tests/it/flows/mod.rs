@@ -2,7 +2,9 @@
 
 mod calc;
 mod demo;
+mod faults_winner;
 mod guard;
+mod import_faults;
 mod ingest;
 mod server;
 mod several_servers;

@@ -61,6 +61,41 @@ async fn each_step_is_told_and_the_decision_is_that_of_assign() {
     assert_eq!(slot.expect("a step")["hashed"], "x/u");
 }
 
+each_store!(rules_are_tried_before_they_are_saved_and_as_if_it_were_active);
+async fn rules_are_tried_before_they_are_saved_and_as_if_it_were_active() {
+    let server = TestServer::start().await;
+    let draft = server.draft("x").await;
+    let ask = |extra: Value| {
+        let mut body = json!({ "user_id": "u", "user_properties": { "country": "TH" } });
+        for (name, value) in extra.as_object().expect("an object") {
+            body[name] = value.clone();
+        }
+        body
+    };
+    let rules = json!([{ "variant": "treatment", "conditions": [
+        { "scope": "profile", "field": "country", "operator": "is", "value": "TH" }] }]);
+    for (extra, reason) in [
+        (json!({}), "experiment_inactive"),
+        (json!({ "asIfActive": true }), "allocation"),
+        (json!({ "rules": rules }), "experiment_inactive"),
+        (json!({ "rules": rules, "asIfActive": true }), "rule"),
+    ] {
+        let told = server
+            .post("/experiments/x/explain", &ask(extra.clone()))
+            .await
+            .expect(200);
+        assert_eq!(told["assignment"]["reason"], reason, "{extra}");
+    }
+    let wrong = json!({ "rules": [{ "variant": "nobody" }] });
+    let answer = server.post("/experiments/x/explain", &ask(wrong)).await;
+    assert_eq!(answer.refused(400, "invalid"), ["rules[0].variant"]);
+    assert_eq!(
+        server.get("/experiments/x").await.expect(200),
+        draft,
+        "nothing was saved"
+    );
+}
+
 each_store!(a_user_without_an_id_is_refused_and_nothing_is_recorded);
 async fn a_user_without_an_id_is_refused_and_nothing_is_recorded() {
     let server = TestServer::start().await;

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::support::server::{ADMIN, Answer, EDITOR, TestServer, VIEWER, send};
 use crate::support::store::each_store;
+use crate::support::warehouse::{drained, exposure, server_with_clickhouse};
 
 const PATH: &str = "/experiments/x/override-imports";
 
@@ -509,4 +510,70 @@ async fn an_upload_that_breaks_off_leaves_nothing() {
     assert_eq!(whole["unique"], 10);
     let list = server.get(PATH).await.expect(200);
     assert_eq!(list["imports"].as_array().map(Vec::len), Some(1));
+}
+
+/// Few ids are named in the query, many are compared by their hash.
+#[tokio::test]
+async fn who_was_exposed_to_another_variant_is_counted() {
+    let server = server_with_clickhouse().await;
+    let live = server.active("x").await;
+    let at = "2026-01-05T10:00:00Z";
+    let events = [
+        exposure(&live, "u00001", "control", at),
+        exposure(&live, "u00001", "control", "2026-01-06T10:00:00Z"),
+        exposure(&live, "u00002", "CONTROL", at),
+        exposure(&live, "u00003", "Treatment", at),
+        exposure(&live, "nobody", "control", at),
+    ];
+    server.post("/track", &json!(events)).await.expect(200);
+    drained(&server).await;
+    for count in [100, 30_000, 60_000] {
+        let import = stage(&server, "treatment", ids(0..count)).await;
+        assert_eq!(import["exposedElsewhere"], 2, "{import:#}");
+        assert_eq!(import["exposedUnknown"], Value::Null);
+        let import = stage(&server, "control", ids(0..count)).await;
+        assert_eq!(import["exposedElsewhere"], 1);
+    }
+    let query = "variant=treatment&subjectType=device";
+    assert_eq!(
+        upload(&server, query, None, "u00001").await.expect(201)["exposedElsewhere"],
+        0
+    );
+}
+
+each_store!(a_flag_takes_lists_as_an_experiment_does);
+async fn a_flag_takes_lists_as_an_experiment_does() {
+    let server = TestServer::start().await;
+    let flag = json!({ "name": "dark", "key": "dark" });
+    server.post("/flags", &flag).await.expect(201);
+    let path = "/flags/dark/override-imports";
+    let request = server.request(
+        Method::POST,
+        &format!("{path}?variant=on&subjectType=user"),
+        EDITOR,
+    );
+    let import = send(request.body(ids(0..12_000))).await.expect(201);
+    assert_eq!(
+        (&import["experiment"], &import["chunks"]),
+        (&"dark".into(), &2.into())
+    );
+    let one = format!("{path}/{}", import["id"].as_str().expect("an id"));
+    let applied = server.post(&format!("{one}/apply"), &json!({})).await.expect(200);
+    assert_eq!(applied["effect"]["added"], 12_000);
+    let overrides = server.get("/flags/dark/overrides?limit=1").await.expect(200);
+    assert_eq!(overrides["manual"], 12_000);
+    let rows = server
+        .get(&format!("{one}/rows?effect=added&limit=1"))
+        .await
+        .expect(200);
+    assert_eq!(rows["rows"][0]["subjectId"], "u00000");
+    let log = server.get("/flags/dark/history").await.expect(200);
+    assert_eq!(log["entries"][0]["action"], "flag.overrides_imported");
+    // It is the flag's, not that of an experiment of the same key.
+    server.draft("dark").await;
+    let elsewhere = one.replace("/flags/", "/experiments/");
+    server.get(&elsewhere).await.problem(404, "not_found");
+    server.post(&format!("{one}/undo"), &json!({})).await.expect(200);
+    let overrides = server.get("/flags/dark/overrides?limit=1").await.expect(200);
+    assert_eq!(overrides["manual"], 0);
 }

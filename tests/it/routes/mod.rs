@@ -2,6 +2,7 @@
 
 mod access;
 mod assign;
+mod copy;
 mod every;
 mod experiments;
 mod explain;
@@ -19,3 +20,4 @@ mod status;
 mod system;
 mod track;
 mod update;
+mod winner;

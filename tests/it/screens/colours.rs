@@ -77,6 +77,31 @@ fn the_focus_is_on_the_button_that_changes_nothing() {
 }
 
 #[test]
+fn what_is_unsaved_refused_and_disagreed_about_has_its_colour() {
+    let theme = theme();
+    let changed = world("edit_changed").buffer(120, 40, &theme);
+    assert!(has(cell(&changed, "Checkout button for"), theme.dirty));
+    assert!(
+        has(cell(&changed, "Checkout button →"), theme.dim),
+        "what it was, quieter"
+    );
+    assert!(!has(cell(&changed, "A button twice"), theme.dirty));
+    let refused = world("edit_refused").buffer(120, 40, &theme);
+    assert!(has(cell(&refused, "holdoutPct:"), theme.danger));
+    let save = world("save").buffer(120, 40, &theme);
+    assert!(has(cell(&save, "! 20.00 % of the subjects stop"), theme.warn));
+    assert!(has(cell(&save, "‹ Go on editing ›"), theme.selection));
+    let conflict = world("conflict").buffer(120, 40, &theme);
+    assert!(has(cell(&conflict, "! deploy-bot saved v18"), theme.info));
+    assert!(has(cell(&conflict, "! Both of you changed"), theme.warn));
+    let offered = world("draft_offered").buffer(120, 40, &theme);
+    assert!(has(cell(&offered, "~ 1 unsaved change"), theme.dirty));
+    let variants = world("edit_variants").buffer(120, 40, &theme);
+    assert!(has(cell(&variants, "◆ control"), theme.arm(0)));
+    assert!(has(cell(&variants, "traffic 40.00 %"), theme.dirty));
+}
+
+#[test]
 fn stale_data_is_faded_and_the_header_is_not() {
     let theme = theme();
     let fresh = world("list").buffer(120, 40, &theme);

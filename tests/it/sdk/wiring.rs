@@ -19,7 +19,10 @@ async fn wired() -> (TestServer, Wiring) {
     let experiment = client.experiment("checkout-cta").await.expect("there");
     let deployments = client.deployments().await.expect("some").deployments;
     let deployment = usable(&deployments, &experiment.deployments).first().copied();
-    assert!(deployment.is_some_and(|d| d.key.is_some()), "a client's key is known");
+    assert!(
+        deployment.is_some_and(|d| d.key.is_some()),
+        "a client's key is known"
+    );
     let wiring = Wiring::of_experiment(&server.base, &experiment, deployment);
     (server, wiring)
 }
@@ -51,7 +54,10 @@ async fn the_snippet_for_curl_runs_as_it_stands() {
     shell.args(["-eu", "-c", &wiring.snippet(Way::Curl)]);
     let printed = ran(shell).await;
     saw_a_variant(&printed);
-    assert!(printed.contains("\"accepted\"") || printed.contains('{'), "the event was taken: {printed}");
+    assert!(
+        printed.contains("\"accepted\"") || printed.contains('{'),
+        "the event was taken: {printed}"
+    );
     drop(server);
 }
 
@@ -106,7 +112,11 @@ async fn the_key_of_a_server_is_read_from_the_environment() {
         let text = wiring.snippet(way);
         assert!(!text.contains(key), "{way:?}");
         // A page has no environment, and no secret belongs into one.
-        assert_eq!(text.contains("SPLITDECK_KEY"), way != Way::JsWeb, "{way:?}: {text}");
+        assert_eq!(
+            text.contains("SPLITDECK_KEY"),
+            way != Way::JsWeb,
+            "{way:?}: {text}"
+        );
         assert!(text.contains(&server.base), "{way:?}");
     }
 }

@@ -337,6 +337,9 @@ pub struct World {
     pub waiting: Vec<(RunId, Request)>,
     /// The drafts on disk.
     pub disk: BTreeMap<DraftKey, StoredDraft>,
+    /// Whether the disk answers only when it is told to.
+    pub slow_disk: bool,
+    looked_for: Vec<DraftKey>,
 }
 
 impl World {
@@ -348,6 +351,8 @@ impl World {
             effects: Vec::new(),
             waiting: Vec::new(),
             disk: BTreeMap::new(),
+            slow_disk: false,
+            looked_for: Vec::new(),
         };
         world.act(Action::Start);
         world
@@ -386,7 +391,6 @@ impl World {
     }
 
     pub fn act(&mut self, action: Action) -> Vec<Effect> {
-        let mut looked_for = Vec::new();
         let effects = update(&mut self.state, action, self.now);
         for effect in &effects {
             match effect {
@@ -395,7 +399,7 @@ impl World {
                     self.waiting.push((*run, request.clone()));
                 }
                 Effect::Cancel(slot) => self.waiting.retain(|(_, other)| other.slot() != *slot),
-                Effect::FindDraft(key) => looked_for.push(key.clone()),
+                Effect::FindDraft(key) => self.looked_for.push(key.clone()),
                 Effect::KeepDraft(draft) => {
                     // As a file keeps it.
                     let text = serde_json::to_string(draft).expect("writes");
@@ -409,11 +413,18 @@ impl World {
             }
         }
         self.effects.extend(effects.clone());
-        for key in looked_for {
+        if !self.slow_disk {
+            self.disk_answers();
+        }
+        effects
+    }
+
+    /// The disk answers what was looked for.
+    pub fn disk_answers(&mut self) {
+        for key in std::mem::take(&mut self.looked_for) {
             let found = Ok(self.disk.get(&key).cloned().map(Box::new));
             self.act(Action::DraftFound { key, found });
         }
-        effects
     }
 
     /// Presses keys, named as bindings write them. A dialog that opens is waited for.

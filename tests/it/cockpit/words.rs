@@ -1,0 +1,207 @@
+//! What is said in words: the summary written by rules, the effects of a step, the evidence of a mismatch.
+
+use jiff::SignedDuration;
+use splitdeck::api::results::{Interval, MultiVariant, Results, SeriesPoint, UnknownVariant};
+use splitdeck::cockpit::evidence::{crossed_at, shares};
+use splitdeck::cockpit::lifecycle::{Step, effects, unallocated};
+use splitdeck::cockpit::state::overlay::StepDialog;
+use splitdeck::domain::{Experiment, Percent, Status};
+use splitdeck::insights::summary;
+
+use crate::support::cockpit::{NOW, at, experiments, overviews, results};
+
+fn said(experiment: &Experiment, results: &Results, title: &str) -> String {
+    summary(experiment, results, at(NOW))
+        .into_iter()
+        .find(|paragraph| paragraph.title == title)
+        .map(|paragraph| paragraph.text)
+        .unwrap_or_default()
+}
+
+fn checkout() -> Experiment {
+    experiments().remove(1)
+}
+
+/// Even shares, so that even counts pass the test of the split.
+fn even() -> Experiment {
+    let mut experiment = checkout();
+    experiment.variants[1].traffic_pct = Percent::new(50.0).expect("a share");
+    experiment
+}
+
+#[test]
+fn what_matters_most_is_said_first() {
+    let auto_paused = experiments().remove(0);
+    let draft = experiments().remove(3);
+    let mut no_metric = even();
+    no_metric.primary_metric = None;
+    for (experiment, counts, says) in [
+        (
+            &auto_paused,
+            [(58_735, 17_000), (29_367, 8_650)],
+            "The guard paused this experiment",
+        ),
+        (
+            &even(),
+            [(58_735, 17_000), (29_367, 8_650)],
+            "the arms are not comparable",
+        ),
+        (
+            &even(),
+            [(120, 20), (110, 30)],
+            "Too early to tell: 230 subjects so far",
+        ),
+        (
+            &even(),
+            [(10_000, 1_000), (10_000, 1_300)],
+            "treatment is the best with probability over 99.9 %",
+        ),
+        (&even(), [(10_000, 1_000), (10_000, 1_005)], "No winner"),
+        (&even(), [(0, 0), (0, 0)], "No exposures yet"),
+        (&draft, [(0, 0), (0, 0)], "This is a draft"),
+        (
+            &no_metric,
+            [(10_000, 0), (10_000, 0)],
+            "There is no primary metric",
+        ),
+    ] {
+        let results = results(experiment, &counts);
+        let text = said(experiment, &results, "In short");
+        assert!(text.contains(says), "{says}: {text}");
+    }
+}
+
+#[test]
+fn the_numbers_are_those_of_the_results() {
+    let experiment = even();
+    let results = results(&experiment, &[(44_700, 8_502), (45_489, 8_279)]);
+    let text = said(&experiment, &results, "Result");
+    assert!(
+        text.contains("8,502 of 44,700 converted, 19.02 % (95 % 18.66 % to 19.39 %)"),
+        "{text}"
+    );
+    let text = said(&experiment, &results, "Split");
+    assert!(text.contains("p = 0.0086"), "{text}");
+    let text = said(&experiment, &results, "Traffic");
+    assert!(
+        text.contains("90,189 subjects") && text.contains("6 days"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_mismatch_names_the_arm_that_is_short() {
+    let experiment = even();
+    let results = results(&experiment, &[(6_000, 600), (5_000, 500)]);
+    let text = said(&experiment, &results, "Split");
+    assert!(text.contains("The test of the split fails"), "{text}");
+    assert!(text.contains("treatment is short by about 500"), "{text}");
+    assert!(said(&experiment, &results, "Next").contains("Pause it"));
+}
+
+#[test]
+fn what_was_left_out_is_said() {
+    let experiment = even();
+    let mut results = results(&experiment, &[(10_000, 1_000), (10_000, 1_005)]);
+    results.outside_subjects = 7;
+    results.unknown_variants = vec![UnknownVariant {
+        variant: "old".into(),
+        subjects: 9,
+    }];
+    results.srm.leaks = vec![UnknownVariant {
+        variant: "zero".into(),
+        subjects: 4,
+    }];
+    let text = said(&experiment, &results, "Take care");
+    for part in [
+        "12 subjects saw more than one variant and are left out",
+        "3 were put into their arm",
+        "7 only saw the default",
+        "9 carry the variant \"old\"",
+        "4 were seen in zero",
+        "no stopping rule",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    results.query.multi_variant = MultiVariant::FirstSeen;
+    assert!(said(&experiment, &results, "Take care").contains("counted for the first"));
+}
+
+#[test]
+fn a_sudden_silence_is_said() {
+    let experiment = even();
+    let mut results = results(&experiment, &[(10_000, 1_000), (10_000, 1_005)]);
+    let counts = [100, 110, 90, 20, 3];
+    results.series.interval = Interval::Hour;
+    results.series.points = (0_i64..)
+        .zip(counts)
+        .map(|(n, count)| SeriesPoint {
+            at: at(NOW) + SignedDuration::from_hours(n),
+            counts: vec![count, 0],
+        })
+        .collect();
+    let text = said(&experiment, &results, "Traffic");
+    assert!(
+        text.contains("The last full hour had 20 exposures, far less than the mean before it (100)"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_step_says_what_it_does() {
+    let overview = &overviews()[1];
+    let said = |step, experiment: Experiment, winner| {
+        let mut dialog = StepDialog::new(step, experiment.into(), false, at(NOW));
+        dialog.winner = winner;
+        effects(&dialog, Some(overview)).join("\n")
+    };
+    let draft = experiments().remove(3);
+    let text = said(Step::Activate, draft, 0);
+    assert!(text.contains("50.00 % of the subjects see treatment"), "{text}");
+    assert!(text.contains("no primary metric"), "{text}");
+    let text = said(Step::Pause, checkout(), 0);
+    assert!(
+        text.contains("Everybody sees control until it is resumed"),
+        "{text}"
+    );
+    assert!(
+        text.contains("stop seeing treatment") && !text.contains("stop seeing control"),
+        "{text}"
+    );
+    let text = said(Step::Complete, checkout(), 2);
+    assert!(text.contains("Everybody sees treatment"), "{text}");
+    assert!(text.contains("stop seeing control"), "{text}");
+    // Nobody loses what nobody sees.
+    let mut paused = checkout();
+    paused.status = Status::Paused;
+    assert!(!said(Step::Complete, paused, 2).contains("stop seeing"));
+    assert_eq!(unallocated(&checkout()).as_deref(), Some("10.00"));
+    assert_eq!(unallocated(&even()), None);
+}
+
+#[test]
+fn the_moment_of_a_mismatch_is_when_it_began_to_stay() {
+    let experiment = even();
+    let mut results = results(&experiment, &[(5_000, 500), (4_000, 400)]);
+    let series = |counts: &[(u64, u64)]| -> Vec<SeriesPoint> {
+        (0_i64..)
+            .zip(counts)
+            .map(|(n, (a, b))| SeriesPoint {
+                at: at("2026-11-18T00:00:00Z") + SignedDuration::from_hours(n),
+                counts: vec![*a, *b],
+            })
+            .collect()
+    };
+    // Skewed at first, then even for long, then skewed for good.
+    results.series.points = series(&[(90, 10), (500, 590), (1_000, 990), (900, 300), (900, 300)]);
+    assert_eq!(crossed_at(&results), Some(at("2026-11-18T03:00:00Z")));
+    results.series.points = series(&[(90, 10), (500, 590), (1_000, 990)]);
+    assert_eq!(crossed_at(&results), None);
+    results.series.points = Vec::new();
+    assert_eq!(crossed_at(&results), None);
+    let shares = shares(&results);
+    assert!(
+        (shares[0].0 - 0.5).abs() < 1e-9 && (shares[0].1 - 5.0 / 9.0).abs() < 1e-9,
+        "{shares:?}"
+    );
+}

@@ -1,0 +1,416 @@
+//! Copying to another project, deleting drafts, labs, and the audit entry of every change.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::server::{ADMIN, Answer, EDITOR, TestServer, fields, send};
+use crate::support::store::each_store;
+
+async fn in_project(server: &TestServer, project: &str, method: Method, path: &str, body: &Value) -> Answer {
+    let request = server
+        .request(method, path, ADMIN)
+        .header("x-splitdeck-project", project);
+    let request = if body.is_null() {
+        request
+    } else {
+        request.json(body)
+    };
+    send(request).await
+}
+
+each_store!(a_copy_has_what_is_configured_and_nothing_that_happened);
+async fn a_copy_has_what_is_configured_and_nothing_that_happened() {
+    let server = TestServer::start().await;
+    server
+        .post("/projects", &json!({ "key": "prod" }))
+        .await
+        .expect(201);
+    let web = json!({ "name": "Web", "kind": "client" });
+    let here = server.post("/deployments", &web).await.expect(201);
+    let lower = json!({ "name": "web", "kind": "client" });
+    let there = in_project(&server, "prod", Method::POST, "/deployments", &lower)
+        .await
+        .expect(201);
+    server
+        .post("/labs", &json!({ "key": "growth" }))
+        .await
+        .expect(201);
+    let body = json!({ "name": "Exp", "key": "exp", "deployments": [here["id"]], "parentId": "growth",
+        "hypothesis": "h", "holdoutPct": 5, "primaryMetric": { "event": "buy" },
+        "rules": [{ "variant": "treatment", "conditions": [
+            { "scope": "profile", "field": "country", "operator": "is", "value": "TH" }] }] });
+    let draft = server.post("/experiments", &body).await.expect(201);
+    let original = server.to(&draft, "active").await;
+    let set = json!({ "variant": "treatment", "subjectType": "user", "subjectIds": ["tester"] });
+    server.put("/experiments/exp/overrides", &set).await.expect(200);
+
+    let copy = server
+        .post(
+            "/experiments/exp/copy",
+            &json!({ "project": "PROD", "overrides": true }),
+        )
+        .await
+        .expect(201);
+    assert_ne!(copy["id"], original["id"]);
+    assert_eq!(
+        copy["deployments"],
+        json!([there["id"]]),
+        "the one of the same name"
+    );
+    assert_eq!(copy["parentId"], "DEFAULT", "the other project has no such lab");
+    assert_eq!(
+        (&copy["status"], &copy["cohorts"], &copy["resourceVersion"]),
+        (&json!("draft"), &json!([]), &json!(1))
+    );
+    for field in [
+        "key",
+        "hypothesis",
+        "holdoutPct",
+        "primaryMetric",
+        "variants",
+        "linkedFlag",
+    ] {
+        assert_eq!(copy[field], original[field], "{field}");
+    }
+    assert_eq!(copy["rules"][0]["conditions"], original["rules"][0]["conditions"]);
+    assert_ne!(copy["rules"][0]["id"], original["rules"][0]["id"]);
+    let page = in_project(
+        &server,
+        "prod",
+        Method::GET,
+        "/experiments/exp/overrides",
+        &Value::Null,
+    )
+    .await;
+    assert_eq!(page.expect(200)["overrides"][0]["subjectId"], "tester");
+    let flag = in_project(&server, "prod", Method::GET, "/flags/exp", &Value::Null).await;
+    assert_eq!(flag.expect(200)["enabled"], false);
+    let told = in_project(
+        &server,
+        "prod",
+        Method::GET,
+        "/audit?action=experiment.copied",
+        &Value::Null,
+    )
+    .await;
+    assert_eq!(
+        told.expect(200)["entries"][0]["evidence"]["fromProject"],
+        "default"
+    );
+    let told = server.get("/audit?action=experiment.copied").await.expect(200);
+    assert_eq!(told["entries"][0]["evidence"]["toProject"], "prod");
+
+    let again = server
+        .post("/experiments/exp/copy", &json!({ "project": "prod" }))
+        .await;
+    assert_eq!(again.refused(409, "key_taken"), ["key"]);
+    let nowhere = server
+        .post("/experiments/exp/copy", &json!({ "project": "nowhere" }))
+        .await;
+    nowhere.problem(404, "not_found");
+    let request = server.request(Method::POST, "/experiments/exp/copy", EDITOR);
+    send(request.json(&json!({ "project": "prod", "key": "other" })))
+        .await
+        .problem(404, "not_found");
+    let twin = server
+        .post(
+            "/experiments/exp/copy",
+            &json!({ "project": "default", "key": "exp-2" }),
+        )
+        .await
+        .expect(201);
+    assert_eq!(twin["linkedFlag"], "exp-2", "the original keeps its flag");
+    let flag = server
+        .post("/flags/exp/copy", &json!({ "project": "prod", "key": "f2" }))
+        .await;
+    assert_eq!(flag.expect(201)["enabled"], false);
+}
+
+each_store!(drafts_are_deleted_and_nothing_else);
+async fn drafts_are_deleted_and_nothing_else() {
+    let server = TestServer::start().await;
+    server.draft("x").await;
+    let set = json!({ "variant": "control", "subjectType": "user", "subjectIds": ["u"] });
+    server.put("/experiments/x/overrides", &set).await.expect(200);
+    let refused = server.delete("/experiments/x").await;
+    assert_eq!(refused.refused(400, "invalid"), ["resourceVersion"]);
+    server
+        .delete("/experiments/x?resourceVersion=7")
+        .await
+        .problem(409, "version_conflict");
+    let request = server.request(Method::DELETE, "/experiments/x", ADMIN);
+    assert_eq!(send(request.header("if-match", "\"1\"")).await.status, 204);
+    server.get("/experiments/x").await.problem(404, "not_found");
+    let told = server.get("/audit?action=experiment.deleted").await.expect(200);
+    assert_eq!(told["entries"][0]["objectKey"], "x");
+    // Its key is free, and nothing is left of its overrides.
+    server.draft("x").await;
+    assert_eq!(
+        server.get("/experiments/x/overrides").await.expect(200)["fixed"],
+        0
+    );
+    server.active("y").await;
+    let refused = server.delete("/experiments/y?resourceVersion=2").await;
+    refused.problem(409, "bad_transition");
+}
+
+each_store!(labs_group_experiments);
+async fn labs_group_experiments() {
+    let server = TestServer::start().await;
+    let made = server
+        .post("/labs", &json!({ "key": "growth" }))
+        .await
+        .expect(201);
+    assert_eq!(made["name"], "growth");
+    let taken = server.post("/labs", &json!({ "key": "GROWTH" })).await;
+    assert_eq!(taken.refused(409, "key_taken"), ["key"]);
+    let default = server.post("/labs", &json!({ "key": "default" })).await;
+    assert_eq!(default.refused(400, "invalid"), ["key"]);
+    let body = json!({ "name": "a", "parentId": "nowhere" });
+    let problem = server.post("/experiments", &body).await.problem(400, "invalid");
+    assert_eq!(fields(&problem), ["parentId"]);
+    let body = json!({ "name": "a", "parentId": "growth" });
+    assert_eq!(
+        server.post("/experiments", &body).await.expect(201)["parentId"],
+        "growth"
+    );
+    let archive = json!({ "resourceVersion": 1, "archived": true });
+    server.patch("/labs/growth", &archive).await.expect(200);
+    server
+        .patch("/labs/growth", &archive)
+        .await
+        .problem(409, "version_conflict");
+    let late = json!({ "name": "b", "parentId": "growth" });
+    assert_eq!(
+        server.post("/experiments", &late).await.refused(400, "invalid"),
+        ["parentId"]
+    );
+    assert_eq!(server.get("/labs").await.expect(200)["labs"][0]["archived"], true);
+    let organization = server.get("/organization").await.expect(200);
+    let change = json!({ "resourceVersion": organization["resourceVersion"], "name": "Acme", "key": "acme" });
+    assert_eq!(
+        server.patch("/organization", &change).await.expect(200)["key"],
+        "acme"
+    );
+    server
+        .patch("/organization", &change)
+        .await
+        .problem(409, "version_conflict");
+}
+
+each_store!(every_change_is_in_the_log);
+async fn every_change_is_in_the_log() {
+    let server = TestServer::start().await;
+    server
+        .post("/projects", &json!({ "key": "other" }))
+        .await
+        .expect(201);
+    let backend = server
+        .post("/deployments", &json!({ "name": "backend", "kind": "server" }))
+        .await
+        .expect(201);
+    let token = server
+        .post(
+            "/tokens",
+            &json!({ "name": "robot", "roles": { "default": "viewer" } }),
+        )
+        .await
+        .expect(201);
+    server.post("/labs", &json!({ "key": "lab" })).await.expect(201);
+    server.post("/flags", &json!({ "key": "f" })).await.expect(201);
+    server.draft("x").await;
+    server.draft("gone").await;
+    let deployment = format!("/deployments/{}", backend["id"].as_str().expect("an id"));
+    let robot = format!("/tokens/{}", token["id"].as_str().expect("an id"));
+    let overrides = json!({ "variant": "control", "subjectType": "user", "subjectIds": ["u"] });
+    let of_flag = json!({ "variant": "on", "subjectType": "user", "subjectIds": ["u"] });
+    let rules = |variant: &str, version: u64| json!({ "resourceVersion": version, "rules": [{ "variant": variant }] });
+    let named = |name: &str| json!({ "resourceVersion": 1, "name": name });
+    let all = [
+        (
+            Method::PATCH,
+            "/organization",
+            named("Acme"),
+            "organization.settings_changed",
+        ),
+        (
+            Method::PATCH,
+            "/projects/default",
+            named("Shop"),
+            "project.settings_changed",
+        ),
+        (Method::PATCH, "/labs/lab", named("Lab"), "lab.settings_changed"),
+        (Method::POST, "/labs", json!({ "key": "lab-2" }), "lab.created"),
+        (
+            Method::POST,
+            "/deployments",
+            json!({ "name": "ios", "kind": "client" }),
+            "deployment.created",
+        ),
+        (
+            Method::PATCH,
+            &deployment,
+            named("api"),
+            "deployment.settings_changed",
+        ),
+        (
+            Method::POST,
+            &format!("{deployment}/rotate"),
+            json!({ "resourceVersion": 2 }),
+            "deployment.key_rotated",
+        ),
+        (
+            Method::POST,
+            &format!("{deployment}/revoke"),
+            json!({ "resourceVersion": 3 }),
+            "deployment.revoked",
+        ),
+        (
+            Method::POST,
+            "/tokens",
+            json!({ "name": "t", "roles": { "default": "viewer" } }),
+            "token.created",
+        ),
+        (Method::DELETE, &robot, Value::Null, "token.revoked"),
+        (Method::POST, "/flags", json!({ "key": "g" }), "flag.created"),
+        (Method::PATCH, "/flags/f", named("F"), "flag.settings_changed"),
+        (
+            Method::PUT,
+            "/flags/f/rules",
+            rules("on", 2),
+            "flag.rules_changed",
+        ),
+        (
+            Method::PUT,
+            "/flags/f/overrides",
+            of_flag,
+            "flag.overrides_imported",
+        ),
+        (
+            Method::DELETE,
+            "/flags/f/overrides?subjectType=user&subjectId=u",
+            Value::Null,
+            "flag.overrides_imported",
+        ),
+        (
+            Method::POST,
+            "/flags/f/copy",
+            json!({ "project": "other" }),
+            "flag.copied",
+        ),
+        (
+            Method::POST,
+            "/flags/g/convert",
+            json!({ "resourceVersion": 1 }),
+            "flag.converted",
+        ),
+        (
+            Method::POST,
+            "/experiments",
+            json!({ "name": "new" }),
+            "experiment.created",
+        ),
+        (
+            Method::PATCH,
+            "/experiments/x",
+            named("X"),
+            "experiment.settings_changed",
+        ),
+        (
+            Method::PUT,
+            "/experiments/x/rules",
+            rules("control", 2),
+            "experiment.rules_changed",
+        ),
+        (
+            Method::PUT,
+            "/experiments/x/overrides",
+            overrides,
+            "experiment.overrides_imported",
+        ),
+        (
+            Method::DELETE,
+            "/experiments/x/overrides?subjectType=user&subjectId=u",
+            Value::Null,
+            "experiment.overrides_imported",
+        ),
+        (
+            Method::POST,
+            "/experiments/x/status",
+            json!({ "resourceVersion": 3, "to": "active" }),
+            "experiment.status_changed",
+        ),
+        (
+            Method::POST,
+            "/experiments/x/copy",
+            json!({ "project": "other" }),
+            "experiment.copied",
+        ),
+        (
+            Method::DELETE,
+            "/experiments/gone?resourceVersion=1",
+            Value::Null,
+            "experiment.deleted",
+        ),
+        (
+            Method::POST,
+            "/experiments/new/convert",
+            json!({ "resourceVersion": 1 }),
+            "experiment.converted",
+        ),
+    ];
+    let newest = async |action: &str| {
+        let page = server.get(&format!("/audit?action={action}")).await.expect(200);
+        page["entries"][0]["id"].as_i64().unwrap_or(0)
+    };
+    for (method, path, body, action) in &all {
+        let before = newest(action).await;
+        let request = server.request(method.clone(), path, ADMIN);
+        let request = if body.is_null() {
+            request
+        } else {
+            request.json(body)
+        };
+        let answer = send(request).await;
+        assert!(answer.status < 300, "{method} {path}: {:#}", answer.body);
+        assert!(newest(action).await > before, "{method} {path} left no {action}");
+    }
+    for version in 2..=20 {
+        let body = json!({ "resourceVersion": version, "description": format!("{version}") });
+        server.patch("/labs/lab", &body).await.expect(200);
+    }
+    let log = server.get("/audit").await.expect(200);
+    let entries = log["entries"].as_array().expect("entries");
+    assert_eq!(entries.len(), 50, "a page");
+    for entry in entries {
+        assert_eq!(entry["actor"], "admin");
+        for field in ["at", "objectId", "objectKey", "resourceVersion"] {
+            assert!(!entry[field].is_null(), "{field} of {entry}");
+        }
+    }
+    let next = format!("/audit?before={}", log["nextBefore"]);
+    let rest = server.get(&next).await.expect(200);
+    assert!(!rest["entries"].as_array().expect("entries").is_empty());
+    let at = entries[10]["at"].as_str().expect("a time");
+    let until = server.get(&format!("/audit?to={at}")).await.expect(200);
+    assert!(
+        until["entries"]
+            .as_array()
+            .expect("entries")
+            .iter()
+            .all(|e| e["at"].as_str() < Some(at))
+    );
+    let from = server
+        .get(&format!("/audit?from={at}&actor=admin"))
+        .await
+        .expect(200);
+    assert!(
+        from["entries"]
+            .as_array()
+            .expect("entries")
+            .iter()
+            .all(|e| e["at"].as_str() >= Some(at))
+    );
+    let nobody = server.get("/audit?actor=nobody").await.expect(200);
+    assert_eq!(nobody["entries"], json!([]));
+}

@@ -1,0 +1,182 @@
+//! `POST /experiments/{idOrKey}/apply-winner`, and the saved summary.
+
+use serde_json::{Value, json};
+
+use crate::support::server::TestServer;
+use crate::support::store::each_store;
+use crate::support::warehouse::{drained, exposure, server_with_clickhouse};
+
+/// People in control and treatment, and how many of each bought something.
+async fn observe(server: &TestServer, experiment: &Value, from: usize, arms: [(usize, usize); 2]) {
+    let now = jiff::Timestamp::now();
+    let seen = (now - jiff::SignedDuration::from_secs(60)).to_string();
+    for (variant, (people, buyers)) in ["control", "treatment"].into_iter().zip(arms) {
+        let mut events = Vec::new();
+        for n in from..from + people {
+            let who = format!("{variant}-{n}");
+            events.push(exposure(experiment, &who, variant, &seen));
+            if n - from < buyers {
+                events.push(json!({ "name": "buy", "profileId": who, "timestamp": now.to_string() }));
+            }
+        }
+        server.post("/track", &json!(events)).await.expect(200);
+    }
+    drained(server).await;
+}
+
+async fn measured(server: &TestServer, key: &str) -> Value {
+    let body = json!({ "name": key, "key": key, "primaryMetric": { "event": "buy" } });
+    let draft = server.post("/experiments", &body).await.expect(201);
+    server.to(&draft, "active").await
+}
+
+async fn actions(server: &TestServer, path: &str) -> Vec<String> {
+    let history = server.get(&format!("{path}/history")).await.expect(200);
+    let entries = history["entries"].as_array().expect("entries");
+    entries
+        .iter()
+        .map(|e| e["action"].as_str().expect("an action").to_owned())
+        .collect()
+}
+
+each_store!(a_winner_is_applied_when_the_data_say_so);
+async fn a_winner_is_applied_when_the_data_say_so() {
+    let server = server_with_clickhouse().await;
+    let live = measured(&server, "x").await;
+    let path = "/experiments/x/apply-winner";
+    let body = |winner: &str| json!({ "resourceVersion": live["resourceVersion"], "winner": winner });
+    let why = async |winner: &str| {
+        let problem = server
+            .post(path, &body(winner))
+            .await
+            .problem(409, "winner_not_ready");
+        problem["detail"].as_str().expect("text").to_owned()
+    };
+    assert!(why("treatment").await.contains("power floor"));
+    observe(&server, &live, 0, [(200, 40), (200, 44)]).await;
+    let detail = why("treatment").await;
+    assert!(detail.contains("P(best)") && detail.contains("0.95"), "{detail}");
+    observe(&server, &live, 1_000, [(300, 20), (300, 120)]).await;
+    let detail = why("control").await;
+    assert!(detail.contains("say treatment"), "{detail}");
+    assert_eq!(
+        server.get("/experiments/x").await.expect(200),
+        live,
+        "nothing was changed"
+    );
+    assert_eq!(
+        server.post(path, &body("nobody")).await.refused(400, "invalid"),
+        ["winner"]
+    );
+
+    let applied = server.post(path, &body("Treatment")).await.expect(200);
+    let (experiment, flag) = (&applied["experiment"], &applied["flag"]);
+    assert_eq!(
+        (
+            &experiment["status"],
+            &experiment["winningVariant"],
+            &experiment["endedReason"]
+        ),
+        (&json!("completed"), &json!("treatment"), &json!("success"))
+    );
+    assert_eq!(
+        (&flag["enabled"], &flag["rolloutPct"]),
+        (&json!(true), &json!(100.0))
+    );
+    let shares: Vec<&Value> = flag["variants"]
+        .as_array()
+        .expect("variants")
+        .iter()
+        .map(|v| &v["trafficPct"])
+        .collect();
+    assert_eq!(shares, [&json!(0.0), &json!(100.0)]);
+    assert!(applied["pBest"].as_f64().expect("a number") >= 0.95);
+    for user in ["a", "b", "c"] {
+        let explained = server.post("/flags/x/explain", &json!({ "user_id": user })).await;
+        assert_eq!(explained.expect(200)["assignment"]["variantId"], "treatment");
+    }
+    let told = actions(&server, "/experiments/x").await;
+    assert_eq!(
+        told[..2],
+        ["experiment.status_changed", "experiment.apply_winner"]
+    );
+    let history = server
+        .get("/experiments/x/history?action=experiment.apply_winner")
+        .await
+        .expect(200);
+    let evidence = &history["entries"][0]["evidence"];
+    assert_eq!(
+        (&evidence["winner"], &evidence["flagId"]),
+        (&json!("treatment"), &flag["id"])
+    );
+    // The same request again is told that it was done.
+    let again = server
+        .post(path, &body("treatment"))
+        .await
+        .problem(409, "version_conflict");
+    assert_eq!(again["current"]["winningVariant"], "treatment");
+    let late = json!({ "resourceVersion": experiment["resourceVersion"], "winner": "treatment" });
+    server.post(path, &late).await.problem(409, "bad_transition");
+}
+
+each_store!(without_a_flag_or_clickhouse_nothing_is_applied);
+async fn without_a_flag_or_clickhouse_nothing_is_applied() {
+    let server = TestServer::start().await;
+    let live = measured(&server, "x").await;
+    let path = "/experiments/x/apply-winner";
+    let body = json!({ "resourceVersion": live["resourceVersion"], "winner": "control" });
+    server
+        .post(path, &body)
+        .await
+        .problem(503, "warehouse_unavailable");
+    let unlink = json!({ "resourceVersion": live["resourceVersion"], "linkedFlag": null });
+    let free = server.patch("/experiments/x", &unlink).await.expect(200);
+    let body = json!({ "resourceVersion": free["resourceVersion"], "winner": "control" });
+    let problem = server.post(path, &body).await.problem(409, "winner_not_ready");
+    assert!(
+        problem["detail"].as_str().expect("text").contains("no flag"),
+        "{problem}"
+    );
+    let draft = server.draft("draft").await;
+    let body = json!({ "resourceVersion": draft["resourceVersion"], "winner": "control" });
+    let refused = server.post("/experiments/draft/apply-winner", &body).await;
+    refused.problem(409, "bad_transition");
+}
+
+each_store!(a_summary_is_saved_and_knows_what_changed_since);
+async fn a_summary_is_saved_and_knows_what_changed_since() {
+    let server = server_with_clickhouse().await;
+    let live = measured(&server, "x").await;
+    let path = "/experiments/x/insight";
+    server.get(path).await.problem(404, "not_found");
+    observe(&server, &live, 0, [(3, 1), (3, 2)]).await;
+    let written = server.post(path, &Value::Null).await.expect(200);
+    assert_eq!(
+        (
+            &written["author"],
+            &written["actor"],
+            &written["subjects"],
+            &written["conversions"]
+        ),
+        (&json!("rules"), &json!("admin"), &json!(6), &json!(3))
+    );
+    assert!(!written["paragraphs"].as_array().expect("paragraphs").is_empty());
+    assert_eq!(server.get(path).await.expect(200), written);
+    let change = json!({ "resourceVersion": live["resourceVersion"], "hypothesis": "It helps" });
+    server.patch("/experiments/x", &change).await.expect(200);
+    let set = json!({ "variant": "control", "subjectType": "user", "subjectIds": ["u"] });
+    server.put("/experiments/x/overrides", &set).await.expect(200);
+    let read = server.get(path).await.expect(200);
+    assert_eq!(read["changedSince"], json!(["hypothesis", "overrides"]));
+    assert_eq!(
+        read["paragraphs"], written["paragraphs"],
+        "it does not refresh by itself"
+    );
+    let again = server.post(path, &Value::Null).await.expect(200);
+    assert_eq!(again["changedSince"], json!([]));
+    assert!(
+        actions(&server, "/experiments/x")
+            .await
+            .contains(&"experiment.insight_saved".to_owned())
+    );
+}
