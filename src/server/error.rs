@@ -16,7 +16,7 @@ use super::store::StoreError;
 const STORE_RETRY_AFTER: &str = "2";
 
 /// Seconds after which a caller who sent too much may send again: limits are by the second.
-const LIMIT_RETRY_AFTER: &str = "1";
+pub const LIMIT_RETRY_AFTER: &str = "1";
 
 /// Why a request could not be answered.
 #[derive(Debug, thiserror::Error)]
