@@ -135,3 +135,73 @@ fn group_properties(fields: &mut Map<String, Value>) -> Result<GroupProperties, 
     }
     Ok(all)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::api::{amplitude, ofrep, openpanel};
+
+    /// Any JSON, with names that mean something more often than not.
+    fn any_json() -> impl Strategy<Value = Value> {
+        const NAMES: [&str; 16] = [
+            "context",
+            "targetingKey",
+            "user_id",
+            "device_id",
+            "session_id",
+            "groups",
+            "group_properties",
+            "user_properties",
+            "session",
+            "event",
+            "properties",
+            "profileId",
+            "groupIds",
+            "__timestamp",
+            "value",
+            "name",
+        ];
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(|n| json!(n)),
+            "\\PC{0,12}".prop_map(Value::from),
+        ];
+        let name = prop_oneof![
+            4 => proptest::sample::select(&NAMES[..]).prop_map(str::to_owned),
+            1 => "\\PC{0,6}",
+        ];
+        leaf.prop_recursive(5, 60, 6, move |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+                proptest::collection::btree_map(name.clone(), inner, 0..6)
+                    .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        /// Whatever is sent is read or refused, and a user that is read can be evaluated.
+        #[test]
+        fn no_json_makes_a_reader_panic(json in any_json(), bytes in proptest::collection::vec(any::<u8>(), 0..60)) {
+            let _ = ofrep::user(&bytes);
+            if let Ok(user) = ofrep::user(json.to_string().as_bytes()) {
+                prop_assert!(user.has_id());
+            }
+            if let Value::Object(fields) = json {
+                if let Err(wrong) = amplitude::user(fields.clone()) {
+                    prop_assert!(!wrong.to_string().is_empty());
+                }
+                for kind in openpanel::Kind::ALL {
+                    if let Ok(event) = openpanel::plain(kind, fields.clone()) {
+                        prop_assert!(event["properties"].is_object());
+                    }
+                }
+            }
+        }
+    }
+}

@@ -16,7 +16,7 @@ use super::store::StoreError;
 const STORE_RETRY_AFTER: &str = "2";
 
 /// Seconds after which a caller who sent too much may send again: limits are by the second.
-const LIMIT_RETRY_AFTER: &str = "1";
+pub const LIMIT_RETRY_AFTER: &str = "1";
 
 /// Why a request could not be answered.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +58,10 @@ impl ApiError {
     pub fn into_problem(self) -> Problem {
         match self {
             Self::Problem(problem) => *problem,
+            Self::Store(error) if error.is_unfit_text() => Problem::new(
+                Code::Invalid,
+                "a text holds the character U+0000, which cannot be kept; leave it out",
+            ),
             Self::Store(error) if error.is_unavailable() => {
                 tracing::warn!(error = %error, "the configuration store is not available");
                 Problem::new(

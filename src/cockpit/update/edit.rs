@@ -40,12 +40,7 @@ pub fn command(state: &mut State, command: Command, now: Timestamp, effects: &mu
         Command::MoveDown => shift(state, id, sheet, true, now, effects),
         Command::ColumnLeft => column(state, id, sheet, -1),
         Command::ColumnRight => column(state, id, sheet, 1),
-        Command::SplitEvenly => {
-            if allowed(state, now) {
-                change(state, id, now, rows::split_evenly);
-                save::by_itself(state, sheet, now, effects);
-            }
-        }
+        Command::SplitEvenly => split_evenly(state, id, sheet, now, effects),
         Command::Undo => step(state, id, false, now),
         Command::Redo => step(state, id, true, now),
         Command::Restore => drafts::restore(state, now),
@@ -55,6 +50,13 @@ pub fn command(state: &mut State, command: Command, now: Timestamp, effects: &mu
         Command::NextCell => next_cell(state, id, sheet, true, now, effects),
         Command::PreviousCell => next_cell(state, id, sheet, false, now, effects),
         _ => {}
+    }
+}
+
+fn split_evenly(state: &mut State, id: Uuid, sheet: Sheet, now: Timestamp, effects: &mut Vec<Effect>) {
+    if allowed(state, now) {
+        change(state, id, now, rows::split_evenly);
+        save::by_itself(state, sheet, now, effects);
     }
 }
 

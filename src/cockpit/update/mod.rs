@@ -585,7 +585,8 @@ fn back(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
         }
         (Screen::Experiment, _) => experiment::close(state, now, effects),
         (Screen::Flag, _) => {
-            if !flag::back(state) {
+            let closed = flag::back(state);
+            if !closed {
                 state.screen = Screen::Objects(Kind::Flags);
             }
         }

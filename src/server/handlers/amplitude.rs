@@ -8,7 +8,7 @@ use axum::response::{IntoResponse as _, Response};
 use crate::api::amplitude::{Ingested, Refusal};
 use crate::api::problem::Code;
 use crate::api::system::Role;
-use crate::server::error::{ApiError, verbatim};
+use crate::server::error::{ApiError, LIMIT_RETRY_AFTER, verbatim};
 use crate::server::extract::RawBody;
 use crate::server::ingest::amplitude::{gunzip, read, refusal};
 use crate::server::ingest::{self, AppendError, Context, EventRecord};
@@ -46,7 +46,14 @@ pub async fn events(
     };
     let (records, unattributed) = match decided {
         Ok(decided) => decided,
-        Err(refusal) => return verbatim(refusal.code, &*refusal),
+        Err(refusal) => {
+            let mut response = verbatim(refusal.code, &*refusal)?;
+            if refusal.code == Code::RateLimited.status() {
+                let second = HeaderValue::from_static(LIMIT_RETRY_AFTER);
+                response.headers_mut().insert(header::RETRY_AFTER, second);
+            }
+            return Ok(response);
+        }
     };
     let count = records.len() as u64;
     let ingest = state.ingest();
@@ -76,7 +83,12 @@ fn decide(state: &AppState, body: &[u8]) -> Result<Decided, Box<Refusal>> {
     let caller =
         caller.map_err(|error| refusal(400, format!("Invalid API key: {}", error.into_problem().detail)))?;
     let within = state.limits().check(Metered::Track, &caller);
-    within.map_err(|error| refusal(429, error.into_problem().detail))?;
+    within.map_err(|error| {
+        let mut refusal = refusal(Code::RateLimited.status(), error.into_problem().detail);
+        // What is named here their clients keep for half a minute; the rest they would send again at once.
+        refusal.throttled_events = (0..body.len()).collect();
+        refusal
+    })?;
     let context = Context {
         project_id: caller.project.id,
         now: now(),

@@ -170,6 +170,19 @@ impl StoreError {
         }
     }
 
+    /// Whether a text holds the character U+0000, which Postgres cannot keep.
+    #[must_use]
+    pub fn is_unfit_text(&self) -> bool {
+        let Self::Query {
+            source: sqlx::Error::Database(error),
+            ..
+        } = self
+        else {
+            return false;
+        };
+        error.code().as_deref() == Some(INVALID_TEXT)
+    }
+
     /// Whether the database is away, full or too busy: it may be there again later, and nothing is wrong with
     /// what was asked.
     #[must_use]
@@ -188,6 +201,9 @@ impl StoreError {
         }
     }
 }
+
+/// The code of Postgres for a text that is none: `character_not_in_repertoire`.
+const INVALID_TEXT: &str = "22021";
 
 /// Length of the codes of Postgres; those of SQLite are shorter.
 const SQLSTATE_LENGTH: usize = 5;
@@ -321,7 +337,9 @@ impl Store {
     /// [`StoreError::Query`] when it does not.
     pub async fn ping(&self) -> Result<(), StoreError> {
         let asked = sqlx::query("SELECT 1").execute(&self.readers).await;
-        asked.map(|_| ()).map_err(StoreError::query("read"))
+        asked
+            .map(|_| ())
+            .map_err(StoreError::query("ask for a sign of life"))
     }
 
     /// Waits for what is under way and closes the files or connections.

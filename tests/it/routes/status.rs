@@ -247,3 +247,21 @@ async fn the_version_is_checked_and_one_of_many_wins() {
     server.draft("y").await;
     assert_eq!(send(by_header).await.expect(200)["status"], "active");
 }
+
+each_store!(a_text_that_cannot_be_kept_is_refused_and_nothing_is_done);
+async fn a_text_that_cannot_be_kept_is_refused_and_nothing_is_done() {
+    let server = TestServer::start().await;
+    let draft = server.draft("x").await;
+    let step = json!({ "to": "active", "resourceVersion": 1, "comment": "a\u{0}b" });
+    let answer = server.post("/experiments/x/status", &step).await;
+    if crate::support::store::address().is_some() {
+        let problem = answer.problem(400, "invalid");
+        assert!(
+            problem["detail"].as_str().expect("text").contains("U+0000"),
+            "{problem}"
+        );
+        assert_eq!(server.get("/experiments/x").await.expect(200), draft);
+    } else {
+        answer.expect(200);
+    }
+}

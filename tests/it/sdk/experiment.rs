@@ -63,13 +63,13 @@ async fn seeded(server: &TestServer, deployment: &world::Deployment) {
 
 fn user(n: usize) -> Value {
     let mut properties = Map::new();
-    if n % 3 != 0 {
+    if !n.is_multiple_of(3) {
         properties.insert("plan".to_owned(), ["pro", "prime", "free"][n % 7 % 3].into());
     }
-    if n % 4 != 0 {
+    if !n.is_multiple_of(4) {
         properties.insert("age".to_owned(), (1 + n % 80).into());
     }
-    if n % 5 == 0 {
+    if n.is_multiple_of(5) {
         properties.insert("email".to_owned(), format!("{n}@example.com").into());
     }
     let mut user = json!({"user_properties": properties});

@@ -119,6 +119,28 @@ async fn the_python_provider_is_answered() {
 }
 
 #[tokio::test]
+async fn a_provider_that_asks_too_often_holds_back_as_it_is_told() {
+    let server = TestServer::start_with(|options| options.assign_per_second = 1).await;
+    let deployment = world::deployment(&server, "backend", "server").await;
+    world::flag(&server, &deployment, "switch", json!({})).await;
+    let question =
+        json!({"type": "Boolean", "flag": "switch", "fallback": false, "context": {"targetingKey": "u1"}});
+    let told = json!({"baseUrl": server.base, "key": deployment.key, "questions": vec![question; 40]});
+    let Some(answers) = run("ofrep_server.cjs", vec![told.to_string()]).await else {
+        return;
+    };
+    let answers = answers.as_array().expect("answers");
+    assert_eq!(answers[0]["value"], true);
+    let said = |words: &str| {
+        answers
+            .iter()
+            .any(|a| a["errorMessage"].as_str().is_some_and(|m| m.contains(words)))
+    };
+    assert!(said("rate limit exceeded, try again after"), "{answers:#?}");
+    assert!(said("paused due to TooManyRequests"), "{answers:#?}");
+}
+
+#[tokio::test]
 async fn the_web_provider_sees_each_change_of_its_context_and_of_the_configuration() {
     let (server, _) = seeded().await;
     let web = world::deployment(&server, "web", "client").await;

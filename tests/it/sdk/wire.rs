@@ -84,6 +84,27 @@ async fn amplitudes_events_are_taken_in_every_form_and_refused_in_theirs() {
 }
 
 #[tokio::test]
+async fn too_many_events_are_refused_in_amplitudes_form() {
+    let server = TestServer::start_with(|options| options.track_per_second = 1).await;
+    let deployment = world::deployment(&server, "backend", "server").await;
+    let event = json!({"event_type": "view", "user_id": "u1"});
+    let body = json!({"api_key": deployment.key, "events": [event, event]}).to_string();
+    let all = (0..20).map(|_| events(&server, "/2/httpapi", body.clone().into_bytes(), PLAIN));
+    let answers = futures_util::future::join_all(all).await;
+    let refused = answers
+        .into_iter()
+        .find(|answer| answer.status == 429)
+        .expect("one of them");
+    assert_eq!(refused.header("retry-after"), "1");
+    let refused = refused.expect(429);
+    // What is named is kept by the clients and sent later; the rest they would send at once.
+    assert_eq!(
+        (&refused["code"], &refused["throttled_events"]),
+        (&json!(429), &json!([0, 1]))
+    );
+}
+
+#[tokio::test]
 async fn remote_evaluation_takes_the_user_wherever_it_is() {
     let server = TestServer::start().await;
     let deployment = world::deployment(&server, "backend", "server").await;
