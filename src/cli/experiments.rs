@@ -1,5 +1,6 @@
 //! `splitdeck experiments`: list, read, create, and move through the lifecycle.
 
+use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::PathBuf;
 
@@ -7,8 +8,10 @@ use crate::api::experiments::{
     ApplyWinner, ChangeStatus, CopyTo, CreateExperiment, ExperimentList, HistoryQuery, WinnerApplied,
 };
 use crate::api::flags::Convert;
+use crate::api::problem::Code;
 use crate::client::Client;
-use crate::domain::{Condition, EndedReason, Experiment, Filter, Key, Metric, Status};
+use crate::cockpit::wiring::{self, Way, Wiring};
+use crate::domain::{Condition, Deployment, EndedReason, Experiment, Filter, Key, Metric, Status};
 
 use super::CliError;
 use super::output::{Align, Table, print, print_json, say};
@@ -38,6 +41,17 @@ enum Command {
     Show {
         /// Its key or UUID
         key: String,
+    },
+    /// Snippets that ask for the variant of an experiment (or flag) and attach the attribution to events
+    Wiring {
+        /// Key or UUID of the experiment, or key of a flag without one
+        key: String,
+        /// curl, js-server, js-web, python, go, amplitude-node or amplitude-python; with --json all of them
+        #[arg(long = "for", value_name = "WAY", default_value = "curl", value_parser = way)]
+        way: Way,
+        /// Name of the deployment whose key stands in it; one that sees the experiment where it is missing
+        #[arg(long, value_name = "NAME")]
+        deployment: Option<String>,
     },
     /// Create a draft
     Create {
@@ -134,6 +148,58 @@ fn ended_reason(text: &str) -> Result<EndedReason, String> {
         .map_err(|_| "allowed are success, tech_issue, no_longer_needed, no_stat_sig, other".to_owned())
 }
 
+fn way(text: &str) -> Result<Way, String> {
+    let found = Way::ALL.into_iter().find(|way| way.as_str() == text);
+    found.ok_or_else(|| {
+        let all: Vec<&str> = Way::ALL.iter().map(|way| way.as_str()).collect();
+        format!("allowed are {}", all.join(", "))
+    })
+}
+
+/// A snippet, ready to run; as JSON all of them.
+async fn wiring(
+    client: &Client,
+    key: &str,
+    way: Way,
+    deployment: Option<&str>,
+    json: bool,
+) -> Result<(), CliError> {
+    let deployments = client.deployments().await?.deployments;
+    let chosen = |named: &[uuid::Uuid]| -> Result<Option<&Deployment>, CliError> {
+        let usable = wiring::usable(&deployments, named);
+        match deployment {
+            None => Ok(usable.first().copied()),
+            Some(name) => {
+                let found = usable.iter().find(|d| d.name.eq_ignore_ascii_case(name)).copied();
+                found.map(Some).ok_or_else(|| {
+                    let names: Vec<&str> = usable.iter().map(|d| d.name.as_str()).collect();
+                    CliError::Usage(format!(
+                        "no deployment \"{name}\" whose key is taken; there are: {}",
+                        names.join(", ")
+                    ))
+                })
+            }
+        }
+    };
+    let wiring = match client.experiment(key).await {
+        Ok(experiment) => Wiring::of_experiment(client.base(), &experiment, chosen(&experiment.deployments)?),
+        Err(error) if error.code() == Some(Code::NotFound) => match client.flag(key).await {
+            Ok(row) => Wiring::of_flag(client.base(), &row.flag, chosen(&row.flag.deployments)?),
+            // What was asked for first is what is missing.
+            Err(_) => return Err(error.into()),
+        },
+        Err(error) => return Err(error.into()),
+    };
+    if !json {
+        return print(&wiring.snippet(way));
+    }
+    let all: BTreeMap<&str, String> = Way::ALL
+        .into_iter()
+        .map(|way| (way.as_str(), wiring.snippet(way)))
+        .collect();
+    print_json(&all)
+}
+
 /// Runs `splitdeck experiments`.
 ///
 /// # Errors
@@ -165,6 +231,9 @@ pub fn run(args: Args) -> Result<(), CliError> {
                 } else {
                     print(&show_text(&experiment))
                 };
+            }
+            Command::Wiring { key, way, deployment } => {
+                return wiring(&client, &key, way, deployment.as_deref(), json).await;
             }
             Command::Create { .. } => client.create_experiment(&create.unwrap_or_default()).await?,
             Command::Activate(step) => {

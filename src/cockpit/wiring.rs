@@ -1,6 +1,9 @@
 //! Snippets that ask for a variant and attach the attribution to events: for an experiment or a flag, with its
 //! real address and keys. Shared by the cockpit and `splitdeck experiments wiring`.
 
+use uuid::Uuid;
+
+use crate::api::deployments::DeploymentRow;
 use crate::domain::{AssignmentMode, Deployment, DeploymentKind, Experiment, Flag, Variant};
 
 /// The environment variable that snippets read a server's key from.
@@ -446,6 +449,19 @@ impl Wiring {
              urllib.request.urlopen(request).close()\n"
         )
     }
+}
+
+/// The deployments whose key can stand in a snippet: those that are named first, and of them those of clients,
+/// whose key everybody may read; revoked ones not at all.
+#[must_use]
+pub fn usable<'a>(rows: &'a [DeploymentRow], named: &[Uuid]) -> Vec<&'a Deployment> {
+    let mut usable: Vec<&Deployment> = rows
+        .iter()
+        .map(|row| &row.deployment)
+        .filter(|d| d.revoked_at.is_none())
+        .collect();
+    usable.sort_by_key(|d| (!named.contains(&d.id), d.kind == DeploymentKind::Server));
+    usable
 }
 
 /// The key, where everybody may read it.

@@ -14,8 +14,8 @@ use crate::cockpit::ports::{Failure, FailureKind, Loaded, Request, Service, Slot
 use crate::cockpit::state::overlay::{ExplainPanel, Overlay, Palette, WiringPanel};
 use crate::cockpit::state::text::TextField;
 use crate::cockpit::state::{ExperimentDetail, Level, Screen, State, Tab};
-use crate::cockpit::wiring::{Way, Wiring};
-use crate::domain::{Deployment, DeploymentKind, ExplainStep, Status, User};
+use crate::cockpit::wiring::{Way, Wiring, usable};
+use crate::domain::{Deployment, ExplainStep, Status, User};
 
 /// One line of the palette.
 #[derive(Debug, Clone, Copy, Eq, PartialEq)]
@@ -176,14 +176,7 @@ pub fn wiring_deployments(state: &State) -> Vec<&Deployment> {
         (None, Some(experiment)) => &experiment.deployments,
         (None, None) => &[],
     };
-    let rows = state.objects.deployments.all().iter();
-    let mut usable: Vec<&Deployment> = rows
-        .map(|row| &row.deployment)
-        .filter(|d| d.revoked_at.is_none())
-        .collect();
-    // A browser's key can be shown, a server's cannot.
-    usable.sort_by_key(|d| (!named.contains(&d.id), d.kind == DeploymentKind::Server));
-    usable
+    usable(state.objects.deployments.all(), named)
 }
 
 /// The snippet that is shown; none before it is known what it is about.

@@ -2,7 +2,9 @@
 
 mod demo;
 mod editing;
+mod import;
 mod life;
 mod preferences;
+mod objects;
 mod server;
 mod terminal;

@@ -113,6 +113,35 @@ fn stale_data_is_faded_and_the_header_is_not() {
 }
 
 #[test]
+fn what_an_import_and_a_flag_do_has_a_colour_beside_its_sign() {
+    let theme = theme();
+    let buffer = world("import_review").buffer(120, 40, &theme);
+    assert!(has(cell(&buffer, "+ added"), theme.ok));
+    assert!(has(cell(&buffer, "~ changed"), theme.warn));
+    assert!(has(cell(&buffer, "! already exposed"), theme.warn));
+    assert!(has(cell(&buffer, "◆ control"), theme.arm(0)));
+    let buffer = world("import_apply").buffer(120, 40, &theme);
+    assert!(
+        has(cell(&buffer, "‹ Not yet ›"), theme.selection),
+        "the focus is on what changes nothing"
+    );
+    let buffer = world("import_running").buffer(120, 40, &theme);
+    assert!(has(cell(&buffer, "█"), theme.accent));
+    let buffer = world("flags").buffer(120, 40, &theme);
+    assert!(has(cell(&buffer, "✕ old-banner"), theme.dim));
+    let mut draft = world("flag_draft");
+    draft.keys(&["k"]);
+    let buffer = draft.buffer(120, 40, &theme);
+    assert!(has(cell(&buffer, "~ 12.50 % → 50.00 %"), theme.dirty));
+    let buffer = world("flag_both_changed").buffer(120, 40, &theme);
+    assert!(has(cell(&buffer, "▲ rollout changed"), theme.warn));
+    let buffer = world("deployments").buffer(120, 40, &theme);
+    assert!(has(cell(&buffer, "revoked 3 d ago"), theme.danger));
+    let buffer = world("deployment_key").buffer(120, 40, &theme);
+    assert!(has(cell(&buffer, "This key is shown only now"), theme.warn));
+}
+
+#[test]
 fn without_colours_the_selection_and_the_focus_can_still_be_seen() {
     struct Tty;
     impl termprofile::IsTerminal for Tty {

@@ -10,6 +10,7 @@ mod local;
 mod ofrep;
 mod openpanel;
 mod wire;
+mod wiring;
 mod world;
 
 use std::path::{Path, PathBuf};
