@@ -348,3 +348,51 @@ async fn on_call_it_takes_less_than_ten_keys_to_resume_from_the_evidence() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_winner_is_applied_from_the_results() {
+    let server = server_with_clickhouse().await;
+    let body = json!({ "name": "Checkout", "key": "checkout", "primaryMetric": { "event": "buy" } });
+    let draft = server.post("/experiments", &body).await.expect(201);
+    let live = server.to(&draft, "active").await;
+    let now = jiff::Timestamp::now();
+    let seen = (now - jiff::SignedDuration::from_secs(60)).to_string();
+    for (variant, buyers) in [("control", 20), ("treatment", 120)] {
+        let mut events = Vec::new();
+        for n in 0..500 {
+            let who = format!("{variant}-{n}");
+            events.push(exposure(&live, &who, variant, &seen));
+            if n < buyers {
+                events.push(json!({ "name": "buy", "profileId": who, "timestamp": now.to_string() }));
+            }
+        }
+        server.post("/track", &json!(events)).await.expect(200);
+    }
+    drained(&server).await;
+    let state = state_dir();
+    let mut pty = open(&server, EDITOR, state.path(), &["--experiment", "checkout"]);
+    at_the_keyboard(move || {
+        pty.wait_for_text("hypothesis");
+        pty.send("5");
+        pty.wait_for_text("winner ● treatment");
+        pty.send("W");
+        pty.wait_for_text("The flag checkout is switched on and serves treatment to 100 %");
+        confirm(&mut pty, "Apply winner");
+        pty.wait_for_text("checkout is completed");
+        pty.send("\x03");
+        pty.ended();
+    })
+    .await;
+    let live = server.get("/experiments/checkout").await.expect(200);
+    assert_eq!(
+        (&live["status"], &live["winningVariant"]),
+        (&json!("completed"), &json!("treatment"))
+    );
+    let history = server.get("/experiments/checkout/history").await.expect(200);
+    let told = history["entries"].as_array().expect("entries");
+    assert!(
+        told.iter()
+            .any(|e| e["action"] == "experiment.apply_winner" && e["actor"] == "editor"),
+        "{history}"
+    );
+}
