@@ -4,7 +4,7 @@ mod demo;
 mod editing;
 mod import;
 mod life;
-mod preferences;
 mod objects;
+mod preferences;
 mod server;
 mod terminal;
