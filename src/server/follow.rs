@@ -5,8 +5,8 @@
 //! is recorded in the feed; memory is changed after the commit and before the next writer.
 //!
 //! [`Registry::follow`] does the same without a change of its own, for what other servers write to a shared
-//! store. **A new kind of object** gets a variant of [`Kind`], an arm in [`Registry::apply`] that reads the
-//! object and puts it into the next snapshot, and a line in [`Loaded::read`] for the start.
+//! store. **A new kind of object** gets a variant of [`Kind`], an arm in `Registry::apply` that reads the
+//! object and puts it into the next snapshot, and a line in `Loaded::read` for the start.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;

@@ -19,7 +19,7 @@
 //! Theirs are joined as OR of ANDs and cannot be negated; missing values match only what names `(none)`, or a
 //! negation. `contains` ignores case there, so texts are compared by escaped regular expressions; `greater`
 //! and the like compare as text what is no number, so a regular expression demands one. A value may lie in
-//! several places ([`places`]): the first that holds one counts.
+//! several places (`places`): the first that holds one counts.
 //!
 //! What cannot be said is refused ([`export`]), never approximated. What remains is about data, not about
 //! configuration, and stands in `docs/sdks.md`: lists and objects as values, `true` in upper case, and that

@@ -38,7 +38,7 @@ fn short(number: usize) -> u32 {
 }
 
 impl Ids {
-    /// Appends an id of at most [`BLOCK`] bytes.
+    /// Appends an id of at most `BLOCK` bytes.
     pub fn push(&mut self, id: &str) {
         let room = self.blocks.last().map_or(0, |block| BLOCK - block.len());
         if room < id.len() || self.blocks.is_empty() {
