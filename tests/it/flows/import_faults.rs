@@ -43,7 +43,7 @@ async fn serve(dir: &Path) -> Serving {
         .env("SPLITDECK_TOKEN", TOKEN)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
+        .stderr(Stdio::inherit())
         .kill_on_drop(true);
     if let Some(store) = address() {
         command.args(["--store", &store]);
