@@ -59,6 +59,8 @@ pub enum Purpose {
     CreateToken,
     /// A token is not taken any more.
     RevokeToken(Box<TokenRow>),
+    /// The saved summary of an experiment is replaced.
+    WriteInsight(Arc<Experiment>),
     /// A staged import comes in force.
     ApplyImport(Box<Import>),
     /// An import is taken back.

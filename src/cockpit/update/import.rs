@@ -593,8 +593,8 @@ pub fn failed(state: &mut State, failure: &Failure, now: Timestamp) {
             failure.message
         ),
         (FailureKind::Lost, Some(_), _) => format!(
-            "Not known whether the last chunk landed: {}. Going on is harmless: a chunk that landed is not \
-             applied again.",
+            "Not known whether the last chunk landed; going on is harmless, a chunk that landed is not applied \
+             again. {}",
             failure.message
         ),
         _ => failure.message.clone(),
@@ -619,6 +619,8 @@ pub fn adopt(state: &mut State) {
         && let Some(newer) = imports.iter().find(|i| i.id == known.id)
     {
         **known = newer.clone();
+        // What was not known is known now: the server says how far it is.
+        panel.error = None;
     }
 }
 

@@ -521,7 +521,7 @@ fn run(state: &mut State, command: Command, now: Timestamp, effects: &mut Vec<Ef
         | Command::FlagMine
         | Command::FlagTheirs => flag::command(state, command, now),
         Command::FlagAddOverride | Command::FlagDropOverride => flag::overrides(state, command, now),
-        Command::Regenerate => overlays::regenerate(state, now, effects),
+        Command::Regenerate => overlays::regenerate(state, now),
         Command::Import => import::open(state, now, effects),
         Command::Imports => import::open_list(state, now, effects),
         Command::ImportComplete

@@ -11,6 +11,7 @@ use crate::cockpit::edit::Side;
 use crate::cockpit::effect::Effect;
 use crate::cockpit::keymap::{COMMANDS, Command};
 use crate::cockpit::ports::{Failure, FailureKind, Loaded, Request, Service, Slot};
+use crate::cockpit::state::form::Purpose;
 use crate::cockpit::state::overlay::{ExplainPanel, Overlay, Palette, WiringPanel};
 use crate::cockpit::state::text::TextField;
 use crate::cockpit::state::{ExperimentDetail, Level, Screen, State, Tab};
@@ -220,22 +221,12 @@ pub fn keep_secret(state: &mut State, now: Timestamp) -> bool {
     true
 }
 
-/// `R` on the Insights tab: the summary is written anew and saved.
-pub fn regenerate(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
-    let id = state
-        .detail()
-        .filter(|d| d.tab == Tab::Insights)
-        .and_then(ExperimentDetail::id);
-    let Some(id) = id else {
-        notify(state, Level::Info, "There is no experiment here yet", now);
-        return;
-    };
-    match guard::write(state, Request::WriteInsight { id }, now) {
-        Ok(effect) => {
-            effects.push(effect);
-            notify(state, Level::Info, "Writing the summary anew …", now);
-        }
-        Err(why) => notify(state, Level::Warn, why, now),
+/// `R` on the Insights tab: asks whether the summary is to be written anew.
+pub fn regenerate(state: &mut State, now: Timestamp) {
+    let open = state.detail().filter(|d| d.tab == Tab::Insights);
+    match open.and_then(|d| d.config()).map(std::sync::Arc::clone) {
+        Some(experiment) => super::form::open(state, Purpose::WriteInsight(experiment), now),
+        None => notify(state, Level::Info, "There is no experiment here yet", now),
     }
 }
 

@@ -12,6 +12,8 @@ use splitdeck::cockpit::edit::{Attr, Cell, Draft};
 use splitdeck::cockpit::ports::{Answer, Failure, FailureKind, Request, Service};
 use splitdeck::cockpit::state::ask::{Ask, AskField};
 use splitdeck::cockpit::state::editor::Found;
+use splitdeck::cockpit::state::form::Focus;
+use splitdeck::cockpit::state::import::Focus::Check;
 use splitdeck::cockpit::state::overlay::Field;
 use splitdeck::cockpit::state::{Overlay, Settings, Tab};
 use splitdeck::cockpit::update::{self, next_deadline};
@@ -225,6 +227,17 @@ fn act(world: &mut World, action: Action) {
                 && world.now >= dialog.armed_at()
                 && matches!(&action, Action::Key(key) if *key == "enter".parse().expect("a key"))
         }
+        Some(Overlay::Form(form)) => {
+            form.focus == Focus::Confirm
+                && world.now >= form.armed_at()
+                && matches!(&action, Action::Key(key) if *key == "enter".parse().expect("a key"))
+        }
+        // Asking for the dry run puts nothing in force; the chunks of a run follow from its dialog.
+        Some(Overlay::Import(panel)) => match &action {
+            Action::Key(key) => panel.focus == Check && *key == "enter".parse().expect("a key"),
+            Action::Reply(_) => panel.run.is_some(),
+            _ => false,
+        },
         _ => confirmed.is_some(),
     };
     let esc = matches!(&action, Action::Key(key) if *key == "esc".parse().expect("a key"));

@@ -245,6 +245,7 @@ pub fn lines(state: &State, purpose: &Purpose) -> Vec<Line> {
             ]
         }
         Purpose::DropFlagOverride(..)
+        | Purpose::WriteInsight(_)
         | Purpose::RevokeToken(_)
         | Purpose::ApplyImport(_)
         | Purpose::UndoImport(_)

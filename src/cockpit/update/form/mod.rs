@@ -184,6 +184,14 @@ fn send(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
         Purpose::ApplyImport(_) | Purpose::UndoImport(_) | Purpose::ForgetImport(_) => {
             import::confirmed(state, now, effects)
         }
+        Purpose::WriteInsight(experiment) => {
+            let request = Request::WriteInsight { id: experiment.id };
+            guard::write(state, request, now).map(|effect| {
+                effects.push(effect);
+                state.overlays.pop();
+                notify(state, Level::Info, "Writing the summary anew …", now);
+            })
+        }
         _ => match request::change(state, form, now) {
             Ok(Some(change)) => guard::write(state, Request::Change(Box::new(change)), now).map(|effect| {
                 if let Some(Overlay::Form(form)) = state.overlays.last_mut() {

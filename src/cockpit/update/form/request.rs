@@ -200,6 +200,7 @@ pub fn change(state: &State, form: &Form, now: Timestamp) -> Result<Option<Chang
         Purpose::FlagPart(..)
         | Purpose::FlagVariant(..)
         | Purpose::FlagRule(..)
+        | Purpose::WriteInsight(_)
         | Purpose::ApplyImport(_)
         | Purpose::UndoImport(_)
         | Purpose::ForgetImport(_) => return Ok(None),

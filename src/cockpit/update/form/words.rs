@@ -68,6 +68,9 @@ pub fn titles(purpose: &Purpose) -> (String, &'static str, &'static str) {
             "Keep it",
             "Undo",
         ),
+        Purpose::WriteInsight(experiment) => {
+            (format!("Summary of {}", experiment.key), "Leave it", "Write anew")
+        }
         Purpose::ForgetImport(_) => ("Forget the staged import".to_owned(), "Keep it", "Forget"),
     }
 }
@@ -98,6 +101,7 @@ pub fn done(purpose: &Purpose) -> String {
         Purpose::FlagPart(..)
         | Purpose::FlagVariant(..)
         | Purpose::FlagRule(..)
+        | Purpose::WriteInsight(_)
         | Purpose::ApplyImport(_)
         | Purpose::UndoImport(_)
         | Purpose::ForgetImport(_) => String::new(),
@@ -218,6 +222,9 @@ pub fn effects(state: &State, form: &Form) -> Vec<String> {
                 _ => "It leaves the list; what is in force stays.".to_owned(),
             },
             "The ids have to be sent again.".to_owned(),
+        ],
+        Purpose::WriteInsight(_) => vec![
+            "It is written by rules from the numbers of now, and saved in the place of the one before.".to_owned(),
         ],
         Purpose::FlagPart(..) | Purpose::RenameDeployment(_) => Vec::new(),
     }
