@@ -163,10 +163,12 @@ pub fn results(experiment: &Experiment, counts: &[(u64, u64)]) -> Results {
     let posteriors = stats::posterior::compare(&arms, experiment.prior).expect("a comparison");
     let total: u64 = counts.iter().map(|(n, _)| n).sum();
     let weight: f64 = experiment.variants.iter().map(|v| v.traffic_pct.fraction()).sum();
+    let equal = 1.0 / experiment.variants.len() as f64;
+    let share = |fraction: f64| if weight > 0.0 { fraction / weight } else { equal };
     let weights: Vec<f64> = experiment
         .variants
         .iter()
-        .map(|v| v.traffic_pct.fraction() / weight)
+        .map(|v| share(v.traffic_pct.fraction()))
         .collect();
     let test = stats::srm::test(&[stats::srm::Cohort {
         counts: counts.iter().map(|(n, _)| *n).collect(),
@@ -590,7 +592,11 @@ pub fn answer(request: &Request, role: Role, protected: bool) -> Result<Answer, 
                 ONBOARDING => &[(110, 11), (101, 12)],
                 _ => &[(0, 0), (0, 0)],
             };
-            let mut results = results(experiment, counts);
+            // An experiment that was changed meanwhile may have more variants: nobody has seen those yet.
+            let counts: Vec<_> = (0..experiment.variants.len())
+                .map(|at| counts.get(at).copied().unwrap_or_default())
+                .collect();
+            let mut results = results(experiment, &counts);
             results.query = (**query).clone();
             Answer::Results(Box::new(results))
         }
