@@ -518,7 +518,7 @@ mod tests {
     fn keys_are_rebound_by_name() {
         let list = [Context::List, Context::Rows, Context::Global, Context::Always];
         let key = |text: &str| text.parse::<Key>().expect("a key");
-        let (keymap, problems) = rebind("help", &["f2", "F"]);
+        let (keymap, problems) = rebind("help", &["f2", "Z"]);
         assert_eq!(problems, []);
         assert_eq!(keymap.command(&list, key("f2")), Some(Command::Help));
         assert_eq!(keymap.command(&list, key("?")), None);
