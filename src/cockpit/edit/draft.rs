@@ -13,7 +13,7 @@ use super::cell::Cell;
 use super::merge::{Both, merge};
 use super::path::{self, Path, renumber};
 use crate::cockpit::state::Tab;
-use crate::domain::{Experiment, FieldError};
+use crate::domain::{Experiment, FieldError, Key};
 
 /// The most states that undo goes back to.
 const MOST_UNDO: usize = 200;
@@ -53,7 +53,7 @@ impl StoredDraft {
     /// How many changes it holds.
     #[must_use]
     pub fn count(&self) -> usize {
-        path::changes(&self.base, &self.mine).len() + self.texts.len()
+        path::changes(&self.base, &self.mine).len() + chosen(&self.base, &self.mine) + self.texts.len()
     }
 }
 
@@ -197,7 +197,7 @@ impl Draft {
     /// How many unsaved changes there are.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.changes().len() + self.unread.len()
+        self.changes().len() + chosen(&self.base, &self.mine) + self.unread.len()
     }
 
     /// Whether nothing is unsaved.
@@ -440,6 +440,13 @@ impl Draft {
     }
 }
 
+/// What a person has chosen of a new experiment that can never be changed again: its mode, and a key that is
+/// not the one made from the name.
+fn chosen(base: &Experiment, mine: &Experiment) -> usize {
+    let own_key = mine.key != base.key && Key::slug(&mine.name).as_ref() != Some(&mine.key);
+    usize::from(own_key) + usize::from(mine.assignment_mode != base.assignment_mode)
+}
+
 /// Whether the thing that a field belongs to is still there.
 fn exists(cell: &Cell, e: &Experiment) -> bool {
     match cell {
@@ -548,6 +555,14 @@ mod tests {
         let paths: Vec<Path> = draft.changes().into_iter().map(|(path, ..)| path).collect();
         assert_eq!(paths, [Path::Description]);
         assert_eq!(draft.base.resource_version, 2);
+    }
+
+    #[test]
+    fn what_is_chosen_once_for_ever_counts_too() {
+        let mut draft = Draft::new(base(), now());
+        draft.enter(&Cell::Mode, "session", now());
+        draft.enter(&Cell::NewKey, "mine", now());
+        assert_eq!(draft.count(), 2);
     }
 
     #[test]
