@@ -130,6 +130,9 @@ pub struct Import {
     /// Left alone by the undo.
     #[serde(default)]
     pub kept: u64,
+    /// Since when it cannot be undone any more: what its ids had before was kept for as long as the server is told to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expired_at: Option<Timestamp>,
     /// Who staged it.
     pub actor: String,
     /// When it was staged.

@@ -34,6 +34,8 @@ pub enum Code {
     IdempotencyConflict,
     /// SDKs cannot evaluate it by themselves as the server does; `errors` says why.
     NotExportable,
+    /// It was applied too long ago to be undone.
+    ImportExpired,
     /// The data of this moment do not name the winner that was to be applied.
     WinnerNotReady,
     /// Nobody would administer a project any more.
@@ -74,6 +76,7 @@ impl Code {
             | Self::WinnerNotReady
             | Self::LastAdmin => 409,
             Self::RateLimited => 429,
+            Self::ImportExpired => 410,
             Self::TooLarge => 413,
             Self::Internal => 500,
             Self::SpoolFull | Self::WarehouseUnavailable | Self::StoreUnavailable | Self::ShuttingDown => 503,
@@ -96,6 +99,7 @@ impl Code {
             Self::BadTransition => "Not possible in this status",
             Self::IdempotencyConflict => "Key of another request",
             Self::NotExportable => "Not for local evaluation",
+            Self::ImportExpired => "Too late to undo",
             Self::WinnerNotReady => "No winner to apply",
             Self::LastAdmin => "Last administrator",
             Self::RateLimited => "Too many requests",

@@ -15,8 +15,11 @@ use super::remote::Remote;
 /// Nothing is recorded by asking.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Key or UUID of the experiment
+    /// Key or UUID of the experiment, or with --flag of the flag
     key: String,
+    /// Explain the own decision of a flag, as it is made while no experiment decides for it
+    #[arg(long)]
+    flag: bool,
     /// User id
     #[arg(long, value_name = "ID")]
     user: Option<String>,
@@ -66,7 +69,11 @@ pub fn run(args: Args) -> Result<(), CliError> {
         ));
     }
     args.remote.run(async |client| {
-        let explanation = client.explain(&args.key, &user).await?;
+        let explanation = if args.flag {
+            client.explain_flag(&args.key, &user).await?
+        } else {
+            client.explain(&args.key, &user).await?
+        };
         if args.json {
             print_json(&explanation)
         } else {
@@ -180,6 +187,14 @@ fn words(step: &ExplainStep) -> (&'static str, String) {
             } else {
                 format!("{status}: no decision is made")
             },
+        ),
+        ExplainStep::FlagEnabled => ("flag", "switched on: go on".to_owned()),
+        ExplainStep::FlagDisabled { archived } => (
+            "flag",
+            format!(
+                "{}: nobody gets it, whatever its overrides and rules say",
+                if *archived { "archived" } else { "switched off" }
+            ),
         ),
         ExplainStep::Override { subject: None, .. } => ("override", "no user id and no device id".to_owned()),
         ExplainStep::Override {
@@ -347,6 +362,9 @@ mod tests {
             },
             "steps": [
                 {"step": "status", "status": "active", "decides": true},
+                {"step": "flag_enabled"},
+                {"step": "flag_disabled", "archived": false},
+                {"step": "flag_disabled", "archived": true},
                 {"step": "override", "subject": "user:alice", "variant": "gone", "unknown": true},
                 {"step": "override", "subject": null, "variant": null},
                 {"step": "holdout", "hashed": "f:holdout/alice", "bucket": 7329, "threshold": 500, "heldOut": false},
@@ -372,6 +390,9 @@ mod tests {
             "blue (unallocated, cohort 2)\n\
              \n\
              status      active: go on\n\
+             flag        switched on: go on\n\
+             flag        switched off: nobody gets it, whatever its overrides and rules say\n\
+             flag        archived: nobody gets it, whatever its overrides and rules say\n\
              override    user:alice: gone, which is no variant any more: ignored\n\
              override    no user id and no device id\n\
              holdout     f:holdout/alice → bucket 7329, below 500 is held out: no\n\

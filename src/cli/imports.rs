@@ -11,11 +11,12 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::api::banners::group;
 use crate::api::imports::{ApplyChunks, CHUNK_IDS, Import, ImportState, StartImport};
-use crate::client::{Client, ClientError};
+use crate::client::{Client, ClientError, Owner};
 use crate::domain::{Key, OverrideSubject};
 
 use super::CliError;
 use super::output::{Table, plain, print, print_json};
+use super::overrides::owner;
 use super::remote::Remote;
 
 /// How much of a file is read at once.
@@ -31,7 +32,7 @@ The list is text: ids, one a line or with commas between them; blanks and double
 Nothing is in force before the difference was shown and confirmed. The ids are applied in chunks of 10,000;
 Ctrl-C stops after the chunk that is under way, and --resume goes on.")]
 pub struct Args {
-    /// Key or UUID of the experiment
+    /// Key or UUID of the experiment, or with --flag of the flag
     key: String,
     /// File with the ids, `-` for standard input
     #[arg(value_name = "FILE", required_unless_present_any = ["resume", "undo"])]
@@ -81,7 +82,7 @@ impl From<Subject> for OverrideSubject {
 ///
 /// # Errors
 /// See [`CliError`].
-pub fn run(args: &Args, remote: &Remote, json: bool) -> Result<(), CliError> {
+pub fn run(args: &Args, flag: bool, remote: &Remote, json: bool) -> Result<(), CliError> {
     let from_stdin = args.file.as_deref().is_some_and(is_stdin);
     if !args.yes && !args.dry_run {
         if json {
@@ -96,22 +97,37 @@ pub fn run(args: &Args, remote: &Remote, json: bool) -> Result<(), CliError> {
         }
     }
     remote.run(async |client| {
+        let to = To { client, flag, args };
         let done = match (&args.resume, &args.undo) {
             (Some(import), _) => {
-                let import = client.import(&args.key, import).await?;
-                go_on(&client, args, import, Way::Apply, json).await?
+                let import = to.client.import(to.owner(), import).await?;
+                go_on(&to, import, Way::Apply, json).await?
             }
             (None, Some(import)) => {
-                let import = client.import(&args.key, import).await?;
-                go_on(&client, args, import, Way::Undo, json).await?
+                let import = to.client.import(to.owner(), import).await?;
+                go_on(&to, import, Way::Undo, json).await?
             }
             (None, None) => {
-                let import = upload(&client, args).await?;
-                go_on(&client, args, import, Way::Apply, json).await?
+                let import = upload(&to).await?;
+                go_on(&to, import, Way::Apply, json).await?
             }
         };
         if json { print_json(&done) } else { Ok(()) }
     })
+}
+
+/// Where an import goes, and how.
+struct To<'a> {
+    client: Client,
+    /// Whether the key is that of a flag.
+    flag: bool,
+    args: &'a Args,
+}
+
+impl To<'_> {
+    fn owner(&self) -> Owner<'_> {
+        owner(self.flag, &self.args.key)
+    }
 }
 
 fn usage(text: &str) -> CliError {
@@ -130,7 +146,8 @@ enum Way {
 }
 
 /// Sends the list.
-async fn upload(client: &Client, args: &Args) -> Result<Import, CliError> {
+async fn upload(to: &To<'_>) -> Result<Import, CliError> {
+    let args = to.args;
     let (Some(file), Some(variant)) = (&args.file, &args.variant) else {
         return Err(usage("name a file with the ids, and --variant"));
     };
@@ -168,8 +185,9 @@ async fn upload(client: &Client, args: &Args) -> Result<Import, CliError> {
         None => bar(0, "sending {bytes} {bytes_per_sec}"),
     };
     let key = args.idempotency_key.as_deref();
-    let staged = client
-        .start_import(&args.key, &query, key, pieces(open, bar.clone()))
+    let staged = to
+        .client
+        .start_import(to.owner(), &query, key, pieces(open, bar.clone()))
         .await;
     bar.finish_and_clear();
     Ok(staged?)
@@ -197,13 +215,8 @@ fn bar(length: u64, template: &str) -> ProgressBar {
 }
 
 /// Shows what an import does, asks, and does it.
-async fn go_on(
-    client: &Client,
-    args: &Args,
-    import: Import,
-    way: Way,
-    json: bool,
-) -> Result<Import, CliError> {
+async fn go_on(to: &To<'_>, import: Import, way: Way, json: bool) -> Result<Import, CliError> {
+    let args = to.args;
     if !json {
         print(&text(&import, way))?;
     }
@@ -217,10 +230,10 @@ async fn go_on(
     if !args.yes && !is_confirmed(question)? {
         return Err(CliError::Failed(format!(
             "nothing was done; {}",
-            how_to_go_on(args, &import, way)
+            how_to_go_on(to, &import, way)
         )));
     }
-    let import = chunk_by_chunk(client, args, import, way).await?;
+    let import = chunk_by_chunk(to, import, way).await?;
     if !json {
         print(&done_text(&import, way))?;
     }
@@ -238,12 +251,7 @@ fn is_confirmed(question: &str) -> Result<bool, CliError> {
 }
 
 /// One chunk a request, so that it can be stopped between them.
-async fn chunk_by_chunk(
-    client: &Client,
-    args: &Args,
-    mut import: Import,
-    way: Way,
-) -> Result<Import, CliError> {
+async fn chunk_by_chunk(to: &To<'_>, mut import: Import, way: Way) -> Result<Import, CliError> {
     let ids = |import: &Import| (u64::from(import.applied_chunks) * CHUNK_IDS as u64).min(import.unique);
     let bar = match way {
         Way::Apply => bar(
@@ -270,8 +278,8 @@ async fn chunk_by_chunk(
         let id = import.id.to_string();
         let call = async {
             match way {
-                Way::Apply => client.apply_import(&args.key, &id, one).await,
-                Way::Undo => client.undo_import(&args.key, &id, one).await,
+                Way::Apply => to.client.apply_import(to.owner(), &id, one).await,
+                Way::Undo => to.client.undo_import(to.owner(), &id, one).await,
             }
         };
         let mut call = std::pin::pin!(call);
@@ -281,20 +289,20 @@ async fn chunk_by_chunk(
                 _ = interrupts.recv() => {
                     if is_stopping {
                         bar.abandon();
-                        return Err(stopped(args, &import, way, "the chunk under way may still land"));
+                        return Err(stopped(to, &import, way, "the chunk under way may still land"));
                     }
                     is_stopping = true;
                     bar.set_message("stopping");
                 }
             }
         };
-        import = answer.map_err(|error| failed(args, &import, way, &error))?;
+        import = answer.map_err(|error| failed(to, &import, way, &error))?;
         bar.set_position(position(&import));
         match (way, import.state) {
             (Way::Apply, ImportState::Applied) | (Way::Undo, ImportState::Undone) => break,
             _ if is_stopping => {
                 bar.abandon();
-                return Err(stopped(args, &import, way, "stopped"));
+                return Err(stopped(to, &import, way, "stopped"));
             }
             _ => {}
         }
@@ -321,8 +329,13 @@ fn landed(import: &Import) -> String {
     )
 }
 
-fn how_to_go_on(args: &Args, import: &Import, way: Way) -> String {
-    let (key, id) = (plain(&args.key), import.id);
+fn how_to_go_on(to: &To<'_>, import: &Import, way: Way) -> String {
+    let (key, id) = (plain(&to.args.key), import.id);
+    let key = if to.flag {
+        format!("--flag {key}")
+    } else {
+        key.to_string()
+    };
     let (resume, undo) = (
         format!("`splitdeck overrides import {key} --resume {id}`"),
         format!("`splitdeck overrides import {key} --undo {id}`"),
@@ -334,22 +347,22 @@ fn how_to_go_on(args: &Args, import: &Import, way: Way) -> String {
     }
 }
 
-fn stopped(args: &Args, import: &Import, way: Way, how: &str) -> CliError {
+fn stopped(to: &To<'_>, import: &Import, way: Way, how: &str) -> CliError {
     CliError::Failed(format!(
         "{how}; {}; {}",
         landed(import),
-        how_to_go_on(args, import, way)
+        how_to_go_on(to, import, way)
     ))
 }
 
-fn failed(args: &Args, import: &Import, way: Way, error: &ClientError) -> CliError {
+fn failed(to: &To<'_>, import: &Import, way: Way, error: &ClientError) -> CliError {
     let known = if error.is_unreachable() {
         // The answer is lost, the chunk may not be.
         format!("when last heard of, {}", landed(import))
     } else {
         landed(import)
     };
-    CliError::Failed(format!("{error}; {known}; {}", how_to_go_on(args, import, way)))
+    CliError::Failed(format!("{error}; {known}; {}", how_to_go_on(to, import, way)))
 }
 
 fn text(import: &Import, way: Way) -> String {

@@ -9,7 +9,7 @@ use crate::api::banners::group;
 use crate::api::overrides::{
     DeleteOverride, ListOverrides, MAX_OVERRIDES_PER_REQUEST, OverridePage, OverridesSet, SetOverrides,
 };
-use crate::client::Client;
+use crate::client::{Client, Owner};
 use crate::domain::{Key, Override, OverrideSource, OverrideSubject};
 
 use super::CliError;
@@ -26,6 +26,9 @@ const PAGE: u32 = 1_000;
 pub struct Args {
     #[command(subcommand)]
     command: Command,
+    /// The key is that of a flag
+    #[arg(long, global = true)]
+    flag: bool,
     #[command(flatten)]
     remote: Remote,
     /// Print JSON
@@ -35,9 +38,9 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// The overrides of an experiment
+    /// The overrides of an experiment, or of a flag
     List {
-        /// Key or UUID of the experiment
+        /// Key or UUID of the experiment, or with --flag of the flag
         key: String,
         /// Only ids that contain this text
         #[arg(long, value_name = "TEXT")]
@@ -51,7 +54,7 @@ enum Command {
     },
     /// Force subjects into a variant; one that is forced already is changed
     Set {
-        /// Key or UUID of the experiment
+        /// Key or UUID of the experiment, or with --flag of the flag
         key: String,
         /// The variant
         #[arg(long, value_name = "VARIANT")]
@@ -69,7 +72,7 @@ enum Command {
     Import(imports::Args),
     /// Let subjects be decided like everybody again
     Delete {
-        /// Key or UUID of the experiment
+        /// Key or UUID of the experiment, or with --flag of the flag
         key: String,
         #[command(flatten)]
         ids: Ids,
@@ -93,6 +96,7 @@ struct Ids {
 pub fn run(args: Args) -> Result<(), CliError> {
     let Args {
         command,
+        flag,
         remote,
         json,
     } = args;
@@ -103,7 +107,8 @@ pub fn run(args: Args) -> Result<(), CliError> {
             limit,
             all,
         } => remote.run(async |client| {
-            let page = list(&client, &key, search, if all { u32::MAX } else { limit }).await?;
+            let most = if all { u32::MAX } else { limit };
+            let page = list(&client, owner(flag, &key), search, most).await?;
             if json {
                 print_json(&page)
             } else {
@@ -119,7 +124,7 @@ pub fn run(args: Args) -> Result<(), CliError> {
         } => {
             let batches = batches(ids, users_from.as_deref(), devices_from.as_deref())?;
             remote.run(async |client| {
-                let done = set(&client, &key, &variant, &batches).await?;
+                let done = set(&client, owner(flag, &key), &variant, &batches).await?;
                 if json {
                     print_json(&done)
                 } else {
@@ -127,14 +132,14 @@ pub fn run(args: Args) -> Result<(), CliError> {
                 }
             })
         }
-        Command::Import(args) => imports::run(&args, &remote, json),
+        Command::Import(args) => imports::run(&args, flag, &remote, json),
         Command::Delete { key, ids } => {
             let subjects = subjects(ids);
             if subjects.is_empty() {
                 return Err(nobody("--user or --device"));
             }
             remote.run(async |client| {
-                let deleted = delete(&client, &key, &subjects).await?;
+                let deleted = delete(&client, owner(flag, &key), &subjects).await?;
                 if json {
                     print_json(&deleted)
                 } else {
@@ -142,6 +147,15 @@ pub fn run(args: Args) -> Result<(), CliError> {
                 }
             })
         }
+    }
+}
+
+/// Whose overrides are meant.
+pub(super) fn owner(flag: bool, key: &str) -> Owner<'_> {
+    if flag {
+        Owner::Flag(key)
+    } else {
+        Owner::Experiment(key)
     }
 }
 
@@ -157,7 +171,7 @@ fn count(overrides: u64) -> String {
 /// The first `most` overrides, over as many pages as it takes.
 async fn list(
     client: &Client,
-    key: &str,
+    owner: Owner<'_>,
     search: Option<String>,
     most: u32,
 ) -> Result<OverridePage, CliError> {
@@ -170,7 +184,7 @@ async fn list(
     loop {
         let had = u32::try_from(all.len()).unwrap_or(u32::MAX);
         query.limit = Some(most.saturating_sub(had).min(PAGE));
-        let page = client.overrides(key, &query).await?;
+        let page = client.overrides(owner, &query).await?;
         all.extend(page.overrides);
         query.after.clone_from(&page.next_after);
         if page.next_after.is_none() || all.len() >= most as usize {
@@ -278,7 +292,12 @@ fn read_ids(file: &Path) -> Result<Vec<String>, CliError> {
 }
 
 /// Sets all, in as many requests as it takes.
-async fn set(client: &Client, key: &str, variant: &Key, batches: &[Batch]) -> Result<OverridesSet, CliError> {
+async fn set(
+    client: &Client,
+    owner: Owner<'_>,
+    variant: &Key,
+    batches: &[Batch],
+) -> Result<OverridesSet, CliError> {
     let total: usize = batches.iter().map(|batch| batch.ids.len()).sum();
     let mut sent = 0;
     let mut done = OverridesSet::default();
@@ -295,7 +314,7 @@ async fn set(client: &Client, key: &str, variant: &Key, batches: &[Batch]) -> Re
                 changed,
                 unchanged,
             } = client
-                .set_overrides(key, &body)
+                .set_overrides(owner, &body)
                 .await
                 .map_err(|error| match sent {
                     0 => CliError::from(error),
@@ -336,7 +355,7 @@ struct Deleted {
 
 async fn delete(
     client: &Client,
-    key: &str,
+    owner: Owner<'_>,
     subjects: &[(OverrideSubject, String)],
 ) -> Result<Deleted, CliError> {
     let mut deleted = 0;
@@ -346,7 +365,7 @@ async fn delete(
             subject_id: subject_id.clone(),
         };
         client
-            .delete_override(key, &query)
+            .delete_override(owner, &query)
             .await
             .map_err(|error| match deleted {
                 0 => CliError::from(error),

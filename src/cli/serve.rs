@@ -123,6 +123,10 @@ impl Plan {
         options.max_spool_bytes = file.max_spool_mib.saturating_mul(1 << 20);
         options.import_limits.ids = file.max_import_ids;
         options.import_limits.bytes = file.max_import_mib.saturating_mul(1 << 20);
+        options.undo_imports_for = match file.undo_imports_days {
+            0 => None,
+            days => Some(Duration::from_secs(u64::from(days) * 24 * 3600)),
+        };
         options.assignment_events = file.assignment_events;
         options.web_origins.clone_from(&file.web_origins);
         options.assign_per_second = file.assign_per_second;

@@ -1,4 +1,4 @@
-//! Bulk imports of overrides.
+//! Bulk imports of overrides, of experiments and of flags.
 
 use futures_util::Stream;
 use reqwest::{Body, Method};
@@ -7,7 +7,7 @@ use crate::api::imports::{
     ApplyChunks, IDEMPOTENCY_KEY, Import, ImportList, ImportRows, ListImportRows, StartImport,
 };
 
-use super::{Client, ClientError, JOB_TIMEOUT};
+use super::{Client, ClientError, JOB_TIMEOUT, Owner};
 
 impl Client {
     /// `POST /experiments/{idOrKey}/override-imports`: stages the ids of `body`, which is sent as it comes. With
@@ -17,7 +17,7 @@ impl Client {
     /// See [`ClientError`].
     pub async fn start_import<S, E>(
         &self,
-        id_or_key: &str,
+        owner: impl Into<Owner<'_>>,
         query: &StartImport,
         idempotency_key: Option<&str>,
         body: S,
@@ -26,7 +26,8 @@ impl Client {
         S: Stream<Item = Result<Vec<u8>, E>> + Send + 'static,
         E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
     {
-        let path = ["experiments", id_or_key, "override-imports"];
+        let [noun, id] = owner.into().segments();
+        let path = [noun, id, "override-imports"];
         let mut request = self.request(Method::POST, &path).query(query);
         if let Some(key) = idempotency_key {
             request = request.header(IDEMPOTENCY_KEY, key);
@@ -35,21 +36,23 @@ impl Client {
             .await
     }
 
-    /// `GET /experiments/{idOrKey}/override-imports`: the newest first.
+    /// `GET /experiments/{idOrKey}/override-imports`: the newest first. Here and below the same of a flag with
+    /// [`Owner::Flag`].
     ///
     /// # Errors
     /// See [`ClientError`].
-    pub async fn imports(&self, id_or_key: &str) -> Result<ImportList, ClientError> {
-        self.get(&["experiments", id_or_key, "override-imports"]).await
+    pub async fn imports(&self, owner: impl Into<Owner<'_>>) -> Result<ImportList, ClientError> {
+        let [noun, id] = owner.into().segments();
+        self.get(&[noun, id, "override-imports"]).await
     }
 
     /// `GET /experiments/{idOrKey}/override-imports/{import}`
     ///
     /// # Errors
     /// See [`ClientError`].
-    pub async fn import(&self, id_or_key: &str, import: &str) -> Result<Import, ClientError> {
-        self.get(&["experiments", id_or_key, "override-imports", import])
-            .await
+    pub async fn import(&self, owner: impl Into<Owner<'_>>, import: &str) -> Result<Import, ClientError> {
+        let [noun, id] = owner.into().segments();
+        self.get(&[noun, id, "override-imports", import]).await
     }
 
     /// `GET /experiments/{idOrKey}/override-imports/{import}/rows`: a page of its ids.
@@ -58,11 +61,12 @@ impl Client {
     /// See [`ClientError`].
     pub async fn import_rows(
         &self,
-        id_or_key: &str,
+        owner: impl Into<Owner<'_>>,
         import: &str,
         query: &ListImportRows,
     ) -> Result<ImportRows, ClientError> {
-        let path = ["experiments", id_or_key, "override-imports", import, "rows"];
+        let [noun, id] = owner.into().segments();
+        let path = [noun, id, "override-imports", import, "rows"];
         self.get_with(&path, query).await
     }
 
@@ -73,11 +77,12 @@ impl Client {
     /// See [`ClientError`].
     pub async fn apply_import(
         &self,
-        id_or_key: &str,
+        owner: impl Into<Owner<'_>>,
         import: &str,
         chunks: ApplyChunks,
     ) -> Result<Import, ClientError> {
-        let path = ["experiments", id_or_key, "override-imports", import, "apply"];
+        let [noun, id] = owner.into().segments();
+        let path = [noun, id, "override-imports", import, "apply"];
         self.post(&path, &chunks).await
     }
 
@@ -88,11 +93,12 @@ impl Client {
     /// See [`ClientError`].
     pub async fn undo_import(
         &self,
-        id_or_key: &str,
+        owner: impl Into<Owner<'_>>,
         import: &str,
         chunks: ApplyChunks,
     ) -> Result<Import, ClientError> {
-        let path = ["experiments", id_or_key, "override-imports", import, "undo"];
+        let [noun, id] = owner.into().segments();
+        let path = [noun, id, "override-imports", import, "undo"];
         self.post(&path, &chunks).await
     }
 
@@ -101,8 +107,9 @@ impl Client {
     ///
     /// # Errors
     /// See [`ClientError`].
-    pub async fn forget_import(&self, id_or_key: &str, import: &str) -> Result<(), ClientError> {
-        let path = ["experiments", id_or_key, "override-imports", import];
+    pub async fn forget_import(&self, owner: impl Into<Owner<'_>>, import: &str) -> Result<(), ClientError> {
+        let [noun, id] = owner.into().segments();
+        let path = [noun, id, "override-imports", import];
         let request = self.request(Method::DELETE, &path);
         self.send::<serde::de::IgnoredAny>(request).await.map(|_| ())
     }

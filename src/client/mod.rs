@@ -4,6 +4,7 @@ pub mod error;
 mod imports;
 mod insights;
 mod objects;
+mod overrides;
 
 use std::fmt;
 use std::sync::Once;
@@ -21,7 +22,6 @@ use crate::api::experiments::{
     SetRules, UpdateExperiment, WinnerApplied,
 };
 use crate::api::jobs::{Jobs, SrmGuardRun};
-use crate::api::overrides::{DeleteOverride, ListOverrides, OverridePage, OverridesSet, SetOverrides};
 use crate::api::problem::Problem;
 use crate::api::projects::PROJECT_HEADER;
 use crate::api::results::{Results, ResultsQuery};
@@ -30,6 +30,7 @@ use crate::api::track::{TrackEvent, Tracked};
 use crate::domain::{Experiment, User};
 
 pub use error::ClientError;
+pub use overrides::Owner;
 
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -356,46 +357,6 @@ impl Client {
     pub async fn set_rules(&self, id_or_key: &str, body: &SetRules) -> Result<Experiment, ClientError> {
         let path = ["experiments", id_or_key, "rules"];
         self.send(self.request(Method::PUT, &path).json(body)).await
-    }
-
-    /// `GET /experiments/{idOrKey}/overrides`
-    ///
-    /// # Errors
-    /// See [`ClientError`].
-    pub async fn overrides(
-        &self,
-        id_or_key: &str,
-        query: &ListOverrides,
-    ) -> Result<OverridePage, ClientError> {
-        self.get_with(&["experiments", id_or_key, "overrides"], query)
-            .await
-    }
-
-    /// `PUT /experiments/{idOrKey}/overrides`, at most
-    /// [`MAX_OVERRIDES_PER_REQUEST`](crate::api::overrides::MAX_OVERRIDES_PER_REQUEST) ids.
-    ///
-    /// # Errors
-    /// See [`ClientError`].
-    pub async fn set_overrides(
-        &self,
-        id_or_key: &str,
-        body: &SetOverrides,
-    ) -> Result<OverridesSet, ClientError> {
-        self.send(
-            self.request(Method::PUT, &["experiments", id_or_key, "overrides"])
-                .json(body),
-        )
-        .await
-    }
-
-    /// `DELETE /experiments/{idOrKey}/overrides`
-    ///
-    /// # Errors
-    /// See [`ClientError`].
-    pub async fn delete_override(&self, id_or_key: &str, query: &DeleteOverride) -> Result<(), ClientError> {
-        let path = ["experiments", id_or_key, "overrides"];
-        let request = self.request(Method::DELETE, &path).query(query);
-        self.send::<serde::de::IgnoredAny>(request).await.map(|_| ())
     }
 
     /// `GET /experiments/{idOrKey}/history`: a page of the audit log, newest first.

@@ -11,7 +11,6 @@ use crate::api::audit::AuditQuery;
 use crate::api::deployments::{CreateDeployment, DeploymentList, RevokeKey, RotateKey, UpdateDeployment};
 use crate::api::experiments::{CopyTo, DeleteExperiment, History, HistoryQuery, SetRules};
 use crate::api::flags::{Convert, Converted, CreateFlag, FlagList, FlagRow, ListFlags, UpdateFlag};
-use crate::api::overrides::{DeleteOverride, ListOverrides, OverridePage, OverridesSet, SetOverrides};
 use crate::api::projects::{
     CreateLab, CreateProject, CreateToken, LabList, Organization, ProjectList, ProjectRow, TokenList,
     TokenMade, UpdateLab, UpdateOrganization, UpdateProject,
@@ -29,7 +28,7 @@ impl Client {
         self.send(self.request(Method::PATCH, segments).json(body)).await
     }
 
-    async fn delete(&self, segments: &[&str], query: &impl Serialize) -> Result<(), ClientError> {
+    pub(super) async fn delete(&self, segments: &[&str], query: &impl Serialize) -> Result<(), ClientError> {
         let request = self.request(Method::DELETE, segments).query(query);
         self.send::<serde::de::IgnoredAny>(request).await.map(|_| ())
     }
@@ -104,43 +103,6 @@ impl Client {
     pub async fn set_flag_rules(&self, id_or_key: &str, body: &SetRules) -> Result<Flag, ClientError> {
         let path = ["flags", id_or_key, "rules"];
         self.send(self.request(Method::PUT, &path).json(body)).await
-    }
-
-    /// `GET /flags/{idOrKey}/overrides`
-    ///
-    /// # Errors
-    /// See [`ClientError`].
-    pub async fn flag_overrides(
-        &self,
-        id_or_key: &str,
-        query: &ListOverrides,
-    ) -> Result<OverridePage, ClientError> {
-        self.get_with(&["flags", id_or_key, "overrides"], query).await
-    }
-
-    /// `PUT /flags/{idOrKey}/overrides`
-    ///
-    /// # Errors
-    /// See [`ClientError`].
-    pub async fn set_flag_overrides(
-        &self,
-        id_or_key: &str,
-        body: &SetOverrides,
-    ) -> Result<OverridesSet, ClientError> {
-        let path = ["flags", id_or_key, "overrides"];
-        self.send(self.request(Method::PUT, &path).json(body)).await
-    }
-
-    /// `DELETE /flags/{idOrKey}/overrides`
-    ///
-    /// # Errors
-    /// See [`ClientError`].
-    pub async fn delete_flag_override(
-        &self,
-        id_or_key: &str,
-        query: &DeleteOverride,
-    ) -> Result<(), ClientError> {
-        self.delete(&["flags", id_or_key, "overrides"], query).await
     }
 
     /// `GET /flags/{idOrKey}/history`

@@ -54,6 +54,8 @@ pub struct ServerConfig {
     pub max_import_ids: u64,
     /// How much the list of one bulk import may hold, MiB; that much memory is needed for it.
     pub max_import_mib: u64,
+    /// How many days after it was applied a bulk import can be undone; 0: for ever.
+    pub undo_imports_days: u32,
     /// Whether evaluations are recorded as `[Experiment] Assignment` events.
     pub assignment_events: bool,
     /// Web origins whose pages may evaluate and track; `*` for any.
@@ -78,6 +80,7 @@ impl Default for ServerConfig {
             max_spool_mib: 1024,
             max_import_ids: 5_000_000,
             max_import_mib: 512,
+            undo_imports_days: 30,
             assignment_events: true,
             web_origins: vec!["*".to_owned()],
             assign_per_second: 0,
@@ -277,6 +280,11 @@ const SECTIONS: &[(&str, &str, &[Setting])] = &[
                 "max_import_mib",
                 "512",
                 "How much the list of one bulk import may hold, MiB, and take of the memory while it is read.",
+            ),
+            setting(
+                "undo_imports_days",
+                "30",
+                "How many days after it was applied a bulk import can be undone; its list is kept for so long. 0: for ever.",
             ),
             setting(
                 "assignment_events",

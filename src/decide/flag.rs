@@ -8,9 +8,7 @@ use jiff::Timestamp;
 use super::{PrepareError, Prepared, split};
 use crate::domain::experiment::DEFAULT_LAB;
 use crate::domain::flag::OFF;
-use crate::domain::{
-    AssignmentMode, Experiment, Flag, Key, Percent, Prior, Reason, Status, SubjectType, Variant,
-};
+use crate::domain::{AssignmentMode, Experiment, Flag, Key, Percent, Prior, Status, SubjectType, Variant};
 
 fn is_off(key: &Key) -> bool {
     key.as_str().eq_ignore_ascii_case(OFF)
@@ -118,7 +116,7 @@ impl Prepared {
     /// [`PrepareError`] when a rule names a variant that the flag does not have; a checked flag
     /// ([`Flag::check`]) has none of these.
     pub fn of_flag(flag: &Flag) -> Result<Self, PrepareError> {
-        Ok(Self::new(&as_experiment(flag))?.inactive_for(Reason::FlagDisabled))
+        Ok(Self::new(&as_experiment(flag))?.of(flag))
     }
 }
 
@@ -131,7 +129,7 @@ mod tests {
 
     use super::super::fixtures::Known;
     use super::*;
-    use crate::domain::{OverrideSubject, User};
+    use crate::domain::{OverrideSubject, Reason, User};
 
     fn flag(fields: serde_json::Value) -> Flag {
         let mut json = json!({

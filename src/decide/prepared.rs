@@ -10,7 +10,7 @@ use super::hash::{Salted, bucket_of, slot};
 use super::lookups::Lookups;
 use super::subject::{Subject, given, subject, wanted};
 use crate::domain::{
-    Assignment, AssignmentMode, Attribution, Cohort, Condition, Experiment, ExplainStep, Key,
+    Assignment, AssignmentMode, Attribution, Cohort, Condition, Experiment, ExplainStep, Flag, Key,
     OverrideSubject, Reason, Status, SubjectType, User,
 };
 
@@ -44,14 +44,18 @@ pub struct Outcome {
     pub cohort: u32,
 }
 
+/// Whether a flag is archived.
+#[derive(Debug, Clone, Copy)]
+struct Archived(bool);
+
 /// An experiment compiled for decisions: rules sorted, salts hashed, slots in a table.
 #[derive(Debug, Clone)]
 pub struct Prepared {
     id: Uuid,
     name: String,
     status: Status,
-    /// Why the default is served while nothing is decided and nothing has ended.
-    inactive: Reason,
+    /// Whether it is a flag, and one that is archived.
+    flag: Option<Archived>,
     mode: AssignmentMode,
     subject_type: SubjectType,
     variants: Vec<Arm>,
@@ -179,7 +183,7 @@ impl Prepared {
             id: experiment.id,
             name: experiment.name.clone(),
             status: experiment.status,
-            inactive: Reason::ExperimentInactive,
+            flag: None,
             mode: experiment.assignment_mode,
             subject_type: experiment.subject_type.clone(),
             variants: experiment
@@ -205,9 +209,22 @@ impl Prepared {
         })
     }
 
-    /// The same with another reason for what it serves while it is not active.
-    pub(super) fn inactive_for(self, inactive: Reason) -> Self {
-        Self { inactive, ..self }
+    /// The same as what decides a flag, which has no status: it is switched on or off.
+    pub(super) fn of(self, flag: &Flag) -> Self {
+        let flag = Some(Archived(flag.archived));
+        Self { flag, ..self }
+    }
+
+    /// What the status, or the switch of a flag, says about going on.
+    fn status_step(&self, decides: bool) -> ExplainStep {
+        match self.flag {
+            None => ExplainStep::Status {
+                status: self.status,
+                decides,
+            },
+            Some(_) if decides => ExplainStep::FlagEnabled,
+            Some(Archived(archived)) => ExplainStep::FlagDisabled { archived },
+        }
     }
 
     /// UUID of the experiment.
@@ -297,10 +314,7 @@ impl Prepared {
     /// step saw is told to `trace`.
     pub(super) fn run(&self, user: &User, lookups: &impl Lookups, trace: &mut impl Trace) -> Outcome {
         let active = self.status == Status::Active;
-        trace.step(|| ExplainStep::Status {
-            status: self.status,
-            decides: active,
-        });
+        trace.step(|| self.status_step(active));
         let outcome = |variant, reason, rule| Outcome {
             variant,
             reason,
@@ -312,7 +326,8 @@ impl Prepared {
             let decided = match (self.status, self.winner) {
                 (Status::Completed, Some(winner)) => return outcome(winner, Reason::Winner, None),
                 (Status::Ended | Status::Archived, _) => default(Reason::ExperimentEnded),
-                _ => default(self.inactive),
+                _ if self.flag.is_some() => default(Reason::FlagDisabled),
+                _ => default(Reason::ExperimentInactive),
             };
             trace.step(|| self.default_step());
             return decided;

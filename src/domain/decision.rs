@@ -108,6 +108,16 @@ pub enum ExplainStep {
         /// Whether a decision is made at all.
         decides: bool,
     },
+    /// Of a flag, in the place of the status: it is switched on, and the decision goes on.
+    #[serde(rename = "flag_enabled")]
+    FlagEnabled,
+    /// Of a flag, in the place of the status: it is switched off, which decides.
+    #[serde(rename = "flag_disabled")]
+    FlagDisabled {
+        /// Whether it is archived, which switches it off as well.
+        #[serde(default)]
+        archived: bool,
+    },
     /// The override of the user id or the device id.
     Override {
         /// Which id was looked up (`user:alice`, `device:d1`); none when neither was given.

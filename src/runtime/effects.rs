@@ -19,7 +19,7 @@ use super::reader::Reader;
 use crate::api::experiments::HistoryQuery;
 use crate::api::imports::Import;
 use crate::api::problem::Code;
-use crate::client::{Client, ClientError, Options};
+use crate::client::{Client, ClientError, Options, Owner};
 use crate::cockpit::Action;
 use crate::cockpit::change::{Change, Changed};
 use crate::cockpit::effect::File;
@@ -290,7 +290,7 @@ async fn ask(client: &Client, reader: &Reader, request: Request) -> Result<Answe
         Request::Tokens => Answer::Tokens(client.tokens().await.map_err(failed)?),
         Request::FlagOverrides { id, query } => Answer::FlagOverrides(
             client
-                .flag_overrides(&id.to_string(), &query)
+                .overrides(Owner::Flag(&id.to_string()), &query)
                 .await
                 .map_err(failed)?,
         ),
@@ -389,10 +389,12 @@ async fn change_of(client: &Client, change: Change) -> Result<Changed, ClientErr
             Changed::Flag(Box::new(client.copy_flag(&id.to_string(), &body).await?))
         }
         Change::SetFlagOverrides(id, body) => {
-            Changed::Overrides(client.set_flag_overrides(&id.to_string(), &body).await?)
+            Changed::Overrides(client.set_overrides(Owner::Flag(&id.to_string()), &body).await?)
         }
         Change::DeleteFlagOverride(id, query) => {
-            client.delete_flag_override(&id.to_string(), &query).await?;
+            client
+                .delete_override(Owner::Flag(&id.to_string()), &query)
+                .await?;
             Changed::Gone
         }
         Change::ConvertExperiment(id, body) => {

@@ -22,6 +22,7 @@
 //! | `link` | the way to ClickHouse |
 //! | `ingest/` | events: the durable spool, and its drain into ClickHouse |
 //! | `setup` | the first start: project and token |
+//! | `stopping` | the end: whatever was sent is answered |
 
 pub mod access;
 pub mod diff;
@@ -46,6 +47,7 @@ pub mod shelf;
 pub mod snapshot;
 pub mod state;
 pub mod sticky;
+pub mod stopping;
 pub mod store;
 
 use std::fmt;
@@ -54,9 +56,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::middleware::from_fn_with_state;
 use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::domain::experiment::DEFAULT_MAX_VARIANTS;
 
@@ -70,10 +74,14 @@ use registry::Registry;
 use setup::ProjectSeed;
 use state::{AppState, Parts};
 use sticky::Sticky;
+use stopping::{Door, Stopping};
 use store::{Store, StoreError, StoreUrl};
 
 /// Where events wait, in the data directory.
 const SPOOL_DIR: &str = "spool";
+
+/// How long what waits may take to be written or sent when the requests under way took all the time there was.
+const LEAST_TO_CLOSE: Duration = Duration::from_secs(1);
 
 /// How the server is run.
 #[derive(Clone)]
@@ -97,9 +105,12 @@ pub struct Options {
     pub max_variants: usize,
     /// How much a bulk import of overrides may hold.
     pub import_limits: imports::Limits,
+    /// How long after it was applied a bulk import can be undone; for ever where nothing is said.
+    pub undo_imports_for: Option<Duration>,
     /// How long a request may take.
     pub time_limit: Duration,
-    /// How long requests that are under way may take once the server is asked to stop.
+    /// How long the server may go on once it is asked to stop: requests that are under way are answered, and what
+    /// waits is written and sent with what is left of it, which is a second at least.
     pub drain_limit: Duration,
     /// Whether evaluations are recorded as assignment events.
     pub assignment_events: bool,
@@ -138,6 +149,7 @@ impl Options {
             max_spool_bytes: 1 << 30,
             max_variants: DEFAULT_MAX_VARIANTS,
             import_limits: imports::Limits::default(),
+            undo_imports_for: Some(imports::UNDO_FOR),
             time_limit: Duration::from_secs(30),
             drain_limit: Duration::from_secs(10),
             assignment_events: true,
@@ -222,7 +234,7 @@ impl Server {
         }
         tasks.spawn(Arc::clone(&sticky).keep(Arc::clone(&registry)));
         tasks.spawn(Arc::clone(&sticky).sweep(Arc::clone(&registry)));
-        tasks.spawn(imports::sweep(Arc::clone(&registry)));
+        tasks.spawn(imports::sweep(Arc::clone(&registry), options.undo_imports_for));
         let runner = Runner::new(Arc::clone(&registry), Arc::clone(&link), options.guard);
         tasks.spawn(Arc::clone(&runner).keep());
         Ok(Self {
@@ -258,8 +270,8 @@ impl Server {
         &self.state
     }
 
-    /// Answers requests until `shutdown` is ready; then takes no new ones, and ends when those under way
-    /// are answered, or after the drain limit.
+    /// Answers requests until `shutdown` is ready; then takes no new connections, and ends when everything that
+    /// was sent on those there are is answered, or after the drain limit.
     ///
     /// # Errors
     /// [`ServerError::Serve`].
@@ -278,39 +290,48 @@ impl Server {
         }
         let ingest = self.state.ingest().clone();
         tokio::spawn(ingest.drain(self.state.link().watch()));
-        let router = router::router(self.state.clone(), self.time_limit, &self.web_origins);
-        let listener = listener.tap_io(|stream| {
+        let stopping = Arc::new(Stopping::default());
+        let router = router::router(self.state.clone(), self.time_limit, &self.web_origins)
+            .layer(from_fn_with_state(Arc::clone(&stopping), stopping::last_answers));
+        let door = Door::new(listener, Arc::clone(&stopping))?.tap_io(|stream| {
             // Small answers should not wait for more to send; one that does is only slower.
             let _ = stream.set_nodelay(true);
         });
-        let stopping = Arc::new(tokio::sync::Notify::new());
         let asked = Arc::clone(&stopping);
-        let serving = axum::serve(listener, router).with_graceful_shutdown(async move {
+        let serving = axum::serve(door, router).with_graceful_shutdown(async move {
             shutdown.await;
             tracing::info!("stopping: requests under way are answered");
-            asked.notify_one();
+            asked.begin();
+            asked.lull().await;
         });
         let drain_limit = self.drain_limit;
         let served = tokio::select! {
             served = serving => served,
-            () = async { stopping.notified().await; tokio::time::sleep(drain_limit).await } => {
+            () = async { stopping.asked().await; tokio::time::sleep(drain_limit).await } => {
                 tracing::warn!("some requests did not end in time and are cut off");
                 Ok(())
             }
         };
-        self.close().await;
+        let asked_at = stopping.asked_at().unwrap_or_else(Instant::now);
+        self.close(asked_at + drain_limit).await;
         Ok(served?)
     }
 
     /// Ends what runs beside the requests, and closes the store.
-    async fn close(mut self) {
+    async fn close(mut self, until: Instant) {
+        let left = || {
+            until
+                .saturating_duration_since(Instant::now())
+                .max(LEAST_TO_CLOSE)
+        };
         self.state.assigned().flush().await;
+        let registry = self.state.registry();
+        // Before the events, which are on the disk.
+        self.state.sticky().flush(registry, left()).await;
         // While the link is there still: what was accepted is sent as far as ClickHouse takes it.
-        self.state.ingest().shutdown(self.drain_limit).await;
+        self.state.ingest().shutdown(left()).await;
         self.tasks.shutdown().await;
         self.state.runner().give_back().await;
-        let registry = self.state.registry();
-        self.state.sticky().flush(registry, self.drain_limit).await;
         registry.close().await;
     }
 }

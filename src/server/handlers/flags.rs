@@ -11,7 +11,7 @@ use crate::api::experiments::{CopyTo, SetRules};
 use crate::api::flags::{Convert, Converted, CreateFlag, FlagList, FlagRow, ListFlags, UpdateFlag};
 use crate::domain::{Flag, User};
 use crate::server::error::ApiError;
-use crate::server::extract::{IdOrKey, JsonBody, Params, VersionedBody};
+use crate::server::extract::{IdOrKey, JsonBody, Params, Question, VersionedBody};
 use crate::server::middleware::auth::Caller;
 use crate::server::served::FlagEntry;
 use crate::server::snapshot::Snapshot;
@@ -108,7 +108,7 @@ pub async fn explain(
     State(state): State<AppState>,
     caller: Caller,
     IdOrKey(id): IdOrKey,
-    JsonBody(user): JsonBody<User>,
+    Question(user): Question<User>,
 ) -> Result<Json<Explanation>, ApiError> {
     let entry = state.registry().find_flag(&caller, &id)?;
     if !user.has_id() {

@@ -38,8 +38,8 @@ pub enum Direction {
 /// Applies or takes back at most `chunks` chunks, or as many as fit into ten seconds.
 ///
 /// # Errors
-/// [`Code::NotFound`]; [`Code::BadTransition`] where the import does not go that way any more; [`Code::Invalid`]
-/// for a variant that the experiment does not have any more.
+/// [`Code::NotFound`]; [`Code::BadTransition`] where the import does not go that way any more;
+/// [`Code::ImportExpired`] for an undo that comes too late; [`Code::Invalid`] for a variant that the experiment does not have any more.
 pub async fn run(
     registry: &Arc<Registry>,
     caller: &Caller,
@@ -115,6 +115,25 @@ fn wrong_way(import: &Import, what_to_do: &str) -> ApiError {
             import.id, import.applied_chunks, import.chunks
         ),
     )
+}
+
+/// Refuses what needs the ids of an import that was applied too long ago.
+///
+/// # Errors
+/// [`Code::ImportExpired`].
+pub(super) fn not_expired(import: &Import) -> Result<(), ApiError> {
+    let Some(at) = import.expired_at else {
+        return Ok(());
+    };
+    Err(ApiError::new(
+        Code::ImportExpired,
+        format!(
+            "import {} was applied at {} and can neither be undone nor looked at id by id since {at}: what its ids had \
+             before is not kept any longer; set or delete the overrides themselves, or import a list of ids into what \
+             they should have",
+            import.id, import.updated_at
+        ),
+    ))
 }
 
 /// One chunk, from the moment that nobody else writes.
@@ -199,6 +218,7 @@ impl<'a> Chunk<'a> {
     /// The last chunk in force is taken back, if there is one.
     async fn undo(mut self) -> Result<Import, ApiError> {
         let import = &self.stored.import;
+        not_expired(import)?;
         match import.state {
             ImportState::Applying | ImportState::Applied | ImportState::Undoing => {}
             ImportState::Undone => return Ok(self.stored.import),

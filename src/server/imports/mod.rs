@@ -39,6 +39,9 @@ const UPLOADS: usize = 2;
 /// How long an import of which nothing is in force is kept after it was last touched.
 const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 
+/// How long after it was applied an import can be undone, where nothing else is said.
+pub const UNDO_FOR: Duration = Duration::from_secs(30 * 24 * 3600);
+
 /// How often old imports are looked for.
 const SWEEP: Duration = Duration::from_secs(3600);
 
@@ -73,14 +76,19 @@ fn not_found(id: &str) -> ApiError {
     ApiError::not_found("import", id)
 }
 
-/// Forgets old imports of which nothing is in force, for as long as the server runs.
-pub async fn sweep(registry: Arc<Registry>) {
+/// Forgets old imports of which nothing is in force, and what those had before that were applied longer than
+/// `undo_for` ago; for as long as the server runs.
+pub async fn sweep(registry: Arc<Registry>, undo_for: Option<Duration>) {
     loop {
-        match sweep_once(&registry, super::registry::now()).await {
-            Ok(0) => {}
-            Ok(count) => tracing::info!(
-                count,
-                "old imports of overrides that are not in force are forgotten"
+        match sweep_once(&registry, undo_for, super::registry::now()).await {
+            Ok(Swept {
+                forgotten: 0,
+                expired: 0,
+            }) => {}
+            Ok(Swept { forgotten, expired }) => tracing::info!(
+                forgotten,
+                expired,
+                "old imports of overrides: those not in force are forgotten, of those in force what was there before"
             ),
             // The store being away is told by who follows it.
             Err(error) if error.is_unavailable() => {}
@@ -90,14 +98,43 @@ pub async fn sweep(registry: Arc<Registry>) {
     }
 }
 
-/// Forgets imports of which nothing is in force and that nobody has touched for a week. How many.
+/// What was swept away.
+#[derive(Debug, Clone, Copy, Default, Eq, PartialEq)]
+pub struct Swept {
+    /// Imports of which nothing was in force.
+    pub forgotten: usize,
+    /// Imports that are in force and cannot be undone any more.
+    pub expired: usize,
+}
+
+/// Forgets imports of which nothing is in force and that nobody has touched for a week; and of imports that are
+/// in force, longer than `undo_for` after the last chunk landed, the list of ids and what they had before.
 ///
 /// # Errors
 /// See [`StoreError`].
-pub async fn sweep_once(registry: &Registry, now: Timestamp) -> Result<usize, StoreError> {
-    let Ok(before) = now.checked_sub(KEPT) else {
-        return Ok(0);
-    };
+pub async fn sweep_once(
+    registry: &Registry,
+    undo_for: Option<Duration>,
+    now: Timestamp,
+) -> Result<Swept, StoreError> {
+    let mut swept = Swept::default();
+    if let Ok(before) = now.checked_sub(KEPT) {
+        swept.forgotten = forget_untouched(registry, before).await?;
+    }
+    if let Some(before) = undo_for.and_then(|age| now.checked_sub(age).ok()) {
+        // A transaction each: a large one takes a while, and nobody else writes meanwhile.
+        for id in store::imports::applied(registry.store().readers(), before).await? {
+            let mut write = registry.begin().await?;
+            if store::imports::expire(write.tx(), id, before, now).await? {
+                swept.expired += 1;
+            }
+            write.commit(|_| {}).await?;
+        }
+    }
+    Ok(swept)
+}
+
+async fn forget_untouched(registry: &Registry, before: Timestamp) -> Result<usize, StoreError> {
     if store::imports::forgotten(registry.store().readers(), before)
         .await?
         .is_empty()

@@ -16,6 +16,7 @@ use crate::server::store::StoreError;
 use crate::server::store::feed;
 use crate::server::store::imports::{self, StoredImport};
 
+use super::apply::not_expired;
 use super::not_found;
 use super::plan::{self, Planner};
 
@@ -104,7 +105,8 @@ async fn chunk_text(
 /// A page of the ids, in their order, with what is done to each.
 ///
 /// # Errors
-/// [`Code::NotFound`](crate::api::problem::Code::NotFound), and
+/// [`Code::NotFound`](crate::api::problem::Code::NotFound),
+/// [`Code::ImportExpired`](crate::api::problem::Code::ImportExpired), and
 /// [`Code::Invalid`](crate::api::problem::Code::Invalid) for the size of the page.
 pub async fn rows(
     registry: &Registry,
@@ -121,6 +123,7 @@ pub async fn rows(
     }
     let owner = registry.target(caller, noun, id_or_key)?;
     let import = find(registry, &owner, id).await?.import;
+    not_expired(&import)?;
     let after = query.after.unwrap_or(0);
     let (chunk_ids, limit) = (CHUNK_IDS as u64, limit as usize);
     let mut rows = Vec::new();

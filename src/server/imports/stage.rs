@@ -120,6 +120,7 @@ pub async fn stage(
         applied_chunks: 0,
         undone: 0,
         kept: 0,
+        expired_at: None,
         actor: caller.actor.to_string(),
         created_at: now,
         updated_at: now,

@@ -1,10 +1,13 @@
 //! The audit log in the store.
 
+use std::collections::BTreeSet;
+
+use futures_util::TryStreamExt as _;
 use jiff::Timestamp;
 use sqlx::Row as _;
 use uuid::Uuid;
 
-use crate::domain::{AuditAction, AuditEntry};
+use crate::domain::{AuditAction, AuditEntry, Change};
 
 use super::{Reader, Statement, Store, StoreError, Tx, millis, timestamp, word};
 
@@ -150,6 +153,48 @@ pub async fn of_project(
             })
         })
         .collect()
+}
+
+/// The paths of all fields of an object that changed after `version`, sorted; and `overrides` when some were set or
+/// imported from `at` on, as they are no part of the version.
+///
+/// # Errors
+/// See [`StoreError`].
+pub async fn fields_since(
+    store: &Store,
+    object: Uuid,
+    at: Timestamp,
+    version: u64,
+) -> Result<Vec<String>, StoreError> {
+    let failed = || StoreError::query("read the audit log");
+    let mut fields = BTreeSet::new();
+    let overrides = AuditAction::OverridesImported.as_str();
+    let imported =
+        sqlx::query("SELECT id FROM audit WHERE object_id = $1 AND action = $2 AND at >= $3 LIMIT 1")
+            .bind(object.to_string())
+            .bind(overrides)
+            .bind(millis(at))
+            .fetch_optional(store.readers())
+            .await
+            .map_err(failed())?;
+    if imported.is_some() {
+        fields.insert("overrides".to_owned());
+    }
+    let sql = "SELECT id, changes FROM audit WHERE object_id = $1 AND resource_version > $2 \
+               AND action NOT IN ($3, $4)";
+    let mut rows = sqlx::query(sql)
+        .bind(object.to_string())
+        .bind(i64::try_from(version).map_err(|e| StoreError::corrupt("version", e))?)
+        .bind(overrides)
+        .bind(AuditAction::InsightSaved.as_str())
+        .fetch(store.readers());
+    while let Some(row) = rows.try_next().await.map_err(failed())? {
+        let (id, changes): (i64, String) = (row.get("id"), row.get("changes"));
+        let changes: Vec<Change> = serde_json::from_str(&changes)
+            .map_err(|error| StoreError::corrupt(format!("audit entry {id}"), error))?;
+        fields.extend(changes.into_iter().map(|change| change.field));
+    }
+    Ok(fields.into_iter().collect())
 }
 
 /// Who brought an object to `version`, and when.

@@ -227,17 +227,12 @@ pub async fn chunk_taken_back(tx: &mut Tx, import: Uuid, number: u32, change: i6
 /// # Errors
 /// See [`StoreError`].
 pub async fn delete(connection: &mut AnyConnection, id: Uuid) -> Result<(), StoreError> {
-    for sql in [
-        "UPDATE override_changes SET import_id = NULL WHERE import_id = $1",
-        "DELETE FROM override_import_chunks WHERE import_id = $1",
-        "DELETE FROM override_imports WHERE id = $1",
-    ] {
-        sqlx::query(sql)
-            .bind(id.to_string())
-            .execute(&mut *connection)
-            .await
-            .map_err(StoreError::query("forget an import"))?;
-    }
+    release(connection, id).await?;
+    sqlx::query("DELETE FROM override_imports WHERE id = $1")
+        .bind(id.to_string())
+        .execute(connection)
+        .await
+        .map_err(StoreError::query("forget an import"))?;
     Ok(())
 }
 
@@ -254,10 +249,76 @@ pub async fn forgotten(from: impl Reader<'_>, before: Timestamp) -> Result<Vec<U
         .fetch_all(from)
         .await
         .map_err(StoreError::query("read the imports"))?;
-    rows.iter()
-        .map(|row| {
-            let id: String = row.get("id");
-            Uuid::parse_str(&id).map_err(|error| StoreError::corrupt("import", error))
-        })
-        .collect()
+    rows.iter().map(id_of).collect()
+}
+
+/// Imports that are in force as a whole, whose last chunk landed before `before`, and that can be undone still.
+///
+/// # Errors
+/// See [`StoreError`].
+pub async fn applied(from: impl Reader<'_>, before: Timestamp) -> Result<Vec<Uuid>, StoreError> {
+    let sql = "SELECT id FROM override_imports WHERE state = $1 AND updated_at < $2 AND EXISTS \
+               (SELECT 1 FROM override_import_chunks WHERE import_id = override_imports.id)";
+    let rows = sqlx::query(sql)
+        .bind(word(ImportState::Applied)?)
+        .bind(millis(before))
+        .fetch_all(from)
+        .await
+        .map_err(StoreError::query("read the imports"))?;
+    rows.iter().map(id_of).collect()
+}
+
+fn id_of(row: &AnyRow) -> Result<Uuid, StoreError> {
+    let id: String = row.get("id");
+    Uuid::parse_str(&id).map_err(|error| StoreError::corrupt("import", error))
+}
+
+/// Forgets the ids of an import that is in force, and what they had before, unless it was touched since `before`:
+/// it cannot be undone any more. Whether it was there to be forgotten.
+///
+/// # Errors
+/// See [`StoreError`].
+pub async fn expire(
+    connection: &mut AnyConnection,
+    id: Uuid,
+    before: Timestamp,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let failed = || StoreError::query("forget what an import changed");
+    let sql = "SELECT id, document FROM override_imports WHERE id = $1 AND state = $2 AND updated_at < $3";
+    let row = sqlx::query(sql)
+        .bind(id.to_string())
+        .bind(word(ImportState::Applied)?)
+        .bind(millis(before))
+        .fetch_optional(&mut *connection)
+        .await
+        .map_err(failed())?;
+    let Some(row) = row else {
+        return Ok(false);
+    };
+    let mut stored = read(&row)?;
+    stored.import.expired_at = Some(now);
+    sqlx::query("UPDATE override_imports SET document = $2 WHERE id = $1")
+        .bind(id.to_string())
+        .bind(serde_json::to_string(&stored).map_err(json)?)
+        .execute(&mut *connection)
+        .await
+        .map_err(failed())?;
+    release(connection, id).await?;
+    Ok(true)
+}
+
+/// The chunks of an import go, and what the feed says of it is kept no longer than other changes.
+async fn release(connection: &mut AnyConnection, id: Uuid) -> Result<(), StoreError> {
+    for sql in [
+        "UPDATE override_changes SET import_id = NULL WHERE import_id = $1",
+        "DELETE FROM override_import_chunks WHERE import_id = $1",
+    ] {
+        sqlx::query(sql)
+            .bind(id.to_string())
+            .execute(&mut *connection)
+            .await
+            .map_err(StoreError::query("forget an import"))?;
+    }
+    Ok(())
 }

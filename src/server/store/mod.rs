@@ -170,7 +170,8 @@ impl StoreError {
         }
     }
 
-    /// Whether a text holds the character U+0000, which Postgres cannot keep.
+    /// Whether a text holds the character U+0000, which Postgres cannot keep. Bodies of requests are refused before
+    /// they get here ([`can_be_kept`](crate::server::extract::can_be_kept)).
     #[must_use]
     pub fn is_unfit_text(&self) -> bool {
         let Self::Query {

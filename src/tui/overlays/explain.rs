@@ -127,6 +127,15 @@ fn step_lines(page: &mut Page<'_>, state: &State, step: &ExplainStep, decided: b
             };
             title(page, "status", &text);
         }
+        ExplainStep::FlagEnabled => title(page, "flag", "switched on: a decision is made"),
+        ExplainStep::FlagDisabled { archived } => {
+            let text = if *archived {
+                "archived: nobody gets it, whatever its overrides and rules say"
+            } else {
+                "switched off: nobody gets it, whatever its overrides and rules say"
+            };
+            title(page, "flag", text);
+        }
         ExplainStep::Override {
             subject,
             variant,

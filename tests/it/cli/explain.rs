@@ -48,6 +48,30 @@ async fn each_step_and_the_same_answer_as_assign() {
 }
 
 #[tokio::test]
+async fn a_flag_says_that_it_is_switched_off() {
+    let server = TestServer::start().await;
+    on(&server, &["flags", "create", "dark", "--rollout", "100"])
+        .await
+        .ok();
+    let ask = ["explain", "--flag", "dark", "--user", "alice"];
+    assert_eq!(
+        on(&server, &ask).await.ok(),
+        "off (flag_disabled)\n\n\
+         flag     switched off: nobody gets it, whatever its overrides and rules say\n\
+         default  off\n"
+    );
+    on(&server, &["flags", "enable", "dark"]).await.ok();
+    let text = on(&server, &ask).await.ok();
+    assert!(text.starts_with("on (allocation, cohort "), "{text}");
+    assert!(text.contains("flag        switched on: go on\n"), "{text}");
+    // The key of a flag is none of an experiment.
+    let message = on(&server, &["explain", "dark", "--user", "alice"])
+        .await
+        .failed(1);
+    assert!(message.contains("no experiment `dark`"), "{message}");
+}
+
+#[tokio::test]
 async fn somebody_must_be_named() {
     let server = TestServer::start().await;
     let message = on(&server, &["explain", "exp"]).await.failed(2);

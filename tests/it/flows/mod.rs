@@ -2,6 +2,7 @@
 
 mod calc;
 mod demo;
+mod drain;
 mod faults_winner;
 mod guard;
 mod import_faults;

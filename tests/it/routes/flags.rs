@@ -92,6 +92,28 @@ async fn rules_overrides_and_the_decision() {
         .post("/flags/f/explain", &json!({}))
         .await
         .problem(400, "invalid");
+    // A flag has no status: it is switched on or off.
+    let steps = async || {
+        let told = server
+            .post("/flags/f/explain", &json!({ "user_id": "u" }))
+            .await
+            .expect(200);
+        (told["assignment"]["reason"].clone(), told["steps"].clone())
+    };
+    assert_eq!(steps().await.1[0], json!({ "step": "flag_enabled" }));
+    for (change, archived) in [
+        (json!({ "enabled": false }), false),
+        (json!({ "archived": true }), true),
+    ] {
+        let mut change = change;
+        change["resourceVersion"] = server.get("/flags/f").await.expect(200)["resourceVersion"].clone();
+        server.patch("/flags/f", &change).await.expect(200);
+        let expected = json!([{ "step": "flag_disabled", "archived": archived }, { "step": "default", "variant": "off" }]);
+        assert_eq!(steps().await, (json!("flag_disabled"), expected));
+    }
+    let back = json!({ "resourceVersion": server.get("/flags/f").await.expect(200)["resourceVersion"],
+                       "enabled": true, "archived": false });
+    server.patch("/flags/f", &back).await.expect(200);
     // It survives a restart.
     let set = json!({ "variant": "on", "subjectType": "device", "subjectIds": ["d"] });
     server.put("/flags/f/overrides", &set).await.expect(200);

@@ -2,9 +2,12 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use splitdeck::server::imports;
+use splitdeck::server::registry::Registry;
+use splitdeck::server::store::Store;
 
 use crate::support::server::{ADMIN, Answer, EDITOR, TestServer, VIEWER, send};
-use crate::support::store::each_store;
+use crate::support::store::{each_store, place, run_sql};
 use crate::support::warehouse::{drained, exposure, server_with_clickhouse};
 
 const PATH: &str = "/experiments/x/override-imports";
@@ -576,4 +579,78 @@ async fn a_flag_takes_lists_as_an_experiment_does() {
     server.post(&format!("{one}/undo"), &json!({})).await.expect(200);
     let overrides = server.get("/flags/dark/overrides?limit=1").await.expect(200);
     assert_eq!(overrides["manual"], 0);
+}
+
+each_store!(long_after_it_was_applied_an_import_cannot_be_undone_and_says_so);
+async fn long_after_it_was_applied_an_import_cannot_be_undone_and_says_so() {
+    let server = TestServer::start().await;
+    server.active("x").await;
+    let old = stage(&server, "treatment", ids(0..12_000)).await;
+    step(&server, &old, "apply", None).await.expect(200);
+    let half = stage(&server, "treatment", ids(12_000..24_000)).await;
+    step(&server, &half, "apply", Some(1)).await.expect(200);
+    let long_ago = "UPDATE override_imports SET updated_at = 0";
+    run_sql(server.dir.path(), long_ago).await;
+    let recent = stage(&server, "control", ids(0..10)).await;
+    step(&server, &recent, "apply", None).await.expect(200);
+
+    // For ever, where nothing else is said. It is looked for at each start.
+    let dir = server.stop().await;
+    let server = TestServer::start_in(dir, |options| options.undo_imports_for = None).await;
+    let store = Store::open(&place(server.dir.path())).await.expect("a store");
+    let registry = Registry::load(store, 4).await.expect("loads");
+    let swept = imports::sweep_once(&registry, None, jiff::Timestamp::now())
+        .await
+        .expect("swept");
+    assert_eq!(swept, imports::Swept::default());
+    let month = Some(imports::UNDO_FOR);
+    let swept = imports::sweep_once(&registry, month, jiff::Timestamp::now())
+        .await
+        .expect("swept");
+    assert_eq!(
+        (swept.forgotten, swept.expired),
+        (0, 1),
+        "neither a recent one nor one that is applied in part"
+    );
+    let swept = imports::sweep_once(&registry, month, jiff::Timestamp::now())
+        .await
+        .expect("swept");
+    assert_eq!(swept, imports::Swept::default(), "once");
+    registry.close().await;
+
+    let path = format!("{PATH}/{}", old["id"].as_str().expect("an id"));
+    let told = server.get(&path).await.expect(200);
+    assert_eq!(
+        (&told["state"], told["expiredAt"].is_string()),
+        (&json!("applied"), true)
+    );
+    assert_eq!(
+        told["effect"],
+        counted(12_000, json!({}), 0),
+        "what it did is known still"
+    );
+    for answer in [
+        step(&server, &old, "undo", None).await,
+        server.get(&format!("{path}/rows")).await,
+    ] {
+        let problem = answer.problem(410, "import_expired");
+        let detail = problem["detail"].as_str().expect("text");
+        assert!(
+            detail.contains("neither be undone") && detail.contains("import a list"),
+            "{detail}"
+        );
+    }
+    // Its overrides stay, and to apply it again is no news.
+    assert_eq!(totals(&server).await, (0.into(), 22_000.into()));
+    assert_eq!(
+        step(&server, &old, "apply", None).await.expect(200)["state"],
+        "applied"
+    );
+    // The others can be undone.
+    let undone = step(&server, &recent, "undo", None).await.expect(200);
+    assert_eq!((&undone["undone"], &undone["kept"]), (&10.into(), &0.into()));
+    let undone = step(&server, &half, "undo", None).await.expect(200);
+    assert_eq!((&undone["undone"], &undone["kept"]), (&10_000.into(), &0.into()));
+    assert_eq!(server.delete(&path).await.status, 204);
+    server.get(&path).await.problem(404, "not_found");
 }

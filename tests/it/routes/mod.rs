@@ -18,6 +18,7 @@ mod results;
 mod rules;
 mod status;
 mod system;
+mod texts;
 mod track;
 mod update;
 mod winner;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::server::TestServer;
-use crate::support::store::each_store;
+use crate::support::store::{each_store, run_sql};
 use crate::support::warehouse::{drained, exposure, server_with_clickhouse};
 
 /// People in control and treatment, and how many of each bought something.
@@ -172,8 +172,21 @@ async fn a_summary_is_saved_and_knows_what_changed_since() {
         read["paragraphs"], written["paragraphs"],
         "it does not refresh by itself"
     );
+    // However much happened since.
+    let change = json!({ "resourceVersion": 3, "description": "Many times over" });
+    server.patch("/experiments/x", &change).await.expect(200);
+    let many = "INSERT INTO audit (project_id, at, actor, action, object_id, object_key, resource_version, changes) \
+                WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 700) \
+                SELECT project_id, at, actor, action, object_id, object_key, resource_version + i, changes \
+                FROM audit, n WHERE resource_version = 4 AND action = 'experiment.settings_changed'";
+    run_sql(server.dir.path(), many).await;
+    let read = server.get(path).await.expect(200);
+    assert_eq!(
+        read["changedSince"],
+        json!(["description", "hypothesis", "overrides"])
+    );
     let again = server.post(path, &Value::Null).await.expect(200);
-    assert_eq!(again["changedSince"], json!([]));
+    assert_eq!(again["resourceVersion"], 4);
     assert!(
         actions(&server, "/experiments/x")
             .await

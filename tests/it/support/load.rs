@@ -140,7 +140,7 @@ async fn deliver(events: &[TrackEvent], server: &impl Fn() -> Client, record: &M
 }
 
 /// Request `n` of a client: always the same.
-fn batch(client: u64, n: u64, experiment: &str) -> Vec<TrackEvent> {
+pub fn batch(client: u64, n: u64, experiment: &str) -> Vec<TrackEvent> {
     let event = |k: u64| {
         let id = Uuid::from_u128(u128::from(client + 1) << 64 | u128::from(n * BATCH + k));
         let properties = json!({

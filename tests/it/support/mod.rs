@@ -5,6 +5,7 @@ pub mod engine;
 pub mod load;
 pub mod objects;
 pub mod postgres;
+pub mod process;
 pub mod server;
 pub mod store;
 pub mod tables;
