@@ -66,7 +66,7 @@ use crate::domain::experiment::DEFAULT_MAX_VARIANTS;
 
 use evaluate::assigned::Assigned;
 use imports::Imports;
-use ingest::Ingest;
+use ingest::{Ingest, Visits};
 use jobs::runner::{GuardOptions, Runner};
 use link::{Link, WhereaboutsWatch};
 use middleware::limits::Limits;
@@ -198,6 +198,7 @@ pub struct Server {
     time_limit: Duration,
     drain_limit: Duration,
     web_origins: Vec<String>,
+    data_dir: PathBuf,
     token: setup::AdminToken,
     /// Ended with the server.
     tasks: JoinSet<()>,
@@ -225,6 +226,7 @@ impl Server {
             max_bytes: options.max_spool_bytes,
             ..ingest::Options::new(options.data_dir.join(SPOOL_DIR))
         })?;
+        let visits = Visits::load(&options.data_dir, registry::now().as_millisecond());
         let assigned = Assigned::start(ingest.clone(), options.assignment_events);
         let mut tasks = JoinSet::new();
         tasks.spawn(Arc::clone(&link).keep());
@@ -234,6 +236,7 @@ impl Server {
         }
         tasks.spawn(Arc::clone(&sticky).keep(Arc::clone(&registry)));
         tasks.spawn(Arc::clone(&sticky).sweep(Arc::clone(&registry)));
+        tasks.spawn(Arc::clone(&visits).keep(options.data_dir.clone()));
         tasks.spawn(imports::sweep(Arc::clone(&registry), options.undo_imports_for));
         let runner = Runner::new(Arc::clone(&registry), Arc::clone(&link), options.guard);
         tasks.spawn(Arc::clone(&runner).keep());
@@ -242,6 +245,7 @@ impl Server {
                 registry,
                 link,
                 ingest,
+                visits,
                 runner,
                 imports: Imports::new(options.import_limits),
                 assigned,
@@ -252,6 +256,7 @@ impl Server {
             time_limit: options.time_limit,
             drain_limit: options.drain_limit,
             web_origins: options.web_origins,
+            data_dir: options.data_dir,
             token: admin,
             tasks,
             _lock: lock,
@@ -325,6 +330,7 @@ impl Server {
                 .max(LEAST_TO_CLOSE)
         };
         self.state.assigned().flush().await;
+        self.state.visits().write(&self.data_dir).await;
         let registry = self.state.registry();
         // Before the events, which are on the disk.
         self.state.sticky().flush(registry, left()).await;

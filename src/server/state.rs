@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::evaluate::assigned::Assigned;
 use super::imports::Imports;
-use super::ingest::Ingest;
+use super::ingest::{Ingest, Visits};
 use super::jobs::runner::Runner;
 use super::link::Link;
 use super::middleware::limits::Limits;
@@ -24,6 +24,8 @@ pub struct Parts {
     pub link: Arc<Link>,
     /// The spool of events.
     pub ingest: Ingest,
+    /// The visits that may go on.
+    pub visits: Arc<Visits>,
     /// What the server does by itself.
     pub runner: Arc<Runner>,
     /// Bulk imports under way.
@@ -67,6 +69,12 @@ impl AppState {
     #[must_use]
     pub fn ingest(&self) -> &Ingest {
         &self.0.ingest
+    }
+
+    /// The visits of those whose clients leave it to the server to tell them apart.
+    #[must_use]
+    pub fn visits(&self) -> &Arc<Visits> {
+        &self.0.visits
     }
 
     /// What the server does by itself.

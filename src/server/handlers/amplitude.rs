@@ -96,7 +96,7 @@ fn decide(state: &AppState, body: &[u8]) -> Result<Decided, Box<Refusal>> {
             snapshot: &snapshot,
             project: caller.project.id,
         },
-        origin: None,
+        sender: None,
     };
     let (records, answer) = ingest::decide(body.events()?, &context);
     Ok((records, answer.unattributed))

@@ -11,7 +11,7 @@ use crate::api::problem::{Code, Problem};
 use crate::api::track::Tracked;
 use crate::server::error::{ApiError, problem_response};
 use crate::server::extract::RawBody;
-use crate::server::ingest::{self, AppendError, Context, EventRecord, Origin};
+use crate::server::ingest::{self, AppendError, Context, EventRecord, Origin, Sender};
 use crate::server::middleware::auth::Caller;
 use crate::server::registry::now;
 use crate::server::snapshot::ProjectExperiments;
@@ -74,7 +74,10 @@ fn decide(
             snapshot: &snapshot,
             project: caller.project.id,
         },
-        origin,
+        sender: origin.map(|origin| Sender {
+            origin,
+            visits: state.visits(),
+        }),
     };
     Ok(ingest::decide(events, &context))
 }

@@ -95,7 +95,7 @@ pub async fn vardata(
                     snapshot: &snapshot,
                     project: caller.project.id,
                 },
-                origin: None,
+                sender: None,
             };
             ingest::decide(events, &context).0
         } else {

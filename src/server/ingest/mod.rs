@@ -12,6 +12,7 @@
 //! | `amplitude` | a body of Amplitude's HTTP API V2 likewise |
 //! | `transform` | an event to a record: id, time, text form of its properties |
 //! | `attribution` | which experiments an event counts for |
+//! | `visits` | which visit an event belongs to, where its client does not say |
 //! | `record` | an accepted event |
 //! | `segment` | the form of a segment file |
 //! | `writer` | one thread: group commit, rotation, sealing |
@@ -33,6 +34,7 @@ mod request;
 mod segment;
 mod shared;
 mod transform;
+mod visits;
 mod writer;
 
 use std::fs::{File, TryLockError};
@@ -49,8 +51,11 @@ pub use attribution::{EXPOSURE, EXPOSURE_EXPERIMENT, EXPOSURE_FLAG, EXPOSURE_VAR
 pub use record::{Attributed, EventRecord};
 pub use request::read;
 pub use transform::{
-    CLIENT_TIMESTAMP, Context, MAX_AGE_MS, MAX_AHEAD_MS, NOTHING, Origin, SET, UNSET, decide, user_property,
+    CLIENT_TIMESTAMP, Context, MAX_AGE_MS, MAX_AHEAD_MS, NOTHING, Origin, SET, Sender, UNSET, decide,
+    user_property,
 };
+
+pub use visits::Visits;
 
 use crate::api::track::Unattributed;
 use disk::{Disk, RealDisk};

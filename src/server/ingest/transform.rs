@@ -9,6 +9,7 @@ use super::attribution::{
     EXPOSURE, EXPOSURE_EXPERIMENT, EXPOSURE_FLAG, EXPOSURE_VARIANT, ExperimentIndex, Ids, attribute,
 };
 use super::record::EventRecord;
+use super::visits::Visits;
 use crate::api::track::{EventTime, TrackEvent, Tracked, Unattributed};
 use crate::domain::filter::property_text;
 use crate::warehouse::WellKnown;
@@ -41,7 +42,28 @@ pub struct Context<'a> {
     /// The project's experiments.
     pub experiments: &'a dyn ExperimentIndex,
     /// Where the request came from, if its client leaves it to the server to tell devices and visits apart.
-    pub origin: Option<&'a Origin>,
+    pub sender: Option<Sender<'a>>,
+}
+
+/// Who sent a request, and what their devices were doing.
+#[derive(Debug, Clone, Copy)]
+pub struct Sender<'a> {
+    /// Where it came from.
+    pub origin: &'a Origin,
+    /// The visits that may go on.
+    pub visits: &'a Visits,
+}
+
+impl Sender<'_> {
+    /// A stand-in for the device; that of the day before while a visit goes on that it began.
+    fn device(self, project: Uuid, profile: &str, ts: i64) -> String {
+        let today = self.origin.device(project, profile, ts);
+        let yesterday = self.origin.device(project, profile, ts.saturating_sub(DAY_MS));
+        let over_midnight = yesterday != today
+            && !self.visits.goes_on(project, &today, ts)
+            && self.visits.goes_on(project, &yesterday, ts);
+        if over_midnight { yesterday } else { today }
+    }
 }
 
 /// Where a request came from.
@@ -53,8 +75,6 @@ pub struct Origin {
     pub user_agent: String,
 }
 
-/// How long a visit lasts that no client names: half an hour, in milliseconds.
-const VISIT_MS: i64 = 30 * 60 * 1_000;
 const DAY_MS: i64 = 24 * 3_600 * 1_000;
 
 impl Origin {
@@ -69,12 +89,6 @@ impl Origin {
         } else {
             format!("device of\n{profile}")
         };
-        Uuid::new_v5(&project, said.as_bytes()).to_string()
-    }
-
-    /// A stand-in for the visit: the device's events of one half hour.
-    fn visit(project: Uuid, device: &str, ts: i64) -> String {
-        let said = format!("visit\n{device}\n{}", ts.div_euclid(VISIT_MS));
         Uuid::new_v5(&project, said.as_bytes()).to_string()
     }
 }
@@ -134,12 +148,12 @@ fn transform(
     let mut session_id = session_id.unwrap_or_default();
     let now = context.now.as_millisecond();
     let (ts, clamped) = clamp(timestamp, now);
-    if let Some(origin) = context.origin {
+    if let Some(sender) = context.sender {
         if device_id.is_empty() {
-            device_id = origin.device(context.project_id, &profile_id, ts);
+            device_id = sender.device(context.project_id, &profile_id, ts);
         }
         if session_id.is_empty() {
-            session_id = Origin::visit(context.project_id, &device_id, ts);
+            session_id = sender.visits.of(context.project_id, &device_id, ts, now);
         }
     }
     if profile_id.is_empty() && device_id.is_empty() {
@@ -294,7 +308,7 @@ mod tests {
             project_id: PROJECT,
             now: now(),
             experiments: &Nothing,
-            origin: None,
+            sender: None,
         };
         let event = serde_json::from_value(event).expect("an event");
         transform(
@@ -434,10 +448,46 @@ mod tests {
             device(&program, "u", noon),
             device(&program, "u", noon + 48 * hour)
         );
-        let visit = |device: &str, ts| Origin::visit(PROJECT, device, ts);
-        assert_eq!(visit("d", noon), visit("d", noon + hour / 2 - 1));
-        assert_ne!(visit("d", noon), visit("d", noon + hour / 2));
-        assert_ne!(visit("d", noon), visit("e", noon));
+    }
+
+    #[test]
+    fn a_visit_over_midnight_stays_with_its_device() {
+        let origin = Origin {
+            address: "192.0.2.1".into(),
+            user_agent: "Mozilla/5.0 (X11)".into(),
+        };
+        let visits = Visits::default();
+        let midnight = 1_767_312_000_000;
+        let minute = 60_000;
+        let at = |ts: i64| {
+            let context = Context {
+                project_id: PROJECT,
+                now: Timestamp::from_millisecond(ts).expect("a time"),
+                experiments: &Nothing,
+                sender: Some(Sender {
+                    origin: &origin,
+                    visits: &visits,
+                }),
+            };
+            let event = serde_json::from_value(json!({"name": "a"})).expect("an event");
+            let record = transform(
+                event,
+                &context,
+                &mut Anonymous::default(),
+                &mut Unattributed::default(),
+            );
+            (record.device_id, record.session_id)
+        };
+        let evening = at(midnight - 10 * minute);
+        assert_eq!(at(midnight + 10 * minute), evening);
+        assert_eq!(
+            at(midnight + 35 * minute),
+            evening,
+            "for as long as it is heard of"
+        );
+        let morning = at(midnight + 70 * minute);
+        assert!(morning.0 != evening.0 && morning.1 != evening.1);
+        assert_eq!(at(midnight + 80 * minute), morning);
     }
 
     #[test]
@@ -446,7 +496,7 @@ mod tests {
             project_id: PROJECT,
             now: now(),
             experiments: &Nothing,
-            origin: None,
+            sender: None,
         };
         let answer = |events: Value| {
             let events = serde_json::from_value(events).expect("events");
@@ -478,7 +528,7 @@ mod tests {
             project_id: PROJECT,
             now: now(),
             experiments: &Nothing,
-            origin: None,
+            sender: None,
         };
         let mut anonymous = Anonymous::default();
         let mut decide = |event: Value| {

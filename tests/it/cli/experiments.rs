@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::support::server::TestServer;
+use crate::support::warehouse::{measured, observe, server_with_clickhouse};
 
 use super::{on, with_input};
 
@@ -117,4 +118,47 @@ async fn json_is_what_the_api_says() {
     assert_eq!(shown, draft);
     let list = on(&server, &["experiments", "--json", "list"]).await.json();
     assert_eq!(list["experiments"], json!([draft]));
+}
+
+#[tokio::test]
+async fn a_winner_is_applied_when_the_data_say_so() {
+    let server = server_with_clickhouse().await;
+    let live = measured(&server, "exp").await;
+    let apply = async |winner: &str, more: &[&str]| {
+        let args = ["experiments", "apply-winner", "exp", "--winner", winner];
+        on(&server, &[&args[..], more].concat()).await
+    };
+    let early = apply("treatment", &[]).await.failed(1);
+    assert!(early.contains("power floor"), "{early}");
+    observe(&server, &live, 0, [(300, 20), (300, 120)]).await;
+    let other = apply("control", &[]).await.failed(1);
+    assert!(other.contains("say treatment"), "{other}");
+    let done = apply("TREATMENT", &["--comment", "shipped"]).await.ok();
+    assert_eq!(
+        done,
+        "treatment won exp (P(best) 1.000); the flag exp serves it to everybody\n"
+    );
+    let experiment = server.get("/experiments/exp").await.expect(200);
+    assert_eq!(
+        (&experiment["status"], &experiment["winningVariant"]),
+        (&json!("completed"), &json!("treatment"))
+    );
+    let flag = server.get("/flags/exp").await.expect(200);
+    assert_eq!(
+        (&flag["enabled"], &flag["rolloutPct"]),
+        (&json!(true), &json!(100.0))
+    );
+    let ask = json!({ "experimentId": "exp", "user_id": "anybody" });
+    let served = server.post("/experiments/assign", &ask).await.expect(200);
+    assert_eq!(
+        (&served["variantId"], &served["reason"]),
+        (&json!("treatment"), &json!("winner"))
+    );
+    let log = on(&server, &["experiments", "history", "exp"]).await.ok();
+    assert!(
+        log.contains("experiment.apply_winner") && log.contains("shipped"),
+        "{log}"
+    );
+    let again = apply("treatment", &[]).await.failed(1);
+    assert!(again.contains("completed"), "{again}");
 }

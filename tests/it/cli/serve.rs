@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -202,9 +203,11 @@ async fn killed_in_the_middle_of_changes_it_comes_back_whole() {
             break;
         }
         // Changes without a pause, until the server is shot in the middle of them.
+        let changes = AtomicU64::new(0);
         let changing = async {
             let mut version = live.resource_version;
             loop {
+                changes.fetch_add(1, Ordering::Relaxed);
                 let body = UpdateExperiment {
                     resource_version: version,
                     description: Some(format!("after {}", version + 1)),
@@ -217,7 +220,10 @@ async fn killed_in_the_middle_of_changes_it_comes_back_whole() {
             }
         };
         let shooting = async {
-            tokio::time::sleep(Duration::from_millis(150 + 37 * round)).await;
+            // With the next one under way, or between two of them: at any moment.
+            while changes.load(Ordering::Relaxed) < 10 + 7 * round {
+                tokio::task::yield_now().await;
+            }
             serving.signal(Signal::KILL);
         };
         (acknowledged, ()) = tokio::join!(changing, shooting);

@@ -187,6 +187,8 @@ async fn a_winner_is_applied_as_a_whole_or_not_at_all() {
     for round in 1..=ROUNDS {
         let client = server.client.clone();
         let applying = tokio::spawn(async move { apply(&client, round).await });
+        // No condition is waited for: it is shot at a random moment, from before the request arrives until after it
+        // is answered.
         tokio::time::sleep(took.mul_f64(1.2 * fastrand::f64())).await;
         server.child.kill().await.expect("shot");
         let answered = applying.await.expect("no panic");

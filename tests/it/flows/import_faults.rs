@@ -171,6 +171,7 @@ async fn with_shots(dir: &Path, import: &Import, end: ImportState) -> Import {
         tokio::time::timeout(Duration::from_secs(60), moved)
             .await
             .expect("in time");
+        // No condition is waited for: the moment within that chunk is random.
         tokio::time::sleep(Duration::from_millis(fastrand::u64(0..120))).await;
         serving.child.start_kill().expect("shot");
         serving.child.wait().await.expect("dead");

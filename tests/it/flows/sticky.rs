@@ -1,12 +1,22 @@
 //! Sticky memory: nobody who was seen moves when the split changes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use splitdeck::api::assign::AssignRequest;
+use splitdeck::client::Client;
+use splitdeck::domain::{Reason, User};
+use splitdeck::server::sticky::memory::subject_hash;
+use splitdeck::server::store::sticky::SubjectHash;
+use splitdeck::server::store::{self, Store};
 
+use crate::support::process::Process;
 use crate::support::server::{TestServer, VIEWER, send};
-use crate::support::store::{each_store, on_postgres, run_sql};
+use crate::support::store::{each_store, on_postgres, place, run_sql};
 use crate::support::warehouse::until;
 
 /// Variant and reason of each user.
@@ -234,12 +244,10 @@ async fn what_is_over_is_forgotten() {
     let dir = server.stop().await;
     // It is looked for at each start.
     let server = TestServer::start_in(dir, |_| {}).await;
-    let store = splitdeck::server::store::Store::open(&crate::support::store::place(server.dir.path()))
-        .await
-        .expect("a store");
+    let store = Store::open(&place(server.dir.path())).await.expect("a store");
     until("nothing is left", async || {
         let mut left = 0;
-        let read = splitdeck::server::store::sticky::since(store.readers(), 0, |_| left += 1);
+        let read = store::sticky::since(store.readers(), 0, |_| left += 1);
         read.await.expect("read");
         left == 0
     })
@@ -291,4 +299,130 @@ async fn two_servers_remember_together() {
         assert_eq!(a, b);
     })
     .await;
+}
+
+/// Users who are decided for one after the other until the server is gone, each with the variant that it said.
+async fn decide_until_it_is_gone(client: Client, round: u32, decided: Arc<Mutex<Vec<(String, String)>>>) {
+    for n in 0.. {
+        let user = format!("u{round}-{n}");
+        let ask = AssignRequest {
+            experiment_id: "x".to_owned(),
+            inline: User::with_user_id(&user),
+            ..AssignRequest::default()
+        };
+        let Ok(answer) = client.assign(&ask).await else {
+            return;
+        };
+        assert_eq!(answer.reason, Reason::Allocation, "{user} is new");
+        decided.lock().expect("a list").push((user, answer.variant_id));
+    }
+}
+
+/// What the store remembers, past every server.
+async fn remembered(dir: &Path) -> HashMap<SubjectHash, String> {
+    let store = Store::open(&place(&dir.join("data"))).await.expect("a store");
+    let mut all = HashMap::new();
+    let read = store::sticky::since(store.readers(), 0, |first| {
+        all.insert(first.subject, first.variant.to_string());
+    });
+    read.await.expect("read");
+    store.close().await;
+    all
+}
+
+each_store!(a_killed_server_forgets_its_last_subjects_at_most);
+async fn a_killed_server_forgets_its_last_subjects_at_most() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut server = Process::start(dir.path(), None).await;
+    let variants = |treatment: u32| {
+        json!([{ "key": "control", "isControl": true, "trafficPct": 100 - treatment },
+               { "key": "treatment", "trafficPct": treatment, "orderIndex": 1 }])
+    };
+    let body = json!({ "name": "x", "sticky": true, "variants": variants(10) });
+    let body = serde_json::from_value(body).expect("a body");
+    server.client.create_experiment(&body).await.expect("created");
+    let step = serde_json::from_value(json!({ "to": "active", "resourceVersion": 1 })).expect("a step");
+    let mut version = server
+        .client
+        .change_status("x", &step)
+        .await
+        .expect("active")
+        .resource_version;
+    let mut known = HashMap::new();
+    for round in 0..3 {
+        let decided = Arc::new(Mutex::new(Vec::new()));
+        let deciding = tokio::spawn(decide_until_it_is_gone(
+            server.client.clone(),
+            round,
+            Arc::clone(&decided),
+        ));
+        until("many were decided for, over more than one batch", async || {
+            let pending = server.client.readiness().await.expect("an answer").sticky_pending;
+            decided.lock().expect("a list").len() as u64 > pending + 100
+        })
+        .await;
+        // No condition is waited for: the moment within a batch is random.
+        tokio::time::sleep(Duration::from_millis(fastrand::u64(0..250))).await;
+        server.shoot().await;
+        deciding.await.expect("every answer was an allocation");
+        let decided = std::mem::take(&mut *decided.lock().expect("a list"));
+
+        let stored = remembered(dir.path()).await;
+        let kept: Vec<bool> = decided
+            .iter()
+            .map(|(user, _)| stored.contains_key(&subject_hash(user)))
+            .collect();
+        assert!(kept[0], "what was written stays");
+        assert!(
+            kept.is_sorted_by(|before, after| before >= after),
+            "only the last ones are gone"
+        );
+        for (subject, variant) in &known {
+            assert_eq!(
+                stored.get(subject),
+                Some(variant),
+                "what earlier rounds remembered stays"
+            );
+        }
+
+        server = Process::start(dir.path(), None).await;
+        let change =
+            json!({ "resourceVersion": version, "variants": variants(if round % 2 == 0 { 90 } else { 10 }) });
+        let change = serde_json::from_value(change).expect("a change");
+        version = server
+            .client
+            .update_experiment("x", &change)
+            .await
+            .expect("changed")
+            .resource_version;
+        for ((user, variant), kept) in decided.iter().zip(kept) {
+            let ask = AssignRequest {
+                experiment_id: "x".to_owned(),
+                inline: User::with_user_id(user),
+                ..AssignRequest::default()
+            };
+            let now = server.client.assign(&ask).await.expect("decided");
+            if kept {
+                assert_eq!(
+                    (&now.variant_id, now.reason),
+                    (variant, Reason::Sticky),
+                    "{user}: the store had it"
+                );
+                assert_eq!(stored[&subject_hash(user)], *variant);
+            } else {
+                assert_eq!(
+                    now.reason,
+                    Reason::Allocation,
+                    "{user} is as one who was never seen"
+                );
+            }
+            known.insert(subject_hash(user), now.variant_id);
+        }
+        until("it is written", async || {
+            let ready = server.client.readiness().await.expect("an answer");
+            ready.sticky_pending == 0 && ready.sticky_error.is_none()
+        })
+        .await;
+    }
+    server.stop().await;
 }

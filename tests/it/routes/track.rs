@@ -144,3 +144,35 @@ async fn what_was_taken_is_there_after_a_restart() {
     let again = TestServer::start_in(Arc::clone(&dir), |_| {}).await;
     assert_eq!(spooled(&again).await, 7);
 }
+
+each_store!(a_visit_that_no_client_names_outlasts_a_restart);
+async fn a_visit_that_no_client_names_outlasts_a_restart() {
+    let server = TestServer::start().await;
+    let app = json!({ "name": "app", "kind": "server" });
+    let app = server.post("/deployments", &app).await.expect(201);
+    let text = |name: &str| app[name].as_str().expect("a text").to_owned();
+    let (client, secret) = (text("id"), text("key"));
+    let began = jiff::Timestamp::now() - jiff::SignedDuration::from_mins(200);
+    let at = async |server: &TestServer, minutes: i64| {
+        let time = began + jiff::SignedDuration::from_mins(minutes);
+        let event = json!({ "type": "track", "payload": { "name": "view", "profileId": "ada", "properties": {
+            "__timestamp": time.to_string() } } });
+        let request = server
+            .anonymous(Method::POST, "/track")
+            .header("openpanel-client-id", &client)
+            .header("openpanel-client-secret", &secret)
+            .json(&event);
+        let answer = send(request).await.expect(200);
+        (answer["deviceId"].clone(), answer["sessionId"].clone())
+    };
+    let first = at(&server, 0).await;
+    assert_eq!(at(&server, 25).await, first);
+    assert_eq!(at(&server, 50).await, first, "it goes on with every event");
+    let dir = server.stop().await;
+    let server = TestServer::start_in(dir, |_| {}).await;
+    assert_eq!(at(&server, 75).await, first);
+    let next = at(&server, 106).await;
+    assert_eq!(next.0, first.0);
+    assert_ne!(next.1, first.1, "31 minutes after the last one");
+    assert_eq!(at(&server, 110).await, next);
+}

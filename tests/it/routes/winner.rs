@@ -4,31 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::server::TestServer;
 use crate::support::store::{each_store, run_sql};
-use crate::support::warehouse::{drained, exposure, server_with_clickhouse};
-
-/// People in control and treatment, and how many of each bought something.
-async fn observe(server: &TestServer, experiment: &Value, from: usize, arms: [(usize, usize); 2]) {
-    let now = jiff::Timestamp::now();
-    let seen = (now - jiff::SignedDuration::from_secs(60)).to_string();
-    for (variant, (people, buyers)) in ["control", "treatment"].into_iter().zip(arms) {
-        let mut events = Vec::new();
-        for n in from..from + people {
-            let who = format!("{variant}-{n}");
-            events.push(exposure(experiment, &who, variant, &seen));
-            if n - from < buyers {
-                events.push(json!({ "name": "buy", "profileId": who, "timestamp": now.to_string() }));
-            }
-        }
-        server.post("/track", &json!(events)).await.expect(200);
-    }
-    drained(server).await;
-}
-
-async fn measured(server: &TestServer, key: &str) -> Value {
-    let body = json!({ "name": key, "key": key, "primaryMetric": { "event": "buy" } });
-    let draft = server.post("/experiments", &body).await.expect(201);
-    server.to(&draft, "active").await
-}
+use crate::support::warehouse::{measured, observe, server_with_clickhouse};
 
 async fn actions(server: &TestServer, path: &str) -> Vec<String> {
     let history = server.get(&format!("{path}/history")).await.expect(200);

@@ -85,6 +85,11 @@ impl Process {
         kill_process(Pid::from_raw(pid).expect("a pid"), signal).expect("signalled");
     }
 
+    /// Shoots it, and waits until it is dead.
+    pub async fn shoot(mut self) {
+        self.child.kill().await.expect("shot");
+    }
+
     /// Waits for its end; the exit code, unless it was shot.
     pub async fn ended(mut self, within: Duration) -> Option<i32> {
         let ended = tokio::time::timeout(within, self.child.wait()).await;

@@ -80,6 +80,31 @@ pub async fn expose(server: &TestServer, experiment: &Value, counts: [usize; 2])
     }
 }
 
+/// People in control and treatment, and how many of each bought something.
+pub async fn observe(server: &TestServer, experiment: &Value, from: usize, arms: [(usize, usize); 2]) {
+    let now = jiff::Timestamp::now();
+    let seen = (now - jiff::SignedDuration::from_secs(60)).to_string();
+    for (variant, (people, buyers)) in ["control", "treatment"].into_iter().zip(arms) {
+        let mut events = Vec::new();
+        for n in from..from + people {
+            let who = format!("{variant}-{n}");
+            events.push(exposure(experiment, &who, variant, &seen));
+            if n - from < buyers {
+                events.push(json!({ "name": "buy", "profileId": who, "timestamp": now.to_string() }));
+            }
+        }
+        server.post("/track", &json!(events)).await.expect(200);
+    }
+    drained(server).await;
+}
+
+/// An active experiment with this key, whose metric is `buy`.
+pub async fn measured(server: &TestServer, key: &str) -> Value {
+    let body = json!({ "name": key, "key": key, "primaryMetric": { "event": "buy" } });
+    let draft = server.post("/experiments", &body).await.expect(201);
+    server.to(&draft, "active").await
+}
+
 /// An event of a person who was drawn into a variant.
 pub fn exposure(experiment: &Value, profile: &str, variant: &str, at: &str) -> Value {
     json!({
