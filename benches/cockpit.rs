@@ -4,7 +4,7 @@
 //! `cargo bench --bench cockpit`
 //!
 //! It runs against `splitdeck demo --headless` in a temporary directory, first without simulated traffic,
-//! then with it.
+//! then with it. The programs of [`BESIDE`] that are installed run in the same terminal in between.
 
 #![allow(
     clippy::expect_used,
@@ -28,31 +28,46 @@ const WINDOW: Duration = Duration::from_secs(10);
 /// What begins a frame: the terminal is told to wait until all of it is there.
 const FRAME: &[u8] = b"\x1b[?2026h";
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Other programs for a terminal that show live figures: `htop` and `btop` of Debian, `btm` of the crate `bottom`.
+const BESIDE: [&str; 3] = ["htop", "btop", "btm"];
+/// How often a start and a key are timed.
+const TIMES: usize = 9;
 
 fn main() {
     let dir = tempfile::tempdir().expect("a directory");
     {
         let quiet = Demo::start(&dir.path().join("quiet"), "0");
-        let firsts: Vec<Duration> = (0..9).map(|_| first_frame(&quiet.ready)).collect();
-        let cockpit = Cockpit::start(&quiet.ready);
+        let firsts: Vec<Duration> = (0..TIMES).map(|_| first_frame(&quiet.ready)).collect();
+        let mut cockpit = Cockpit::start(&quiet.ready);
         cockpit.wait("90,189");
-        settle();
+        cockpit.at_rest();
         let list = cockpit.window();
-        let mut cockpit = cockpit;
+        let list_keys = cockpit.keys();
         cockpit.open("cookie-cats");
-        settle();
+        cockpit.at_rest();
         let analytics = cockpit.window();
         println!("nothing changes (no traffic):");
         println!(
-            "  first frame after start, median of {}: {:.1} ms",
-            firsts.len(),
+            "  first frame after start, median of {TIMES}: {:.1} ms",
             median(firsts)
         );
         println!("  list:      {}", list.line());
         println!("  analytics: {}", analytics.line());
         println!("  largest frame so far: {} B", cockpit.largest_frame());
+        println!("a key until it is answered, median and longest of {}:", 2 * TIMES);
+        println!("  list:      {list_keys}");
+        println!("  analytics: {}", cockpit.keys());
+        quiet.engine("-STOP");
+        // Asks for other results, which cannot come.
+        cockpit.press("i");
+        println!("  analytics, while a query hangs: {}", cockpit.keys());
+        quiet.engine("-CONT");
         println!("resident memory, quiet:");
         memory(&quiet, &cockpit);
+    }
+    println!("beside it, each in a terminal of the same size:");
+    for program in BESIDE {
+        beside(program);
     }
     let busy = Demo::start(&dir.path().join("busy"), "50");
     let mut cockpit = Cockpit::start(&busy.ready);
@@ -100,6 +115,13 @@ impl Demo {
         let ready = serde_json::from_str(&line).expect("a line of JSON");
         Self { child, ready }
     }
+
+    /// Sends the engine a signal.
+    fn engine(&self, signal: &str) {
+        let engine = child_of(self.child.id()).expect("the engine runs").to_string();
+        let sent = Command::new("kill").args([signal, &engine]).status();
+        assert!(sent.expect("kill is there").success(), "{signal} was not sent");
+    }
 }
 
 impl Drop for Demo {
@@ -136,6 +158,14 @@ struct Cockpit {
 
 impl Cockpit {
     fn start(ready: &Ready) -> Self {
+        let mut command = CommandBuilder::new(PROGRAM);
+        command.env("SPLITDECK_API", &ready.api);
+        command.env("SPLITDECK_TOKEN", &ready.token);
+        Self::run(command)
+    }
+
+    /// Any program in a terminal.
+    fn run(mut command: CommandBuilder) -> Self {
         let size = PtySize {
             rows: 40,
             cols: 120,
@@ -143,9 +173,6 @@ impl Cockpit {
             pixel_height: 0,
         };
         let pair = native_pty_system().openpty(size).expect("a terminal");
-        let mut command = CommandBuilder::new(PROGRAM);
-        command.env("SPLITDECK_API", &ready.api);
-        command.env("SPLITDECK_TOKEN", &ready.token);
         command.env("TERM", "xterm-256color");
         command.env("LANG", "C.UTF-8");
         let child = pair.slave.spawn_command(command).expect("starts");
@@ -192,6 +219,65 @@ impl Cockpit {
         self.wait("posterior");
     }
 
+    fn press(&mut self, key: &str) {
+        self.keyboard.write_all(key.as_bytes()).expect("takes keys");
+        self.keyboard.flush().expect("takes keys");
+    }
+
+    /// Waits until nothing has been written for three seconds, a minute at most: what goes on writing is measured so.
+    fn at_rest(&self) {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let before = self.output.lock().expect("no panic").len();
+            std::thread::sleep(Duration::from_secs(3));
+            if self.output.lock().expect("no panic").len() == before || Instant::now() > until {
+                return;
+            }
+        }
+    }
+
+    /// How long it takes until the help is there after its key, and gone after Esc.
+    fn keys(&mut self) -> String {
+        let mut all = Vec::new();
+        for _ in 0..TIMES {
+            for key in ["?", "\u{1b}"] {
+                let from = self.output.lock().expect("no panic").len();
+                let began = Instant::now();
+                self.press(key);
+                // The whole screen changes; a figure that changes meanwhile is a few bytes.
+                while self.output.lock().expect("no panic").len() < from + 500 {
+                    assert!(began.elapsed() < PATIENCE, "no answer to {key:?}");
+                    std::thread::sleep(Duration::from_micros(200));
+                }
+                all.push(began.elapsed());
+                std::thread::sleep(Duration::from_millis(300));
+            }
+        }
+        let longest = all.iter().max().expect("some").as_secs_f64() * 1e3;
+        format!("{:.1} ms, {longest:.1} ms", median(all))
+    }
+
+    /// From now until a screen that is not empty.
+    fn until_drawn(&self) {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let mut screen = vt100::Parser::new(40, 120, 0);
+            screen.process(&self.output.lock().expect("no panic"));
+            if screen
+                .screen()
+                .contents()
+                .lines()
+                .filter(|line| !line.trim().is_empty())
+                .count()
+                > 2
+            {
+                return;
+            }
+            assert!(Instant::now() < until, "nothing was drawn");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
     fn window(&self) -> Window {
         let from = self.output.lock().expect("no panic").len();
         std::thread::sleep(WINDOW);
@@ -229,12 +315,39 @@ impl Drop for Cockpit {
     }
 }
 
-/// From the start of the process until the first frame is written.
+/// From the start of the process until something is on the screen.
 fn first_frame(ready: &Ready) -> Duration {
     let began = Instant::now();
     let cockpit = Cockpit::start(ready);
-    cockpit.wait("Experiments");
+    cockpit.until_drawn();
     began.elapsed()
+}
+
+/// The same figures of another program, or that it is not installed.
+fn beside(program: &str) {
+    let start = || Cockpit::run(CommandBuilder::new(program));
+    if Command::new(program).arg("--version").output().is_err() {
+        println!("  {program}: not installed");
+        return;
+    }
+    let firsts: Vec<Duration> = (0..TIMES)
+        .map(|_| {
+            let began = Instant::now();
+            start().until_drawn();
+            began.elapsed()
+        })
+        .collect();
+    let running = start();
+    running.until_drawn();
+    settle();
+    let window = running.window();
+    let pid = running.child.process_id().expect("runs");
+    let resident = field_of(pid, "VmRSS:").map_or(f64::NAN, |kib| kib as f64 / 1024.0);
+    println!(
+        "  {program:<8} first frame {:.1} ms, {:.0} B/s, {resident:.1} MiB resident",
+        median(firsts),
+        window.bytes as f64 / WINDOW.as_secs_f64()
+    );
 }
 
 fn memory(demo: &Demo, cockpit: &Cockpit) {

@@ -31,7 +31,7 @@ fn main() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
         println!("assignments over HTTP, {CONNECTIONS} connections, {SECONDS} s each, server and load on one machine");
-        for experiments in [1, 100] {
+        for experiments in [1, 100, 1_000] {
             let dir = tempfile::tempdir().expect("a directory");
             let address = serve(dir.path()).await;
             let client = Client::new(&format!("http://{address}"), TOKEN, splitdeck::client::Options::default());

@@ -20,6 +20,7 @@
 //! | `store/` | configuration on disk or in Postgres |
 //! | `jobs/` | what the server does by itself, or when an administrator says so |
 //! | `link` | the way to ClickHouse |
+//! | `held` | the lock of a directory that is in use |
 //! | `ingest/` | events: the durable spool, and its drain into ClickHouse |
 //! | `setup` | the first start: project and token |
 //! | `stopping` | the end: whatever was sent is answered |
@@ -32,6 +33,7 @@ pub mod evaluate;
 pub mod extract;
 pub mod follow;
 pub mod handlers;
+pub mod held;
 pub mod imports;
 pub mod ingest;
 pub mod jobs;
@@ -65,6 +67,7 @@ use tokio::time::Instant;
 use crate::domain::experiment::DEFAULT_MAX_VARIANTS;
 
 use evaluate::assigned::Assigned;
+use held::Held;
 use imports::Imports;
 use ingest::{Ingest, Visits};
 use jobs::runner::{GuardOptions, Runner};
@@ -203,7 +206,7 @@ pub struct Server {
     /// Ended with the server.
     tasks: JoinSet<()>,
     /// Held as long as the server lives: two servers on one directory would not see each other's changes.
-    _lock: File,
+    _lock: Held,
 }
 
 impl Server {
@@ -355,7 +358,7 @@ pub async fn launch(
 }
 
 /// Creates the directory, for its owner only, and takes its lock.
-fn lock(dir: &Path) -> Result<File, ServerError> {
+fn lock(dir: &Path) -> Result<Held, ServerError> {
     use std::os::unix::fs::DirBuilderExt as _;
     let path = dir.join("server.lock");
     let failed = |path: &Path| {
@@ -372,7 +375,7 @@ fn lock(dir: &Path) -> Result<File, ServerError> {
         .open(&path)
         .map_err(failed(&path))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Held::new(file)),
         Err(TryLockError::WouldBlock) => Err(ServerError::InUse(dir.to_owned())),
         Err(TryLockError::Error(source)) => Err(failed(&path)(source)),
     }

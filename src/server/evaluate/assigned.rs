@@ -181,8 +181,12 @@ fn id(project: Uuid, day: i64, user: &User, evaluated: &[&Evaluated<'_>]) -> Uui
     use std::fmt::Write as _;
     let mut said = String::with_capacity(64 + 32 * evaluated.len());
     // Writing into a text never fails. The lengths keep ids apart that contain what separates them.
-    for id in [&user.user_id, &user.device_id, &user.session_id] {
+    for id in [&user.user_id, &user.device_id] {
         let _ = writeln!(said, "{}:{}", given(id).len(), given(id));
+    }
+    // Whoever is known by nothing else is another subject in each session.
+    if given(&user.user_id).is_empty() && given(&user.device_id).is_empty() {
+        let _ = writeln!(said, "{}", given(&user.session_id));
     }
     for (kind, groups) in &user.groups {
         let _ = writeln!(said, "{kind:?}{groups:?}");
@@ -248,6 +252,21 @@ mod tests {
         assert!(seen.first(1, b));
         assert!(seen.first(2, a));
         assert!(!seen.first(2, a));
+    }
+
+    #[test]
+    fn another_session_of_the_same_subject_is_the_same() {
+        let of = |user: &str, session: &str| {
+            let user = User {
+                user_id: (!user.is_empty()).then(|| user.to_owned()),
+                session_id: Some(session.to_owned()),
+                ..User::default()
+            };
+            id(Uuid::nil(), 1, &user, &[])
+        };
+        assert_eq!(of("ann", "1"), of("ann", "2"));
+        assert_ne!(of("ann", "1"), of("bob", "1"));
+        assert_ne!(of("", "1"), of("", "2"));
     }
 
     #[test]

@@ -58,6 +58,7 @@ pub use transform::{
 pub use visits::Visits;
 
 use crate::api::track::Unattributed;
+use crate::server::held::Held;
 use disk::{Disk, RealDisk};
 use drain::Stop;
 use shared::{Counters, Shared};
@@ -469,7 +470,7 @@ fn make_dir(dir: &Path) -> io::Result<()> {
 }
 
 /// Takes the directory for this process. The system lets go of it however the process ends.
-fn lock(dir: &Path) -> Result<File, OpenError> {
+fn lock(dir: &Path) -> Result<Held, OpenError> {
     let path = dir.join(LOCK);
     let failed = |e: io::Error| OpenError::io(&path, "lock", &e);
     let mut file = File::options()
@@ -500,7 +501,7 @@ fn lock(dir: &Path) -> Result<File, OpenError> {
         .and_then(|()| file.rewind())
         .and_then(|()| writeln!(file, "{}", std::process::id()))
         .map_err(failed)?;
-    Ok(file)
+    Ok(Held::new(file))
 }
 
 #[cfg(test)]

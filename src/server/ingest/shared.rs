@@ -1,7 +1,6 @@
 //! What the parts of the spool share: sealed segments that wait, space in use, counters.
 
 use std::collections::VecDeque;
-use std::fs::File;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 use uuid::Uuid;
+
+use crate::server::held::Held;
 
 /// How long a failed write counts against the server.
 const DISK_FAILURE: Duration = Duration::from_secs(10);
@@ -59,7 +60,7 @@ pub(super) struct Shared {
     /// When the last attempt to write failed, if it did.
     disk_failed: Mutex<Option<Instant>>,
     /// Held until nothing uses the directory any more.
-    lock: Mutex<Option<File>>,
+    lock: Mutex<Option<Held>>,
 }
 
 /// Counts since the start of the process, except for `spooled_events`, which is a level.
@@ -97,7 +98,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Shared {
-    pub(super) fn new(dir: PathBuf, max_bytes: u64, lock: File) -> Self {
+    pub(super) fn new(dir: PathBuf, max_bytes: u64, lock: Held) -> Self {
         Self {
             dir,
             max_bytes,
