@@ -14,6 +14,7 @@
 )]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write};
+use std::num::NonZero;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -27,6 +28,9 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_splitdeck");
 const WINDOW: Duration = Duration::from_secs(10);
 /// What begins a frame: the terminal is told to wait until all of it is there.
 const FRAME: &[u8] = b"\x1b[?2026h";
+/// The size of the terminal.
+const ROWS: NonZero<u16> = NonZero::new(40).expect("not zero");
+const COLUMNS: NonZero<u16> = NonZero::new(120).expect("not zero");
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Other programs for a terminal that show live figures: `htop` and `btop` of Debian, `btm` of the crate `bottom`.
 const BESIDE: [&str; 3] = ["htop", "btop", "btm"];
@@ -54,7 +58,7 @@ fn main() {
         println!("  list:      {}", list.line());
         println!("  analytics: {}", analytics.line());
         println!("  largest frame so far: {} B", cockpit.largest_frame());
-        println!("a key until it is answered, median and longest of {}:", 2 * TIMES);
+        println!("a key until it is answered, median of {TIMES}:");
         println!("  list:      {list_keys}");
         println!("  analytics: {}", cockpit.keys());
         quiet.engine("-STOP");
@@ -119,7 +123,7 @@ impl Demo {
     /// Sends the engine a signal.
     fn engine(&self, signal: &str) {
         let engine = child_of(self.child.id()).expect("the engine runs").to_string();
-        let sent = Command::new("kill").args([signal, &engine]).status();
+        let sent = Command::new("kill").args([signal, engine.as_str()]).status();
         assert!(sent.expect("kill is there").success(), "{signal} was not sent");
     }
 }
@@ -167,8 +171,8 @@ impl Cockpit {
     /// Any program in a terminal.
     fn run(mut command: CommandBuilder) -> Self {
         let size = PtySize {
-            rows: 40,
-            cols: 120,
+            rows: ROWS.get(),
+            cols: COLUMNS.get(),
             pixel_width: 0,
             pixel_height: 0,
         };
@@ -196,15 +200,26 @@ impl Cockpit {
         }
     }
 
-    /// Waits until a text has been written.
+    /// Waits until a text is on the screen.
     fn wait(&self, text: &str) {
+        self.until(&|screen| screen.contains(text), text);
+    }
+
+    fn until(&self, there: &dyn Fn(&str) -> bool, what: &str) {
         let until = Instant::now() + PATIENCE;
+        let mut screen = vt100::Parser::new(ROWS, COLUMNS, 0);
+        let mut read = 0;
         loop {
-            let written = self.output.lock().expect("no panic").clone();
-            if written.windows(text.len()).any(|w| w == text.as_bytes()) {
+            {
+                let written = self.output.lock().expect("no panic");
+                screen.process(&written[read..]);
+                read = written.len();
+            }
+            let contents = screen.screen().contents();
+            if there(&contents) {
                 return;
             }
-            assert!(Instant::now() < until, "{text} did not come");
+            assert!(Instant::now() < until, "{what} did not come:\n{contents}");
             std::thread::sleep(Duration::from_millis(1));
         }
     }
@@ -236,11 +251,12 @@ impl Cockpit {
         }
     }
 
-    /// How long it takes until the help is there after its key, and gone after Esc.
+    /// How long it takes until the help is there after its key, and gone after Esc. A lone Esc waits a moment:
+    /// it may be the beginning of another key.
     fn keys(&mut self) -> String {
-        let mut all = Vec::new();
+        let [mut help, mut escape] = [Vec::new(), Vec::new()];
         for _ in 0..TIMES {
-            for key in ["?", "\u{1b}"] {
+            for (key, times) in [("?", &mut help), ("\u{1b}", &mut escape)] {
                 let from = self.output.lock().expect("no panic").len();
                 let began = Instant::now();
                 self.press(key);
@@ -249,33 +265,22 @@ impl Cockpit {
                     assert!(began.elapsed() < PATIENCE, "no answer to {key:?}");
                     std::thread::sleep(Duration::from_micros(200));
                 }
-                all.push(began.elapsed());
+                times.push(began.elapsed());
                 std::thread::sleep(Duration::from_millis(300));
             }
         }
-        let longest = all.iter().max().expect("some").as_secs_f64() * 1e3;
-        format!("{:.1} ms, {longest:.1} ms", median(all))
+        let longest = help.iter().max().expect("some").as_secs_f64() * 1e3;
+        format!(
+            "? {:.1} ms, {longest:.1} ms at most; Esc {:.1} ms",
+            median(help),
+            median(escape)
+        )
     }
 
     /// From now until a screen that is not empty.
     fn until_drawn(&self) {
-        let until = Instant::now() + PATIENCE;
-        loop {
-            let mut screen = vt100::Parser::new(40, 120, 0);
-            screen.process(&self.output.lock().expect("no panic"));
-            if screen
-                .screen()
-                .contents()
-                .lines()
-                .filter(|line| !line.trim().is_empty())
-                .count()
-                > 2
-            {
-                return;
-            }
-            assert!(Instant::now() < until, "nothing was drawn");
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        let lines = |screen: &str| screen.lines().filter(|line| !line.trim().is_empty()).count();
+        self.until(&|screen| lines(screen) > 2, "a screen");
     }
 
     fn window(&self) -> Window {

@@ -1,9 +1,9 @@
--- wrk: each request another user of another experiment. Arguments: how many experiments, the token.
+-- wrk: each request another user of another experiment. Argument: how many experiments. SPLITDECK_TOKEN is the token.
 local experiments, token, n = 1, "", 0
 
 function init(arguments)
   experiments = tonumber(arguments[1])
-  token = arguments[2] or ""
+  token = os.getenv("SPLITDECK_TOKEN") or ""
   n = math.random(1000000)
 end
 

@@ -1,10 +1,15 @@
-"""Makes active experiments exp-0, exp-1 … in a running splitdeck, and overrides in the first: seed.py BASE TOKEN EXPERIMENTS OVERRIDES."""
+"""Makes active experiments exp-0, exp-1 … in a running splitdeck, and overrides in the first: seed.py BASE EXPERIMENTS OVERRIDES.
+
+The token is SPLITDECK_TOKEN in the environment."""
 
 import json
+import os
 import sys
+import urllib.error
 import urllib.request
 
-base, token, experiments, overrides = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+base, experiments, overrides = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+token = os.environ["SPLITDECK_TOKEN"]
 
 
 def send(method, path, body):
@@ -25,6 +30,7 @@ for n in range(experiments):
             raise
         continue  # Made by an earlier step.
     send("POST", f"/experiments/{key}/status", {"to": "active", "resourceVersion": draft["resourceVersion"]})
+# Every other user of the load is forced.
 for start in range(0, overrides, 50_000):
-    ids = [f"forced-{n}" for n in range(start, min(start + 50_000, overrides))]
+    ids = [f"user-{2 * n}" for n in range(start, min(start + 50_000, overrides))]
     send("PUT", "/experiments/exp-0/overrides", {"subjectType": "user", "variant": "treatment", "subjectIds": ids})

@@ -172,14 +172,16 @@ fn traffic(experiment: &Experiment, results: &Results, now: Timestamp) -> String
         let earlier = &points[..points.len() - 2];
         let mean = earlier.iter().map(|p| count(&p.counts)).sum::<u64>() / earlier.len() as u64;
         let last = count(&before.counts);
-        let word = match (last, mean) {
-            (_, 0) => return text,
-            (last, mean) if last * 2 < mean => "far less than",
-            (last, mean) if last > mean * 2 => "far more than",
-            _ => "about as much as",
+        if mean == 0 {
+            return text;
+        }
+        let word = match last.abs_diff(mean) * 100 / mean {
+            0..5 => "about as many as".to_owned(),
+            pct if last < mean => format!("{pct} % fewer than"),
+            pct => format!("{pct} % more than"),
         };
         text.push_str(&format!(
-            " The last full {} had {} exposures, {word} the mean before it ({}).",
+            " The last full {} had {} exposures, {word} the mean of those before it ({}).",
             results.series.interval.as_str(),
             group(last),
             group(mean)

@@ -142,7 +142,9 @@ fn a_sudden_silence_is_said() {
         .collect();
     let text = said(&experiment, &results, "Traffic");
     assert!(
-        text.contains("The last full hour had 20 exposures, far less than the mean before it (100)"),
+        text.contains(
+            "The last full hour had 20 exposures, 80 % fewer than the mean of those before it (100)"
+        ),
         "{text}"
     );
 }
