@@ -251,6 +251,7 @@ impl Settings<'_> {
             .collect();
         let mut server = Vec::new();
         let mut cockpit = Vec::new();
+        // `Engine::start` has refused every name that is no plain identifier; the other names are constants.
         for database in self.databases {
             server.push(format!("GRANT ALL ON {database}.*"));
             cockpit.extend(

@@ -407,7 +407,7 @@ impl Supervisor {
             }
             sleep(LOOK).await;
         };
-        // The lock file is the user's own, not empty, and outside of what the engine may read; what cannot be
+        // The path is a quoted literal, as this query has no parameters. The lock file is the user's own, not empty, and outside of what the engine may read; what cannot be
         // read counts as empty text.
         let path = self.layout.lock();
         let path = settings::literal(&path.to_string_lossy());

@@ -12,6 +12,7 @@
 mod cli;
 mod client;
 mod cockpit;
+mod docs;
 mod engine;
 mod flows;
 mod generated;

@@ -5,6 +5,8 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 
+use tokio::sync::Semaphore;
+
 use crate::api::amplitude::{Ingested, Refusal};
 use crate::api::problem::Code;
 use crate::api::system::Role;
@@ -21,6 +23,10 @@ use crate::server::state::AppState;
 /// The most bytes of a body once it is unpacked.
 const MAX_UNPACKED: usize = 64 << 20;
 
+/// How many bodies are unpacked and read at the same time: whoever sends one is known only afterwards, as the key is
+/// in the body.
+static READING: Semaphore = Semaphore::const_new(4);
+
 /// Takes all events or none; answered once they are on the disk.
 pub async fn events(
     State(state): State<AppState>,
@@ -33,6 +39,8 @@ pub async fn events(
         .is_some_and(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"gzip"));
     let decided = {
         let state = state.clone();
+        // It is never closed.
+        let _turn = READING.acquire().await;
         // A body may be large: reading it in a thread of its own, other requests need not wait.
         tokio::task::spawn_blocking(move || {
             if gzipped {

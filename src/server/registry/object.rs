@@ -44,25 +44,32 @@ pub trait Object: Clone + PartialEq + Serialize + Send + Sync {
     }
 }
 
+/// What is the same for objects that have a key and know when they were changed.
+macro_rules! keyed {
+    () => {
+        fn id(&self) -> Uuid {
+            self.id
+        }
+
+        fn label(&self) -> &str {
+            self.key.as_str()
+        }
+
+        fn version(&self) -> u64 {
+            self.resource_version
+        }
+
+        fn stamp(&mut self, version: u64, now: Timestamp) {
+            (self.resource_version, self.updated_at) = (version, now);
+        }
+    };
+}
+
 impl Object for Experiment {
     const NOUN: &'static str = "experiment";
     const CREATED: AuditAction = AuditAction::Created;
 
-    fn id(&self) -> Uuid {
-        self.id
-    }
-
-    fn label(&self) -> &str {
-        self.key.as_str()
-    }
-
-    fn version(&self) -> u64 {
-        self.resource_version
-    }
-
-    fn stamp(&mut self, version: u64, now: Timestamp) {
-        (self.resource_version, self.updated_at) = (version, now);
-    }
+    keyed!();
 
     fn action_of(field: &str) -> AuditAction {
         diff::action_of(field)
@@ -73,21 +80,7 @@ impl Object for Flag {
     const NOUN: &'static str = "flag";
     const CREATED: AuditAction = AuditAction::FlagCreated;
 
-    fn id(&self) -> Uuid {
-        self.id
-    }
-
-    fn label(&self) -> &str {
-        self.key.as_str()
-    }
-
-    fn version(&self) -> u64 {
-        self.resource_version
-    }
-
-    fn stamp(&mut self, version: u64, now: Timestamp) {
-        (self.resource_version, self.updated_at) = (version, now);
-    }
+    keyed!();
 
     fn action_of(field: &str) -> AuditAction {
         match field.split(['.', '[']).next() {
@@ -103,21 +96,7 @@ impl Object for Lab {
     const NOUN: &'static str = "lab";
     const CREATED: AuditAction = AuditAction::LabCreated;
 
-    fn id(&self) -> Uuid {
-        self.id
-    }
-
-    fn label(&self) -> &str {
-        self.key.as_str()
-    }
-
-    fn version(&self) -> u64 {
-        self.resource_version
-    }
-
-    fn stamp(&mut self, version: u64, now: Timestamp) {
-        (self.resource_version, self.updated_at) = (version, now);
-    }
+    keyed!();
 
     fn action_of(_field: &str) -> AuditAction {
         AuditAction::LabSettingsChanged

@@ -122,6 +122,7 @@ fn read(row: &AnyRow) -> Result<StoredRun, StoreError> {
 /// # Errors
 /// See [`StoreError`].
 pub async fn one(from: impl Reader<'_>, job: &str, slot: Timestamp) -> Result<Option<StoredRun>, StoreError> {
+    // Put together of constants only, here and below.
     let sql = format!("{COLUMNS} WHERE job = $1 AND slot = $2");
     let row = sqlx::query(sqlx::AssertSqlSafe(sql))
         .bind(job)

@@ -33,6 +33,7 @@ impl Warehouse {
         variant: &str,
         ids: impl Iterator<Item = &'a str> + Clone,
     ) -> Result<u64, WarehouseError> {
+        // Names of columns are constants; ids, variant and experiment are parameters of the query.
         let column = match subject {
             OverrideSubject::User => "profile_id",
             OverrideSubject::Device => "device_id",

@@ -122,7 +122,7 @@ impl<'a> Scope<'a> {
         self.experiment.variants.len()
     }
 
-    /// `FROM … WHERE …` of the experiment's own rows in the window.
+    /// `FROM … WHERE …` of the experiment's own rows in the window. What is not a constant is a parameter.
     fn rows(&self, args: &mut Args) -> String {
         let experiment = args.uuid(self.experiment.id);
         let window = self.window.condition(args);

@@ -3,11 +3,12 @@
 use serde_json::json;
 
 use crate::support::server::TestServer;
+use crate::support::store::each_store;
 use crate::support::warehouse::{measured, observe, server_with_clickhouse};
 
 use super::{on, with_input};
 
-#[tokio::test]
+each_store!(a_life_from_the_command_line);
 async fn a_life_from_the_command_line() {
     let server = TestServer::start().await;
     let body = json!({"name": "Checkout CTA", "primaryMetric": {"event": "paid"}}).to_string();
@@ -120,7 +121,7 @@ async fn json_is_what_the_api_says() {
     assert_eq!(list["experiments"], json!([draft]));
 }
 
-#[tokio::test]
+each_store!(a_winner_is_applied_when_the_data_say_so);
 async fn a_winner_is_applied_when_the_data_say_so() {
     let server = server_with_clickhouse().await;
     let live = measured(&server, "exp").await;

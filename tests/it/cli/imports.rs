@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tokio::io::AsyncReadExt as _;
 
 use crate::support::server::{ADMIN, TestServer};
+use crate::support::store::each_store;
 use crate::support::warehouse::until;
 
 use super::{on, splitdeck, with_input};
@@ -20,7 +21,7 @@ async fn imports(server: &TestServer) -> Vec<Value> {
     list["imports"].as_array().expect("imports").clone()
 }
 
-#[tokio::test]
+each_store!(the_difference_is_shown_and_nothing_happens_unless_it_is_confirmed);
 async fn the_difference_is_shown_and_nothing_happens_unless_it_is_confirmed() {
     let server = TestServer::start().await;
     server.active("exp").await;

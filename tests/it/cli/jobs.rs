@@ -4,9 +4,10 @@ use serde_json::json;
 
 use super::{on, run, splitdeck};
 use crate::support::server::TestServer;
+use crate::support::store::each_store;
 use crate::support::warehouse::{drained, exposure, server_with_clickhouse};
 
-#[tokio::test]
+each_store!(it_tells_what_the_guard_did);
 async fn it_tells_what_the_guard_did() {
     let server = server_with_clickhouse().await;
     assert_eq!(

@@ -3,10 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::support::server::TestServer;
+use crate::support::store::each_store;
 
 use super::on;
 
-#[tokio::test]
+each_store!(a_flag_from_the_command_line);
 async fn a_flag_from_the_command_line() {
     let server = TestServer::start().await;
     let flags = async |args: &[&str]| on(&server, &[&["flags"], args].concat()).await;
@@ -58,7 +59,7 @@ async fn a_flag_from_the_command_line() {
     assert!(message.contains("flag.status_changed"), "{message}");
 }
 
-#[tokio::test]
+each_store!(projects_tokens_and_deployments_from_the_command_line);
 async fn projects_tokens_and_deployments_from_the_command_line() {
     let server = TestServer::start().await;
     let made = on(
@@ -140,7 +141,7 @@ async fn projects_tokens_and_deployments_from_the_command_line() {
     assert!(on(&server, &["labs", "list"]).await.ok().contains("archived"));
 }
 
-#[tokio::test]
+each_store!(experiments_are_copied_converted_and_deleted);
 async fn experiments_are_copied_converted_and_deleted() {
     let server = TestServer::start().await;
     server

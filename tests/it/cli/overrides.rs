@@ -3,10 +3,11 @@
 use serde_json::json;
 
 use crate::support::server::TestServer;
+use crate::support::store::each_store;
 
 use super::{on, with_input};
 
-#[tokio::test]
+each_store!(set_list_and_delete);
 async fn set_list_and_delete() {
     let server = TestServer::start().await;
     server.active("exp").await;
@@ -107,7 +108,7 @@ async fn a_file_that_takes_several_requests_and_pages() {
     assert_eq!(all["nextAfter"], json!(null));
 }
 
-#[tokio::test]
+each_store!(of_a_flag);
 async fn of_a_flag() {
     let server = TestServer::start().await;
     // An experiment of the same key is another matter.

@@ -15,6 +15,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
 
 use super::{run, splitdeck};
+use crate::support::store::{address, each_store};
 
 /// An address where nobody listens.
 const NOWHERE: &str = "http://127.0.0.1:1";
@@ -37,6 +38,9 @@ fn serve(dir: &Path, listen: &str) -> Command {
         "--clickhouse",
         NOWHERE,
     ]);
+    if let Some(store) = address() {
+        command.args(["--store", &store]);
+    }
     command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -116,7 +120,7 @@ async fn tried_clickhouse(client: &Client) -> Readiness {
         .expect("in time")
 }
 
-#[tokio::test]
+each_store!(it_serves_without_clickhouse_and_ends_in_order);
 async fn it_serves_without_clickhouse_and_ends_in_order() {
     let dir = tempfile::tempdir().expect("a directory");
     let data = dir.path().join("data");
@@ -167,7 +171,7 @@ async fn it_serves_without_clickhouse_and_ends_in_order() {
     assert!(all.experiments.iter().all(|e| e.status == Status::Active));
 }
 
-#[tokio::test]
+each_store!(killed_in_the_middle_of_changes_it_comes_back_whole);
 async fn killed_in_the_middle_of_changes_it_comes_back_whole() {
     let dir = tempfile::tempdir().expect("a directory");
     let mut acknowledged = 0;

@@ -24,6 +24,7 @@ use uuid::Uuid;
 use crate::support::engine::{fresh_database, options, query, shared};
 use crate::support::load::{Load, Record};
 use crate::support::server::TestServer;
+use crate::support::store::{address, each_store};
 use crate::support::tables::{EXPERIMENT, PROJECT, TS, ask, fresh};
 use crate::support::warehouse::server_with_clickhouse;
 
@@ -123,7 +124,12 @@ struct Serving {
 /// `splitdeck serve` as a process, on the shared engine.
 async fn serve(dir: &Path) -> Serving {
     let engine = shared();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_splitdeck"))
+    let mut command = Command::new(env!("CARGO_BIN_EXE_splitdeck"));
+    command.env_clear();
+    if let Some(store) = address() {
+        command.env("SPLITDECK_STORE", store);
+    }
+    let mut child = command
         .args([
             "serve",
             "--listen",
@@ -131,7 +137,6 @@ async fn serve(dir: &Path) -> Serving {
             "--clickhouse",
             &engine.http_url,
         ])
-        .env_clear()
         .env("HOME", dir)
         .env("SPLITDECK_CONFIG_DIR", dir)
         .env("SPLITDECK_DATA_DIR", dir.join("data"))
@@ -160,7 +165,7 @@ async fn serve(dir: &Path) -> Serving {
     }
 }
 
-#[tokio::test]
+each_store!(a_killed_server_loses_nothing_it_acknowledged);
 async fn a_killed_server_loses_nothing_it_acknowledged() {
     let dir = tempfile::tempdir().expect("a directory");
     let database = fresh_database();
@@ -356,7 +361,7 @@ async fn a_full_spool_turns_clients_away_until_there_is_room_and_loses_nothing()
 
 // --- an orderly end ------------------------------------------------------------------------------
 
-#[tokio::test]
+each_store!(a_server_that_is_stopped_sends_what_it_has_if_clickhouse_is_there);
 async fn a_server_that_is_stopped_sends_what_it_has_if_clickhouse_is_there() {
     let server = server_with_clickhouse().await;
     let engine = shared();

@@ -230,3 +230,102 @@ async fn assigning_goes_on_while_configuration_changes() {
     };
     tokio::join!(asking, changing);
 }
+
+each_store!(each_kind_of_subject_is_bucketed_by_its_id_in_each_mode);
+async fn each_kind_of_subject_is_bucketed_by_its_id_in_each_mode() {
+    let server = TestServer::start().await;
+    let customer = json!({ "customer_id": "c" });
+    for (n, (mode, kind, user, id)) in [
+        (
+            "profile",
+            "ANY",
+            json!({ "user_id": "u", "device_id": "d" }),
+            Some("u"),
+        ),
+        ("profile", "ANY", json!({ "device_id": "d" }), Some("d")),
+        ("profile", "ANY", json!({ "session_id": "s" }), None),
+        (
+            "session",
+            "ANY",
+            json!({ "user_id": "u", "session_id": "s" }),
+            Some("s"),
+        ),
+        ("session", "ANY", json!({ "user_id": "u" }), None),
+        (
+            "event",
+            "ANY",
+            json!({ "user_id": "u", "event_id": "e" }),
+            Some("e"),
+        ),
+        (
+            "profile",
+            "customer_id",
+            json!({ "user_id": "u", "user_properties": customer }),
+            Some("c"),
+        ),
+        (
+            "profile",
+            "customer_id",
+            json!({ "user_id": "u", "user_properties": { "customer_id": 17 } }),
+            Some("17"),
+        ),
+        ("profile", "customer_id", json!({ "user_id": "u" }), None),
+        (
+            "session",
+            "customer_id",
+            json!({ "session_id": "s", "session": { "customer_id": "cs" }, "user_properties": customer }),
+            Some("cs"),
+        ),
+        (
+            "event",
+            "customer_id",
+            json!({ "event_id": "e", "event": { "customer_id": "ce" } }),
+            Some("ce"),
+        ),
+        (
+            "profile",
+            "device_id",
+            json!({ "user_id": "u", "device_id": "d" }),
+            Some("d"),
+        ),
+        (
+            "profile",
+            "group:org",
+            json!({ "user_id": "u", "groups": { "org": ["g", "h"] } }),
+            Some("g"),
+        ),
+        (
+            "profile",
+            "group:org",
+            json!({ "user_id": "u", "groups": { "team": ["t"] } }),
+            None,
+        ),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let key = format!("e{n}");
+        let body = json!({ "name": key, "assignmentMode": mode, "subjectType": kind });
+        let draft = server.post("/experiments", &body).await.expect(201);
+        server.to(&draft, "active").await;
+        let told = server
+            .post(&format!("/experiments/{key}/explain"), &user)
+            .await
+            .expect(200);
+        let steps = told["steps"].as_array().expect("steps").iter();
+        let hashed: Vec<&Value> = steps
+            .filter(|s| s["step"] == "allocation")
+            .map(|s| &s["hashed"])
+            .collect();
+        let expected = id.map(|id| format!("{key}/{id}"));
+        assert_eq!(hashed, [&json!(expected)], "{mode} {kind} {user}");
+        let mut ask = user;
+        ask["experimentId"] = key.into();
+        let served = server.post("/experiments/assign", &ask).await.expect(200);
+        assert_eq!(
+            served["reason"],
+            if id.is_some() { "allocation" } else { "unallocated" }
+        );
+        assert_eq!(served, told["assignment"]);
+    }
+}

@@ -124,6 +124,14 @@ async fn what_fails_is_paused_with_evidence_and_the_rest_is_left_alone() {
         named(&[("empty", "untested"), ("healthy", "passed")])
     );
     assert_eq!(server.get("/experiments/broken").await.expect(200), paused);
+    // Whoever decides about it sees its results all the same.
+    let results = server.get("/experiments/broken/results").await.expect(200);
+    assert_eq!(results["srm"]["test"]["chiSquare"], test["chiSquare"]);
+    let arms = results["arms"].as_array().expect("arms").iter();
+    assert_eq!(
+        arms.map(|arm| arm["subjects"].clone()).collect::<Vec<Value>>(),
+        [600, 400]
+    );
 }
 
 each_store!(resuming_what_still_fails_takes_a_reason_and_a_word);

@@ -102,3 +102,36 @@ async fn without_clickhouse_there_are_none_and_the_answer_says_why() {
         .problem(503, "warehouse_unavailable");
     assert!(problem["detail"].as_str().expect("words").contains("ClickHouse"));
 }
+
+each_store!(each_way_of_attributing_an_event_counts_and_one_event_may_count_for_several);
+async fn each_way_of_attributing_an_event_counts_and_one_event_may_count_for_several() {
+    let server = server_with_clickhouse().await;
+    let (a, b) = (server.active("a").await, server.active("b").await);
+    let events = json!([
+        { "name": "view", "profileId": "p1", "properties": { "__experimentId": a["id"], "__variantId": "control" } },
+        { "name": "view", "profileId": "p2", "properties": { "experiment_id": "a", "variant": "treatment" } },
+        { "name": "[Experiment] Exposure", "profileId": "p3", "properties": {
+            "[Experiment] Flag Key": "a", "[Experiment] Variant": "control" } },
+        { "name": "view", "profileId": "p4", "properties": {
+            "__experimentId": [a["id"], b["id"]], "__variantId": ["control", "treatment"] } },
+        { "name": "view", "profileId": "p5", "properties": { "plan": "pro" } },
+    ]);
+    let answer = server.post("/track", &events).await.expect(200);
+    assert_eq!(
+        (&answer["accepted"], &answer["unattributed"]),
+        (&json!(5), &Value::Null)
+    );
+    drained(&server).await;
+    let subjects = async |key: &str| {
+        let results = server
+            .get(&format!("/experiments/{key}/results"))
+            .await
+            .expect(200);
+        let arms = results["arms"].as_array().expect("arms").clone();
+        arms.into_iter()
+            .map(|arm| arm["subjects"].clone())
+            .collect::<Vec<Value>>()
+    };
+    assert_eq!(subjects("a").await, [3, 1]);
+    assert_eq!(subjects("b").await, [0, 1]);
+}

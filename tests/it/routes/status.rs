@@ -267,3 +267,43 @@ async fn a_text_that_cannot_be_kept_is_refused_and_nothing_is_done() {
     );
     assert_eq!(server.get("/experiments/x").await.expect(200), draft);
 }
+
+each_store!(the_word_of_labs_for_a_winner_is_taken);
+async fn the_word_of_labs_for_a_winner_is_taken() {
+    let server = TestServer::start().await;
+    let live = server.active("x").await;
+    let step = json!({ "to": "winner_declared", "winningVariant": "treatment", "endedReason": "success",
+                       "resourceVersion": live["resourceVersion"] });
+    let done = server.post("/experiments/x/status", &step).await.expect(200);
+    assert_eq!(
+        (&done["status"], &done["winningVariant"]),
+        (&json!("completed"), &json!("treatment"))
+    );
+    let ask = json!({ "experimentId": "x", "user_id": "u" });
+    let served = server.post("/experiments/assign", &ask).await.expect(200);
+    assert_eq!(
+        (&served["variantId"], &served["reason"]),
+        (&json!("treatment"), &json!("winner"))
+    );
+}
+
+each_store!(a_pause_and_its_end_may_say_why);
+async fn a_pause_and_its_end_may_say_why() {
+    let server = TestServer::start().await;
+    let mut live = server.active("x").await;
+    for (to, by, comment) in [
+        ("paused", json!("person"), "the checkout is down"),
+        ("active", Value::Null, "it is up again"),
+    ] {
+        let step = json!({ "to": to, "resourceVersion": live["resourceVersion"], "comment": comment });
+        live = server.post("/experiments/x/status", &step).await.expect(200);
+        assert_eq!((&live["status"], &live["pausedBy"]), (&json!(to), &by));
+        let log = server.get("/experiments/x/history").await.expect(200);
+        let newest = &log["entries"][0];
+        assert_eq!(
+            (&newest["comment"], &newest["actor"]),
+            (&json!(comment), &json!("admin"))
+        );
+        assert_eq!(newest["changes"][0]["to"], to);
+    }
+}

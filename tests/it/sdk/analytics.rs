@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::{run, sql, world};
 use crate::support::engine;
 use crate::support::server::TestServer;
+use crate::support::store::each_store;
 use crate::support::warehouse::{connect, drained};
 
 /// A server with ClickHouse and an experiment, and its database.
@@ -92,7 +93,7 @@ async fn check(database: &str, prefix: &str, experiment: &Value, other: &Value) 
     assert_eq!(told, "{\"plan\":\"pro\"}\t{\"trial\":\"-\"}");
 }
 
-#[tokio::test]
+each_store!(the_node_client_is_taken_in);
 async fn the_node_client_is_taken_in() {
     let (server, deployment, database, experiment) = stage().await;
     let other = world::experiment(&server, &deployment, "other", json!({})).await;
@@ -120,7 +121,7 @@ async fn the_node_client_is_taken_in() {
     check(&database, "node", &experiment, &other).await;
 }
 
-#[tokio::test]
+each_store!(the_python_client_is_taken_in);
 async fn the_python_client_is_taken_in() {
     let (server, deployment, database, experiment) = stage().await;
     let other = world::experiment(&server, &deployment, "other", json!({})).await;

@@ -96,7 +96,7 @@ fn check(answers: &Value) {
     );
 }
 
-#[tokio::test]
+each_store!(the_node_provider_is_answered);
 async fn the_node_provider_is_answered() {
     let (server, deployment) = seeded().await;
     let questions: Value = serde_json::from_str(QUESTIONS).expect("JSON");
@@ -107,7 +107,7 @@ async fn the_node_provider_is_answered() {
     check(&answers);
 }
 
-#[tokio::test]
+each_store!(the_python_provider_is_answered);
 async fn the_python_provider_is_answered() {
     let (server, deployment) = seeded().await;
     let questions: Value = serde_json::from_str(QUESTIONS).expect("JSON");
@@ -140,7 +140,7 @@ async fn a_provider_that_asks_too_often_holds_back_as_it_is_told() {
     assert!(said("paused due to TooManyRequests"), "{answers:#?}");
 }
 
-#[tokio::test]
+each_store!(the_web_provider_sees_each_change_of_its_context_and_of_the_configuration);
 async fn the_web_provider_sees_each_change_of_its_context_and_of_the_configuration() {
     let (server, _) = seeded().await;
     let web = world::deployment(&server, "web", "client").await;

@@ -4,9 +4,10 @@ use serde_json::json;
 
 use super::analytics::stage;
 use super::{run, sql, world};
+use crate::support::store::each_store;
 use crate::support::warehouse::drained;
 
-#[tokio::test]
+each_store!(everything_that_the_client_tells_is_taken_in);
 async fn everything_that_the_client_tells_is_taken_in() {
     let (server, deployment, database, experiment) = stage().await;
     let told = json!({

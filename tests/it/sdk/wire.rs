@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::world;
 use crate::support::server::{Answer, TestServer, VIEWER, send};
+use crate::support::store::each_store;
 
 async fn events(server: &TestServer, path: &str, body: Vec<u8>, header: (&str, &str)) -> Answer {
     send(
@@ -104,7 +105,7 @@ async fn too_many_events_are_refused_in_amplitudes_form() {
     );
 }
 
-#[tokio::test]
+each_store!(remote_evaluation_takes_the_user_wherever_it_is);
 async fn remote_evaluation_takes_the_user_wherever_it_is() {
     let server = TestServer::start().await;
     let deployment = world::deployment(&server, "backend", "server").await;
@@ -169,7 +170,7 @@ async fn remote_evaluation_takes_the_user_wherever_it_is() {
     assert_eq!(answer.refused(400, "invalid"), ["x-amp-exp-flag-keys"]);
 }
 
-#[tokio::test]
+each_store!(what_cannot_be_evaluated_locally_says_why);
 async fn what_cannot_be_evaluated_locally_says_why() {
     let server = TestServer::start().await;
     let deployment = world::deployment(&server, "backend", "server").await;
