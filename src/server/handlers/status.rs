@@ -29,12 +29,16 @@ pub async fn change(
     VersionedBody(body): VersionedBody<ChangeStatus>,
 ) -> Result<Versioned, ApiError> {
     let version = body.resource_version;
-    let live = state.registry().find(&caller, &id)?;
-    // Before the change, which waits for nobody: its version says whether this is still the case by then.
-    let resumes = body.to == Status::Active && live.experiment.is_auto_paused();
-    let evidence = if resumes && live.experiment.resource_version == version {
-        lifecycle::change(&live.experiment, &body, state.registry().max_variants(), now())?;
-        test_again(&state, &live.experiment, &body).await?
+    let evidence = if body.to == Status::Active {
+        // Before the change, which waits for nobody: its version says whether this is still the case by then. At that
+        // version, as the guard of another server may have paused it a moment ago.
+        let live = state.registry().at_version(&caller, &id, version).await?;
+        if live.is_auto_paused() {
+            lifecycle::change(&live, &body, state.registry().max_variants(), now())?;
+            test_again(&state, &live, &body).await?
+        } else {
+            Value::Null
+        }
     } else {
         Value::Null
     };

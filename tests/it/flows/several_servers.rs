@@ -15,7 +15,7 @@ use crate::support::engine::fresh_database;
 use crate::support::postgres::Cluster;
 use crate::support::server::{TestServer, send};
 use crate::support::store::{on_cluster, on_postgres, place, run_postgres};
-use crate::support::warehouse::{connect, drained, exposure, until};
+use crate::support::warehouse::{connect, drained, expose, exposure, until};
 
 /// Within what time a change is in force on every server.
 const IN_FORCE: Duration = Duration::from_secs(2);
@@ -306,6 +306,38 @@ async fn each_has_its_own_spool_and_all_share_clickhouse() {
         assert_eq!(results["srm"]["observed"], json!([40, 40]), "{results:#}");
         let of_two = two.get("/experiments/x/results").await.expect(200);
         assert_eq!(of_two["srm"], results["srm"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_the_guard_paused_elsewhere_a_moment_ago_is_tested_before_it_is_resumed() {
+    on_postgres(async {
+        let (one, two) = pair_of_servers().await;
+        let database = fresh_database();
+        connect(&one, &database).await;
+        connect(&two, &database).await;
+        let live = one.active("x").await;
+        in_force("its activation", async || {
+            two.get("/experiments/x").await.body == live
+        })
+        .await;
+        expose(&one, &live, [600, 400]).await;
+        drained(&one).await;
+        one.post("/jobs/srm-guard", &Value::Null).await.expect(200);
+        // The other server may not have heard of it yet.
+        let step = json!({ "to": "active", "resourceVersion": 3, "comment": "it looks fine to me" });
+        let problem = two
+            .post("/experiments/x/status", &step)
+            .await
+            .problem(409, "bad_transition");
+        let detail = problem["detail"].as_str().expect("text");
+        assert!(detail.contains("still fails the sample ratio test"), "{detail}");
+        let paused = one.get("/experiments/x").await.expect(200);
+        assert_eq!(
+            (&paused["status"], &paused["resourceVersion"]),
+            (&json!("paused"), &json!(3))
+        );
     })
     .await;
 }
