@@ -1,7 +1,7 @@
 //! What can happen to the cockpit.
 
 use super::Key;
-use super::edit::{DraftKey, StoredDraft};
+use super::edit::{DraftKey, OnDisk};
 use super::intake::Told;
 use super::keymap::Command;
 use super::ports::Reply;
@@ -84,8 +84,8 @@ pub enum Action {
     DraftFound {
         /// Which draft was looked for.
         key: DraftKey,
-        /// The draft, if there is one; or what failed, on what, and what to do.
-        found: Result<Option<Box<StoredDraft>>, String>,
+        /// What there is.
+        found: OnDisk,
     },
     /// Unsaved changes cannot be kept on disk: what failed, on what, and what to do.
     DraftLost(String),

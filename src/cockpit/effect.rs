@@ -1,6 +1,6 @@
 //! What the core asks to be done. Plain data: nothing happens until `runtime` carries it out.
 
-use super::edit::{DraftKey, StoredDraft};
+use super::edit::{DraftKey, Kept};
 use super::intake::Order;
 use super::ports::{Request, RunId, Slot};
 
@@ -25,10 +25,12 @@ pub enum Effect {
     Project(String),
     /// Look for unsaved changes on disk, and send [`Action::DraftFound`](super::Action::DraftFound).
     FindDraft(DraftKey),
-    /// Keep unsaved changes on disk, in the place of what was kept of the same draft before.
-    KeepDraft(Box<StoredDraft>),
-    /// Nothing is unsaved any more: forget what was kept.
+    /// Keep unsaved changes on disk, in the place of what this cockpit kept of the same draft before.
+    KeepDraft(Kept),
+    /// Nothing is unsaved any more: forget what this cockpit kept.
     DropDraft(DraftKey),
+    /// What another cockpit left behind in this file was dealt with. It stays while a draft cannot be kept.
+    DropLeft(String),
     /// Write a picture of the whole screen into the working directory, as [`Effect::Save`] does.
     Picture(String),
     /// Put a text on the clipboard, through the terminal.

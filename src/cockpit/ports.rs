@@ -79,6 +79,8 @@ pub enum Slot {
     Tokens,
     /// A page of the overrides of the open flag.
     FlagOverrides,
+    /// The history of the open flag, to tell who changed it.
+    FlagHistory,
     /// The audit log of the project, or of one object.
     Audit,
     /// The saved summary of the open experiment.
@@ -107,7 +109,7 @@ pub enum Slot {
 
 impl Slot {
     /// All of them.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::Me,
         Self::Experiments,
         Self::Experiment,
@@ -123,6 +125,7 @@ impl Slot {
         Self::Projects,
         Self::Tokens,
         Self::FlagOverrides,
+        Self::FlagHistory,
         Self::Audit,
         Self::Insight,
         Self::WriteInsight,
@@ -261,6 +264,11 @@ pub enum Request {
         /// Which page.
         query: ListOverrides,
     },
+    /// `GET /flags/{id}/history`.
+    FlagHistory {
+        /// Of which flag.
+        id: Uuid,
+    },
     /// `GET /audit`.
     Audit {
         /// Which entries.
@@ -363,6 +371,7 @@ impl Request {
             Self::Projects => Slot::Projects,
             Self::Tokens => Slot::Tokens,
             Self::FlagOverrides { .. } => Slot::FlagOverrides,
+            Self::FlagHistory { .. } => Slot::FlagHistory,
             Self::Audit { .. } => Slot::Audit,
             Self::Insight { .. } => Slot::Insight,
             Self::WriteInsight { .. } => Slot::WriteInsight,
@@ -428,6 +437,8 @@ pub enum Answer {
     Tokens(TokenList),
     /// To [`Request::FlagOverrides`].
     FlagOverrides(OverridePage),
+    /// To [`Request::FlagHistory`].
+    FlagHistory(History),
     /// To [`Request::Audit`].
     Audit(History),
     /// To [`Request::Insight`] and [`Request::WriteInsight`]; none while none was saved.

@@ -1,10 +1,10 @@
-//! Unsaved changes on disk: one file for each experiment of a server and project, in the user's state
-//! directory, readable by the user only, replaced as a whole.
+//! Unsaved changes on disk: one file for each object of a server and project and each cockpit, in the user's
+//! state directory, readable by the user only, replaced as a whole.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::JoinHandle;
@@ -12,23 +12,31 @@ use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc::UnboundedSender;
+use uuid::Uuid;
 
 use super::effects::Outcome;
 use crate::cockpit::Action;
-use crate::cockpit::edit::{DraftKey, StoredDraft};
+use crate::cockpit::edit::{DraftKey, Kept, Left, Of, OnDisk};
 
 /// How the names of files begin that are being written.
 const PREFIX: &str = ".draft-";
 /// From when on such a file belongs to nobody.
 const LEFT_BEHIND: Duration = Duration::from_secs(3600);
 
+/// How the files begin by which cockpits show that they run.
+const COCKPIT: &str = "cockpit-";
+
 enum Job {
     Find(DraftKey),
-    Keep(Box<StoredDraft>),
+    Keep(Kept),
     Forget(DraftKey),
+    ForgetLeft(String),
 }
 
 /// Keeps drafts, one after the other, in a thread of its own: a disk may be slow.
+///
+/// Every cockpit writes files of its own, so that two of them never overwrite each other's, and holds a lock for
+/// as long as it runs: what belongs to a cockpit whose lock is free was left behind.
 pub struct Drafts {
     jobs: Sender<Job>,
     worker: JoinHandle<()>,
@@ -40,7 +48,10 @@ impl Drafts {
     pub fn open(state: Option<&Path>, replies: UnboundedSender<Outcome>) -> Self {
         let (jobs, queue) = mpsc::channel();
         let dir = state.map(|state| state.join("drafts"));
-        let worker = std::thread::spawn(move || work(dir.as_deref(), &queue, &replies));
+        let worker = std::thread::spawn(move || {
+            let shelf = dir.map(Shelf::new);
+            work(shelf, &queue, &replies);
+        });
         Self { jobs, worker }
     }
 
@@ -50,13 +61,18 @@ impl Drafts {
     }
 
     /// Keeps a draft in the place of the one before.
-    pub fn keep(&self, draft: Box<StoredDraft>) {
+    pub fn keep(&self, draft: Kept) {
         self.send(Job::Keep(draft));
     }
 
-    /// Forgets a draft.
+    /// Forgets a draft of this cockpit.
     pub fn forget(&self, key: DraftKey) {
         self.send(Job::Forget(key));
+    }
+
+    /// Forgets what another cockpit left behind in this file, unless drafts cannot be kept now.
+    pub fn forget_left(&self, file: String) {
+        self.send(Job::ForgetLeft(file));
     }
 
     /// Waits until everything is done.
@@ -72,32 +88,33 @@ impl Drafts {
     }
 }
 
-fn work(dir: Option<&Path>, queue: &Receiver<Job>, replies: &UnboundedSender<Outcome>) {
+fn work(mut shelf: Option<Shelf>, queue: &Receiver<Job>, replies: &UnboundedSender<Outcome>) {
     let tell = |action| {
         // The loop is gone when nobody listens.
         let _ = replies.send(Outcome::Done(Box::new(action)));
     };
-    if let Some(dir) = dir {
-        sweep(dir);
+    if let Some(shelf) = &shelf {
+        shelf.sweep();
     }
     let mut failed = None;
     while let Ok(first) = queue.recv() {
-        // Of several drafts of one experiment only the newest is written.
-        let mut latest: BTreeMap<DraftKey, Option<Box<StoredDraft>>> = BTreeMap::new();
-        let mut wanted = Vec::new();
+        // Of several drafts of one object only the newest is written.
+        let mut latest: BTreeMap<DraftKey, Option<Kept>> = BTreeMap::new();
+        let (mut wanted, mut dealt) = (Vec::new(), Vec::new());
         for job in std::iter::once(first).chain(queue.try_iter()) {
             match job {
                 Job::Find(key) => wanted.push(key),
                 Job::Keep(draft) => {
-                    latest.insert(draft.key.clone(), Some(draft));
+                    latest.insert(draft.key().clone(), Some(draft));
                 }
                 Job::Forget(key) => {
                     latest.insert(key, None);
                 }
+                Job::ForgetLeft(file) => dealt.push(file),
             }
         }
         for (key, draft) in latest {
-            let Some(dir) = dir else {
+            let Some(shelf) = &mut shelf else {
                 let why = "Unsaved changes end with this cockpit: there is no directory to keep them in; set HOME or \
                            SPLITDECK_STATE_DIR";
                 if failed.is_none() {
@@ -106,9 +123,9 @@ fn work(dir: Option<&Path>, queue: &Receiver<Job>, replies: &UnboundedSender<Out
                 failed = Some(why.to_owned());
                 continue;
             };
-            let path = dir.join(file_name(&key));
+            let path = shelf.own(&key);
             let outcome = match draft {
-                Some(draft) => write(dir, &path, &draft),
+                Some(draft) => shelf.write(&path, &draft),
                 None => remove(&path),
             };
             let why = outcome.err().map(|error| {
@@ -124,48 +141,169 @@ fn work(dir: Option<&Path>, queue: &Receiver<Job>, replies: &UnboundedSender<Out
             }
             failed = why;
         }
+        if let Some(shelf) = &shelf {
+            // What was taken over must be on disk here before it goes there.
+            for file in dealt.into_iter().filter(|_| failed.is_none()) {
+                // What cannot be removed is offered once more: better twice than never.
+                let _ = remove(&shelf.dir.join(file));
+            }
+        }
         for key in wanted {
-            let found = dir.map_or(Ok(None), |dir| read(&dir.join(file_name(&key))));
+            let found = shelf
+                .as_ref()
+                .map_or_else(OnDisk::default, |shelf| shelf.find(&key));
             tell(Action::DraftFound { key, found });
         }
     }
+    if let Some(shelf) = &shelf {
+        shelf.leave();
+    }
 }
 
-/// Removes what a cockpit left behind that died while it wrote, an hour ago or longer.
-fn sweep(dir: &Path) {
-    let Ok(files) = fs::read_dir(dir) else { return };
-    for file in files.flatten() {
-        let left = file.file_name().to_string_lossy().starts_with(PREFIX);
-        let age = file
-            .metadata()
-            .and_then(|meta| meta.modified())
-            .map(|at| at.elapsed());
-        if left && matches!(age, Ok(Ok(age)) if age > LEFT_BEHIND) {
-            // Somebody else may have been quicker.
-            let _ = fs::remove_file(file.path());
+/// The directory with the drafts, and which of them are this cockpit's.
+struct Shelf {
+    dir: PathBuf,
+    /// What tells this cockpit from all others.
+    me: String,
+    /// Held as long as this cockpit runs; taken when the first draft is kept.
+    lock: Option<File>,
+}
+
+impl Shelf {
+    fn new(dir: PathBuf) -> Self {
+        Self {
+            dir,
+            me: Uuid::new_v4().simple().to_string(),
+            lock: None,
+        }
+    }
+
+    /// The file by which a cockpit shows that it runs.
+    fn lock_of(&self, cockpit: &str) -> PathBuf {
+        self.dir.join(format!("{COCKPIT}{cockpit}.lock"))
+    }
+
+    /// The file of this cockpit for a draft.
+    fn own(&self, key: &DraftKey) -> PathBuf {
+        self.dir.join(format!("{}.{}.json", stem(key), self.me))
+    }
+
+    /// Replaces the file as a whole: after a crash it holds the draft before or this one, never half of one.
+    fn write(&mut self, path: &Path, draft: &Kept) -> io::Result<()> {
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.dir)?;
+        if self.lock.is_none() {
+            let file = OpenOptions::new()
+                .create(true)
+                .truncate(false)
+                .write(true)
+                .mode(0o600)
+                .open(self.lock_of(&self.me))?;
+            // Where files cannot be locked, every cockpit is offered the drafts of all: more than needed, nothing lost.
+            let _ = file.try_lock();
+            self.lock = Some(file);
+        }
+        let mut file = tempfile::Builder::new()
+            .prefix(PREFIX)
+            .permissions(fs::Permissions::from_mode(0o600))
+            .tempfile_in(&self.dir)?;
+        serde_json::to_writer(&mut file, draft)?;
+        file.flush()?;
+        file.as_file().sync_data()?;
+        file.persist(path).map_err(|error| error.error)?;
+        Ok(())
+    }
+
+    /// Whether a cockpit runs at this moment.
+    fn runs(&self, cockpit: &str) -> bool {
+        let Ok(file) = File::open(self.lock_of(cockpit)) else {
+            return false;
+        };
+        matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
+    }
+
+    /// All drafts of an object: this cockpit's, those that were left behind, and those that others work on.
+    fn find(&self, key: &DraftKey) -> OnDisk {
+        let mut found = OnDisk::default();
+        let stem = stem(key);
+        let files = match fs::read_dir(&self.dir) {
+            Ok(files) => files,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return found,
+            Err(error) => {
+                let dir = self.dir.display();
+                found.trouble.push(format!(
+                    "Cannot look for unsaved changes in {dir}: {error}; they stay where they are"
+                ));
+                return found;
+            }
+        };
+        for file in files.flatten() {
+            let name = file.file_name().to_string_lossy().into_owned();
+            let Some(rest) = name
+                .strip_prefix(&stem)
+                .and_then(|rest| rest.strip_suffix(".json"))
+            else {
+                continue;
+            };
+            let cockpit = rest.trim_start_matches('.');
+            match read(&file.path(), key.of) {
+                Ok(None) => {}
+                Ok(Some(kept)) if cockpit != self.me && self.runs(cockpit) => found.elsewhere.push(kept),
+                Ok(Some(stored)) => found.left.push(Left {
+                    file: (cockpit != self.me).then_some(name),
+                    stored,
+                }),
+                Err(why) => found.trouble.push(why),
+            }
+        }
+        found
+            .left
+            .sort_by_key(|left| (left.file.is_some(), std::cmp::Reverse(left.stored.at())));
+        found
+    }
+
+    /// Removes what cockpits left behind that ended an hour ago or earlier: what they were writing, and their locks.
+    fn sweep(&self) {
+        let Ok(files) = fs::read_dir(&self.dir) else {
+            return;
+        };
+        for file in files.flatten() {
+            let name = file.file_name().to_string_lossy().into_owned();
+            let lock = name
+                .strip_prefix(COCKPIT)
+                .and_then(|rest| rest.strip_suffix(".lock"));
+            let left = name.starts_with(PREFIX) || lock.is_some_and(|cockpit| !self.runs(cockpit));
+            let age = file
+                .metadata()
+                .and_then(|meta| meta.modified())
+                .map(|at| at.elapsed());
+            if left && matches!(age, Ok(Ok(age)) if age > LEFT_BEHIND) {
+                // Somebody else may have been quicker.
+                let _ = fs::remove_file(file.path());
+            }
+        }
+    }
+
+    /// This cockpit ends in order.
+    fn leave(&self) {
+        if self.lock.is_some() {
+            // What stays is swept away later.
+            let _ = fs::remove_file(self.lock_of(&self.me));
         }
     }
 }
 
-/// The experiment's id behind what tells server and project apart.
-fn file_name(key: &DraftKey) -> PathBuf {
+/// How the names of the files of a draft begin: its object's id behind what tells server and project apart.
+fn stem(key: &DraftKey) -> String {
     let place = Sha256::digest(format!("{}\n{}", key.server, key.project));
     let place: String = place.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    PathBuf::from(format!("{place}-{}.json", key.experiment))
-}
-
-/// Replaces the file as a whole: after a crash it holds the draft before or this one, never half of one.
-fn write(dir: &Path, path: &Path, draft: &StoredDraft) -> io::Result<()> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-    let mut file = tempfile::Builder::new()
-        .prefix(PREFIX)
-        .permissions(fs::Permissions::from_mode(0o600))
-        .tempfile_in(dir)?;
-    serde_json::to_writer(&mut file, draft)?;
-    file.flush()?;
-    file.as_file().sync_data()?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
+    let of = match key.of {
+        Of::Experiment => "",
+        Of::Flag => "flag-",
+    };
+    format!("{place}-{of}{}", key.object)
 }
 
 fn remove(path: &Path) -> io::Result<()> {
@@ -176,18 +314,18 @@ fn remove(path: &Path) -> io::Result<()> {
 }
 
 /// The draft in a file, if there is one. A file that cannot be read is set aside, so that nothing is lost.
-fn read(path: &Path) -> Result<Option<Box<StoredDraft>>, String> {
+fn read(path: &Path, of: Of) -> Result<Option<Kept>, String> {
     let text = match fs::read(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => {
             return Err(format!(
-                "Cannot look for unsaved changes in {}: {error}; they would be overwritten",
+                "Cannot look for unsaved changes in {}: {error}; they stay where they are",
                 path.display()
             ));
         }
     };
-    serde_json::from_slice(&text).map(Some).map_err(|error| {
+    Kept::read(of, &text).map(Some).map_err(|error| {
         let aside = path.with_extension("json.unreadable");
         let place = match fs::rename(path, &aside) {
             Ok(()) => aside.display().to_string(),
@@ -200,8 +338,7 @@ fn read(path: &Path) -> Result<Option<Box<StoredDraft>>, String> {
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
-    use tokio::sync::mpsc::unbounded_channel;
-    use uuid::Uuid;
+    use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
     use super::*;
     use crate::cockpit::edit::{Cell, Draft, wizard};
@@ -210,60 +347,92 @@ mod tests {
         DraftKey {
             server: server.to_owned(),
             project: Uuid::nil(),
-            experiment: Uuid::from_u128(7),
+            of: Of::Experiment,
+            object: Uuid::from_u128(7),
         }
     }
 
-    fn draft(name: &str) -> Box<StoredDraft> {
-        let now = Timestamp::UNIX_EPOCH;
+    fn draft(name: &str, second: i64) -> Kept {
+        let now = Timestamp::from_second(second).expect("a time");
         let mut draft = Draft::new(std::sync::Arc::new(wizard::blank(now)), now);
         draft.enter(&Cell::Name, name, now);
-        Box::new(draft.stored(key("http://a"), None))
+        Kept::Experiment(Box::new(draft.stored(key("http://a"), None)))
     }
 
-    fn found(dir: &Path, key: &DraftKey) -> Result<Option<Box<StoredDraft>>, String> {
-        read(&dir.join("drafts").join(file_name(key)))
+    fn name(kept: &Kept) -> &str {
+        match kept {
+            Kept::Experiment(stored) => &stored.mine.name,
+            Kept::Flag(stored) => &stored.mine.name,
+        }
+    }
+
+    struct Cockpit {
+        drafts: Drafts,
+        answers: UnboundedReceiver<Outcome>,
+    }
+
+    impl Cockpit {
+        fn open(dir: &Path) -> Self {
+            let (replies, answers) = unbounded_channel();
+            let drafts = Drafts::open(Some(dir), replies);
+            Self { drafts, answers }
+        }
+
+        fn answer(&mut self) -> Action {
+            match self.answers.blocking_recv() {
+                Some(Outcome::Done(action)) => *action,
+                _ => panic!("no answer"),
+            }
+        }
+
+        fn found(&mut self, server: &str) -> OnDisk {
+            self.drafts.find(key(server));
+            match self.answer() {
+                Action::DraftFound { found, .. } => found,
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    fn names(found: &OnDisk) -> Vec<(bool, &str)> {
+        let left = found.left.iter();
+        left.map(|left| (left.file.is_none(), name(&left.stored)))
+            .collect()
+    }
+
+    /// The files with drafts; what is being written or only shows that a cockpit runs does not count.
+    fn files(dir: &Path) -> Vec<PathBuf> {
+        let files = fs::read_dir(dir.join("drafts")).expect("there");
+        let paths = files.map(|file| file.expect("a file").path());
+        paths
+            .filter(|path| path.extension().is_some_and(|e| e == "json"))
+            .collect()
     }
 
     #[test]
     fn the_newest_is_kept_for_its_user_only_and_found_again() {
         let dir = tempfile::tempdir().expect("a directory");
-        let (replies, mut answers) = unbounded_channel();
-        let drafts = Drafts::open(Some(dir.path()), replies.clone());
+        let mut cockpit = Cockpit::open(dir.path());
         for n in 0..20 {
-            drafts.keep(draft(&format!("name {n}")));
+            cockpit.drafts.keep(draft(&format!("name {n}"), n));
         }
-        drafts.find(key("http://a"));
-        drafts.finish();
-        let Some(Outcome::Done(action)) = answers.blocking_recv() else {
-            panic!("no answer");
-        };
-        let Action::DraftFound {
-            found: Ok(Some(stored)),
-            ..
-        } = *action
-        else {
-            panic!("{action:?}");
-        };
-        assert_eq!(stored.mine.name, "name 19");
+        assert_eq!(names(&cockpit.found("http://a")), [(true, "name 19")]);
+        assert_eq!(
+            cockpit.found("http://b"),
+            OnDisk::default(),
+            "another server, another draft"
+        );
         let folder = dir.path().join("drafts");
-        let file = folder.join(file_name(&key("http://a")));
-        for (path, mode) in [(&folder, 0o700), (&file, 0o600)] {
+        for (path, mode) in [(&folder, 0o700), (&files(dir.path())[0], 0o600)] {
             assert_eq!(
                 fs::metadata(path).expect("there").permissions().mode() & 0o777,
                 mode
             );
         }
-        assert_eq!(
-            found(dir.path(), &key("http://b")),
-            Ok(None),
-            "another server, another draft"
-        );
-        let drafts = Drafts::open(Some(dir.path()), replies);
-        drafts.forget(key("http://a"));
-        drafts.forget(key("http://a"));
-        drafts.finish();
-        assert_eq!(found(dir.path(), &key("http://a")), Ok(None));
+        cockpit.drafts.forget(key("http://a"));
+        cockpit.drafts.forget(key("http://a"));
+        assert_eq!(cockpit.found("http://a"), OnDisk::default());
+        cockpit.drafts.finish();
         assert_eq!(
             fs::read_dir(&folder).expect("there").count(),
             0,
@@ -272,32 +441,94 @@ mod tests {
     }
 
     #[test]
+    fn two_cockpits_never_overwrite_each_other_and_the_next_one_is_offered_both() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (mut first, mut second) = (Cockpit::open(dir.path()), Cockpit::open(dir.path()));
+        first.drafts.keep(draft("first", 1));
+        first.found("http://a");
+        let found = second.found("http://a");
+        assert_eq!(found.left, [], "it is still being worked on");
+        assert_eq!(found.elsewhere.iter().map(name).collect::<Vec<_>>(), ["first"]);
+        second.drafts.keep(draft("second", 2));
+        let found = second.found("http://a");
+        assert_eq!(names(&found), [(true, "second")], "its own is its own");
+        assert_eq!(found.elsewhere.len(), 1);
+        first.drafts.finish();
+        second.drafts.finish();
+        let mut third = Cockpit::open(dir.path());
+        let found = third.found("http://a");
+        assert_eq!(
+            names(&found),
+            [(false, "second"), (false, "first")],
+            "the newest first"
+        );
+        // Taken over: on disk here first, gone there then.
+        third.drafts.keep(draft("both", 3));
+        for left in &found.left {
+            third
+                .drafts
+                .forget_left(left.file.clone().expect("of another cockpit"));
+        }
+        assert_eq!(names(&third.found("http://a")), [(true, "both")]);
+        assert_eq!(files(dir.path()).len(), 1);
+        third.drafts.finish();
+    }
+
+    #[test]
     fn what_cannot_be_written_or_read_is_said() {
         let dir = tempfile::tempdir().expect("a directory");
-        let (replies, mut answers) = unbounded_channel();
         // A file stands where the directory should be.
         fs::write(dir.path().join("drafts"), "").expect("writes");
-        let drafts = Drafts::open(Some(dir.path()), replies);
-        drafts.keep(draft("a"));
-        drafts.finish();
-        let Some(Outcome::Done(action)) = answers.blocking_recv() else {
-            panic!("no answer");
-        };
+        let mut cockpit = Cockpit::open(dir.path());
+        cockpit.drafts.keep(draft("a", 1));
+        let action = cockpit.answer();
         assert!(
-            matches!(&*action, Action::DraftLost(why) if why.contains("in memory only")),
+            matches!(&action, Action::DraftLost(why) if why.contains("in memory only")),
             "{action:?}"
         );
+        assert!(cockpit.found("http://a").trouble[0].contains("Cannot look"));
+        cockpit.drafts.finish();
         let dir = tempfile::tempdir().expect("a directory");
         let folder = dir.path().join("drafts");
         fs::create_dir(&folder).expect("creates");
-        fs::write(folder.join(file_name(&key("http://a"))), "{half").expect("writes");
-        let error = found(dir.path(), &key("http://a")).expect_err("unreadable");
-        assert!(error.contains("unreadable"), "{error}");
-        assert_eq!(found(dir.path(), &key("http://a")), Ok(None));
+        fs::write(folder.join(format!("{}.json", stem(&key("http://a")))), "{half").expect("writes");
+        let mut cockpit = Cockpit::open(dir.path());
+        let found = cockpit.found("http://a");
+        assert!(found.trouble[0].contains("unreadable"), "{found:?}");
+        assert_eq!(cockpit.found("http://a"), OnDisk::default());
+        cockpit.drafts.finish();
         assert_eq!(
             fs::read_dir(&folder).expect("there").count(),
             1,
             "it is set aside, not lost"
         );
+    }
+
+    #[test]
+    fn what_was_left_stays_as_long_as_nothing_can_be_kept() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut first = Cockpit::open(dir.path());
+        first.drafts.keep(draft("first", 1));
+        first.found("http://a");
+        first.drafts.finish();
+        let file = files(dir.path())[0]
+            .file_name()
+            .expect("a name")
+            .to_string_lossy()
+            .into_owned();
+        let mut second = Cockpit::open(dir.path());
+        // Where its draft would be put there is a directory.
+        let mut shelf = Shelf::new(dir.path().join("drafts"));
+        shelf.me = "me".to_owned();
+        let (replies, answers) = unbounded_channel();
+        fs::create_dir(shelf.own(&key("http://a"))).expect("creates");
+        let (jobs, queue) = mpsc::channel();
+        jobs.send(Job::Keep(draft("both", 2))).expect("taken");
+        jobs.send(Job::ForgetLeft(file.clone())).expect("taken");
+        drop(jobs);
+        work(Some(shelf), &queue, &replies);
+        drop((replies, answers));
+        assert!(names(&second.found("http://a")).contains(&(false, "first")));
+        second.drafts.finish();
     }
 }

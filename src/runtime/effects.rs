@@ -294,6 +294,12 @@ async fn ask(client: &Client, reader: &Reader, request: Request) -> Result<Answe
                 .await
                 .map_err(failed)?,
         ),
+        Request::FlagHistory { id } => Answer::FlagHistory(
+            client
+                .flag_history(&id.to_string(), &HistoryQuery::default())
+                .await
+                .map_err(failed)?,
+        ),
         Request::Audit { query } => Answer::Audit(client.audit(&query).await.map_err(failed)?),
         Request::Insight { id } => match client.insight(&id.to_string()).await {
             Ok(insight) => Answer::Insight(Some(Box::new(insight))),

@@ -272,6 +272,7 @@ impl Cockpit {
                 Effect::FindDraft(key) => self.drafts.find(key),
                 Effect::KeepDraft(draft) => self.drafts.keep(draft),
                 Effect::DropDraft(key) => self.drafts.forget(key),
+                Effect::DropLeft(file) => self.drafts.forget_left(file),
                 Effect::Save(files) => runner.save(files.into()),
                 Effect::Picture(name) => {
                     let content = self.picture(&name);

@@ -16,7 +16,7 @@ use crate::api::results::Overview;
 use crate::cockpit::edit::sheet::Row;
 use crate::cockpit::edit::{Cell, Draft, Kind, Sheet};
 use crate::cockpit::format;
-use crate::cockpit::state::editor::{Editing, Found, Input};
+use crate::cockpit::state::editor::{Editing, Input};
 use crate::cockpit::state::{Laid, State};
 use crate::cockpit::update::{drafts, edit};
 use crate::domain::{Experiment, FieldError};
@@ -681,23 +681,10 @@ pub fn banners(state: &State, theme: &Theme, now: Timestamp) -> Vec<Vec<Span>> {
     let mut lines = Vec::new();
     let key = |text: &str| (text.to_owned(), theme.key);
     let dim = |text: &str| (text.to_owned(), theme.dim);
-    if let Some(Found::Offered(stored)) = state.editor().map(|editor| &editor.found) {
-        let count = format::counted(stored.count() as u64, "unsaved change", "unsaved changes");
-        let same_day = now.duration_since(stored.at).as_hours() < 20;
-        let moment = format::moment(stored.at, &TimeZone::UTC);
-        let at = if same_day {
-            moment.get(11..16).unwrap_or(&moment)
-        } else {
-            &moment
-        };
-        lines.push(vec![
-            (format!("~ {count} from {at} UTC"), theme.dirty),
-            dim("   "),
-            key("R"),
-            dim(" restore   "),
-            key("D"),
-            dim(" throw away"),
-        ]);
+    if let Some(editor) = state.editor()
+        && let Some(stored) = editor.found.offered()
+    {
+        lines.push(offer(theme, stored.count(), stored.at, editor.found.more(), now));
     }
     let Some(draft) = state.drafts.get(&id) else {
         return lines;
@@ -727,11 +714,39 @@ pub fn banners(state: &State, theme: &Theme, now: Timestamp) -> Vec<Vec<Span>> {
         lines.push(vec![
             (format!("! Both of you changed {}", names.join(", ")), theme.warn),
             dim("   "),
-            key("C"),
+            key("M"),
             dim(" decide"),
         ]);
     }
     lines
+}
+
+/// The line that offers a draft on disk; `more` are offered after it.
+#[must_use]
+pub fn offer(theme: &Theme, count: usize, at: Timestamp, more: usize, now: Timestamp) -> Vec<Span> {
+    let key = |text: &str| (text.to_owned(), theme.key);
+    let dim = |text: &str| (text.to_owned(), theme.dim);
+    let count = format::counted(count as u64, "unsaved change", "unsaved changes");
+    let same_day = now.duration_since(at).as_hours() < 20;
+    let moment = format::moment(at, &TimeZone::UTC);
+    let at = if same_day {
+        moment.get(11..16).unwrap_or(&moment)
+    } else {
+        &moment
+    };
+    let mut spans = vec![
+        (format!("~ {count} from {at} UTC"), theme.dirty),
+        dim("   "),
+        key("R"),
+        dim(" restore   "),
+        key("X"),
+        dim(" throw away"),
+    ];
+    if more > 0 {
+        let drafts = format::counted(more as u64, "draft", "drafts");
+        spans.push(dim(&format!("   {drafts} of other cockpits after it")));
+    }
+    spans
 }
 
 /// How much is unsaved, for the footer.

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use uuid::Uuid;
 
 use super::cell::Cell;
+use super::disk::DraftKey;
 use super::merge::{Both, merge};
 use super::path::{self, Path, renumber};
 use crate::cockpit::state::Tab;
@@ -17,17 +17,6 @@ use crate::domain::{Experiment, FieldError, Key};
 
 /// The most states that undo goes back to.
 const MOST_UNDO: usize = 200;
-
-/// Which draft: of which experiment on which server.
-#[derive(Debug, Clone, Eq, PartialEq, Ord, PartialOrd, Hash, Serialize, Deserialize)]
-pub struct DraftKey {
-    /// The server's address.
-    pub server: String,
-    /// The project.
-    pub project: Uuid,
-    /// The experiment; nil for one that is being created.
-    pub experiment: Uuid,
-}
 
 /// A draft as it is kept on disk, complete in itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -126,6 +115,10 @@ pub struct Draft {
     pub revision: u64,
     /// The revision that is on disk.
     pub kept: u64,
+    /// Files whose changes are in this draft: they may go once it is on disk itself.
+    pub instead_of: Vec<String>,
+    /// Whether changes of another cockpit were taken in, so that a conflict may be one between the two.
+    pub joined: bool,
     undo: Vec<Snapshot>,
     redo: Vec<Snapshot>,
 }
@@ -144,6 +137,8 @@ impl Draft {
             at: now,
             revision: 0,
             kept: 0,
+            instead_of: Vec::new(),
+            joined: false,
             undo: Vec::new(),
             redo: Vec::new(),
         }
@@ -380,6 +375,45 @@ impl Draft {
         self.touch(now);
     }
 
+    /// Takes in the changes of another draft of the same experiment. What both changed differently keeps mine
+    /// until it is decided.
+    pub fn join(&mut self, mut other: Self, now: Timestamp) {
+        let (mine, theirs) = (self.base.resource_version, other.base.resource_version);
+        if theirs < mine {
+            other.rebase(&Arc::clone(&self.base), now);
+        } else if mine < theirs {
+            self.rebase(&Arc::clone(&other.base), now);
+        }
+        let before = self.snapshot();
+        let mut merged = merge(&self.base, &self.mine, &other.mine);
+        // No part merges these two: they are chosen once, for a new experiment.
+        if self.mine.key != self.base.key {
+            merged.mine.key.clone_from(&self.mine.key);
+        }
+        if self.mine.assignment_mode != self.base.assignment_mode {
+            merged.mine.assignment_mode = self.mine.assignment_mode;
+        }
+        let open = other.conflicts.into_iter().filter(|c| c.choice.is_none());
+        let between = merged
+            .both
+            .into_iter()
+            .map(|both| Conflict { both, choice: None });
+        for conflict in between.chain(open) {
+            if !self.conflicts.iter().any(|c| c.both.path == conflict.both.path) {
+                self.conflicts.push(conflict);
+            }
+        }
+        self.mine = merged.mine;
+        for (cell, unread) in other.unread {
+            self.unread.entry(cell).or_insert(unread);
+        }
+        self.instead_of.extend(other.instead_of);
+        self.joined = true;
+        self.done(before, now);
+        // Also when nothing is new, its file may go.
+        self.touch(now);
+    }
+
     /// What was sent is saved: only what was changed since then is left.
     pub fn saved(&mut self, result: &Arc<Experiment>, now: Timestamp) {
         if let Some(sent) = self.sent.take() {
@@ -467,6 +501,8 @@ fn exists(cell: &Cell, e: &Experiment) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::super::{Attr, rows};
     use super::*;
 
@@ -558,6 +594,32 @@ mod tests {
     }
 
     #[test]
+    fn the_changes_of_two_drafts_become_one_and_the_same_field_is_decided() {
+        let mut first = Draft::new(base(), now());
+        first.enter(&Cell::Name, "First", now());
+        first.enter(&Cell::Description, "of the first", now());
+        let newer = newer(|e| e.hypothesis = "theirs".into());
+        let mut second = Draft::new(Arc::clone(&newer), now());
+        second.enter(&Cell::Name, "Second", now());
+        second.enter(&Cell::Holdout, "many", now());
+        second.instead_of.push("a file".to_owned());
+        first.join(second, now());
+        assert_eq!(first.base.resource_version, newer.resource_version);
+        assert_eq!(first.mine.name, "First", "mine stands until it is decided");
+        assert_eq!(first.mine.description, "of the first");
+        assert_eq!(first.unread[&Cell::Holdout].text, "many");
+        assert_eq!(first.open_conflicts(), 1);
+        assert_eq!(first.instead_of, ["a file"]);
+        first.decide(0, Side::Theirs, now());
+        assert_eq!((first.mine.name.as_str(), first.open_conflicts()), ("Second", 0));
+        // The same once more brings nothing new.
+        let count = first.count();
+        let again = first.clone();
+        first.join(again, now());
+        assert_eq!((first.count(), first.open_conflicts()), (count, 0));
+    }
+
+    #[test]
     fn what_is_chosen_once_for_ever_counts_too() {
         let mut draft = Draft::new(base(), now());
         draft.enter(&Cell::Mode, "session", now());
@@ -573,7 +635,8 @@ mod tests {
         let key = DraftKey {
             server: "http://127.0.0.1:1".into(),
             project: Uuid::nil(),
-            experiment: base().id,
+            of: super::super::disk::Of::Experiment,
+            object: base().id,
         };
         let stored = draft.stored(key, Some((Cell::Description, "half a sen".into())));
         let text = serde_json::to_string(&stored).expect("writes");

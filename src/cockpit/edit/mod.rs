@@ -1,4 +1,4 @@
-//! Editing an experiment: the copy that is worked on, what differs from where it began, and how the
+//! Editing an experiment or a flag: the copy that is worked on, what differs from where it began, and how the
 //! changes of somebody else come in.
 //!
 //! | file | what it does |
@@ -6,6 +6,8 @@
 //! | [`path`] | the parts of an experiment that change and merge by themselves |
 //! | [`merge`] | three copies become one |
 //! | [`draft`] | the working copy: changes, what cannot be read, undo, conflicts |
+//! | [`flag`] | the same of a flag |
+//! | [`disk`] | what is kept on disk of a draft, and what is found there |
 //! | [`cell`] | one field on the screen: its text, and a text taken into it |
 //! | [`sheet`] | which fields stand on a screen, row by row |
 //! | [`rows`] | adding, removing and moving what stands in rows |
@@ -16,7 +18,9 @@
 
 pub mod cell;
 pub mod consequences;
+pub mod disk;
 pub mod draft;
+pub mod flag;
 pub mod merge;
 pub mod path;
 pub mod rows;
@@ -24,6 +28,8 @@ pub mod sheet;
 pub mod wizard;
 
 pub use cell::{Attr, Cell, Kind, Part, Which};
-pub use draft::{Draft, DraftKey, Side, StoredDraft};
+pub use disk::{DraftKey, Kept, Left, Of, OnDisk};
+pub use draft::{Draft, Side, StoredDraft};
+pub use flag::{FlagDraft, FlagPart, StoredFlag};
 pub use path::Path;
 pub use sheet::Sheet;

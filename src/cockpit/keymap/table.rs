@@ -303,7 +303,7 @@ pub const COMMANDS: &[Entry] = &[
     in_palette(entry(
         Command::Restore,
         "edit.restore",
-        &[(In::Edit, "R")],
+        &[(In::Edit, "R"), (In::Flag, "R")],
         "restore",
         3,
         "Go on with the unsaved changes of the last time",
@@ -311,7 +311,7 @@ pub const COMMANDS: &[Entry] = &[
     in_palette(entry(
         Command::Discard,
         "edit.discard",
-        &[(In::Edit, "D")],
+        &[(In::Edit, "X"), (In::Flag, "X")],
         "throw away",
         16,
         "Throw the unsaved changes away, or those of the last time",
@@ -319,7 +319,7 @@ pub const COMMANDS: &[Entry] = &[
     in_palette(entry(
         Command::Decide,
         "edit.decide",
-        &[(In::Edit, "C")],
+        &[(In::Edit, "M")],
         "decide",
         3,
         "Decide what both you and somebody else changed",

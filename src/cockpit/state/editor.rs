@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::area::TextArea;
 use super::text::TextField;
-use crate::cockpit::edit::{Cell, Kind, Sheet, StoredDraft};
+use crate::cockpit::edit::{Cell, Kind, Left, Sheet, StoredDraft};
 use crate::cockpit::ports::{Loaded, Suggest};
 use crate::cockpit::{Code, Key};
 use crate::domain::Experiment;
@@ -120,9 +120,18 @@ impl Editing {
     }
 }
 
-/// What is known of a draft on disk.
+/// Drafts on disk that are offered, one after the other.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Offers<T> {
+    /// The one that is offered now.
+    pub first: Left<T>,
+    /// Those after it.
+    pub rest: Vec<Left<T>>,
+}
+
+/// What is known of the drafts on disk.
 #[derive(Debug, Clone, Default)]
-pub enum Found {
+pub enum Found<T = StoredDraft> {
     /// It was not looked for yet.
     #[default]
     Unknown,
@@ -130,8 +139,58 @@ pub enum Found {
     Looking,
     /// There is none, or it was dealt with.
     Nothing,
-    /// There is one, to be restored or thrown away.
-    Offered(Box<StoredDraft>),
+    /// There are some, each to be restored or thrown away.
+    Offered(Box<Offers<T>>),
+}
+
+impl<T> Found<T> {
+    /// Offers these, the first one first.
+    #[must_use]
+    pub fn of(left: Vec<Left<T>>) -> Self {
+        let mut left = left.into_iter();
+        match left.next() {
+            Some(first) => Self::Offered(Box::new(Offers {
+                first,
+                rest: left.collect(),
+            })),
+            None => Self::Nothing,
+        }
+    }
+
+    /// Takes the one that is offered now; the next one is offered from then on.
+    pub fn take(&mut self) -> Option<Left<T>> {
+        match std::mem::replace(self, Self::Nothing) {
+            Self::Offered(offers) => {
+                *self = Self::of(offers.rest);
+                Some(offers.first)
+            }
+            _ => None,
+        }
+    }
+
+    /// The one that is offered now.
+    #[must_use]
+    pub fn offered(&self) -> Option<&T> {
+        match self {
+            Self::Offered(offers) => Some(&offers.first.stored),
+            _ => None,
+        }
+    }
+
+    /// How many are offered after the one that is offered now.
+    #[must_use]
+    pub fn more(&self) -> usize {
+        match self {
+            Self::Offered(offers) => offers.rest.len(),
+            _ => 0,
+        }
+    }
+
+    /// Whether it was not looked for yet, or the answer has not come.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        matches!(self, Self::Unknown | Self::Looking)
+    }
 }
 
 /// What the events of the project know: names to choose from.

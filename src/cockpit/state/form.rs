@@ -6,12 +6,12 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::link::later;
-use super::objects::{FlagDraft, FlagPart};
 use super::overlay::DEAF_FOR;
 use super::text::TextField;
 use crate::api::deployments::DeploymentRow;
 use crate::api::imports::Import;
 use crate::api::projects::TokenRow;
+use crate::cockpit::edit::{FlagDraft, FlagPart};
 use crate::domain::{Deployment, Experiment, Flag, Override, Project};
 
 /// What is asked about, with the objects as they were when the dialog opened.
@@ -23,6 +23,8 @@ pub enum Purpose {
     ToggleFlag(Box<Flag>),
     /// The changes of a flag are saved.
     SaveFlag(Box<FlagDraft>),
+    /// The changes of a flag, or those of the last time, are thrown away.
+    DiscardFlag(Box<Flag>),
     /// A flag is hidden, or shown again.
     ArchiveFlag(Box<Flag>),
     /// A flag becomes an experiment.

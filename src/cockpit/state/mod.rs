@@ -30,7 +30,7 @@ pub use preferences::Preferences;
 pub use requests::Requests;
 
 use super::edit::wizard::{self, Wizard};
-use super::edit::{Draft, DraftKey, Sheet};
+use super::edit::{Draft, DraftKey, Of, Sheet};
 use super::keymap::Keymap;
 use super::ports::{Answer, Service};
 use super::update::calls::Calls;
@@ -312,14 +312,21 @@ impl State {
         open.or_else(|| self.list.experiment(id).map(AsRef::as_ref))
     }
 
-    /// The name of a draft on disk; none before the server has said which project it is.
+    /// The name of the draft of an experiment on disk; none before the server has said which project it is.
     #[must_use]
     pub fn draft_key(&self, experiment: Uuid) -> Option<DraftKey> {
+        self.key_of(Of::Experiment, experiment)
+    }
+
+    /// The name of a draft on disk; none before the server has said which project it is.
+    #[must_use]
+    pub fn key_of(&self, of: Of, object: Uuid) -> Option<DraftKey> {
         let me = self.me.as_ref()?;
         Some(DraftKey {
             server: self.settings.api.clone(),
             project: me.project.id,
-            experiment,
+            of,
+            object,
         })
     }
 

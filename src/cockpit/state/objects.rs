@@ -1,5 +1,6 @@
 //! The lists of flags, deployments, projects and tokens, and the open flag.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -7,11 +8,14 @@ use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 use uuid::Uuid;
 
+use super::editor::Found;
 use super::overrides::OverridesState;
 use super::text::TextField;
 use crate::api::deployments::DeploymentRow;
 use crate::api::flags::FlagRow;
 use crate::api::projects::{ProjectRow, TokenRow};
+use crate::cockpit::Key;
+use crate::cockpit::edit::{FlagDraft, StoredFlag};
 use crate::cockpit::ports::Loaded;
 use crate::domain::Flag;
 
@@ -210,6 +214,8 @@ pub struct Objects {
     pub flag: Option<Box<FlagDetail>>,
     /// Flags with changes that are not saved, open or not.
     pub drafts: Vec<FlagDraft>,
+    /// Of which flags this cockpit keeps a draft on disk, and which revision of it.
+    pub kept: BTreeMap<Uuid, u64>,
 }
 
 impl Objects {
@@ -236,11 +242,11 @@ impl Objects {
     }
 
     /// The draft of a flag; begun where there is none.
-    pub fn draft_mut(&mut self, flag: &Flag) -> &mut FlagDraft {
+    pub fn draft_mut(&mut self, flag: &Flag, now: Timestamp) -> &mut FlagDraft {
         let at = match self.drafts.iter().position(|draft| draft.base.id == flag.id) {
             Some(at) => at,
             None => {
-                self.drafts.push(FlagDraft::new(flag.clone()));
+                self.drafts.push(FlagDraft::new(flag.clone(), now));
                 self.drafts.len() - 1
             }
         };
@@ -265,156 +271,10 @@ pub struct FlagDetail {
     pub item: usize,
     /// Its overrides, while they are shown in place of the page.
     pub overrides: Option<OverridesState>,
-}
-
-/// A part of a flag that changes and merges by itself.
-#[derive(Debug, Clone, Copy, Eq, Hash, PartialEq)]
-pub enum FlagPart {
-    /// The name that people read.
-    Name,
-    /// What it switches.
-    Description,
-    /// The share that gets one of the variants.
-    Rollout,
-    /// Where it is evaluated.
-    Mode,
-    /// The deployments that see it.
-    Deployments,
-    /// The variants, all of them.
-    Variants,
-    /// The rules, all of them.
-    Rules,
-}
-
-impl FlagPart {
-    /// All of them, in the order of the page.
-    pub const ALL: [Self; 7] = [
-        Self::Name,
-        Self::Description,
-        Self::Rollout,
-        Self::Mode,
-        Self::Deployments,
-        Self::Variants,
-        Self::Rules,
-    ];
-
-    /// What it is called.
-    #[must_use]
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Name => "name",
-            Self::Description => "description",
-            Self::Rollout => "rollout",
-            Self::Mode => "evaluation",
-            Self::Deployments => "deployments",
-            Self::Variants => "variants",
-            Self::Rules => "rules",
-        }
-    }
-
-    /// Whether two copies agree in it.
-    #[must_use]
-    pub fn same(self, a: &Flag, b: &Flag) -> bool {
-        match self {
-            Self::Name => a.name == b.name,
-            Self::Description => a.description == b.description,
-            Self::Rollout => a.rollout_pct == b.rollout_pct,
-            Self::Mode => a.evaluation_mode == b.evaluation_mode,
-            Self::Deployments => a.deployments == b.deployments,
-            Self::Variants => a.variants == b.variants,
-            Self::Rules => a.rules == b.rules,
-        }
-    }
-
-    /// Takes it over from another copy.
-    pub fn take(self, into: &mut Flag, from: &Flag) {
-        match self {
-            Self::Name => into.name.clone_from(&from.name),
-            Self::Description => into.description.clone_from(&from.description),
-            Self::Rollout => into.rollout_pct = from.rollout_pct,
-            Self::Mode => into.evaluation_mode = from.evaluation_mode,
-            Self::Deployments => into.deployments.clone_from(&from.deployments),
-            Self::Variants => into.variants.clone_from(&from.variants),
-            Self::Rules => into.rules.clone_from(&from.rules),
-        }
-    }
-}
-
-/// A flag with changes that are not saved: where they began, and where they are.
-#[derive(Debug, Clone)]
-pub struct FlagDraft {
-    /// The flag as the changes began, or as it was last merged.
-    pub base: Flag,
-    /// The flag as it is to be.
-    pub mine: Flag,
-    /// Parts that somebody else changed meanwhile as well: they are asked about. `base` is theirs.
-    pub both: Vec<FlagPart>,
-    /// Copies before each change, the newest last.
-    pub undo: Vec<Flag>,
-}
-
-impl FlagDraft {
-    /// A draft without changes.
-    #[must_use]
-    pub fn new(flag: Flag) -> Self {
-        Self {
-            base: flag.clone(),
-            mine: flag,
-            both: Vec::new(),
-            undo: Vec::new(),
-        }
-    }
-
-    /// The parts that differ.
-    #[must_use]
-    pub fn changed(&self) -> Vec<FlagPart> {
-        let differs = |part: &FlagPart| !part.same(&self.base, &self.mine);
-        FlagPart::ALL.into_iter().filter(differs).collect()
-    }
-
-    /// Changes it; the copy before can be had back.
-    pub fn change(&mut self, change: impl FnOnce(&mut Flag)) {
-        let before = self.mine.clone();
-        change(&mut self.mine);
-        if before != self.mine {
-            self.undo.push(before);
-        }
-    }
-
-    /// Merges what somebody else saved: the parts that came in, which the person did not touch. What both
-    /// changed differently is asked about.
-    pub fn merge(&mut self, theirs: &Flag) -> Vec<FlagPart> {
-        if theirs.resource_version <= self.base.resource_version {
-            return Vec::new();
-        }
-        let mut came = Vec::new();
-        for part in FlagPart::ALL {
-            let touched = !part.same(&self.base, &self.mine);
-            let moved = !part.same(&self.base, theirs);
-            match (touched, moved) {
-                (_, false) => {}
-                (false, true) => {
-                    part.take(&mut self.mine, theirs);
-                    came.push(part);
-                }
-                (true, true) if part.same(&self.mine, theirs) => self.both.retain(|p| *p != part),
-                (true, true) => {
-                    if !self.both.contains(&part) {
-                        self.both.push(part);
-                    }
-                }
-            }
-        }
-        let mut mine = theirs.clone();
-        for part in FlagPart::ALL {
-            part.take(&mut mine, &self.mine);
-        }
-        self.mine = mine;
-        self.base = theirs.clone();
-        // A copy of before the merge would take back what came in.
-        self.undo.clear();
-        came
-    }
+    /// The drafts on disk.
+    pub found: Found<StoredFlag>,
+    /// Keys that wait until it is known whether there is a draft on disk.
+    pub held: Vec<Key>,
 }
 
 /// The audit log of the project, or of one object.
@@ -453,50 +313,5 @@ impl std::fmt::Debug for Secret {
             .field("title", &self.title)
             .field("copied", &self.copied)
             .finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::Percent;
-
-    fn flag(version: u64) -> Flag {
-        serde_json::from_value(serde_json::json!({
-            "id": Uuid::nil(), "key": "new-checkout", "salt": "new-checkout", "resourceVersion": version,
-            "variants": [{"key": "on", "trafficPct": 100}], "rolloutPct": 10,
-            "createdAt": "2026-01-01T00:00:00Z", "updatedAt": "2026-01-01T00:00:00Z",
-        }))
-        .expect("reads")
-    }
-
-    #[test]
-    fn changes_of_different_parts_merge_and_the_same_part_is_asked_about() {
-        let mut draft = FlagDraft::new(flag(1));
-        draft.change(|f| f.name = "mine".to_owned());
-        draft.change(|f| f.rollout_pct = Percent::HUNDRED);
-        let mut theirs = flag(2);
-        theirs.description = "theirs".to_owned();
-        theirs.enabled = true;
-        assert_eq!(draft.merge(&theirs), [FlagPart::Description]);
-        assert_eq!(draft.both, []);
-        assert_eq!(draft.changed(), [FlagPart::Name, FlagPart::Rollout]);
-        assert_eq!(
-            (draft.mine.description.as_str(), draft.mine.enabled),
-            ("theirs", true)
-        );
-        let mut theirs = theirs.clone();
-        theirs.resource_version = 3;
-        theirs.rollout_pct = Percent::new(30.0).expect("a share");
-        theirs.name = "mine".to_owned();
-        assert_eq!(draft.merge(&theirs), []);
-        assert_eq!(draft.both, [FlagPart::Rollout]);
-        assert_eq!(draft.changed(), [FlagPart::Rollout], "the name is the same now");
-        assert_eq!(
-            draft.mine.rollout_pct,
-            Percent::HUNDRED,
-            "mine until it is decided"
-        );
-        assert_eq!(draft.mine.resource_version, 3);
     }
 }

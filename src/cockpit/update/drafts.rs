@@ -5,8 +5,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{edit, notify};
-use crate::cockpit::edit::{Cell, Draft, DraftKey, StoredDraft};
+use super::{edit, flag, notify};
+use crate::cockpit::edit::{Cell, Draft, DraftKey, Kept, Left, Of, OnDisk};
 use crate::cockpit::effect::Effect;
 use crate::cockpit::format;
 use crate::cockpit::state::editor::Found;
@@ -16,8 +16,10 @@ use crate::domain::Experiment;
 /// After every action: what is on disk is looked for, what came in is merged, what changed is kept.
 pub fn settle(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
     look(state, effects);
+    flag::look(state, effects);
     meet(state, now);
     keep(state, effects);
+    flag::keep(state, effects);
 }
 
 /// The experiment whose draft matters now; nil for the one that is being created.
@@ -56,31 +58,65 @@ fn editor_of(state: &mut State, id: Uuid) -> Option<&mut EditorState> {
 }
 
 /// What was looked for.
-pub fn found(
-    state: &mut State,
-    key: &DraftKey,
-    found: Result<Option<Box<StoredDraft>>, String>,
-    now: Timestamp,
-) {
-    if state.draft_key(key.experiment).as_ref() != Some(key) {
+pub fn found(state: &mut State, key: &DraftKey, found: OnDisk, now: Timestamp, effects: &mut Vec<Effect>) {
+    if state.key_of(key.of, key.object).as_ref() != Some(key) {
         return;
     }
-    let Some(editor) = editor_of(state, key.experiment) else {
-        return;
-    };
-    if !matches!(editor.found, Found::Looking) {
-        return;
+    let here = found
+        .elsewhere
+        .iter()
+        .filter(|kept| kept.key() == key && kept.count() > 0);
+    let here: Vec<&Kept> = here.collect();
+    if let Some(newest) = here.iter().max_by_key(|kept| kept.at()) {
+        let text = format!(
+            "Another cockpit of yours has {} of this, the last from {}. Whoever saves later merges",
+            format::counted(newest.count() as u64, "unsaved change", "unsaved changes"),
+            format::moment(newest.at(), &jiff::tz::TimeZone::UTC),
+        );
+        notify(state, Level::Info, text, now);
     }
-    match found {
-        Ok(Some(stored)) if stored.key == *key && stored.count() > 0 => {
-            editor.found = Found::Offered(stored);
+    if !found.trouble.is_empty() {
+        notify(state, Level::Warn, found.trouble.join("; "), now);
+    }
+    let mut left = found.left;
+    left.retain(|left| left.stored.key() == key);
+    // What changes nothing is of no use to anybody.
+    for file in left.extract_if(.., |left| left.stored.count() == 0) {
+        effects.extend(file.file.map(Effect::DropLeft));
+    }
+    match key.of {
+        Of::Experiment => {
+            let Some(editor) = editor_of(state, key.object) else {
+                return;
+            };
+            if matches!(editor.found, Found::Looking) {
+                editor.found = Found::of(only(left, |kept| match kept {
+                    Kept::Experiment(stored) => Some(*stored),
+                    Kept::Flag(_) => None,
+                }));
+            }
         }
-        Ok(_) => editor.found = Found::Nothing,
-        Err(why) => {
-            editor.found = Found::Nothing;
-            notify(state, Level::Warn, why, now);
+        Of::Flag => {
+            let detail = state.objects.flag.as_deref_mut().filter(|d| d.id == key.object);
+            if let Some(detail) = detail.filter(|detail| matches!(detail.found, Found::Looking)) {
+                detail.found = Found::of(only(left, |kept| match kept {
+                    Kept::Flag(stored) => Some(*stored),
+                    Kept::Experiment(_) => None,
+                }));
+            }
         }
     }
+}
+
+/// Drafts of one kind.
+fn only<T>(left: Vec<Left>, kind: impl Fn(Kept) -> Option<T>) -> Vec<Left<T>> {
+    let of_kind = left.into_iter().filter_map(|left| {
+        Some(Left {
+            file: left.file,
+            stored: kind(left.stored)?,
+        })
+    });
+    of_kind.collect()
 }
 
 /// A newer version of what is edited came in: the changes are made from it now.
@@ -133,8 +169,12 @@ fn keep(state: &mut State, effects: &mut Vec<Effect>) {
         if draft.is_clean() && typing.is_none() {
             effects.push(Effect::DropDraft(key));
         } else {
-            effects.push(Effect::KeepDraft(Box::new(draft.stored(key, typing))));
+            effects.push(Effect::KeepDraft(Kept::Experiment(Box::new(
+                draft.stored(key, typing),
+            ))));
         }
+        // Only behind it: what another cockpit left is here now.
+        effects.extend(draft.instead_of.drain(..).map(Effect::DropLeft));
     }
 }
 
@@ -147,27 +187,41 @@ pub fn draft_of(state: &mut State, id: Uuid, now: Timestamp) -> Option<&mut Draf
     state.drafts.get_mut(&id)
 }
 
-/// `R`: goes on with the draft that was found.
+/// `R`: goes on with the draft that is offered. Beside changes that are here already it is merged with them.
 pub fn restore(state: &mut State, now: Timestamp) {
     let Some(editor) = state.editor_mut() else { return };
-    let Found::Offered(stored) = std::mem::take(&mut editor.found) else {
-        editor.found = Found::Nothing;
+    let Some(Left { file, stored }) = editor.found.take() else {
         notify(state, Level::Info, "There is nothing to restore", now);
         return;
     };
-    editor.found = Found::Nothing;
-    let id = stored.key.experiment;
-    let draft = Draft::restored(*stored);
+    let id = stored.key.object;
     let text = format!(
         "{} restored",
-        format::counted(draft.count() as u64, "change", "changes")
+        format::counted(stored.count() as u64, "change", "changes")
     );
+    let mut draft = Draft::restored(stored);
+    draft.instead_of.extend(file);
     if let Some(create) = state.create.as_deref_mut().filter(|_| id.is_nil()) {
         let follows = crate::domain::Key::slug(&draft.mine.name);
         create.wizard.own_key = follows.is_some_and(|key| key != draft.mine.key);
     }
-    state.drafts.insert(id, draft);
-    notify(state, Level::Ok, text, now);
+    let open = match state.drafts.get_mut(&id) {
+        Some(mine) => {
+            mine.join(draft, now);
+            mine.open_conflicts()
+        }
+        None => {
+            state.drafts.insert(id, draft);
+            0
+        }
+    };
+    if open > 0 {
+        let what = format::counted(open as u64, "field", "fields");
+        let text = format!("{text}; {what} changed twice: decide which stands before saving");
+        notify(state, Level::Warn, text, now);
+    } else {
+        notify(state, Level::Ok, text, now);
+    }
 }
 
 /// Throws the draft away: the one that is worked on, or the one that was found.
@@ -175,11 +229,8 @@ pub fn discard(state: &mut State, id: Uuid, now: Timestamp, effects: &mut Vec<Ef
     if let Some(editor) = state.editor_mut() {
         editor.editing = None;
         editor.panels.clear();
-        if matches!(editor.found, Found::Offered(_)) {
-            editor.found = Found::Nothing;
-            if let Some(key) = state.draft_key(id) {
-                effects.push(Effect::DropDraft(key));
-            }
+        if let Some(left) = editor.found.take() {
+            effects.push(forget(left.file, left.stored.key));
             notify(
                 state,
                 Level::Info,
@@ -197,6 +248,14 @@ pub fn discard(state: &mut State, id: Uuid, now: Timestamp, effects: &mut Vec<Ef
             "The unsaved changes are thrown away; u brings them back",
             now,
         );
+    }
+}
+
+/// What is thrown away of what was offered.
+pub fn forget(file: Option<String>, key: DraftKey) -> Effect {
+    match file {
+        Some(file) => Effect::DropLeft(file),
+        None => Effect::DropDraft(key),
     }
 }
 

@@ -68,16 +68,24 @@ fn allowed(state: &mut State, now: Timestamp) -> bool {
     }
     let found = state.editor().map(|editor| &editor.found);
     let why = match found {
-        Some(Found::Offered(stored)) => format!(
-            "There are {} of {}: R restores them, D throws them away",
-            format::counted(stored.count() as u64, "unsaved change", "unsaved changes"),
-            format::moment(stored.at, &jiff::tz::TimeZone::UTC),
-        ),
-        Some(Found::Unknown | Found::Looking) => "Looking for unsaved changes: try again".to_owned(),
-        _ => return true,
+        Some(found) if found.is_open() => "Looking for unsaved changes: try again".to_owned(),
+        Some(found) => match found.offered() {
+            Some(stored) => offered(stored.count(), stored.at),
+            None => return true,
+        },
+        None => return true,
     };
     notify(state, Level::Warn, why, now);
     false
+}
+
+/// That a draft on disk comes first.
+pub fn offered(count: usize, at: Timestamp) -> String {
+    format!(
+        "There are {} of {}: R restores them, X throws them away",
+        format::counted(count as u64, "unsaved change", "unsaved changes"),
+        format::moment(at, &jiff::tz::TimeZone::UTC),
+    )
 }
 
 /// Enter: types into the field, ticks it, or opens what it holds.
@@ -198,25 +206,38 @@ pub fn hold(state: &mut State, key: Key, command: Option<Command>) -> bool {
                 | Command::SplitEvenly
                 | Command::Restore
                 | Command::Discard
+                | Command::FlagEdit
+                | Command::FlagAdd
+                | Command::FlagRemove
+                | Command::FlagUndo
         )
     );
-    let Some(editor) = state.editor_mut() else {
+    let Some((true, held)) = held(state) else {
         return false;
     };
-    let wait = matches!(editor.found, Found::Looking) && (edits || !editor.held.is_empty());
+    let wait = edits || !held.is_empty();
     if wait {
-        editor.held.push(key);
+        held.push(key);
     }
     wait
 }
 
+/// Whether the disk was asked for a draft of what is looked at and has not answered, and the keys that wait for it.
+fn held(state: &mut State) -> Option<(bool, &mut Vec<Key>)> {
+    if state.screen == Screen::Flag {
+        let detail = state.objects.flag.as_deref_mut()?;
+        return Some((matches!(detail.found, Found::Looking), &mut detail.held));
+    }
+    let editor = state.editor_mut()?;
+    Some((matches!(editor.found, Found::Looking), &mut editor.held))
+}
+
 /// The keys that waited.
 pub fn let_go(state: &mut State) -> Vec<Key> {
-    let known = |editor: &&mut EditorState| !matches!(editor.found, Found::Looking);
-    let editor = state.editor_mut().filter(known);
-    editor
-        .map(|editor| std::mem::take(&mut editor.held))
-        .unwrap_or_default()
+    match held(state) {
+        Some((false, held)) => std::mem::take(held),
+        _ => Vec::new(),
+    }
 }
 
 /// A key while a field is typed into. True when it was one for the field.
@@ -727,7 +748,7 @@ pub fn close_lost_panels(state: &mut State, id: Uuid) {
 fn discard(state: &mut State, id: Uuid, now: Timestamp) {
     let offered = state
         .editor()
-        .is_some_and(|editor| matches!(editor.found, Found::Offered(_)));
+        .is_some_and(|editor| editor.found.offered().is_some());
     let dirty = state.drafts.get(&id).is_some_and(|draft| !draft.is_clean());
     if offered || dirty {
         ask::open(state, Ask::Discard { id }, now);

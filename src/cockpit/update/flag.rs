@@ -3,13 +3,20 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{form, notify};
+use super::{drafts, edit, form, notify};
+use crate::api::problem::Code;
+use crate::cockpit::edit::{FlagDraft, FlagPart, Kept, Left, Of};
+use crate::cockpit::effect::Effect;
+use crate::cockpit::format;
 use crate::cockpit::keymap::Command;
+use crate::cockpit::ports::{Failure, Request};
+use crate::cockpit::state::editor::Found;
 use crate::cockpit::state::form::Purpose;
-use crate::cockpit::state::objects::{FlagDetail, FlagPart};
+use crate::cockpit::state::objects::FlagDetail;
+use crate::cockpit::state::overlay::Overlay;
 use crate::cockpit::state::overrides::OverridesState;
 use crate::cockpit::state::{Level, Screen, State};
-use crate::domain::Flag;
+use crate::domain::{AuditEntry, Flag};
 
 /// A line of the page that can be chosen.
 #[derive(Debug, Clone, Copy, Eq, PartialEq)]
@@ -66,6 +73,8 @@ pub fn open(state: &mut State, id: Uuid) {
         id,
         item: 0,
         overrides: None,
+        found: Found::Unknown,
+        held: Vec::new(),
     }));
     state.screen = Screen::Flag;
     state.overlays.clear();
@@ -83,13 +92,223 @@ pub fn target(state: &State) -> Option<&Flag> {
     }
 }
 
+/// Looks on disk for a draft of the open flag, once.
+pub fn look(state: &mut State, effects: &mut Vec<Effect>) {
+    if state.screen != Screen::Flag {
+        return;
+    }
+    let Some(id) = state.objects.open_flag().map(|(detail, _)| detail.id) else {
+        return;
+    };
+    let Some(key) = state.key_of(Of::Flag, id) else {
+        return;
+    };
+    let known = state.objects.draft(id).is_some();
+    let Some(detail) = state.objects.flag.as_deref_mut() else {
+        return;
+    };
+    if !matches!(detail.found, Found::Unknown) {
+        return;
+    }
+    if known {
+        detail.found = Found::Nothing;
+        return;
+    }
+    detail.found = Found::Looking;
+    effects.push(Effect::FindDraft(key));
+}
+
+/// Keeps the drafts on disk that changed since they were last kept, and forgets those that are none any more.
+pub fn keep(state: &mut State, effects: &mut Vec<Effect>) {
+    let open: Vec<Uuid> = (state.objects.drafts.iter())
+        .filter(|draft| !draft.changed().is_empty())
+        .map(|draft| draft.base.id)
+        .collect();
+    let gone: Vec<Uuid> = (state.objects.kept.keys().copied())
+        .filter(|id| !open.contains(id))
+        .collect();
+    for id in gone {
+        if let Some(key) = state.key_of(Of::Flag, id) {
+            state.objects.kept.remove(&id);
+            effects.push(Effect::DropDraft(key));
+        }
+    }
+    for id in open {
+        let Some(key) = state.key_of(Of::Flag, id) else {
+            continue;
+        };
+        let objects = &mut state.objects;
+        let draft = objects.drafts.iter().find(|draft| draft.base.id == id);
+        if let Some(draft) = draft
+            && objects.kept.insert(id, draft.revision) != Some(draft.revision)
+        {
+            effects.push(Effect::KeepDraft(Kept::Flag(Box::new(draft.stored(key)))));
+        }
+    }
+    // Only behind it: what another cockpit left is here now.
+    for draft in &mut state.objects.drafts {
+        effects.extend(draft.instead_of.drain(..).map(Effect::DropLeft));
+    }
+}
+
+/// Goes on with the draft that is offered. Beside changes that are here already it is merged with them.
+pub fn restore(state: &mut State, now: Timestamp) {
+    let found = state.objects.flag.as_deref_mut().map(|detail| &mut detail.found);
+    let Some(Left { file, stored }) = found.and_then(Found::take) else {
+        notify(state, Level::Info, "There is nothing to restore", now);
+        return;
+    };
+    let id = stored.key.object;
+    let text = format!(
+        "{} restored",
+        format::counted(stored.count() as u64, "change", "changes")
+    );
+    let mut draft = FlagDraft::restored(stored);
+    draft.instead_of.extend(file);
+    match state.objects.drafts.iter_mut().find(|mine| mine.base.id == id) {
+        Some(mine) => mine.join(draft, now),
+        None => state.objects.drafts.push(draft),
+    }
+    notify(state, Level::Ok, text, now);
+    // It may have been saved, or somebody may have changed the flag since.
+    merge(state, now);
+}
+
+/// Throws the draft away: the one that is offered, or the one that is worked on.
+pub fn discard(state: &mut State, now: Timestamp) {
+    let Some((detail, row)) = state.objects.open_flag() else {
+        return;
+    };
+    let draft = state.objects.draft(detail.id);
+    if detail.found.offered().is_some() || draft.is_some_and(|draft| !draft.changed().is_empty()) {
+        let flag = Box::new(row.flag.clone());
+        form::open(state, Purpose::DiscardFlag(flag), now);
+    } else {
+        notify(state, Level::Info, "There are no unsaved changes", now);
+    }
+}
+
+/// What is thrown away, as a draft.
+#[must_use]
+pub fn doomed(state: &State) -> Option<FlagDraft> {
+    let detail = state.objects.flag.as_deref()?;
+    match detail.found.offered() {
+        Some(stored) => Some(FlagDraft::restored(stored.clone())),
+        None => state.objects.draft(detail.id).cloned(),
+    }
+}
+
+/// The dialog's button: it is thrown away.
+pub fn discarded(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
+    let Some(detail) = state.objects.flag.as_deref_mut() else {
+        return;
+    };
+    let text = match detail.found.take() {
+        Some(left) => {
+            effects.push(drafts::forget(left.file, left.stored.key));
+            "The unsaved changes of the last time are thrown away"
+        }
+        None => {
+            let id = detail.id;
+            if let Some(draft) = state.objects.drafts.iter_mut().find(|d| d.base.id == id) {
+                let base = draft.base.clone();
+                draft.change(now, |flag| *flag = base);
+            }
+            "The unsaved changes are thrown away; u brings them back"
+        }
+    };
+    notify(state, Level::Info, text, now);
+}
+
+/// The history of a flag, while somebody's changes came into its draft and it is not known whose they are.
+#[must_use]
+pub fn wants_history(state: &State) -> Option<Request> {
+    let (detail, _) = state
+        .objects
+        .open_flag()
+        .filter(|_| state.screen == Screen::Flag)?;
+    let news = state.objects.draft(detail.id)?.news.as_ref()?;
+    news.who
+        .is_none()
+        .then_some(Request::FlagHistory { id: detail.id })
+}
+
+/// The history has come: who made the changes that came in, and when the last of them was made.
+pub fn told(state: &mut State, entries: &[AuditEntry]) {
+    let open = state.objects.flag.as_deref().map(|detail| detail.id);
+    let Some(id) = entries.first().map(|entry| entry.object_id).or(open) else {
+        return;
+    };
+    let Some(draft) = state.objects.drafts.iter_mut().find(|d| d.base.id == id) else {
+        return;
+    };
+    let Some(news) = &mut draft.news else { return };
+    let newer = entries
+        .iter()
+        .filter(|entry| entry.resource_version > news.from && entry.resource_version <= news.to);
+    let mut names: Vec<&str> = Vec::new();
+    let mut last = draft.base.updated_at;
+    for entry in newer {
+        last = last.max(entry.at);
+        if !names.contains(&entry.actor.as_str()) {
+            names.push(&entry.actor);
+        }
+    }
+    news.who = Some((
+        if names.is_empty() {
+            "Somebody".to_owned()
+        } else {
+            names.join(", ")
+        },
+        last,
+    ));
+}
+
+/// Saving was refused: what came in with the refusal is merged. What is said in the dialog; none for any other
+/// refusal.
+pub fn conflict(state: &mut State, failure: &Failure, now: Timestamp) -> Option<String> {
+    let problem = failure.problem.as_deref()?;
+    if problem.code != Code::VersionConflict {
+        return None;
+    }
+    let current: Flag = serde_json::from_value(problem.current.clone()?).ok()?;
+    let id = current.id;
+    let row = (state.objects.flags.rows.value.as_mut())
+        .and_then(|rows| rows.iter_mut().find(|row| row.flag.id == id))?;
+    row.flag = current;
+    merge(state, now);
+    state.notice = None;
+    let who = problem
+        .changed_by
+        .clone()
+        .unwrap_or_else(|| "Somebody".to_owned());
+    let draft = state.objects.drafts.iter_mut().find(|d| d.base.id == id)?;
+    if let (Some(news), Some(at)) = (&mut draft.news, problem.changed_at) {
+        news.who = Some((who.clone(), at));
+    }
+    let next = Box::new(draft.clone());
+    let open = !next.both.is_empty();
+    for overlay in &mut state.overlays {
+        if let Overlay::Form(form) = overlay
+            && let Purpose::SaveFlag(sent) = &mut form.purpose
+        {
+            *sent = next.clone();
+        }
+    }
+    Some(if open {
+        format!("{who} changed the same meanwhile. Close this and decide with m (yours) or t (theirs)")
+    } else {
+        format!("{who} changed it meanwhile; it is merged with yours. Look at the difference again.")
+    })
+}
+
 /// Takes what a dialog changed into the draft.
-pub fn take_edit(state: &mut State, id: Uuid, flag: Flag) {
+pub fn take_edit(state: &mut State, id: Uuid, flag: Flag, now: Timestamp) {
     let Some(saved) = state.objects.flags.get(id).map(|row| row.flag.clone()) else {
         return;
     };
-    let draft = state.objects.draft_mut(&saved);
-    draft.change(|mine| *mine = flag);
+    let draft = state.objects.draft_mut(&saved, now);
+    draft.change(now, |mine| *mine = flag);
     tidy(state);
 }
 
@@ -112,9 +331,15 @@ pub fn merge(state: &mut State, now: Timestamp) {
         }) else {
             continue;
         };
-        let came = draft.merge(&row.flag);
-        if let Some(part) = draft.both.first() {
-            let label = part.label();
+        let before = draft.base.resource_version;
+        let came = draft.merge(&row.flag, now);
+        if came.is_empty() && draft.both.is_empty() {
+            continue;
+        }
+        if draft.base.resource_version != before
+            && let Some(clash) = draft.both.first()
+        {
+            let label = clash.part.label();
             said = said.or(Some(format!(
                 "Somebody else changed the {label} of {} too: m keeps yours, t takes theirs",
                 draft.base.key
@@ -141,7 +366,19 @@ pub fn command(state: &mut State, command: Command, now: Timestamp) {
         return;
     };
     let (id, saved) = (detail.id, row.flag.clone());
+    let changes = matches!(
+        command,
+        Command::FlagEdit | Command::FlagAdd | Command::FlagRemove | Command::FlagUndo
+    );
     let item = current(state);
+    // The overrides and the switch are saved by themselves: no draft stands in their way.
+    let changes =
+        changes && !(command == Command::FlagEdit && matches!(item, Some(Item::Enabled | Item::Overrides)));
+    if changes && let Some(stored) = detail.found.offered() {
+        let why = edit::offered(stored.count(), stored.at);
+        notify(state, Level::Warn, why, now);
+        return;
+    }
     match command {
         Command::FlagEdit => match item {
             Some(Item::Enabled) => form::open(state, Purpose::ToggleFlag(Box::new(saved)), now),
@@ -179,10 +416,8 @@ pub fn command(state: &mut State, command: Command, now: Timestamp) {
             _ => notify(state, Level::Info, "There is nothing to save", now),
         },
         Command::FlagUndo => {
-            let undone = state.objects.draft_mut(&saved);
-            match undone.undo.pop() {
-                Some(before) => undone.mine = before,
-                None => notify(state, Level::Info, "There is nothing to undo", now),
+            if !state.objects.draft_mut(&saved, now).take_back(now) {
+                notify(state, Level::Info, "There is nothing to undo", now);
             }
             tidy(state);
         }
@@ -193,16 +428,7 @@ pub fn command(state: &mut State, command: Command, now: Timestamp) {
 
 /// Settles one part that both changed.
 fn decide(state: &mut State, saved: &Flag, mine: bool, now: Timestamp) {
-    let draft = state.objects.draft_mut(saved);
-    let settled = if draft.both.is_empty() {
-        None
-    } else {
-        Some(draft.both.remove(0))
-    };
-    if let (Some(part), false) = (settled, mine) {
-        let theirs = draft.base.clone();
-        draft.change(|flag| part.take(flag, &theirs));
-    }
+    let settled = state.objects.draft_mut(saved, now).decide(mine, now);
     tidy(state);
     match settled {
         Some(part) => {
@@ -214,7 +440,7 @@ fn decide(state: &mut State, saved: &Flag, mine: bool, now: Timestamp) {
 }
 
 fn remove(state: &mut State, saved: &Flag, item: Option<Item>, now: Timestamp) {
-    let draft = state.objects.draft_mut(saved);
+    let draft = state.objects.draft_mut(saved, now);
     let refusal = match item {
         Some(Item::Variant(at)) => match draft.mine.variants.get(at) {
             Some(variant) if draft.mine.rules.iter().any(|rule| rule.variant == variant.key) => Some(
@@ -222,7 +448,7 @@ fn remove(state: &mut State, saved: &Flag, item: Option<Item>, now: Timestamp) {
             ),
             Some(_) if draft.mine.variants.len() == 1 => Some("A flag has at least one variant".to_owned()),
             Some(_) => {
-                draft.change(|flag| {
+                draft.change(now, |flag| {
                     flag.variants.remove(at);
                 });
                 None
@@ -230,7 +456,7 @@ fn remove(state: &mut State, saved: &Flag, item: Option<Item>, now: Timestamp) {
             None => None,
         },
         Some(Item::Rule(at)) if at < draft.mine.rules.len() => {
-            draft.change(|flag| {
+            draft.change(now, |flag| {
                 flag.rules.remove(at);
             });
             None

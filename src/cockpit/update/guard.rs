@@ -10,7 +10,6 @@ use crate::cockpit::effect::Effect;
 use crate::cockpit::keymap::Command;
 use crate::cockpit::lifecycle::Step;
 use crate::cockpit::ports::Request;
-use crate::cockpit::state::editor::Found;
 use crate::cockpit::state::objects::Kind;
 use crate::cockpit::state::{Health, Screen, State, Tab};
 
@@ -131,6 +130,7 @@ pub fn applies(state: &State, command: Command) -> bool {
         .flag
         .as_deref()
         .and_then(|d| state.objects.draft(d.id));
+    let flag_dirty = draft.is_some_and(|d| !d.changed().is_empty());
     match command {
         Command::Activate => step(Step::Activate),
         Command::Pause => step(Step::Pause),
@@ -177,7 +177,7 @@ pub fn applies(state: &State, command: Command) -> bool {
         }
         Command::PreviousPage => state.detail().is_some_and(|d| d.overrides.trail.len() > 1),
         Command::Save => dirty(state),
-        Command::Discard => dirty(state) || offered(state),
+        Command::Discard => dirty(state) || flag_dirty || offered(state),
         Command::Undo | Command::Redo => edited(state).is_some(),
         Command::Restore => offered(state),
         Command::Decide => edited(state).is_some_and(|draft| !draft.conflicts.is_empty()),
@@ -210,9 +210,15 @@ fn edited(state: &State) -> Option<&Draft> {
 
 /// Whether there are unsaved changes of the last time.
 fn offered(state: &State) -> bool {
-    state
-        .editor()
-        .is_some_and(|editor| matches!(editor.found, Found::Offered(_)))
+    match state.screen {
+        Screen::Flag => {
+            let detail = state.objects.flag.as_deref();
+            detail.is_some_and(|detail| detail.found.offered().is_some())
+        }
+        _ => state
+            .editor()
+            .is_some_and(|editor| editor.found.offered().is_some()),
+    }
 }
 
 /// Whether the field under the cursor stands in a row that can go, or can be emptied.

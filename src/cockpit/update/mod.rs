@@ -117,7 +117,7 @@ pub fn update(state: &mut State, action: Action, now: Timestamp) -> Vec<Effect> 
         }
         Action::Intake(told) => import::told(state, told, now),
         Action::DraftFound { key, found } => {
-            drafts::found(state, &key, found, now);
+            drafts::found(state, &key, found, now, &mut effects);
             for key in edit::let_go(state) {
                 press(state, key, now, &mut effects);
             }
@@ -466,6 +466,8 @@ fn run(state: &mut State, command: Command, now: Timestamp, effects: &mut Vec<Ef
         }
         Command::Create => create::open(state, now),
         Command::Save if state.overlays.is_empty() => edit::command(state, command, now, effects),
+        Command::Restore if state.screen == Screen::Flag => flag::restore(state, now),
+        Command::Discard if state.screen == Screen::Flag => flag::discard(state, now),
         Command::Edit
         | Command::Add
         | Command::Remove

@@ -219,16 +219,11 @@ pub fn cannot_leave(state: &State) -> Option<&'static str> {
         Slot::ImportStep,
         Slot::Change,
     ];
-    if writing.iter().any(|slot| state.requests.pending(*slot).is_some()) {
-        return Some("A change is still on its way: wait for its answer before going elsewhere");
-    }
-    // Those of experiments are kept on disk.
-    let drafts = state
-        .objects
-        .drafts
+    // What is unsaved is kept on disk.
+    writing
         .iter()
-        .any(|draft| !draft.changed().is_empty());
-    drafts.then_some("There are changes of a flag that are not saved: save or undo them first")
+        .any(|slot| state.requests.pending(*slot).is_some())
+        .then_some("A change is still on its way: wait for its answer before going elsewhere")
 }
 
 /// The whole cockpit turns to another project.
@@ -241,7 +236,7 @@ pub fn switch(state: &mut State, key: Key, now: Timestamp, effects: &mut Vec<Eff
         notify(state, Level::Warn, why, now);
         return;
     }
-    // What is unsaved of experiments is kept on disk under the project it belongs to.
+    // What is unsaved is kept on disk under the project it belongs to.
     edit::walk_away(state, now);
     drafts::settle(state, now, effects);
     state.drafts.clear();
@@ -387,6 +382,7 @@ pub fn wanted(state: &State, slot: Slot) -> Option<Request> {
                 }),
             })
         }
+        Slot::FlagHistory => flag::wants_history(state),
         Slot::Insight => {
             let detail = state.detail().filter(|d| d.tab == Tab::Insights)?;
             Some(Request::Insight { id: detail.id()? })
@@ -446,6 +442,7 @@ pub fn answered(
             state.objects.flags.set(list.flags, now);
             flag::merge(state, now);
         }
+        Answer::FlagHistory(page) => flag::told(state, &page.entries),
         Answer::Deployments(list) => state.objects.deployments.set(list.deployments, now),
         Answer::Projects(list) => {
             state.wants_projects = false;
@@ -608,6 +605,8 @@ pub fn failed(state: &mut State, slot: Slot, failure: &Failure, now: Timestamp) 
                 detail.insight.fail(failure);
             }
         }
+        // Asked again as long as it is wanted.
+        Slot::FlagHistory => {}
         Slot::WriteInsight => notify(state, Level::Warn, failure.message, now),
         Slot::Imports => {
             if let Some(detail) = state.open.as_deref_mut() {
@@ -621,12 +620,14 @@ pub fn failed(state: &mut State, slot: Slot, failure: &Failure, now: Timestamp) 
         }
         Slot::ImportStep => super::import::failed(state, &failure, now),
         Slot::Change => {
-            let text = match failure.kind {
-                FailureKind::Lost => format!(
+            let conflict = flag::conflict(state, &failure, now);
+            let text = match (failure.kind, conflict) {
+                (_, Some(text)) => text,
+                (FailureKind::Lost, None) => format!(
                     "Not known whether it was done: {}. Look at the list before trying again.",
                     failure.message
                 ),
-                _ => failure.message,
+                (_, None) => failure.message,
             };
             for slot in [Slot::Flags, Slot::Deployments, Slot::Projects, Slot::Tokens] {
                 state.requests.plan(slot, now);

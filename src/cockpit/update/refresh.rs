@@ -88,6 +88,7 @@ pub fn plan_next(state: &mut State, slot: Slot, took: Duration, now: Timestamp) 
         | Slot::Create
         | Slot::Override
         | Slot::Winner
+        | Slot::FlagHistory
         | Slot::Audit
         | Slot::WriteInsight
         | Slot::ImportRows
@@ -231,6 +232,7 @@ fn wanted(state: &State, slot: Slot) -> Option<Request> {
         | Slot::Projects
         | Slot::Tokens
         | Slot::FlagOverrides
+        | Slot::FlagHistory
         | Slot::Audit
         | Slot::Insight
         | Slot::Imports

@@ -65,7 +65,7 @@ pub fn send(state: &mut State, id: Uuid, now: Timestamp) -> Result<Effect, Strin
         return Err(why);
     }
     if draft.open_conflicts() > 0 {
-        return Err("Close this and decide with C what both of you changed".to_owned());
+        return Err("Close this and decide with M what both of you changed".to_owned());
     }
     let change = request(&draft.base, &draft.mine, |_| true);
     let sent = draft.mine.clone();

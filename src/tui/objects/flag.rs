@@ -5,14 +5,17 @@ use ratatui::layout::Position;
 use ratatui::style::Style;
 
 use crate::api::flags::FlagRow;
+use crate::cockpit::edit::{FlagDraft, FlagPart};
 use crate::cockpit::format;
 use crate::cockpit::rule_text;
-use crate::cockpit::state::objects::{FlagDetail, FlagDraft, FlagPart};
+use crate::cockpit::state::objects::FlagDetail;
 use crate::cockpit::state::{Laid, State};
 use crate::cockpit::update::flag::{Item, items};
 use crate::cockpit::update::form::words::part_text;
 use crate::domain::Flag;
+use crate::tui::glyphs::Tone;
 use crate::tui::page::{Span, draw_spans};
+use crate::tui::sheet;
 use crate::tui::tabs::overrides;
 use crate::tui::widgets::Pen;
 use crate::tui::widgets::empty::empty;
@@ -101,7 +104,7 @@ pub fn place(state: &State) -> String {
 fn lines(
     pen: &Pen<'_>,
     state: &State,
-    _detail: &FlagDetail,
+    detail: &FlagDetail,
     row: &FlagRow,
     draft: Option<&FlagDraft>,
     now: Timestamp,
@@ -109,23 +112,9 @@ fn lines(
     let theme = pen.theme;
     let flag = draft.map_or(&row.flag, |d| &d.mine);
     let mut lines = Vec::new();
-    if let Some(draft) = draft.filter(|d| !d.both.is_empty()) {
-        for part in &draft.both {
-            lines.push(Line::Spans(
-                None,
-                vec![(
-                    format!(
-                        "{} {} changed by somebody else {} ago: theirs {}, yours {}   m keeps yours, t takes theirs",
-                        theme.glyphs.tone(crate::tui::glyphs::Tone::Warn),
-                        part.label(),
-                        format::age(draft.base.updated_at, now),
-                        part_text(state, &draft.base, *part),
-                        part_text(state, &draft.mine, *part),
-                    ),
-                    theme.warn,
-                )],
-            ));
-        }
+    let told = told(pen, state, detail, draft, now);
+    if !told.is_empty() {
+        lines.extend(told.into_iter().map(|spans| Line::Spans(None, spans)));
         lines.push(Line::Blank);
     }
     lines.push(Line::Heading("Flag", String::new()));
@@ -246,6 +235,69 @@ fn lines(
             (" forced into a variant".to_owned(), theme.text),
         ],
     ));
+    lines
+}
+
+/// What is to be known before anything is edited: a draft of the last time, what came in from others, what both
+/// changed, with all three copies.
+fn told(
+    pen: &Pen<'_>,
+    state: &State,
+    detail: &FlagDetail,
+    draft: Option<&FlagDraft>,
+    now: Timestamp,
+) -> Vec<Vec<Span>> {
+    let theme = pen.theme;
+    let mut lines = Vec::new();
+    if let Some(stored) = detail.found.offered() {
+        lines.push(sheet::offer(
+            theme,
+            stored.count(),
+            stored.at,
+            detail.found.more(),
+            now,
+        ));
+    }
+    let Some(draft) = draft else { return lines };
+    let who = draft.news.as_ref().and_then(|news| news.who.as_ref());
+    if let Some(news) = &draft.news {
+        let (name, when) = match who {
+            Some((name, at)) => (name.as_str(), format!(", {} ago", format::age(*at, now))),
+            None => ("Somebody", String::new()),
+        };
+        let mut text = format!("! {name} saved v{}{when} while you edit", news.to);
+        if !news.taken.is_empty() {
+            let labels: Vec<&str> = news.taken.iter().map(|part| part.label()).collect();
+            text.push_str(&format!(": {} merged with yours", labels.join(", ")));
+        }
+        lines.push(vec![(text, theme.info)]);
+    }
+    for clash in &draft.both {
+        let part = clash.part;
+        // Between two cockpits of one person nobody else has saved anything.
+        let title = match (&draft.news, who) {
+            (None, _) => format!("Two cockpits of yours changed the {}", part.label()),
+            (_, Some((name, _))) => format!("{name} changed the {} too", part.label()),
+            _ => format!("Somebody else changed the {} too", part.label()),
+        };
+        lines.push(vec![
+            (format!("{} {title}", theme.glyphs.tone(Tone::Warn)), theme.warn),
+            ("   m".to_owned(), theme.key),
+            (" keeps yours".to_owned(), theme.dim),
+            ("   t".to_owned(), theme.key),
+            (" takes theirs".to_owned(), theme.dim),
+        ]);
+        for (word, flag, style) in [
+            ("it was", &clash.start, theme.dim),
+            ("yours", &draft.mine, theme.dirty),
+            ("theirs", &clash.theirs, theme.text),
+        ] {
+            lines.push(vec![
+                (format!("    {word:<8}"), theme.dim),
+                (part_text(state, flag, part), style),
+            ]);
+        }
+    }
     lines
 }
 

@@ -79,8 +79,8 @@ fn body(page: &mut Page<'_>, state: &State, dialog: &AskDialog) {
         },
         Ask::Discard { id } => {
             let found = state.editor().map(|editor| &editor.found);
-            if let Some(Found::Offered(stored)) = found {
-                let draft = Draft::restored((**stored).clone());
+            if let Some(stored) = found.and_then(Found::offered) {
+                let draft = Draft::restored(stored.clone());
                 page.text("Left from the last time:", theme.dim);
                 difference(page, &draft);
                 page.text("They cannot be brought back.", theme.warn);

@@ -31,6 +31,7 @@ pub fn draw(
                 "{who} changed these {} ago, and so did you.",
                 format::age(at, now)
             ),
+            None if draft.joined => "Two cockpits of yours changed these: mine is this one.".to_owned(),
             None => "Somebody changed these, and so did you.".to_owned(),
         };
         page.text(&who, theme.text);

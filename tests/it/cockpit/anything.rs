@@ -11,7 +11,6 @@ use splitdeck::api::system::Role;
 use splitdeck::cockpit::edit::{Attr, Cell, Draft};
 use splitdeck::cockpit::ports::{Answer, Failure, FailureKind, Request, Service};
 use splitdeck::cockpit::state::ask::{Ask, AskField};
-use splitdeck::cockpit::state::editor::Found;
 use splitdeck::cockpit::state::form::Focus;
 use splitdeck::cockpit::state::import::Focus::Check;
 use splitdeck::cockpit::state::overlay::Field;
@@ -21,7 +20,7 @@ use splitdeck::cockpit::{Action, Effect, Key};
 use splitdeck::domain::{Experiment, Percent, Status};
 use uuid::Uuid;
 
-use crate::support::cockpit::{World, answer, changed};
+use crate::support::cockpit::{World, answer, changed, of_experiment};
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -91,9 +90,9 @@ const KEYS: &[&str] = &[
     "f1",
     "f5",
     "S",
-    "D",
+    "X",
     "R",
-    "C",
+    "M",
     "d",
     "u",
     "U",
@@ -259,7 +258,7 @@ fn act(world: &mut World, action: Action) {
     let thrown_away = matches!(confirmed, Some(Ask::Discard { .. }));
     for effect in &effects {
         if let Effect::DropDraft(key) = effect {
-            let draft = world.state.drafts.get(&key.experiment);
+            let draft = world.state.drafts.get(&key.object);
             assert!(
                 thrown_away || draft.is_some_and(Draft::is_clean),
                 "{described} forgot {draft:?}"
@@ -320,7 +319,8 @@ fn kept(world: &World) {
         if draft.is_clean() && typing.is_none() {
             assert_eq!(world.disk.get(&key), None, "nothing is unsaved");
         } else {
-            assert_eq!(world.disk.get(&key), Some(&draft.stored(key.clone(), typing)));
+            let kept = world.disk.get(&key).map(of_experiment);
+            assert_eq!(kept, Some(&draft.stored(key.clone(), typing)));
         }
     }
 }
@@ -389,22 +389,23 @@ fn run(steps: Vec<Step>, role: Role, protected: bool) {
 
 /// The next cockpit offers every draft as it was.
 fn after_a_restart(before: &World, role: Role, protected: bool) {
-    for (key, stored) in &before.disk {
+    for (key, kept) in &before.disk {
+        let stored = of_experiment(kept);
         let settings = Settings {
-            experiment: (!key.experiment.is_nil()).then(|| key.experiment.to_string()),
+            experiment: (!key.object.is_nil()).then(|| key.object.to_string()),
             ..crate::support::cockpit::settings()
         };
         let mut world = World::start(settings, (120, 40));
-        world.disk.clone_from(&before.disk);
+        world.left.insert("of the last one".to_owned(), kept.clone());
         world.answer_all(role, protected);
-        if key.experiment.is_nil() {
+        if key.object.is_nil() {
             world.keys(&["n"]);
         }
-        match world.state.editor().map(|editor| &editor.found) {
-            Some(Found::Offered(offered)) => assert_eq!(**offered, *stored),
-            other => panic!("{key:?} is not offered: {other:?}"),
-        }
+        let editor = world.state.editor().expect("a screen to edit");
+        assert_eq!(editor.found.offered(), Some(stored), "{key:?}");
         world.keys(&["R"]);
+        assert_eq!(world.left.len(), 0, "it is here now");
+        assert!(world.disk.contains_key(key), "and kept");
         // The texts that can be read now are taken, exactly as leaving their fields would have.
         let mut expected = stored.mine.clone();
         let unread = stored
@@ -412,7 +413,7 @@ fn after_a_restart(before: &World, role: Role, protected: bool) {
             .iter()
             .filter(|(cell, text)| cell.apply(text, &mut expected).is_err());
         let unread: Vec<&Cell> = unread.map(|(cell, _)| cell).collect();
-        let restored = &world.state.drafts[&key.experiment];
+        let restored = &world.state.drafts[&key.object];
         // A newer version on the server may have been merged into it since.
         if restored.base.resource_version == stored.base.resource_version {
             assert_eq!(restored.mine, expected);

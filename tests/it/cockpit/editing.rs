@@ -14,7 +14,7 @@ use splitdeck::cockpit::state::{Overlay, Screen, Tab};
 use splitdeck::cockpit::{Action, Effect};
 use splitdeck::domain::{Experiment, Percent, Status};
 
-use crate::support::cockpit::{CHECKOUT, PRICING, SEARCH, World, changed, experiments, id};
+use crate::support::cockpit::{CHECKOUT, PRICING, SEARCH, World, changed, experiments, id, of_experiment};
 
 const ARMED: Duration = Duration::from_millis(300);
 
@@ -360,7 +360,7 @@ fn a_draft_survives_the_cockpit_and_is_offered_again() {
     assert_eq!(disk.len(), 1);
     // The next cockpit, while somebody changed it in between.
     let mut world = World::list();
-    world.disk = disk;
+    world.left_behind(disk);
     world.keys(&["j", "enter"]).answer_all(Role::Editor, false);
     assert_eq!(world.state.detail().expect("open").name, "checkout-cta");
     let screen = world.screen(120, 40);
@@ -378,7 +378,7 @@ fn a_draft_survives_the_cockpit_and_is_offered_again() {
     assert_eq!(draft.unread[&Cell::Holdout].text, "many");
     assert_eq!(world.disk.len(), 1);
     // Thrown away only through a dialog, and then nothing is left of it.
-    world.keys(&["D"]).wait(ARMED).keys(&["right", "enter"]);
+    world.keys(&["X"]).wait(ARMED).keys(&["right", "enter"]);
     assert!(world.disk.is_empty());
     world.keys(&["u"]);
     assert_eq!(world.state.drafts[&id(CHECKOUT)].count(), 3, "u brings it back");
@@ -391,9 +391,9 @@ fn a_draft_of_the_last_time_can_be_thrown_away_unseen_only_by_its_dialog() {
     set(&mut world, &Cell::Name, "Mine");
     let disk = world.disk.clone();
     let mut world = World::list();
-    world.disk = disk;
+    world.left_behind(disk);
     world.keys(&["j", "enter"]).answer_all(Role::Editor, false);
-    world.keys(&["D"]);
+    world.keys(&["X"]);
     assert!(
         matches!(world.state.overlays.last(), Some(Overlay::Ask(d)) if matches!(d.ask, Ask::Discard { .. }))
     );
@@ -402,9 +402,9 @@ fn a_draft_of_the_last_time_can_be_thrown_away_unseen_only_by_its_dialog() {
         "it is shown what goes"
     );
     world.wait(ARMED).keys(&["enter"]);
-    assert_eq!(world.disk.len(), 1);
-    world.keys(&["D"]).wait(ARMED).keys(&["right", "enter"]);
-    assert!(world.disk.is_empty());
+    assert_eq!(world.left.len(), 1);
+    world.keys(&["X"]).wait(ARMED).keys(&["right", "enter"]);
+    assert!(world.left.is_empty());
     assert!(matches!(
         world.state.editor().expect("open").found,
         Found::Nothing
@@ -729,7 +729,7 @@ fn a_new_experiment_that_is_left_waits_also_across_cockpits() {
     assert!(world.screen(120, 40).contains("half-an-idea"));
     let disk = world.disk.clone();
     let mut world = World::list();
-    world.disk = disk;
+    world.left_behind(disk);
     world.keys(&["n"]);
     assert!(world.screen(120, 40).contains("R restore"));
     world.keys(&["R"]);
@@ -827,9 +827,9 @@ fn a_protected_project_wants_the_key_for_what_changes_people() {
 fn what_is_kept_is_what_the_file_says() {
     let mut world = World::experiment("checkout-cta");
     set(&mut world, &Cell::Name, "Mine");
-    let kept: Vec<&StoredDraft> = world.disk.values().collect();
+    let kept: Vec<&StoredDraft> = world.disk.values().map(of_experiment).collect();
     assert_eq!(kept[0].key.server, "http://127.0.0.1:8620");
-    assert_eq!(kept[0].key.experiment, id(CHECKOUT));
+    assert_eq!(kept[0].key.object, id(CHECKOUT));
     let paths: Vec<Path> = splitdeck::cockpit::edit::path::changes(&kept[0].base, &kept[0].mine)
         .into_iter()
         .map(|(path, ..)| path)

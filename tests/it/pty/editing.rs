@@ -130,6 +130,114 @@ async fn a_draft_survives_the_death_of_the_cockpit_in_the_middle_of_a_word() {
     assert_eq!(kept(state.path()), "");
 }
 
+/// Waits until something is among the drafts on disk.
+fn until_kept(state: &Path, text: &str) {
+    let until = Instant::now() + DEADLINE;
+    while !kept(state).contains(text) {
+        assert!(Instant::now() < until, "not on disk: {}", kept(state));
+        std::thread::yield_now();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_cockpits_that_edit_the_same_lose_nothing_when_both_are_killed() {
+    let server = TestServer::start().await;
+    server.draft("checkout").await;
+    let state = state_dir();
+    let args = ["--experiment", "checkout"];
+    let mut first = open(&server, EDITOR, state.path(), &args);
+    let mut second = open(&server, EDITOR, state.path(), &args);
+    let dir = state.path().to_owned();
+    at_the_keyboard(move || {
+        for pty in [&mut first, &mut second] {
+            pty.wait_for_text("hypothesis");
+            pty.wait_for_text("editor");
+        }
+        first.send("j\r");
+        first.wait_for_text("next field");
+        first.send(" of the first\r");
+        until_kept(&dir, "of the first");
+        second.send("jj\r");
+        second.wait_for_text("tab goes on");
+        second.send("of the second\r");
+        until_kept(&dir, "of the second");
+        assert!(
+            kept(&dir).contains("of the first"),
+            "neither overwrites the other"
+        );
+        for pty in [&mut first, &mut second] {
+            pty.signal(Signal::KILL);
+            pty.ended();
+        }
+    })
+    .await;
+    let mut pty = open(&server, EDITOR, state.path(), &args);
+    at_the_keyboard(move || {
+        pty.wait_for_text("1 draft of other cockpits after it");
+        pty.send("R");
+        pty.wait_for_text("1 change restored");
+        pty.send("R");
+        pty.wait_for_text("2 unsaved changes");
+        pty.send("S");
+        pty.wait_for_text("Go on editing");
+        confirm(&mut pty, "Save");
+        pty.wait_for_text("Saved 2 changes");
+        pty.send("\x03");
+        pty.ended();
+    })
+    .await;
+    let live = server.get("/experiments/checkout").await.expect(200);
+    assert_eq!(live["name"], "checkout of the first");
+    assert!(live.to_string().contains("of the second"), "{live}");
+    assert_eq!(kept(state.path()), "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_draft_of_a_flag_survives_the_death_of_the_cockpit() {
+    let server = TestServer::start().await;
+    let flag = serde_json::from_value(json!({"name": "dark-mode"})).expect("reads");
+    server.client().create_flag(&flag).await.expect("made");
+    let state = state_dir();
+    let mut pty = open(&server, ADMIN, state.path(), &[]);
+    let dir = state.path().to_owned();
+    let to_the_flag = |pty: &mut Pty| {
+        pty.wait_for_text("admin");
+        pty.send("F");
+        pty.wait_for_text("dark-mode");
+        pty.send("\r");
+        pty.wait_for_text("a rule, tried before the rollout");
+    };
+    at_the_keyboard(move || {
+        to_the_flag(&mut pty);
+        pty.send("jjj\r");
+        pty.wait_for_text("Change the rollout");
+        pty.send("\x15\x35\x30\r\t\r");
+        pty.wait_for_text("1 change not saved");
+        until_kept(&dir, "\"rolloutPct\":50");
+        pty.signal(Signal::KILL);
+        pty.ended();
+    })
+    .await;
+    let mut pty = open(&server, ADMIN, state.path(), &[]);
+    at_the_keyboard(move || {
+        to_the_flag(&mut pty);
+        pty.wait_for_text("1 unsaved change from");
+        pty.send("R");
+        pty.wait_for_text("→ 50.00 %");
+        pty.send("S");
+        pty.wait_for_text("Save the changes of dark-mode");
+        pty.press_until("\x1b[C", "‹ Save ›");
+        pty.send("\r");
+        pty.wait_for_text("dark-mode is saved");
+        pty.send("\x03");
+        pty.ended();
+    })
+    .await;
+    let row = server.client().flag("dark-mode").await.expect("there");
+    assert_eq!(row.flag.rollout_pct.to_string(), "50.00");
+    assert_eq!(kept(state.path()), "");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_somebody_else_saves_meanwhile_merges_and_the_same_field_is_asked_for() {
     let server = TestServer::start().await;

@@ -180,7 +180,7 @@ fn editing() -> Vec<(&'static str, World)> {
         "override_remove",
         pressed(pressed(checkout(), &["4"], ""), &["j", "d"], ""),
     );
-    add("discard", pressed(changed_name(), &["D"], ""));
+    add("discard", pressed(changed_name(), &["X"], ""));
     let mut offered = World::list();
     offered.disk = changed_name().disk;
     add("draft_offered", pressed(offered, &["j", "enter"], ""));

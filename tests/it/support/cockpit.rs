@@ -15,7 +15,7 @@ use splitdeck::api::results::{
     Results, ResultsQuery, Series, SeriesPoint, Srm, SrmTest, TrackedResult, Uplift,
 };
 use splitdeck::api::system::{Me, Role};
-use splitdeck::cockpit::edit::{DraftKey, StoredDraft};
+use splitdeck::cockpit::edit::{DraftKey, Kept, Left, OnDisk, StoredDraft};
 use splitdeck::cockpit::ports::{
     Answer, Failure, FailureKind, Reply, Request, RunId, Service, Slot, Suggest,
 };
@@ -337,11 +337,23 @@ pub struct World {
     pub effects: Vec<Effect>,
     /// Runs that wait for an answer.
     pub waiting: Vec<(RunId, Request)>,
-    /// The drafts on disk.
-    pub disk: BTreeMap<DraftKey, StoredDraft>,
+    /// The drafts that this cockpit keeps on disk.
+    pub disk: BTreeMap<DraftKey, Kept>,
+    /// Those that other cockpits left behind, by file.
+    pub left: BTreeMap<String, Kept>,
+    /// Those that other cockpits work on.
+    pub elsewhere: Vec<Kept>,
     /// Whether the disk answers only when it is told to.
     pub slow_disk: bool,
     looked_for: Vec<DraftKey>,
+}
+
+/// What is kept of an experiment.
+pub fn of_experiment(kept: &Kept) -> &StoredDraft {
+    match kept {
+        Kept::Experiment(stored) => stored,
+        Kept::Flag(_) => panic!("the draft of a flag: {kept:?}"),
+    }
 }
 
 impl World {
@@ -353,6 +365,8 @@ impl World {
             effects: Vec::new(),
             waiting: Vec::new(),
             disk: BTreeMap::new(),
+            left: BTreeMap::new(),
+            elsewhere: Vec::new(),
             slow_disk: false,
             looked_for: Vec::new(),
         };
@@ -404,12 +418,15 @@ impl World {
                 Effect::FindDraft(key) => self.looked_for.push(key.clone()),
                 Effect::KeepDraft(draft) => {
                     // As a file keeps it.
-                    let text = serde_json::to_string(draft).expect("writes");
-                    let draft = serde_json::from_str(&text).expect("reads");
-                    self.disk.insert(StoredDraft::clone(&draft).key, draft);
+                    let text = serde_json::to_vec(draft).expect("writes");
+                    let kept = Kept::read(draft.key().of, &text).expect("reads");
+                    self.disk.insert(draft.key().clone(), kept);
                 }
                 Effect::DropDraft(key) => {
                     self.disk.remove(key);
+                }
+                Effect::DropLeft(file) => {
+                    self.left.remove(file);
                 }
                 _ => {}
             }
@@ -421,10 +438,32 @@ impl World {
         effects
     }
 
+    /// The drafts of a cockpit that has ended.
+    pub fn left_behind(&mut self, disk: BTreeMap<DraftKey, Kept>) {
+        let n = self.left.len();
+        let files = disk
+            .into_values()
+            .zip(n..)
+            .map(|(kept, n)| (format!("file {n}"), kept));
+        self.left.extend(files);
+    }
+
     /// The disk answers what was looked for.
     pub fn disk_answers(&mut self) {
         for key in std::mem::take(&mut self.looked_for) {
-            let found = Ok(self.disk.get(&key).cloned().map(Box::new));
+            let own = self.disk.get(&key).map(|kept| (None, kept));
+            let others = self.left.iter().map(|(file, kept)| (Some(file.clone()), kept));
+            let all = own
+                .into_iter()
+                .chain(others.filter(|(_, kept)| *kept.key() == key));
+            let mut found = OnDisk {
+                elsewhere: self.elsewhere.clone(),
+                ..OnDisk::default()
+            };
+            found.left.extend(all.map(|(file, kept)| Left {
+                file,
+                stored: kept.clone(),
+            }));
             self.act(Action::DraftFound { key, found });
         }
     }

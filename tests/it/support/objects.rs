@@ -147,6 +147,14 @@ pub fn answer(request: &Request) -> Option<Result<Answer, Failure>> {
         Request::Projects => Answer::Projects(read(projects())),
         Request::Tokens => Answer::Tokens(read(tokens())),
         Request::FlagOverrides { .. } => Answer::FlagOverrides(override_page(0, 3, false)),
+        Request::FlagHistory { id: of } => {
+            let mut told = history();
+            for (entry, version) in told.entries.iter_mut().zip((0..5).rev()) {
+                entry.object_id = *of;
+                entry.resource_version = version;
+            }
+            Answer::FlagHistory(told)
+        }
         Request::Audit { .. } => Answer::Audit(history()),
         Request::Insight { id: of } if *of == id(CHECKOUT) => {
             Answer::Insight(Some(Box::new(read(insight()))))

@@ -1,10 +1,10 @@
 //! What each dialog asks to be filled in, and what a filled in text may be.
 
 use crate::api::system::Role;
+use crate::cockpit::edit::FlagPart;
 use crate::cockpit::rule_text;
 use crate::cockpit::state::State;
 use crate::cockpit::state::form::{Form, Input, Line, Purpose};
-use crate::cockpit::state::objects::FlagPart;
 use crate::cockpit::state::text::TextField;
 use crate::domain::rule::MAX_SUBJECT_ID_LENGTH;
 use crate::domain::{Environment, EvaluationMode, Flag, Key, Percent, Variant};
@@ -118,7 +118,7 @@ pub fn lines(state: &State, purpose: &Purpose) -> Vec<Line> {
             choice("Evaluation", words(["remote", "local"]), 0),
             deployments(state, |_, default| default),
         ],
-        Purpose::ToggleFlag(_) | Purpose::SaveFlag(_) | Purpose::ArchiveFlag(_) => {
+        Purpose::ToggleFlag(_) | Purpose::SaveFlag(_) | Purpose::DiscardFlag(_) | Purpose::ArchiveFlag(_) => {
             vec![text("Comment", "", "optional")]
         }
         Purpose::ConvertFlag(flag) => vec![text("Key", flag.key.as_str(), "of the experiment")],

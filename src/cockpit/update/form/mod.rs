@@ -176,13 +176,21 @@ fn send(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
         Purpose::FlagPart(..) | Purpose::FlagVariant(..) | Purpose::FlagRule(..) => {
             request::edit(state, form).map(|edited| {
                 if let Some((id, flag)) = edited {
-                    super::flag::take_edit(state, id, flag);
+                    super::flag::take_edit(state, id, flag, now);
                 }
                 state.overlays.pop();
             })
         }
         Purpose::ApplyImport(_) | Purpose::UndoImport(_) | Purpose::ForgetImport(_) => {
             import::confirmed(state, now, effects)
+        }
+        Purpose::SaveFlag(draft) if !draft.both.is_empty() => {
+            Err("Close this and decide first what both changed: m keeps yours, t takes theirs".to_owned())
+        }
+        Purpose::DiscardFlag(_) => {
+            state.overlays.pop();
+            super::flag::discarded(state, now, effects);
+            Ok(())
         }
         Purpose::WriteInsight(experiment) => {
             let request = Request::WriteInsight { id: experiment.id };

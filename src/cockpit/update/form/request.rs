@@ -12,10 +12,10 @@ use crate::api::flags::{Convert, CreateFlag, UpdateFlag};
 use crate::api::overrides::{DeleteOverride, SetOverrides};
 use crate::api::projects::{CreateProject, CreateToken, UpdateProject};
 use crate::cockpit::change::Change;
+use crate::cockpit::edit::{FlagDraft, FlagPart};
 use crate::cockpit::rule_text;
 use crate::cockpit::state::State;
 use crate::cockpit::state::form::{Form, Purpose};
-use crate::cockpit::state::objects::{FlagDraft, FlagPart};
 use crate::domain::{
     DeploymentKind, EvaluationMode, Flag, Key, OverrideSource, OverrideSubject, Rule, Variant,
 };
@@ -197,7 +197,8 @@ pub fn change(state: &State, form: &Form, now: Timestamp) -> Result<Option<Chang
             })
         }
         Purpose::RevokeToken(token) => Change::RevokeToken(token.id),
-        Purpose::FlagPart(..)
+        Purpose::DiscardFlag(_)
+        | Purpose::FlagPart(..)
         | Purpose::FlagVariant(..)
         | Purpose::FlagRule(..)
         | Purpose::WriteInsight(_)

@@ -2,11 +2,11 @@
 
 use super::fields::GRACES;
 use crate::api::imports::ImportState;
+use crate::cockpit::edit::{FlagDraft, FlagPart};
 use crate::cockpit::format;
 use crate::cockpit::rule_text;
 use crate::cockpit::state::State;
 use crate::cockpit::state::form::{Form, Purpose};
-use crate::cockpit::state::objects::{FlagDraft, FlagPart};
 use crate::domain::{DeploymentKind, Flag};
 
 /// Title, button that changes nothing, button that does it.
@@ -22,6 +22,11 @@ pub fn titles(purpose: &Purpose) -> (String, &'static str, &'static str) {
             format!("Save the changes of {}", draft.base.key),
             "Keep editing",
             "Save",
+        ),
+        Purpose::DiscardFlag(flag) => (
+            format!("Throw the changes of {} away", flag.key),
+            "Keep them",
+            "Throw away",
         ),
         Purpose::ArchiveFlag(flag) if flag.archived => {
             (format!("Show {} again", flag.key), "Keep it hidden", "Show again")
@@ -98,7 +103,8 @@ pub fn done(purpose: &Purpose) -> String {
         Purpose::EditProject(project) => format!("{} is changed", project.key),
         Purpose::CreateToken => "The token is there".to_owned(),
         Purpose::RevokeToken(token) => format!("The token {} is not taken any more", token.name),
-        Purpose::FlagPart(..)
+        Purpose::DiscardFlag(_)
+        | Purpose::FlagPart(..)
         | Purpose::FlagVariant(..)
         | Purpose::FlagRule(..)
         | Purpose::WriteInsight(_)
@@ -118,6 +124,17 @@ pub fn effects(state: &State, form: &Form) -> Vec<String> {
         ],
         Purpose::ToggleFlag(flag) => toggle(state, flag),
         Purpose::SaveFlag(draft) => changes(state, draft),
+        Purpose::DiscardFlag(_) => {
+            let offered = (state.objects.flag.as_deref()).is_some_and(|d| d.found.offered().is_some());
+            let mut lines = super::super::flag::doomed(state).map_or_else(Vec::new, |d| changes(state, &d));
+            let back = if offered {
+                "They are left from the last time and cannot be brought back."
+            } else {
+                "u brings them back, as long as this cockpit runs."
+            };
+            lines.push(back.to_owned());
+            lines
+        }
         Purpose::ArchiveFlag(flag) if flag.archived => {
             vec!["It is listed again, and code that asks for it gets an answer again.".to_owned()]
         }

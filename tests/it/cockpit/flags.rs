@@ -1,0 +1,290 @@
+//! The draft of a flag: kept, found again, merged; who changed the same, and when.
+
+use jiff::SignedDuration;
+use serde_json::json;
+use splitdeck::api::flags::FlagList;
+use splitdeck::api::problem::{Code, Problem};
+use splitdeck::api::system::Role;
+use splitdeck::cockpit::change::Change;
+use splitdeck::cockpit::edit::{FlagPart, Kept};
+use splitdeck::cockpit::ports::{Answer, Failure, FailureKind, Request, Service, Slot};
+use splitdeck::cockpit::state::overlay::{DEAF_FOR, Overlay};
+use splitdeck::domain::{Flag, Percent};
+
+use crate::support::cockpit::{World, history, id};
+use crate::support::objects::{self, NEW_CHECKOUT};
+
+/// The page of a flag, with nothing changed yet.
+fn page() -> World {
+    opened(World::list_of(Role::Admin, false))
+}
+
+fn opened(mut world: World) -> World {
+    for key in ["F", "j", "enter"] {
+        world.keys(&[key]).answer_all(Role::Admin, false);
+    }
+    world
+}
+
+/// Changes the rollout in the draft.
+fn roll_out(world: &mut World, share: &str) {
+    world.keys(&["g", "j", "j", "j", "enter"]);
+    world.wait(DEAF_FOR).keys(&["ctrl-u"]).text(share);
+    world.keys(&["enter", "tab", "enter"]);
+}
+
+fn draft_of(world: &World) -> &Flag {
+    let drafts = &world.state.objects.drafts;
+    &drafts
+        .iter()
+        .find(|d| d.base.id == id(NEW_CHECKOUT))
+        .expect("a draft")
+        .mine
+}
+
+fn percent(share: f64) -> Percent {
+    Percent::new(share).expect("a share")
+}
+
+/// The flags as somebody else has left them.
+fn newer(version: u64, change: impl FnOnce(&mut Flag)) -> FlagList {
+    let mut list: FlagList = serde_json::from_value(objects::flags()).expect("flags");
+    let row = list.flags.iter_mut().find(|row| row.flag.id == id(NEW_CHECKOUT));
+    let flag = &mut row.expect("there").flag;
+    change(flag);
+    flag.resource_version = version;
+    list
+}
+
+fn arrives(world: &mut World, list: FlagList) {
+    world.wait(std::time::Duration::from_secs(3));
+    world.reply(Slot::Flags, Ok(Answer::Flags(list)));
+}
+
+/// The refusal of a change that was made from an older version.
+fn conflict(world: &World, list: &FlagList) -> Failure {
+    let theirs = list
+        .flags
+        .iter()
+        .find(|row| row.flag.id == id(NEW_CHECKOUT))
+        .expect("there");
+    let mut problem = Problem::new(Code::VersionConflict, "it is at version 4");
+    problem.changed_by = Some("deploy-bot".into());
+    problem.changed_at = Some(world.now - SignedDuration::from_secs(4));
+    problem.current = Some(json!(theirs.flag));
+    let mut failure = Failure::new(Service::Api, FailureKind::Refused, problem.to_string());
+    failure.problem = Some(Box::new(problem));
+    failure
+}
+
+#[test]
+fn a_draft_survives_the_cockpit_and_is_offered_again() {
+    let mut world = page();
+    roll_out(&mut world, "50");
+    assert!(world.screen(120, 40).contains("12.50 % → 50.00 %"));
+    let disk = world.disk.clone();
+    assert_eq!(disk.len(), 1);
+    let mut world = World::list_of(Role::Admin, false);
+    world.left_behind(disk);
+    let mut world = opened(world);
+    let screen = world.screen(120, 40);
+    assert!(screen.contains("1 unsaved change from"), "{screen}");
+    assert!(
+        !screen.contains("50.00 %"),
+        "offered, never applied by itself: {screen}"
+    );
+    world.keys(&["j", "enter"]);
+    assert!(world.state.overlays.is_empty(), "first things first");
+    world.keys(&["R"]);
+    assert_eq!(draft_of(&world).rollout_pct, percent(50.0));
+    assert_eq!(
+        (world.disk.len(), world.left.len()),
+        (1, 0),
+        "it is this cockpit's now"
+    );
+    // Undone, nothing is kept.
+    world.keys(&["X"]).wait(DEAF_FOR);
+    let screen = world.screen(120, 40);
+    assert!(
+        screen.contains("rollout: 12.50 % → 50.00 %"),
+        "it is shown what goes: {screen}"
+    );
+    world.keys(&["enter"]);
+    assert_eq!(
+        world.disk.len(),
+        1,
+        "the focus is on the button that changes nothing"
+    );
+    world.keys(&["X"]).wait(DEAF_FOR).keys(&["right", "enter"]);
+    assert_eq!(world.disk.len(), 0);
+    world.keys(&["u"]);
+    assert_eq!(draft_of(&world).rollout_pct, percent(50.0));
+    assert_eq!(world.disk.len(), 1, "u brings it back, on disk too");
+}
+
+#[test]
+fn what_was_left_can_be_thrown_away_by_its_dialog() {
+    let mut world = page();
+    roll_out(&mut world, "50");
+    let disk = world.disk.clone();
+    let mut world = World::list_of(Role::Admin, false);
+    world.left_behind(disk);
+    let mut world = opened(world);
+    world.keys(&["X"]).wait(DEAF_FOR);
+    assert!(world.screen(120, 40).contains("rollout: 12.50 % → 50.00 %"));
+    world.keys(&["right", "enter"]);
+    assert_eq!((world.disk.len(), world.left.len()), (0, 0));
+    roll_out(&mut world, "60");
+    assert_eq!(draft_of(&world).rollout_pct, percent(60.0));
+}
+
+#[test]
+fn drafts_of_two_cockpits_become_one_and_the_same_part_is_decided() {
+    let mut first = page();
+    roll_out(&mut first, "50");
+    let mut second = page();
+    roll_out(&mut second, "30");
+    second.keys(&["g", "j", "enter"]).wait(DEAF_FOR);
+    second
+        .keys(&["ctrl-u"])
+        .text("Second")
+        .keys(&["enter", "tab", "enter"]);
+    let mut world = World::list_of(Role::Admin, false);
+    world.left_behind(first.disk.clone());
+    world.left_behind(second.disk.clone());
+    let mut world = opened(world);
+    let screen = world.screen(120, 40);
+    assert!(screen.contains("1 draft of other cockpits after it"), "{screen}");
+    world.keys(&["R"]);
+    assert_eq!((world.disk.len(), world.left.len()), (1, 1));
+    world.keys(&["R"]);
+    assert_eq!(
+        (world.disk.len(), world.left.len()),
+        (1, 0),
+        "nothing is lost, nothing is left"
+    );
+    assert_eq!(draft_of(&world).name, "Second");
+    assert_eq!(draft_of(&world).rollout_pct, percent(50.0));
+    let screen = world.screen(120, 40);
+    assert!(
+        screen.contains("Two cockpits of yours changed the rollout"),
+        "{screen}"
+    );
+    world.keys(&["t"]);
+    assert_eq!(draft_of(&world).rollout_pct, percent(30.0));
+}
+
+#[test]
+fn a_cockpit_that_edits_the_same_is_told_of() {
+    let mut first = page();
+    roll_out(&mut first, "50");
+    let mut world = World::list_of(Role::Admin, false);
+    world.elsewhere = first.disk.values().cloned().collect();
+    let mut world = opened(world);
+    let notice = &world.state.notice.as_ref().expect("told").text;
+    assert!(
+        notice.contains("Another cockpit of yours has 1 unsaved change"),
+        "{notice}"
+    );
+    roll_out(&mut world, "30");
+    assert_eq!(world.disk.len(), 1, "it keeps its own");
+}
+
+#[test]
+fn the_same_part_is_asked_about_with_three_copies_who_and_when() {
+    let mut world = page();
+    roll_out(&mut world, "50");
+    arrives(
+        &mut world,
+        newer(4, |flag| {
+            flag.rollout_pct = percent(30.0);
+            flag.description = "theirs".to_owned();
+        }),
+    );
+    assert!(matches!(
+        world.waiting_for(Slot::FlagHistory),
+        Some(Request::FlagHistory { id: of }) if *of == id(NEW_CHECKOUT)
+    ));
+    let mut told = history();
+    told.entries.truncate(2);
+    for (entry, version) in told.entries.iter_mut().zip([4, 3]) {
+        entry.object_id = id(NEW_CHECKOUT);
+        entry.resource_version = version;
+        entry.at = world.now - SignedDuration::from_secs(90);
+    }
+    world.reply(Slot::FlagHistory, Ok(Answer::FlagHistory(told)));
+    let screen = world.screen(120, 40);
+    for part in [
+        "srm-guard saved v4, 1 min ago while you edit: description merged with yours",
+        "srm-guard changed the rollout too",
+        "it was  12.50 %",
+        "yours   50.00 %",
+        "theirs  30.00 %",
+    ] {
+        assert!(screen.contains(part), "{part}: {screen}");
+    }
+    assert_eq!(world.waiting_for(Slot::FlagHistory), None, "asked once");
+    world.keys(&["S"]);
+    assert!(world.state.overlays.is_empty(), "decided first");
+    // What is not decided survives too.
+    let Some(Kept::Flag(kept)) = world.disk.values().next() else {
+        panic!("{:?}", world.disk);
+    };
+    assert_eq!(kept.both[0].part, FlagPart::Rollout);
+    world.keys(&["m", "S"]);
+    assert!(matches!(world.state.overlays.last(), Some(Overlay::Form(_))));
+}
+
+#[test]
+fn a_conflict_at_saving_merges_and_shows_the_difference_again() {
+    let mut world = page();
+    roll_out(&mut world, "50");
+    world.keys(&["S"]).wait(DEAF_FOR).keys(&["right", "enter"]);
+    let theirs = newer(4, |flag| flag.description = "theirs".to_owned());
+    let failure = conflict(&world, &theirs);
+    world.reply(Slot::Change, Err(failure));
+    let screen = world.screen(120, 40);
+    assert!(screen.contains("deploy-bot changed it meanwhile"), "{screen}");
+    world.keys(&["enter"]);
+    let Some(Request::Change(change)) = world.waiting_for(Slot::Change) else {
+        panic!("the same button sends the merged change");
+    };
+    let Change::UpdateFlag(_, update) = &**change else {
+        panic!("{change:?}");
+    };
+    assert_eq!(update.resource_version, 4);
+    assert_eq!(
+        (update.rollout_pct, &update.description),
+        (Some(percent(50.0)), &None)
+    );
+    world.answer_all(Role::Admin, false);
+    assert_eq!(world.disk.len(), 0, "nothing is kept of what is saved");
+    // The same part: it is decided first.
+    roll_out(&mut world, "60");
+    world.keys(&["S"]).wait(DEAF_FOR).keys(&["right", "enter"]);
+    let theirs = newer(9, |flag| flag.rollout_pct = percent(30.0));
+    let failure = conflict(&world, &theirs);
+    world.reply(Slot::Change, Err(failure));
+    let screen = world.screen(120, 40);
+    assert!(
+        screen.contains("deploy-bot changed the same meanwhile"),
+        "{screen}"
+    );
+    world.keys(&["enter"]);
+    assert_eq!(world.waiting_for(Slot::Change), None, "nothing is sent before");
+    world.keys(&["esc"]);
+    assert!(
+        world
+            .screen(120, 40)
+            .contains("deploy-bot changed the rollout too")
+    );
+}
+
+#[test]
+fn drafts_stay_on_disk_when_another_project_is_looked_at() {
+    let mut world = page();
+    roll_out(&mut world, "50");
+    world.keys(&["P", "j", "enter"]);
+    assert!(world.state.objects.drafts.is_empty());
+    assert_eq!(world.disk.len(), 1);
+}

@@ -1,0 +1,42 @@
+//! Every key has one meaning on every screen.
+
+use std::collections::BTreeMap;
+
+use splitdeck::cockpit::keymap::{Command, Context, Keymap};
+use splitdeck::cockpit::update;
+
+use crate::screens::worlds::worlds;
+
+/// Keys that a special place may take from a more general one, and why.
+const TAKEN_OVER: [(Context, &str, Command, Command); 3] = [
+    // In a table the arrows go through its columns; the tabs have their numbers and the tab key.
+    (Context::Table, "left", Command::ColumnLeft, Command::PreviousTab),
+    (Context::Table, "right", Command::ColumnRight, Command::NextTab),
+    // Where there is nothing live to hold, space ticks.
+    (Context::Edit, "space", Command::Edit, Command::Hold),
+];
+
+#[test]
+fn no_key_has_two_meanings_on_one_screen() {
+    let keymap = Keymap::default();
+    let mut chains = BTreeMap::new();
+    for (name, world) in worlds() {
+        chains.entry(update::contexts(&world.state)).or_insert(name);
+    }
+    assert!(chains.len() > 20, "nearly every place was looked at: {chains:?}");
+    for (chain, name) in chains {
+        let mut meanings = BTreeMap::new();
+        for context in &chain {
+            for bound in keymap.bindings().iter().filter(|b| b.context == *context) {
+                let key = bound.key.to_string();
+                let (first, meaning) = *meanings.entry(key.clone()).or_insert((*context, bound.command));
+                let taken_over = (first, key.as_str(), meaning, bound.command);
+                assert!(
+                    meaning == bound.command || TAKEN_OVER.contains(&taken_over),
+                    "{key} on {name} is {meaning:?} in {first:?} and {:?} in {context:?}",
+                    bound.command
+                );
+            }
+        }
+    }
+}
