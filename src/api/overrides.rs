@@ -1,5 +1,7 @@
 //! Overrides over the wire.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -79,4 +81,7 @@ pub struct OverridePage {
     pub fixed: u64,
     /// All overrides of the experiment with source `manual`.
     pub manual: u64,
+    /// All overrides of the experiment by the variant they force into. A variant without any is missing.
+    #[serde(default)]
+    pub by_variant: BTreeMap<Key, u64>,
 }

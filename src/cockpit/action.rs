@@ -27,6 +27,8 @@ pub enum Target {
     Row(isize),
     /// A tab of an experiment.
     Tab(Tab),
+    /// A field of a sheet, by row and column.
+    Field(usize, usize),
 }
 
 /// One thing that happened.

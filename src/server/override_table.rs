@@ -5,6 +5,7 @@
 //! decision can wait is until a part of a million, some 16,000 ids, has moved into a larger table.
 
 use std::cell::OnceCell;
+use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -283,6 +284,20 @@ impl OverrideTable {
         self.all_counts(|at, counts| {
             if variants.get(at).is_some_and(|v| v.folded() == folded) {
                 all += counts.fixed + counts.manual;
+            }
+        });
+        all
+    }
+
+    /// How many force a subject into each variant that any subject is forced into.
+    #[must_use]
+    pub fn by_variant(&self) -> BTreeMap<Key, u64> {
+        let variants = self.variants();
+        let mut all = BTreeMap::new();
+        self.all_counts(|at, counts| {
+            let count = counts.fixed + counts.manual;
+            if let Some(variant) = variants.get(at).filter(|_| count > 0) {
+                *all.entry(variant.clone()).or_default() += count;
             }
         });
         all

@@ -14,7 +14,7 @@ use crate::cockpit::edit::Draft;
 use crate::cockpit::keymap::COMMANDS;
 use crate::cockpit::ports::Service;
 use crate::cockpit::state::{ExperimentDetail, Health, Level, Link, Screen, State, Tab};
-use crate::cockpit::update::live::newest_event;
+use crate::cockpit::update::live::{COMING_SECONDS, newest_event};
 use crate::cockpit::update::{contexts, guard};
 use crate::cockpit::{Key, format};
 
@@ -85,8 +85,8 @@ fn events(at: Timestamp, now: Timestamp) -> String {
     let age = now.duration_since(at).as_secs();
     let time = at.to_zoned(TimeZone::UTC);
     match age {
-        ..60 => format!("events {} old", format::age(at, now)),
-        60..86_400 => time.strftime("events until %H:%M UTC").to_string(),
+        ..COMING_SECONDS => format!("events {} old", format::age(at, now)),
+        COMING_SECONDS..86_400 => time.strftime("events until %H:%M:%S UTC").to_string(),
         _ => time.strftime("events until %-d %b %H:%M UTC").to_string(),
     }
 }
@@ -321,6 +321,28 @@ pub fn tab_bar(pen: &mut Pen<'_>, detail: &ExperimentDetail, draft: Option<&Draf
     }
 }
 
+/// Which experiment of which project, where the lines that say so are given to a panel.
+fn place_of_panel(state: &State, theme: &Theme) -> Vec<Span> {
+    let Some(detail) = state.detail().filter(|detail| detail.zoomed()) else {
+        return Vec::new();
+    };
+    let mut spans = vec![(detail.name.clone(), theme.heading)];
+    if let Some(me) = &state.me {
+        let environment = me.project.environment;
+        let dot = (format!(" {} ", theme.glyphs.dot()), theme.dim);
+        spans.extend([
+            dot.clone(),
+            (me.project.key.to_string(), theme.dim),
+            dot,
+            (
+                environment.as_str().to_uppercase(),
+                theme.environment(environment),
+            ),
+        ]);
+    }
+    spans
+}
+
 /// The last line: what just happened, or the keys that work here, as many as fit.
 pub fn footer(pen: &mut Pen<'_>, state: &State, place: &str) {
     let theme = pen.theme;
@@ -343,6 +365,10 @@ pub fn footer(pen: &mut Pen<'_>, state: &State, place: &str) {
             ),
         };
         right_part.push((text, theme.warn));
+    } else if let panel = place_of_panel(state, theme)
+        && !panel.is_empty()
+    {
+        right_part.extend(panel);
     } else if !place.is_empty() {
         right_part.push((place.to_owned(), theme.dim));
     }

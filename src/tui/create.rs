@@ -1,10 +1,9 @@
 //! A new experiment: its steps, and how long it will take, live beside them.
 
 use jiff::Timestamp;
-use ratatui::layout::Position;
 use ratatui::style::Modifier;
 
-use super::page::{Page, Span, draw_spans, width_of};
+use super::page::{Drawn, Page, Span, draw_spans, width_of};
 use super::sheet::{self, View};
 use super::tabs;
 use super::widgets::Pen;
@@ -61,7 +60,7 @@ pub fn title(pen: &mut Pen<'_>, state: &State) {
 }
 
 /// The step.
-pub fn draw(pen: &mut Pen<'_>, state: &State, now: Timestamp, cursor: &mut Option<Position>) -> Laid {
+pub fn draw(pen: &mut Pen<'_>, state: &State, now: Timestamp, drawn: &mut Drawn) -> Laid {
     let Some(create) = state.create.as_deref() else {
         return Laid::default();
     };
@@ -76,8 +75,8 @@ pub fn draw(pen: &mut Pen<'_>, state: &State, now: Timestamp, cursor: &mut Optio
     let room = if height > below + 9 { below + 1 } else { 0 };
     let mut above = pen.part(0, 0, width, height - room);
     let laid = match View::of(state, now) {
-        Some(view) if view.sheet == Sheet::Arms => tabs::variants::draw(&mut above, &view, cursor),
-        Some(view) => sheet::draw(&mut above, &view, cursor),
+        Some(view) if view.sheet == Sheet::Arms => tabs::variants::draw(&mut above, &view, drawn),
+        Some(view) => sheet::draw(&mut above, &view, drawn),
         None => review(&mut above, state, e),
     };
     if room > 0 {

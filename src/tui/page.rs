@@ -1,5 +1,8 @@
 //! A page of lines to read: headings, labelled values, sentences; scrolled as a whole.
 
+use std::ops::Range;
+
+use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;
 
 use super::theme::Theme;
@@ -21,12 +24,26 @@ enum Line {
     Spans(Vec<Span>),
 }
 
+/// A field of a sheet, by row and column.
+pub type FieldAt = (usize, usize);
+
+/// What drawing tells beside what is seen.
+#[derive(Debug, Default)]
+pub struct Drawn {
+    /// Where the cursor of a text is.
+    pub cursor: Option<Position>,
+    /// Where on the screen the fields of a sheet stand, for the mouse.
+    pub fields: Vec<(Rect, FieldAt)>,
+}
+
 /// Lines for a given width.
 pub struct Page<'t> {
     /// The theme.
     pub theme: &'t Theme,
     width: u16,
     lines: Vec<Line>,
+    /// Which fields stand in which line, and in which of its columns.
+    fields: Vec<(usize, Range<u16>, FieldAt)>,
 }
 
 impl<'t> Page<'t> {
@@ -36,6 +53,7 @@ impl<'t> Page<'t> {
             theme,
             width,
             lines: Vec::new(),
+            fields: Vec::new(),
         }
     }
 
@@ -139,16 +157,49 @@ impl<'t> Page<'t> {
         }
     }
 
+    /// Says that a field stands in these lines and columns.
+    pub fn field_at(&mut self, lines: Range<usize>, columns: Range<u16>, at: FieldAt) {
+        self.fields.extend(lines.map(|line| (line, columns.clone(), at)));
+    }
+
+    /// Where the fields stand when the lines from `offset` on are drawn there.
+    fn places(&self, area: Rect, offset: usize) -> impl Iterator<Item = (Rect, FieldAt)> + '_ {
+        self.fields.iter().filter_map(move |(line, columns, at)| {
+            let y = u16::try_from(line.checked_sub(offset)?).ok()?;
+            let from = columns.start.min(area.width);
+            let place = Rect {
+                x: area.x + from,
+                y: area.y.checked_add(y)?,
+                width: columns.end.min(area.width) - from,
+                height: 1,
+            };
+            (y < area.height).then_some((place, *at))
+        })
+    }
+
+    /// Draws the lines from `offset` on, and tells where the fields stand.
+    pub fn draw_fields(&self, pen: &mut Pen<'_>, offset: usize, drawn: &mut Drawn) -> Laid {
+        let laid = self.draw(pen, offset);
+        drawn
+            .fields
+            .extend(self.places(pen.area(), offset.min(laid.last)));
+        laid
+    }
+
     /// Puts another page below this one.
     pub fn append(&mut self, other: Page<'_>) {
         if !self.lines.is_empty() && !other.lines.is_empty() {
             self.blank();
         }
-        self.lines.extend(other.lines);
+        self.append_close(other);
     }
 
     /// Puts another page right below this one.
     pub fn append_close(&mut self, other: Page<'_>) {
+        let above = self.lines.len();
+        let fields = other.fields.into_iter();
+        self.fields
+            .extend(fields.map(|(line, columns, at)| (line + above, columns, at)));
         self.lines.extend(other.lines);
     }
 
@@ -185,12 +236,18 @@ impl<'t> Page<'t> {
 }
 
 /// Two pages: side by side where there is room, else one below the other.
-pub fn draw_two(left: Page<'_>, right: Page<'_>, pen: &mut Pen<'_>, offset: usize) -> Laid {
+pub fn draw_two(
+    left: Page<'_>,
+    right: Page<'_>,
+    pen: &mut Pen<'_>,
+    offset: usize,
+    drawn: &mut Drawn,
+) -> Laid {
     let (theme, width, height) = (left.theme, pen.width(), pen.height());
     if side_by_side(width) {
         let (one, two) = columns_of(width);
-        let a = left.draw(&mut pen.part(0, 0, one, height), offset);
-        let b = right.draw(&mut pen.part(width - two, 0, two, height), offset);
+        let a = left.draw_fields(&mut pen.part(0, 0, one, height), offset, drawn);
+        let b = right.draw_fields(&mut pen.part(width - two, 0, two, height), offset, drawn);
         return Laid {
             rows: a.rows,
             last: a.last.max(b.last),
@@ -199,7 +256,7 @@ pub fn draw_two(left: Page<'_>, right: Page<'_>, pen: &mut Pen<'_>, offset: usiz
     let mut page = Page::new(theme, width);
     page.append(left);
     page.append(right);
-    page.draw(pen, offset)
+    page.draw_fields(pen, offset, drawn)
 }
 
 /// Whether a width has room for two columns.
@@ -243,7 +300,6 @@ pub fn width_of(spans: &[Span]) -> u16 {
 mod tests {
     use super::*;
     use ratatui::buffer::Buffer;
-    use ratatui::layout::Rect;
 
     fn drawn(page: &Page<'_>, width: u16, height: u16, offset: usize) -> (Vec<String>, Laid) {
         let mut buf = Buffer::empty(Rect::new(0, 0, width, height));

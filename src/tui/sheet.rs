@@ -7,7 +7,7 @@ use ratatui::style::Style;
 use uuid::Uuid;
 
 use super::field;
-use super::page::{Page, Span, columns_of, draw_two, side_by_side};
+use super::page::{Drawn, Page, Span, columns_of, draw_two, side_by_side};
 use super::theme::Theme;
 use super::widgets::Pen;
 use super::widgets::frame::Frame as Border;
@@ -165,7 +165,7 @@ pub struct Lines<'t> {
 }
 
 /// Draws a sheet of labelled fields, in two columns where there is room.
-pub fn draw(pen: &mut Pen<'_>, view: &View<'_>, cursor: &mut Option<Position>) -> Laid {
+pub fn draw(pen: &mut Pen<'_>, view: &View<'_>, drawn: &mut Drawn) -> Laid {
     let theme = pen.theme;
     let rows = view.sheet.rows(view.mine);
     let two = rows.iter().any(|row| row.right) && side_by_side(pen.width());
@@ -194,14 +194,14 @@ pub fn draw(pen: &mut Pen<'_>, view: &View<'_>, cursor: &mut Option<Position>) -
     };
     let offset = focus.map_or(0, |focus| offset(focus.line, len, height));
     let laid = if two {
-        draw_two(left.page, right.page, pen, offset)
+        draw_two(left.page, right.page, pen, offset, drawn)
     } else {
-        left.page.draw(pen, offset)
+        left.page.draw_fields(pen, offset, drawn)
     };
     if let Some(focus) = focus {
         let width = if x0 == 0 { left_width } else { right_width };
         let y = u16::try_from(focus.line.saturating_sub(offset)).unwrap_or(u16::MAX);
-        typed(pen, view, (x0, y, width), focus, cursor);
+        typed(pen, view, (x0, y, width), focus, &mut drawn.cursor);
     }
     laid
 }
@@ -256,6 +256,10 @@ fn lines<'t>(
             if let Some(why) = view.problem(cell) {
                 below(&mut page, &why, theme.danger);
             }
+        }
+        if row.cells.len() == 1 {
+            // Its further lines and what is wrong with it are the field too.
+            page.field_at(first..page.len(), 0..width, (at, 0));
         }
     }
     Lines { page, focus }
@@ -383,6 +387,7 @@ fn several(page: &mut Page<'_>, view: &View<'_>, at: usize, row: &Row, widths: &
     let mut x = 1 + MARK + label_width(page.width());
     let mut focus = x;
     let mut options: Option<(&[String], usize)> = None;
+    let line = page.len();
     for (column, cell) in row.cells.iter().enumerate() {
         let on = view.on(at, column);
         if on {
@@ -417,9 +422,14 @@ fn several(page: &mut Page<'_>, view: &View<'_>, at: usize, row: &Row, widths: &
         };
         let wide = columns(&text);
         let rest = widths.get(column).map_or(0, |width| width.saturating_sub(wide)) + 2;
+        let last = column + 1 == row.cells.len();
+        // The label belongs to the first field, the rest of the line to the last one.
+        let from = if column == 0 { 0 } else { x };
         x += wide + rest;
+        let to = if last { page.width() } else { x };
+        page.field_at(line..line + 1, from..to, (at, column));
         spans.push((text, style));
-        if column + 1 < row.cells.len() {
+        if !last {
             spans.push((" ".repeat(usize::from(rest)), theme.dim));
         }
     }

@@ -7,7 +7,7 @@ use ratatui::layout::{Position, Rect};
 use ratatui::style::{Color, Style};
 use ratatui::{Frame, Terminal};
 
-use super::page::draw_spans;
+use super::page::{Drawn, FieldAt, draw_spans};
 use super::sheet::{self, View};
 use super::theme::Theme;
 use super::widgets::Pen;
@@ -20,13 +20,18 @@ use crate::cockpit::update::contexts;
 
 /// Draws everything; what could be shown of the scrolled part, for the core to know.
 pub fn view(frame: &mut Frame<'_>, state: &State, theme: &Theme, now: Timestamp) -> Laid {
+    paint(frame, state, theme, now).0
+}
+
+/// Draws everything; with what was told beside it.
+fn paint(frame: &mut Frame<'_>, state: &State, theme: &Theme, now: Timestamp) -> (Laid, Drawn) {
     let area = frame.area();
     frame.buffer_mut().set_style(area, theme.base());
     let alert = chrome::alert(state);
-    let parts = split(area, alert.is_some());
+    let parts = split(area, alert.is_some(), is_zoomed(state));
     let faded = theme.faded();
     let data_theme = if chrome::is_stale(state) { &faded } else { theme };
-    let mut cursor = None;
+    let mut drawn = Drawn::default();
     let place;
     let mut laid;
     match (state.screen, state.open.as_deref()) {
@@ -35,10 +40,10 @@ pub fn view(frame: &mut Frame<'_>, state: &State, theme: &Theme, now: Timestamp)
                 // It fades what is stale itself, and not what it says about that.
                 Some(page) if detail.tab == Tab::Analytics && detail.config().is_some() => {
                     let (laid, at) = tabs::analytics::draw(&page, theme, parts.content, frame.buffer_mut());
-                    cursor = at;
+                    drawn.cursor = at;
                     laid
                 }
-                _ => tab(frame, parts.content, state, detail, data_theme, now, &mut cursor),
+                _ => tab(frame, parts.content, state, detail, data_theme, now, &mut drawn),
             };
             place = sheet::unsaved(state).unwrap_or_else(|| tabs::place(detail));
             let mut pen = Pen::new(theme, parts.title, frame.buffer_mut());
@@ -50,7 +55,7 @@ pub fn view(frame: &mut Frame<'_>, state: &State, theme: &Theme, now: Timestamp)
             let above = banners(&mut pen, state, now);
             let (width, height) = (pen.width(), pen.height());
             let mut inside = pen.part(0, above, width, height - above);
-            laid = create::draw(&mut inside, state, now, &mut cursor);
+            laid = create::draw(&mut inside, state, now, &mut drawn);
             place = String::new();
             let mut pen = Pen::new(theme, parts.title, frame.buffer_mut());
             create::title(&mut pen, state);
@@ -60,11 +65,11 @@ pub fn view(frame: &mut Frame<'_>, state: &State, theme: &Theme, now: Timestamp)
             laid = objects::draw(&mut pen, state, kind, now);
             place = objects::place(state, kind);
             let mut pen = Pen::new(theme, parts.title, frame.buffer_mut());
-            cursor = objects::title(&mut pen, state, kind);
+            drawn.cursor = objects::title(&mut pen, state, kind);
         }
         (Screen::Flag, _) => {
             let mut pen = Pen::new(data_theme, parts.content, frame.buffer_mut());
-            laid = objects::flag::draw(&mut pen, state, now, &mut cursor);
+            laid = objects::flag::draw(&mut pen, state, now, &mut drawn.cursor);
             place = objects::flag::place(state);
             let mut pen = Pen::new(theme, parts.title, frame.buffer_mut());
             objects::flag_title(&mut pen, state);
@@ -74,7 +79,7 @@ pub fn view(frame: &mut Frame<'_>, state: &State, theme: &Theme, now: Timestamp)
             laid = experiments::draw(&mut pen, state, now);
             place = experiments::place(state);
             let mut pen = Pen::new(theme, parts.title, frame.buffer_mut());
-            cursor = chrome::list_title(&mut pen, state, now);
+            drawn.cursor = chrome::list_title(&mut pen, state, now);
         }
     }
     chrome::header(&mut Pen::new(theme, parts.header, frame.buffer_mut()), state, now);
@@ -94,12 +99,12 @@ pub fn view(frame: &mut Frame<'_>, state: &State, theme: &Theme, now: Timestamp)
             height: parts.content.height,
             ..area
         };
-        (laid, cursor) = overlays::draw(frame, within, state, theme, now);
+        (laid, drawn.cursor) = overlays::draw(frame, within, state, theme, now);
     }
-    if let Some(at) = cursor {
+    if let Some(at) = drawn.cursor {
         frame.set_cursor_position(at);
     }
-    laid
+    (laid, drawn)
 }
 
 /// The whole screen of a size, in memory.
@@ -129,10 +134,19 @@ pub fn target(
     let area = Rect::new(0, 0, width, height);
     if state.overlays.is_empty()
         && let (Screen::Experiment, Some(detail)) = (state.screen, state.open.as_deref())
-        && row == split(area, chrome::alert(state).is_some()).title.y
+        && !is_zoomed(state)
+        && row == split(area, chrome::alert(state).is_some(), false).title.y
     {
         let draft = detail.id().and_then(|id| state.drafts.get(&id));
         return chrome::tab_at(theme, detail, draft, width, column, now).map(Target::Tab);
+    }
+    if state.overlays.is_empty() && state.sheet().is_some() {
+        let mut drawn = Drawn::default();
+        let Ok(mut screen) = Terminal::new(TestBackend::new(width, height));
+        let Ok(_) = screen.draw(|frame| drawn = paint(frame, state, theme, now).1);
+        let here = |(place, _): &&(Rect, FieldAt)| place.contains(Position::new(column, row));
+        let field = drawn.fields.iter().find(here);
+        return field.map(|(_, (row, column))| Target::Field(*row, *column));
     }
     let takes_rows = [Context::Rows, Context::Palette];
     if !contexts(state).iter().any(|context| takes_rows.contains(context)) {
@@ -163,7 +177,7 @@ fn tab(
     detail: &ExperimentDetail,
     theme: &Theme,
     now: Timestamp,
-    cursor: &mut Option<Position>,
+    drawn: &mut Drawn,
 ) -> Laid {
     let Some(experiment) = detail.config() else {
         let mut pen = Pen::new(theme, area, frame.buffer_mut());
@@ -175,9 +189,9 @@ fn tab(
         let (width, height) = (pen.width(), pen.height());
         let mut inside = pen.part(0, above, width, height - above);
         return match view.sheet {
-            Sheet::Variants => tabs::variants::draw(&mut inside, &view, cursor),
-            Sheet::Rules => tabs::rules::draw(&mut inside, &view),
-            _ => sheet::draw(&mut inside, &view, cursor),
+            Sheet::Variants => tabs::variants::draw(&mut inside, &view, drawn),
+            Sheet::Rules => tabs::rules::draw(&mut inside, &view, drawn),
+            _ => sheet::draw(&mut inside, &view, drawn),
         };
     }
     match detail.tab {
@@ -186,7 +200,7 @@ fn tab(
             let (width, height) = (pen.width(), pen.height());
             let used = tabs::overrides::unfinished(&mut pen, imports);
             let mut body = pen.part(0, used, width, height - used);
-            tabs::overrides::draw(&mut body, experiment, &detail.overrides, now, cursor)
+            tabs::overrides::draw(&mut body, experiment, &detail.overrides, now, &mut drawn.cursor)
         }
         _ => tabs::insights::draw(&mut pen, experiment, detail, now),
     }
@@ -215,12 +229,21 @@ struct Parts {
     footer: Rect,
 }
 
-fn split(area: Rect, alert: bool) -> Parts {
-    let title = u16::from(area.height >= 3);
+/// Whether one panel has the whole screen, but for the last line.
+fn is_zoomed(state: &State) -> bool {
+    state.detail().is_some_and(ExperimentDetail::zoomed)
+}
+
+fn split(area: Rect, alert: bool, zoomed: bool) -> Parts {
+    let title = u16::from(area.height >= 3 && !zoomed);
     let footer = u16::from(area.height >= 5);
-    let header = u16::from(area.height >= 6);
+    let header = u16::from(area.height >= 6 && !zoomed);
     // A blank line sets the content off where there is room for it.
-    let gap = u16::from(area.height >= if alert { 8 } else { 20 });
+    let gap = u16::from(match (alert, zoomed) {
+        (true, _) => area.height >= 8,
+        (false, true) => false,
+        (false, false) => area.height >= 20,
+    });
     let row = |y: u16, height: u16| Rect {
         y: area.y + y,
         height,

@@ -339,7 +339,8 @@ impl FlagDraft {
         }
         self.settled();
         self.touch(now);
-        if !was_clean && !(came.is_empty() && self.both.is_empty()) {
+        let told = !came.is_empty() || !self.both.is_empty();
+        if told && !was_clean {
             let mut taken = came.clone();
             let mut from = start.resource_version;
             if let Some(news) = self.news.take() {

@@ -35,6 +35,8 @@ pub enum Command {
     NextPage,
     PreviousPage,
     Zoom,
+    NextPanel,
+    PreviousPanel,
     FilterResults,
     NextInterval,
     SegmentBy,

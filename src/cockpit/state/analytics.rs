@@ -107,7 +107,7 @@ pub struct AnalyticsState {
     pub query: ResultsQuery,
     /// The panel that has the focus.
     pub panel: Panel,
-    /// Whether it fills the tab.
+    /// Whether it fills the screen.
     pub zoomed: bool,
     /// The line that is being typed.
     pub prompt: Option<Prompt>,

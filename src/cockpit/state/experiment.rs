@@ -120,6 +120,12 @@ pub struct ExperimentDetail {
 }
 
 impl ExperimentDetail {
+    /// Whether one panel of the results has the whole screen.
+    #[must_use]
+    pub fn zoomed(&self) -> bool {
+        self.tab == Tab::Analytics && self.analytics.zoomed && self.results.value.is_some()
+    }
+
     /// An experiment of which only the id or key is known.
     #[must_use]
     pub fn unknown(name: String) -> Self {

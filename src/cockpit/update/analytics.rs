@@ -63,6 +63,11 @@ pub fn command(state: &mut State, command: Command, now: Timestamp, effects: &mu
             detail.analytics.zoomed = !detail.analytics.zoomed;
             *detail.row_mut() = 0;
         }
+        Command::NextPanel | Command::PreviousPanel => {
+            let by = if command == Command::NextPanel { 1 } else { -1 };
+            detail.analytics.panel = detail.analytics.panel.step(by);
+            *detail.row_mut() = 0;
+        }
         Command::FilterResults => {
             let text = filter_text(query);
             open_prompt(detail, PromptKind::Filter, &text);

@@ -789,6 +789,14 @@ pub fn walk_away(state: &mut State, now: Timestamp) {
     }
 }
 
+/// Puts the cursor on a field of the sheet on the screen, unless another one is typed into.
+pub fn point(state: &mut State, row: usize, column: usize) {
+    let Some((_, sheet)) = state.sheet() else { return };
+    if let Some(editor) = state.editor_mut().filter(|editor| editor.editing.is_none()) {
+        editor.at.insert(sheet, (row, column));
+    }
+}
+
 /// Goes to a field, wherever it stands.
 pub fn jump(state: &mut State, id: Uuid, cell: &Cell) {
     let Some(e) = state.edited(id).cloned() else {

@@ -440,6 +440,7 @@ fn decide(state: &mut State, saved: &Flag, mine: bool, now: Timestamp) {
 }
 
 fn remove(state: &mut State, saved: &Flag, item: Option<Item>, now: Timestamp) {
+    let forced = state.objects.flags.get(saved.id).map_or(0, |row| row.overrides);
     let draft = state.objects.draft_mut(saved, now);
     let refusal = match item {
         Some(Item::Variant(at)) => match draft.mine.variants.get(at) {
@@ -447,11 +448,15 @@ fn remove(state: &mut State, saved: &Flag, item: Option<Item>, now: Timestamp) {
                 format!("A rule routes to {}: change or remove that first", variant.key),
             ),
             Some(_) if draft.mine.variants.len() == 1 => Some("A flag has at least one variant".to_owned()),
-            Some(_) => {
+            Some(variant) => {
+                let key = variant.key.clone();
                 draft.change(now, |flag| {
                     flag.variants.remove(at);
                 });
-                None
+                (forced > 0).then(|| {
+                    let forced = format::counted(forced, "override", "overrides");
+                    format!("{key} is removed, unsaved. The flag has {forced}: while one forces into {key}, saving is refused")
+                })
             }
             None => None,
         },

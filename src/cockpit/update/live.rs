@@ -77,9 +77,13 @@ pub fn pass_time(state: &mut State, now: Timestamp) {
     }
 }
 
+/// While the newest event is younger, events count as coming in, and its age is told in seconds.
+pub const COMING_SECONDS: i64 = 10;
+
 /// When relative times on the screen read differently, given when they were last brought up to date.
 ///
-/// Ages under a minute are shown in seconds, all others in minutes or longer.
+/// The age of events that come in is told in seconds, and so is how long a service is lost or waited for; all
+/// others in minutes or longer, so that nothing is written while nothing arrives.
 pub fn next_clock(state: &State, clock: Timestamp) -> Timestamp {
     let down = [&state.api, &state.warehouse]
         .into_iter()
@@ -88,7 +92,7 @@ pub fn next_clock(state: &State, clock: Timestamp) -> Timestamp {
         .into_iter()
         .any(|service| state.requests.oldest(service).is_some());
     let down = down || waiting;
-    let young = newest_event(state).is_some_and(|at| clock.duration_since(at).as_secs() < 60);
+    let young = newest_event(state).is_some_and(|at| clock.duration_since(at).as_secs() < COMING_SECONDS);
     let step = if (down || young) && state.focused {
         jiff::SignedDuration::from_secs(1)
     } else if down || young {

@@ -456,6 +456,8 @@ fn run(state: &mut State, command: Command, now: Timestamp, effects: &mut Vec<Ef
             _ => experiment::overrides(state, command, now),
         },
         Command::Zoom
+        | Command::NextPanel
+        | Command::PreviousPanel
         | Command::FilterResults
         | Command::NextInterval
         | Command::SegmentBy
@@ -619,6 +621,7 @@ fn accept(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
                 match item {
                     overlays::PaletteItem::Command(command) => run(state, command, now, effects),
                     overlays::PaletteItem::Experiment(id) => experiment::open(state, id, now, effects),
+                    overlays::PaletteItem::Object(kind, id) => objects::show(state, kind, id, now, effects),
                     overlays::PaletteItem::Context(at) => preferences::connect(state, at, now, effects),
                     overlays::PaletteItem::Theme(at) => preferences::wear(state, at, now, effects),
                 }

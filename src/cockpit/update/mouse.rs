@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 
-use super::{experiment, move_by};
+use super::{edit, experiment, move_by};
 use crate::cockpit::action::{Mouse, Target};
 use crate::cockpit::effect::Effect;
 use crate::cockpit::state::State;
@@ -18,6 +18,9 @@ pub fn take(state: &mut State, mouse: Mouse, now: Timestamp, effects: &mut Vec<E
         Mouse::WheelDown => move_by(state, NOTCH, now, effects),
         Mouse::Click(Target::Tab(tab)) if state.overlays.is_empty() => {
             experiment::tab(state, tab, now, effects);
+        }
+        Mouse::Click(Target::Field(row, column)) if state.overlays.is_empty() => {
+            edit::point(state, row, column);
         }
         Mouse::Click(Target::Row(by)) if by != 0 => move_by(state, by, now, effects),
         Mouse::Click(_) => {}

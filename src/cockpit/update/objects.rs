@@ -1,10 +1,12 @@
 //! The lists of flags, deployments, projects and tokens; copies, conversions, the audit log.
 
 use jiff::Timestamp;
+use uuid::Uuid;
 
 use super::{drafts, edit, experiment, flag, form, notify};
 use crate::api::audit::AuditQuery;
 use crate::api::experiments::History;
+use crate::api::system::Role;
 use crate::cockpit::change::Changed;
 use crate::cockpit::effect::Effect;
 use crate::cockpit::keymap::Command;
@@ -24,6 +26,24 @@ pub fn go(state: &mut State, kind: Kind, now: Timestamp, effects: &mut Vec<Effec
     }
     state.overlays.clear();
     state.screen = Screen::Objects(kind);
+}
+
+/// Looks at one object: a flag on its page, of the others the list with the cursor on it.
+pub fn show(state: &mut State, kind: Kind, id: Uuid, now: Timestamp, effects: &mut Vec<Effect>) {
+    go(state, kind, now, effects);
+    let (filter, filtering) = filter_mut(&mut state.objects, kind);
+    filter.clear();
+    *filtering = false;
+    let selected = match kind {
+        Kind::Flags => &mut state.objects.flags.selected,
+        Kind::Deployments => &mut state.objects.deployments.selected,
+        Kind::Projects => &mut state.objects.projects.selected,
+        Kind::Tokens => &mut state.objects.tokens.selected,
+    };
+    *selected = Some(id);
+    if kind == Kind::Flags {
+        flag::open(state, id);
+    }
 }
 
 /// Back to the experiments.
@@ -286,7 +306,7 @@ pub fn history(state: &mut State, of_project: bool, now: Timestamp) {
 }
 
 /// The object that is looked at, if it is no experiment.
-fn object(state: &State) -> Option<(uuid::Uuid, String)> {
+fn object(state: &State) -> Option<(Uuid, String)> {
     if let Some(flag) = flag::target(state) {
         return Some((flag.id, flag.key.to_string()));
     }
@@ -343,19 +363,22 @@ pub fn wanted(state: &State, slot: Slot) -> Option<Request> {
         _ => None,
     };
     let flags_shown = list == Some(Kind::Flags) || state.screen == Screen::Flag;
+    // The palette finds every object by its name.
+    let palette = matches!(state.overlays.last(), Some(Overlay::Palette(_)));
+    let admin = state.me.as_ref().is_some_and(|me| me.role == Role::Admin);
     match slot {
-        Slot::Flags => (flags_shown || !state.objects.drafts.is_empty()).then_some(Request::Flags),
-        Slot::Deployments => {
-            (list == Some(Kind::Deployments) || flags_shown || wiring).then_some(Request::Deployments)
-        }
+        Slot::Flags => (flags_shown || palette || !state.objects.drafts.is_empty()).then_some(Request::Flags),
+        Slot::Deployments => (list == Some(Kind::Deployments) || flags_shown || wiring || palette)
+            .then_some(Request::Deployments),
         Slot::Projects => {
             let wanted = matches!(list, Some(Kind::Projects | Kind::Tokens))
                 || asking
+                || palette
                 || state.wants_projects
                 || (state.objects.projects.rows.value.is_none() && (flags_shown || state.detail().is_some()));
             wanted.then_some(Request::Projects)
         }
-        Slot::Tokens => (list == Some(Kind::Tokens)).then_some(Request::Tokens),
+        Slot::Tokens => (list == Some(Kind::Tokens) || (palette && admin)).then_some(Request::Tokens),
         Slot::FlagOverrides => {
             let detail = state
                 .objects

@@ -12,6 +12,7 @@ use crate::cockpit::effect::Effect;
 use crate::cockpit::keymap::{COMMANDS, Command};
 use crate::cockpit::ports::{Failure, FailureKind, Loaded, Request, Service, Slot};
 use crate::cockpit::state::form::Purpose;
+use crate::cockpit::state::objects::{Kind, Listed, ObjectList};
 use crate::cockpit::state::overlay::{ExplainPanel, Overlay, Palette, WiringPanel};
 use crate::cockpit::state::text::TextField;
 use crate::cockpit::state::{ExperimentDetail, Level, Screen, State, Tab};
@@ -25,6 +26,8 @@ pub enum PaletteItem {
     Command(Command),
     /// Look at an experiment.
     Experiment(Uuid),
+    /// Look at a flag, or at its list with the cursor on it.
+    Object(Kind, Uuid),
     /// Go to a server of the configuration, by its place there.
     Context(usize),
     /// Draw with a theme, by its place in the preferences.
@@ -68,6 +71,11 @@ pub fn palette_items(state: &State, typed: &str) -> Vec<PaletteItem> {
         let text = format!("open {} {}", e.key, e.name);
         (PaletteItem::Experiment(e.id), text)
     });
+    let flags = named(&state.objects.flags, Kind::Flags, "flag");
+    let deployments = named(&state.objects.deployments, Kind::Deployments, "deployment");
+    let projects = named(&state.objects.projects, Kind::Projects, "project");
+    let tokens = named(&state.objects.tokens, Kind::Tokens, "token");
+    let objects = flags.chain(deployments).chain(projects).chain(tokens);
     let contexts = state
         .preferences
         .contexts
@@ -81,7 +89,11 @@ pub fn palette_items(state: &State, typed: &str) -> Vec<PaletteItem> {
         let text = format!("theme {} {}", theme.name, theme.description);
         (PaletteItem::Theme(at), text)
     });
-    let all = commands.chain(contexts).chain(experiments).chain(themes);
+    let all = commands
+        .chain(contexts)
+        .chain(experiments)
+        .chain(objects)
+        .chain(themes);
     if typed.trim().is_empty() {
         return all.map(|(item, _)| item).collect();
     }
@@ -97,6 +109,21 @@ pub fn palette_items(state: &State, typed: &str) -> Vec<PaletteItem> {
     // Stable: equal matches stay in the order of the registry.
     scored.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
     scored.into_iter().map(|(_, item)| item).collect()
+}
+
+/// The rows of a list as lines of the palette, with what they are found by.
+fn named<'a, T: Listed>(
+    list: &'a ObjectList<T>,
+    kind: Kind,
+    word: &'a str,
+) -> impl Iterator<Item = (PaletteItem, String)> + 'a {
+    let row = move |row: &T| {
+        (
+            PaletteItem::Object(kind, row.id()),
+            format!("{word} {}", row.text()),
+        )
+    };
+    list.all().iter().map(row)
 }
 
 /// Closes the palette and says what was chosen.

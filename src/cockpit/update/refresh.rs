@@ -10,6 +10,7 @@ use super::{drafts, edit, live, objects};
 use crate::cockpit::effect::Effect;
 use crate::cockpit::lifecycle::Step;
 use crate::cockpit::ports::{Loaded, Request, Service, Slot};
+use crate::cockpit::state::ask::Ask;
 use crate::cockpit::state::link::later;
 use crate::cockpit::state::overlay::Overlay;
 use crate::cockpit::state::{ExperimentDetail, Health, Screen, State, Tab};
@@ -206,7 +207,9 @@ fn wanted(state: &State, slot: Slot) -> Option<Request> {
             })
         }
         Slot::Overrides => {
-            let detail = state.detail().filter(|d| d.tab == Tab::Overrides)?;
+            let detail = state
+                .detail()
+                .filter(|d| d.tab == Tab::Overrides || removes_variant(state))?;
             Some(Request::Overrides {
                 id: detail.id()?,
                 query: detail.overrides.query(),
@@ -300,6 +303,11 @@ fn other_page(state: &State, slot: Slot) -> bool {
         Slot::ImportRows => objects::rows_asked_anew(state),
         _ => false,
     }
+}
+
+/// Whether it is asked whether a variant goes: then it is told how many overrides name it.
+fn removes_variant(state: &State) -> bool {
+    matches!(state.overlays.last(), Some(Overlay::Ask(dialog)) if matches!(dialog.ask, Ask::RemoveVariant { .. }))
 }
 
 fn overrides_outdated(state: &State) -> bool {

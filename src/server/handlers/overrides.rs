@@ -76,6 +76,7 @@ async fn page(
         next_after,
         fixed: counts.fixed,
         manual: counts.manual,
+        by_variant: live.overrides.by_variant(),
     }))
 }
 

@@ -5,14 +5,16 @@ use ratatui::layout::Position;
 
 use super::form::{Form, Row};
 use super::{Canvas, WIDEST, rows};
+use crate::api::overrides::OverridePage;
 use crate::cockpit::edit::consequences::consequences;
 use crate::cockpit::edit::{Draft, rows as edit_rows};
 use crate::cockpit::format;
+use crate::cockpit::ports::Loaded;
 use crate::cockpit::state::ask::{Ask, AskDialog, AskField};
 use crate::cockpit::state::editor::Found;
 use crate::cockpit::state::{Laid, State};
 use crate::cockpit::update::{ask, guard};
-use crate::domain::Experiment;
+use crate::domain::{Experiment, Key};
 use crate::tui::page::Page;
 use crate::tui::sheet::arm;
 use crate::tui::widgets::pen::fit;
@@ -92,7 +94,8 @@ fn body(page: &mut Page<'_>, state: &State, dialog: &AskDialog) {
         }
         Ask::RemoveVariant { id, key } => {
             if let Some(e) = state.edited(*id) {
-                removing(page, e, key);
+                let detail = state.open.as_deref().filter(|detail| detail.id() == Some(*id));
+                removing(page, e, key, detail.map(|detail| &detail.overrides.page));
             }
         }
         Ask::AddOverride { experiment } => {
@@ -179,7 +182,7 @@ fn difference(page: &mut Page<'_>, draft: &Draft) {
     }
 }
 
-fn removing(page: &mut Page<'_>, e: &Experiment, key: &str) {
+fn removing(page: &mut Page<'_>, e: &Experiment, key: &str, overrides: Option<&Loaded<OverridePage>>) {
     let theme = page.theme;
     let Some(variant) = e.variant(key) else {
         page.text("It is gone already.", theme.dim);
@@ -198,15 +201,46 @@ fn removing(page: &mut Page<'_>, e: &Experiment, key: &str) {
         .count();
     if rules > 0 {
         let count = format::counted(rules as u64, "rule that routes", "rules that route");
-        page.text(&format!("Removed with it: {count} to it."), theme.warn);
+        let text = format!(
+            "Removed with it: {count} to it. Those subjects fall to the next rule, then to the split."
+        );
+        page.text(&text, theme.warn);
     }
     if e.default_variant_id.as_str().eq_ignore_ascii_case(key) {
         page.text("It is the default: the control takes its place.", theme.warn);
     }
-    page.text(
-        "Overrides that force subjects into it stand in the way: the server refuses it while there are any.",
-        theme.dim,
-    );
+    let forced = overrides.map(|overrides| (overrides.value.as_ref(), overrides.failure.as_ref()));
+    let (text, style) = match forced {
+        Some((Some(page), _)) => {
+            let of = |(variant, _): &(&Key, &u64)| variant.as_str().eq_ignore_ascii_case(key);
+            match page.by_variant.iter().find(of).map_or(0, |(_, count)| *count) {
+                0 => ("No override forces a subject into it.".to_owned(), theme.dim),
+                n => {
+                    let count = format::counted(n, "override forces a subject", "overrides force subjects");
+                    let text = format!(
+                        "{count} into it, and stay as they are: saving is refused until they are removed, or \
+                         forced into another variant, on the Overrides tab."
+                    );
+                    (text, theme.danger)
+                }
+            }
+        }
+        Some((None, Some(failure))) => (
+            format!(
+                "How many overrides force subjects into it is not known ({}): saving is refused while there are any.",
+                failure.message
+            ),
+            theme.warn,
+        ),
+        Some((None, None)) => (
+            "Counting the overrides that force subjects into it …".to_owned(),
+            theme.dim,
+        ),
+        None => (String::new(), theme.dim),
+    };
+    if !text.is_empty() {
+        page.text(&text, style);
+    }
     page.text(
         "It is an unsaved change until it is saved; u brings it back.",
         theme.dim,

@@ -2,9 +2,11 @@
 
 use jiff::Timestamp;
 use ratatui::layout::Position;
+use uuid::Uuid;
 
 use super::{Canvas, WIDEST, rows};
 use crate::cockpit::keymap::Context;
+use crate::cockpit::state::objects::Kind;
 use crate::cockpit::state::overlay::Palette;
 use crate::cockpit::state::{Laid, State};
 use crate::cockpit::update::overlays::{PaletteItem, palette_items};
@@ -56,6 +58,27 @@ pub fn draw(
     })
 }
 
+/// What an object is, and which one.
+fn object(state: &State, kind: Kind, id: Uuid) -> Option<(&'static str, String)> {
+    let objects = &state.objects;
+    Some(match kind {
+        Kind::Flags => {
+            let flag = &objects.flags.get(id)?.flag;
+            ("flag", format!("{}  {}", flag.key, flag.name))
+        }
+        Kind::Deployments => {
+            let deployment = &objects.deployments.get(id)?.deployment;
+            let kind = deployment.kind.as_str();
+            ("deployment", format!("{}  {kind}", deployment.name))
+        }
+        Kind::Projects => {
+            let project = &objects.projects.get(id)?.project;
+            ("project", format!("{}  {}", project.key, project.name))
+        }
+        Kind::Tokens => ("token", objects.tokens.get(id)?.name.clone()),
+    })
+}
+
 fn line(pen: &mut Pen<'_>, y: u16, state: &State, item: PaletteItem, now: Timestamp) {
     let theme = pen.theme;
     let (name, help, keys) = match item {
@@ -91,6 +114,10 @@ fn line(pen: &mut Pen<'_>, y: u16, state: &State, item: PaletteItem, now: Timest
                 theme.description.clone(),
                 String::new(),
             ),
+            None => return,
+        },
+        PaletteItem::Object(kind, id) => match object(state, kind, id) {
+            Some((name, help)) => (name.to_owned(), help, String::new()),
             None => return,
         },
         PaletteItem::Experiment(id) => match state.list.experiment(id) {

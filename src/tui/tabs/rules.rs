@@ -4,13 +4,13 @@ use crate::cockpit::edit::path::condition_text;
 use crate::cockpit::edit::rows::in_order;
 use crate::cockpit::edit::{Cell, Path};
 use crate::cockpit::state::Laid;
-use crate::tui::page::{Page, Span};
+use crate::tui::page::{Drawn, Page, Span};
 use crate::tui::sheet::{View, arm, offset};
 use crate::tui::widgets::Pen;
 use crate::tui::widgets::empty::empty;
 
 /// Draws the tab.
-pub fn draw(pen: &mut Pen<'_>, view: &View<'_>) -> Laid {
+pub fn draw(pen: &mut Pen<'_>, view: &View<'_>, drawn: &mut Drawn) -> Laid {
     let theme = pen.theme;
     let e = view.mine;
     if e.rules.is_empty() {
@@ -35,8 +35,9 @@ pub fn draw(pen: &mut Pen<'_>, view: &View<'_>) -> Laid {
             page.blank();
         }
         let on = view.on(at, 0);
+        let first = page.len();
         if on {
-            focus = page.len();
+            focus = first;
         }
         let before = view.draft.map(|draft| Path::Rule(rule.id).get(&draft.base));
         let changed = match &before {
@@ -82,6 +83,7 @@ pub fn draw(pen: &mut Pen<'_>, view: &View<'_>) -> Laid {
         if let Some(why) = view.problem(&Cell::Rule(rule.id)) {
             page.hanging(&[("        ".to_owned(), theme.dim)], &why, theme.danger);
         }
+        page.field_at(first..page.len(), 0..page.width(), (at, 0));
     }
     let gone = view.draft.map_or(0, |draft| {
         let gone = draft
@@ -105,5 +107,5 @@ pub fn draw(pen: &mut Pen<'_>, view: &View<'_>) -> Laid {
         ]);
     }
     let height = usize::from(pen.height());
-    page.draw(pen, offset(focus, page.len(), height))
+    page.draw_fields(pen, offset(focus, page.len(), height), drawn)
 }

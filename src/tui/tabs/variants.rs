@@ -1,6 +1,5 @@
 //! Variants: the arms, their shares, what they carry; a table that is edited in place.
 
-use ratatui::layout::Position;
 use ratatui::style::Style;
 
 use crate::cockpit::edit::{Attr, Cell};
@@ -8,7 +7,7 @@ use crate::cockpit::state::Laid;
 use crate::cockpit::state::editor::Input;
 use crate::domain::{Experiment, Variant};
 use crate::tui::glyphs::arm_slots;
-use crate::tui::page::{Page, Span};
+use crate::tui::page::{Drawn, Page, Span};
 use crate::tui::sheet::{Focus, View, mark, offset, one_line, typed};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::Pen;
@@ -48,7 +47,7 @@ fn table(e: &Experiment, width: u16) -> Vec<Column> {
 }
 
 /// Draws the tab; `rest` are further rows of labelled fields below the table.
-pub fn draw(pen: &mut Pen<'_>, view: &View<'_>, cursor: &mut Option<Position>) -> Laid {
+pub fn draw(pen: &mut Pen<'_>, view: &View<'_>, drawn: &mut Drawn) -> Laid {
     let theme = pen.theme;
     let e = view.mine;
     let width = pen.width();
@@ -93,7 +92,9 @@ pub fn draw(pen: &mut Pen<'_>, view: &View<'_>, cursor: &mut Option<Position>) -
                 line.push(("  ".to_owned(), theme.dim));
             }
             line.push((cut(theme, &text, how), style));
+            let from = if *column == 0 { 0 } else { x };
             x += how.width + 2;
+            page.field_at(page.len()..page.len() + 1, from..x, (at, *column));
         }
         if x + BAR + 2 < width
             && let Some(variant) = e.variants.get(at)
@@ -111,10 +112,10 @@ pub fn draw(pen: &mut Pen<'_>, view: &View<'_>, cursor: &mut Option<Position>) -
     let extra = extra_focus(view, &page);
     let focus = focus.or(extra);
     let offset = focus.map_or(0, |focus| offset(focus.line, page.len(), height));
-    let laid = page.draw(pen, offset);
+    let laid = page.draw_fields(pen, offset, drawn);
     if let Some(focus) = focus {
         let y = u16::try_from(focus.line.saturating_sub(offset)).unwrap_or(u16::MAX);
-        typed(pen, view, (0, y, width), focus, cursor);
+        typed(pen, view, (0, y, width), focus, &mut drawn.cursor);
     }
     laid
 }
@@ -290,6 +291,7 @@ fn below(page: &mut Page<'_>, view: &View<'_>) {
         let on = view.on(at, 0);
         let (text, style) = crate::tui::sheet::value(theme, view, cell);
         let label = format!("  {:<16}", row.label);
+        page.field_at(page.len()..page.len() + 1, 0..page.width(), (at, 0));
         page.line(vec![
             (label, if on { theme.accent } else { theme.dim }),
             (text, view.style(theme, on, style)),

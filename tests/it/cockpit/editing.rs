@@ -481,6 +481,14 @@ fn variants_are_added_to_the_limit_moved_and_removed_with_a_warning() {
     go_to(&mut world, &traffic("treatment"));
     world.keys(&["d"]);
     let screen = world.screen(120, 40);
+    assert!(screen.contains("Counting the overrides"), "{screen}");
+    world.answer_all_but_experiments();
+    let screen = world.screen(120, 40);
+    assert!(
+        screen.contains("600 overrides force subjects into it"),
+        "{screen}"
+    );
+    assert!(screen.contains("saving is"), "{screen}");
     assert!(screen.contains("1 rule that routes to it"), "{screen}");
     assert!(screen.contains("25.00 % of the traffic"), "{screen}");
     world.wait(ARMED).keys(&["right", "enter"]);

@@ -42,13 +42,13 @@ fn no_screen_changes_while_nothing_does() {
     }
     for (name, mut world) in screens {
         // The newest event is two seconds old at first: its age is written as long as it is one in seconds.
-        for n in 0..70 {
+        for n in 0..20 {
             a_second(&mut world, n);
         }
         let theme = theme();
         let before = world.buffer(120, 40, &theme);
         assert!(
-            crate::support::cockpit::text_of(&before).contains("events until 05:02 UTC"),
+            crate::support::cockpit::text_of(&before).contains("events until 05:02:5"),
             "{name}"
         );
         for n in 0..45 {

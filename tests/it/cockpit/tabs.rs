@@ -2,12 +2,17 @@
 
 use std::time::Duration;
 
+use ratatui::style::Modifier;
 use splitdeck::api::system::Role;
-use splitdeck::cockpit::ports::{Request, Slot};
+use splitdeck::cockpit::action::{Mouse, Target};
+use splitdeck::cockpit::ports::{Answer, Request, Slot};
+use splitdeck::cockpit::state::analytics::Panel;
+use splitdeck::cockpit::state::objects::Kind;
 use splitdeck::cockpit::state::{Overlay, Screen, Tab};
 use splitdeck::cockpit::{Action, Effect};
+use splitdeck::tui::view;
 
-use crate::support::cockpit::World;
+use crate::support::cockpit::{CHECKOUT, World, id, text_of, theme};
 
 fn tab(world: &World) -> Tab {
     world.state.detail().expect("open").tab
@@ -160,6 +165,136 @@ fn the_palette_reaches_commands_and_experiments() {
         .text("quit")
         .act(Action::Key("enter".parse().expect("a key")));
     assert_eq!(effects, [Effect::Quit]);
+}
+
+#[test]
+fn the_palette_reaches_every_object_by_its_name() {
+    for (typed, screen, on_it) in [
+        ("new-checkout", Screen::Flag, "a rule, tried before the rollout"),
+        (
+            "deployment backend",
+            Screen::Objects(Kind::Deployments),
+            "backend",
+        ),
+        ("project staging", Screen::Objects(Kind::Projects), "shop-staging"),
+        ("token deploy-bot", Screen::Objects(Kind::Tokens), "deploy-bot"),
+    ] {
+        // From an experiment, where none of them was looked at before.
+        let mut world = World::list_of(Role::Admin, false);
+        world.keys(&["enter"]).answer_all(Role::Admin, false);
+        world.keys(&[":"]).answer_all(Role::Admin, false);
+        world.text(typed);
+        let palette = world.screen(100, 30);
+        world.keys(&["enter"]).answer_all(Role::Admin, false);
+        assert_eq!(world.state.screen, screen, "{typed}: {palette}");
+        assert!(world.state.overlays.is_empty());
+        let buffer = world.buffer(120, 40, &theme());
+        let text = text_of(&buffer);
+        assert!(text.contains(on_it), "{typed}: {text}");
+        if let Screen::Objects(_) = screen {
+            let row = text.lines().position(|line| line.contains(on_it)).expect("a row");
+            let row = u16::try_from(row).expect("small");
+            let under_the_cursor = buffer[(4, row)].modifier.contains(Modifier::REVERSED);
+            assert!(under_the_cursor, "{typed}: {text}");
+        }
+    }
+    // An editor has no list of tokens to look in.
+    let mut world = World::list();
+    world.keys(&[":"]);
+    assert_eq!(world.waiting_for(Slot::Tokens), None);
+    assert!(world.waiting_for(Slot::Flags).is_some());
+}
+
+#[test]
+fn a_panel_has_the_whole_screen_and_each_is_reached_by_key() {
+    let mut world = World::experiment("checkout-cta");
+    world.keys(&["5"]).answer_all(Role::Editor, false);
+    assert!(world.screen(120, 40).contains("1 Setup"));
+    world.keys(&["z"]);
+    let mut titles = Vec::new();
+    for panel in Panel::ALL {
+        assert_eq!(world.state.detail().expect("open").analytics.panel, panel);
+        let screen = world.screen(120, 40);
+        let lines: Vec<&str> = screen.lines().collect();
+        assert!(!screen.contains("1 Setup"), "{panel:?}: {screen}");
+        assert!(
+            lines[0].trim_start().len() > 3,
+            "{panel:?} begins in the first line: {screen}"
+        );
+        let last = lines.last().expect("a line");
+        assert!(
+            last.contains("checkout-cta · shop-prod · PRODUCTION"),
+            "where one is stays: {last}"
+        );
+        titles.push(lines[0].to_owned());
+        world.keys(&["J"]);
+    }
+    titles.dedup();
+    assert_eq!(titles.len(), Panel::ALL.len(), "{titles:?}");
+    world.keys(&["K"]);
+    for back in ["z", "esc"] {
+        assert_eq!(
+            world.state.detail().expect("open").analytics.panel,
+            Panel::Tracked
+        );
+        assert!(!world.screen(120, 40).contains("1 Setup"));
+        world.keys(&[back]);
+        assert!(world.screen(120, 40).contains("1 Setup"), "{back}");
+        assert_eq!(world.state.screen, Screen::Experiment);
+        world.keys(&["z"]);
+    }
+}
+
+#[test]
+fn a_click_goes_to_the_field_whose_lines_wrap() {
+    let mut world = World::experiment("checkout-cta");
+    let mut long = (**world.state.detail().and_then(|d| d.config()).expect("known")).clone();
+    long.resource_version += 1;
+    long.hypothesis = "one two three four five ".repeat(20);
+    world.wait(Duration::from_secs(10));
+    world.reply(Slot::Experiment, Ok(Answer::Experiment(Box::new(long))));
+    let theme = theme();
+    for (width, height) in [(80, 24), (120, 40), (200, 50)] {
+        for key in ["1", "2", "3"] {
+            world.keys(&[key]);
+            let mut reached = std::collections::BTreeSet::new();
+            for y in 0..height {
+                for x in [3, width / 2 + 4, width - 3] {
+                    world.keys(&["home"]);
+                    world.screen(width, height);
+                    let at = view::target(&world.state, &theme, (width, height), (x, y), world.now);
+                    let Some(target @ Target::Field(row, column)) = at else {
+                        continue;
+                    };
+                    world.act(Action::Mouse(Mouse::Click(target)));
+                    let editor = world.state.editor().expect("a sheet");
+                    let (_, sheet) = world.state.sheet().expect("a sheet");
+                    let e = world.state.edited(id(CHECKOUT)).expect("known");
+                    assert_eq!(editor.cursor(sheet, e), Some((row, column)), "{key} at {x},{y}");
+                    reached.insert((row, column));
+                }
+            }
+            assert!(!reached.is_empty(), "{key} at {width}x{height}");
+        }
+    }
+    // Each further line of the hypothesis is the hypothesis.
+    world.keys(&["1", "home"]);
+    let screen = world.screen(120, 40);
+    let lines = screen
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| line.contains("two three"));
+    let fields: Vec<Option<Target>> = lines
+        .map(|(y, _)| {
+            let y = u16::try_from(y).expect("small");
+            view::target(&world.state, &theme, (120, 40), (25, y), world.now)
+        })
+        .collect();
+    assert!(fields.len() > 3, "{screen}");
+    assert!(
+        fields.iter().all(|field| field.is_some() && *field == fields[0]),
+        "{fields:?}"
+    );
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod demo;
 mod editing;
 mod import;
 mod life;
+mod line;
 mod objects;
 mod preferences;
 mod server;

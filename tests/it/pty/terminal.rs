@@ -3,6 +3,7 @@
 use std::io::{Read as _, Write};
 use std::num::NonZero;
 use std::os::fd::BorrowedFd;
+use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
@@ -27,13 +28,30 @@ impl Seen {
     }
 }
 
+/// How keys get to the program.
+enum Keyboard {
+    /// At once.
+    Direct(Box<dyn Write + Send>),
+    /// So much later, in the pieces in which they were typed.
+    Slow(Duration, Sender<(Instant, Vec<u8>)>),
+}
+
+/// Waits for a moment.
+fn until(due: Instant) {
+    while let Some(left) = due.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+        std::thread::park_timeout(left);
+    }
+}
+
 /// A program on a terminal.
 pub struct Pty {
     pub child: Box<dyn Child + Send + Sync>,
     master: Box<dyn MasterPty + Send>,
     /// Kept open, so that the line's modes can be read after the program has ended.
     _slave: Box<dyn SlavePty + Send>,
-    writer: Box<dyn Write + Send>,
+    writer: Keyboard,
+    /// How long what the program writes is on its way.
+    delay: Arc<Mutex<Duration>>,
     seen: Arc<(Mutex<Seen>, Condvar)>,
     before: String,
 }
@@ -58,16 +76,31 @@ impl Pty {
             Condvar::new(),
         ));
         let shared = Arc::clone(&seen);
+        let delay: Arc<Mutex<Duration>> = Arc::default();
+        let (sent, on_the_way) = std::sync::mpsc::channel::<(Instant, Vec<u8>)>();
+        let late = Arc::clone(&delay);
+        std::thread::spawn(move || {
+            let mut buffer = [0; 65_536];
+            // The end is an empty piece.
+            while let Ok(n) = reader.read(&mut buffer) {
+                let due = Instant::now() + *late.lock().expect("not poisoned");
+                if sent.send((due, buffer[..n].to_vec())).is_err() || n == 0 {
+                    break;
+                }
+            }
+        });
         std::thread::spawn(move || {
             let (lock, changed) = &*shared;
-            let mut buffer = [0; 65_536];
             loop {
-                let read = reader.read(&mut buffer);
+                let piece = on_the_way.recv();
+                if let Ok((due, _)) = &piece {
+                    until(*due);
+                }
                 let mut seen = lock.lock().expect("not poisoned");
-                match read {
-                    Ok(n) if n > 0 => {
-                        seen.terminal.process(&buffer[..n]);
-                        seen.bytes.extend_from_slice(&buffer[..n]);
+                match piece {
+                    Ok((_, bytes)) if !bytes.is_empty() => {
+                        seen.terminal.process(&bytes);
+                        seen.bytes.extend_from_slice(&bytes);
                     }
                     _ => {
                         seen.closed = true;
@@ -82,7 +115,8 @@ impl Pty {
             child,
             master: pair.master,
             _slave: pair.slave,
-            writer,
+            writer: Keyboard::Direct(writer),
+            delay,
             seen,
             before,
         }
@@ -99,8 +133,34 @@ impl Pty {
 
     /// Types.
     pub fn send(&mut self, keys: &str) {
-        self.writer.write_all(keys.as_bytes()).expect("types");
-        self.writer.flush().expect("types");
+        match &mut self.writer {
+            Keyboard::Direct(writer) => {
+                writer.write_all(keys.as_bytes()).expect("types");
+                writer.flush().expect("types");
+            }
+            Keyboard::Slow(late, pieces) => {
+                pieces.send((Instant::now() + *late, keys.as_bytes().to_vec())).expect("types");
+            }
+        }
+    }
+
+    /// From now on what is typed and what is written are so long on their way.
+    pub fn delay(&mut self, delay: Duration) {
+        *self.delay.lock().expect("not poisoned") = delay;
+        let (pieces, on_the_way) = std::sync::mpsc::channel::<(Instant, Vec<u8>)>();
+        let direct = std::mem::replace(&mut self.writer, Keyboard::Slow(delay, pieces));
+        let Keyboard::Direct(mut writer) = direct else {
+            panic!("it is slow already");
+        };
+        std::thread::spawn(move || {
+            for (due, bytes) in on_the_way {
+                until(due);
+                // The program may have ended.
+                if writer.write_all(&bytes).and_then(|()| writer.flush()).is_err() {
+                    break;
+                }
+            }
+        });
     }
 
     /// Waits until what was seen is as it should be; what `found` gives.

@@ -1,6 +1,7 @@
 //! A cockpit without terminal and network: keys and answers in, state, effects and screens out.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -326,6 +327,9 @@ pub fn override_page(from: usize, rows: usize, next: bool) -> OverridePage {
         overrides,
         fixed: 12,
         manual: 40_000,
+        by_variant: ["control", "treatment"]
+            .map(|key| (splitdeck::domain::Key::new(key).expect("a key"), 600))
+            .into(),
     }
 }
 
@@ -735,7 +739,9 @@ pub fn settings() -> Settings {
 }
 
 pub fn theme() -> Theme {
-    Theme::built_in("default").expect("built in")
+    // Read once: a test draws thousands of screens.
+    static DEFAULT: LazyLock<Theme> = LazyLock::new(|| Theme::built_in("default").expect("built in"));
+    DEFAULT.clone()
 }
 
 /// The lines of a buffer without blanks at their ends.

@@ -2,6 +2,7 @@
 
 pub mod cockpit;
 pub mod engine;
+pub mod line;
 pub mod load;
 pub mod objects;
 pub mod postgres;

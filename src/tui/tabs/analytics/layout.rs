@@ -147,7 +147,7 @@ fn nothing_yet(view: &View<'_>, area: Rect, buf: &mut Buffer) -> Laid {
     }
 }
 
-/// One panel on the whole tab.
+/// One panel on the whole screen.
 pub fn zoomed(view: &View<'_>, area: Rect, buf: &mut Buffer) -> Laid {
     if area.is_empty() {
         return Laid::default();

@@ -60,7 +60,7 @@ pub struct Keys {
     pub resume: String,
     /// Lets held updates in.
     pub hold: String,
-    /// Gives a panel the whole tab.
+    /// Gives a panel the whole screen.
     pub zoom: String,
     /// Opens the filter.
     pub filter: String,
@@ -236,7 +236,9 @@ fn draw_banners(page: &Page<'_>, pen: &mut Pen<'_>) -> u16 {
     let resume = (page.keys.resume.as_str(), "resume");
     let said = banners(page.auto_paused(), page.results);
     let troubles = trouble_text(page);
-    let loud = said.iter().map(|banner| {
+    // On the whole screen a panel stands alone; what it must not be read without stays.
+    let said = said.iter().filter(|_| !page.analytics.zoomed);
+    let loud = said.map(|banner| {
         let (tone, key) = match banner.kind {
             BannerKind::AutoPaused => (Tone::Danger, Some(resume)),
             BannerKind::Srm => (Tone::Warn, None),
