@@ -436,6 +436,18 @@ fn experiment_lines() -> Vec<Line> {
         .answers(200, "What the Analytics tab shows.", one::<results::Results>()),
         line(
             Get,
+            "/experiments/{id_or_key}/sample-ratio",
+            tag,
+            VIEWER,
+            "The test for a sample ratio mismatch, as the guard makes it",
+        )
+        .answers(
+            200,
+            "Over the subjects that the guard looks at: after an overridden resume only those first exposed since.",
+            one::<results::Srm>(),
+        ),
+        line(
+            Get,
             "/experiments/{id_or_key}/overrides",
             by_subject,
             VIEWER,

@@ -24,7 +24,7 @@ use crate::api::experiments::{
 use crate::api::jobs::{Jobs, SrmGuardRun};
 use crate::api::problem::Problem;
 use crate::api::projects::PROJECT_HEADER;
-use crate::api::results::{Results, ResultsQuery};
+use crate::api::results::{Results, ResultsQuery, Srm};
 use crate::api::system::{Health, Me, Readiness, WarehouseLogin};
 use crate::api::track::{TrackEvent, Tracked};
 use crate::domain::{Experiment, User};
@@ -422,6 +422,14 @@ impl Client {
     /// See [`ClientError`].
     pub async fn results(&self, id_or_key: &str, query: &ResultsQuery) -> Result<Results, ClientError> {
         self.get_with(&["experiments", id_or_key, "results"], query).await
+    }
+
+    /// `GET /experiments/{idOrKey}/sample-ratio`: the test as the guard makes it.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn sample_ratio(&self, id_or_key: &str) -> Result<Srm, ClientError> {
+        self.get(&["experiments", id_or_key, "sample-ratio"]).await
     }
 
     /// `POST /experiments/assign` for one subject.

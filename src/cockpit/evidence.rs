@@ -2,45 +2,46 @@
 
 use jiff::Timestamp;
 
-use crate::api::results::Results;
+use crate::api::results::{Results, SeriesPoint, Srm};
 use crate::stats::srm;
 
-/// For each arm the share that was configured and the one that was observed, 0 to 1, of the subjects in the
+/// For each arm the share that was configured and the one that was observed, 0 to 1, of the subjects in a
 /// test.
 #[must_use]
-pub fn shares(results: &Results) -> Vec<(f64, f64)> {
-    let observed: f64 = results.srm.observed.iter().map(|n| *n as f64).sum();
-    let expected: f64 = results.srm.expected.iter().sum();
+pub fn shares(results: &Results, srm: &Srm) -> Vec<(f64, f64)> {
+    let observed: f64 = srm.observed.iter().map(|n| *n as f64).sum();
+    let expected: f64 = srm.expected.iter().sum();
     let share = |part: f64, whole: f64| if whole > 0.0 { part / whole } else { 0.0 };
     results
         .arms
         .iter()
         .enumerate()
         .map(|(at, arm)| {
-            let configured = match results.srm.expected.get(at) {
+            let configured = match srm.expected.get(at) {
                 Some(n) if expected > 0.0 => share(*n, expected),
                 _ => arm.configured_pct / 100.0,
             };
-            let observed_here = results.srm.observed.get(at).map_or(0.0, |n| *n as f64);
+            let observed_here = srm.observed.get(at).map_or(0.0, |n| *n as f64);
             (configured, share(observed_here, observed))
         })
         .collect()
 }
 
 /// The beginning of the first bucket of the time series from which on the counts so far fail the test in
-/// every later bucket too; none while they pass at the end.
+/// every later bucket too; none while they pass at the end. Only buckets from `since` on count, where it is given.
 ///
 /// The series counts exposure events, not subjects at their first exposure, so this tells roughly when it
 /// went wrong, not whether.
 #[must_use]
-pub fn crossed_at(results: &Results) -> Option<Timestamp> {
-    let weights: Vec<f64> = shares(results)
+pub fn crossed_at(results: &Results, since: Option<Timestamp>) -> Option<Timestamp> {
+    let weights: Vec<f64> = shares(results, &results.srm)
         .into_iter()
         .map(|(configured, _)| configured)
         .collect();
     let mut sums = vec![0_u64; weights.len()];
-    let mut since = None;
-    for point in &results.series.points {
+    let mut crossed = None;
+    let counted = |point: &&SeriesPoint| since.is_none_or(|since| point.at >= since);
+    for point in results.series.points.iter().filter(counted) {
         for (sum, count) in sums.iter_mut().zip(&point.counts) {
             *sum = sum.saturating_add(*count);
         }
@@ -49,11 +50,11 @@ pub fn crossed_at(results: &Results) -> Option<Timestamp> {
             weights: weights.clone(),
         };
         let fails = srm::test(&[cohort]).is_ok_and(|test| test.alarm);
-        since = match (fails, since) {
+        crossed = match (fails, crossed) {
             (true, None) => Some(point.at),
-            (true, since) => since,
+            (true, crossed) => crossed,
             (false, _) => None,
         };
     }
-    since
+    crossed
 }

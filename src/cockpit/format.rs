@@ -147,6 +147,16 @@ pub fn age(then: Timestamp, now: Timestamp) -> String {
     span(now.duration_since(then))
 }
 
+/// An [`age`] in minutes or longer: it stays what it is while nothing happens.
+#[must_use]
+pub fn since(then: Timestamp, now: Timestamp) -> String {
+    if now.duration_since(then).as_secs() < 60 {
+        "< 1 min".to_owned()
+    } else {
+        age(then, now)
+    }
+}
+
 /// How long until the writing of an [`age`] can change, for the next redraw of a relative time.
 #[must_use]
 pub fn age_changes_in(then: Timestamp, now: Timestamp) -> SignedDuration {

@@ -22,7 +22,7 @@ use crate::api::insights::Insight;
 use crate::api::overrides::{DeleteOverride, ListOverrides, OverridePage, OverridesSet, SetOverrides};
 use crate::api::problem::Problem;
 use crate::api::projects::{ProjectList, TokenList};
-use crate::api::results::{Overview, Results, ResultsQuery};
+use crate::api::results::{Overview, Results, ResultsQuery, Srm};
 use crate::api::system::Me;
 use crate::domain::{Experiment, Explanation};
 
@@ -61,6 +61,8 @@ pub enum Slot {
     Probe,
     /// The results of the open experiment.
     Results,
+    /// The test of its split, as the guard makes it.
+    SampleRatio,
     /// Its history.
     History,
     /// A page of its overrides.
@@ -109,13 +111,14 @@ pub enum Slot {
 
 impl Slot {
     /// All of them.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::Me,
         Self::Experiments,
         Self::Experiment,
         Self::Overview,
         Self::Probe,
         Self::Results,
+        Self::SampleRatio,
         Self::History,
         Self::Overrides,
         Self::Explain,
@@ -178,6 +181,11 @@ pub enum Request {
         experiment: Arc<Experiment>,
         /// Which results.
         query: Box<ResultsQuery>,
+    },
+    /// `GET /experiments/{id}/sample-ratio`.
+    SampleRatio {
+        /// Of which experiment.
+        id: Uuid,
     },
     /// `GET /experiments/{id}/history`.
     History {
@@ -362,6 +370,7 @@ impl Request {
             Self::Overview { .. } => Slot::Overview,
             Self::Probe { .. } => Slot::Probe,
             Self::Results { .. } => Slot::Results,
+            Self::SampleRatio { .. } => Slot::SampleRatio,
             Self::History { .. } => Slot::History,
             Self::Overrides { .. } => Slot::Overrides,
             Self::Explain { .. } => Slot::Explain,
@@ -421,6 +430,8 @@ pub enum Answer {
     Mark(u64),
     /// To [`Request::Results`].
     Results(Box<Results>),
+    /// To [`Request::SampleRatio`].
+    SampleRatio(Box<Srm>),
     /// To [`Request::History`].
     History(History),
     /// To [`Request::Overrides`].

@@ -236,6 +236,10 @@ async fn ask(client: &Client, reader: &Reader, request: Request) -> Result<Answe
             let experiment = Arc::unwrap_or_clone(experiment);
             Answer::Results(Box::new(reader.results(&experiment, &query, now).await?))
         }
+        Request::SampleRatio { id } => {
+            let srm = client.sample_ratio(&id.to_string()).await.map_err(failed)?;
+            Answer::SampleRatio(Box::new(srm))
+        }
         Request::History { id, before } => {
             let query = HistoryQuery {
                 before,

@@ -167,6 +167,10 @@ pub fn router(state: AppState, time_limit: Duration, web_origins: &[String]) -> 
         .route("/experiments/{id_or_key}/explain", viewer(post(explain::explain)))
         .route("/experiments/{id_or_key}/results", viewer(get(results::results)))
         .route(
+            "/experiments/{id_or_key}/sample-ratio",
+            viewer(get(results::sample_ratio)),
+        )
+        .route(
             "/organization",
             viewer(get(projects::organization)).merge(admin(patch(projects::update_organization))),
         )

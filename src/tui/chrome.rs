@@ -198,7 +198,7 @@ fn about(theme: &Theme, detail: &ExperimentDetail, now: Timestamp) -> Vec<Span> 
         left.push((format!("  {mark} {word}"), style));
         let since = experiment.status_changed_at.unwrap_or(experiment.created_at);
         left.push((
-            format!(" {}  v{}", format::age(since, now), experiment.resource_version),
+            format!(" {}  v{}", format::since(since, now), experiment.resource_version),
             theme.dim,
         ));
     }

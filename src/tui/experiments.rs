@@ -226,7 +226,7 @@ fn row(
     cursor.left(pen, y, plan.name, &experiment.name, theme.dim);
     let age = experiment
         .activated_at
-        .map_or_else(none, |at| format::age(at, now));
+        .map_or_else(none, |at| format::since(at, now));
     cursor.left(pen, y, plan.age, &age, theme.dim);
     let subjects = overview.map_or_else(none, |o| format::count(o.subjects));
     cursor.right(pen, y, plan.subjects, &subjects, theme.text);

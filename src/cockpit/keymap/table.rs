@@ -451,7 +451,7 @@ pub const COMMANDS: &[Entry] = &[
         "analytics.next-panel",
         &[(In::Analytics, "J")],
         "next panel",
-        6,
+        1,
         "The focus to the next panel; while one fills the screen, that one in its place",
     ),
     entry(

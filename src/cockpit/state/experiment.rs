@@ -9,7 +9,7 @@ use super::editor::EditorState;
 use super::overrides::OverridesState;
 use crate::api::imports::Import;
 use crate::api::insights::Insight;
-use crate::api::results::{Results, ResultsQuery};
+use crate::api::results::{Results, ResultsQuery, Srm};
 use crate::cockpit::ports::Loaded;
 use crate::domain::{AuditEntry, Experiment};
 use crate::insights::Paragraph;
@@ -101,6 +101,10 @@ pub struct ExperimentDetail {
     pub mark: Option<u64>,
     /// The mark before the last results were asked for.
     pub results_mark: Option<u64>,
+    /// The test of its split as the guard makes it: after an overridden resume of fewer subjects.
+    pub guarded: Loaded<Srm>,
+    /// The version of the experiment that it was made for.
+    pub guarded_version: u64,
     /// The results in words.
     pub summary: Vec<Paragraph>,
     /// The summary that was saved; none within when none was.
@@ -138,6 +142,8 @@ impl ExperimentDetail {
             results_version: 0,
             mark: None,
             results_mark: None,
+            guarded: Loaded::default(),
+            guarded_version: 0,
             summary: Vec::new(),
             insight: Loaded::default(),
             imports: Loaded::default(),
@@ -147,6 +153,20 @@ impl ExperimentDetail {
             history: HistoryState::default(),
             scroll: [0; 6],
         }
+    }
+
+    /// The test of the split as the guard makes it, of the experiment as it is configured now. Where nobody took
+    /// the guard's test over, that is the one of the results too.
+    #[must_use]
+    pub fn tested(&self) -> Option<&Srm> {
+        let config = self.config()?;
+        let guarded = self.guarded.value.as_ref();
+        guarded
+            .filter(|_| self.guarded_version == config.resource_version)
+            .or_else(|| {
+                let results = self.results.value.as_deref()?;
+                config.srm_checked_from.is_none().then_some(&results.srm)
+            })
     }
 
     /// Its id, once it is known.

@@ -48,13 +48,12 @@ fn suggested_winner(state: &State, dialog: &StepDialog) -> usize {
     at.map_or(0, |at| at + 1)
 }
 
-/// What is known now of the sample ratio test of the open experiment.
+/// What is known now of the sample ratio test of the open experiment, as the server will make it.
 #[must_use]
 pub fn test_now(state: &State) -> TestNow {
-    let results = state.open.as_deref().and_then(|d| d.results.value.as_ref());
-    match results {
-        Some(results) if results.srm.alarm => TestNow::Fails,
-        Some(results) if results.srm.test.is_some() => TestNow::Passes,
+    match state.open.as_deref().and_then(|detail| detail.tested()) {
+        Some(srm) if srm.alarm => TestNow::Fails,
+        Some(srm) if srm.test.is_some() => TestNow::Passes,
         _ => TestNow::Unknown,
     }
 }

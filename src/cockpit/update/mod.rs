@@ -314,7 +314,18 @@ fn press(state: &mut State, key: Key, now: Timestamp, effects: &mut Vec<Effect>)
     }
     if let Some(command) = bound {
         run(state, command, now, effects);
+    } else if let Some(typed) = behind_esc(key) {
+        // Over a slow line Esc and the key after it may come as one: what terminals send for alt. Where alt means
+        // nothing they are the two keys that they were.
+        press(state, Key::plain(Code::Esc), now, effects);
+        press(state, typed, now, effects);
     }
+}
+
+/// The key that was typed after Esc, if it may have been.
+fn behind_esc(key: Key) -> Option<Key> {
+    let typed = Key { alt: false, ..key };
+    (key.alt && typed.typed().is_some()).then_some(typed)
 }
 
 /// From when on what is on top takes keys, where it is a dialog.

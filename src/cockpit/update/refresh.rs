@@ -79,6 +79,8 @@ pub fn plan_next(state: &mut State, slot: Slot, took: Duration, now: Timestamp) 
         Slot::Results => Duration::from_secs(1).max(took * REST),
         Slot::Overrides => Duration::from_secs(15),
         Slot::Flags | Slot::Deployments | Slot::Tokens => Duration::from_secs(3),
+        // The guard looks every few minutes at most.
+        Slot::SampleRatio => Duration::from_secs(10).max(took * REST),
         Slot::Projects | Slot::Imports | Slot::Insight => Duration::from_secs(10),
         Slot::FlagOverrides => Duration::from_secs(15),
         Slot::Suggest => Duration::from_secs(60),
@@ -111,7 +113,19 @@ fn due(state: &State, slot: Slot) -> Option<Timestamp> {
     if slot == Slot::Suggest && suggestions_outdated(state) {
         return None;
     }
+    if slot == Slot::SampleRatio && test_outdated(state) {
+        return None;
+    }
     state.requests.due(slot)
+}
+
+/// Whether the test of the split was made for the experiment as it was before.
+fn test_outdated(state: &State) -> bool {
+    let detail = state.open.as_deref();
+    detail.is_some_and(|d| {
+        d.config()
+            .is_some_and(|c| c.resource_version != d.guarded_version)
+    })
 }
 
 /// Whether other names are wanted than those that were asked for last.
@@ -185,6 +199,14 @@ fn wanted(state: &State, slot: Slot) -> Option<Request> {
                 experiment,
                 query: Box::new(detail.analytics.query.clone()),
             })
+        }
+        Slot::SampleRatio => {
+            let detail = state.open.as_deref()?;
+            let resumes = matches!(state.overlays.last(),
+                Some(Overlay::Step(dialog)) if dialog.step == Step::ResumeAutoPaused);
+            let tab = state.screen == Screen::Experiment && detail.tab == Tab::Analytics;
+            let config = detail.config().filter(|config| has_numbers(config))?;
+            (resumes || tab).then_some(Request::SampleRatio { id: config.id })
         }
         Slot::History => {
             let detail = state.open.as_deref()?;
@@ -267,6 +289,9 @@ fn note_asked(state: &mut State, request: &Request) {
         return;
     };
     match request {
+        Request::SampleRatio { .. } => {
+            detail.guarded_version = detail.config().map_or(0, |config| config.resource_version);
+        }
         Request::Results { experiment, query } => {
             detail.results_asked = Some((**query).clone());
             detail.results_version = experiment.resource_version;

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::{ask, create, import, notify, objects, refresh, save};
 use crate::api::problem::Code;
 use crate::cockpit::effect::Effect;
-use crate::cockpit::ports::{Answer, Failure, FailureKind, Reply, Slot};
+use crate::cockpit::ports::{Answer, Failure, FailureKind, Loaded, Reply, Slot};
 use crate::cockpit::state::overlay::Overlay;
 use crate::cockpit::state::{Dirty, ExperimentDetail, Level, State};
 use crate::domain::Experiment;
@@ -97,6 +97,11 @@ fn answered(state: &mut State, slot: Slot, answer: Answer, now: Timestamp, effec
         Answer::Mark(mark) => {
             if let Some(detail) = state.open.as_deref_mut() {
                 detail.mark = Some(mark);
+            }
+        }
+        Answer::SampleRatio(srm) => {
+            if let Some(detail) = state.open.as_deref_mut() {
+                detail.guarded.set(*srm, now);
             }
         }
         Answer::History(page) => {
@@ -274,6 +279,13 @@ fn failed(state: &mut State, slot: Slot, failure: Failure, now: Timestamp) {
         Slot::Results => {
             if let Some(detail) = state.open.as_deref_mut() {
                 detail.results.fail(failure);
+            }
+        }
+        Slot::SampleRatio => {
+            if let Some(detail) = state.open.as_deref_mut() {
+                // An old test is none: what is decided upon it would be wrong.
+                detail.guarded = Loaded::default();
+                detail.guarded.fail(failure);
             }
         }
         Slot::History => {

@@ -5,7 +5,8 @@ use axum::extract::State;
 use jiff::Timestamp;
 
 use crate::api::problem::Code;
-use crate::api::results::{Results, ResultsQuery};
+use crate::api::results::{Results, ResultsQuery, Srm};
+use crate::domain::Experiment;
 use crate::server::error::ApiError;
 use crate::server::extract::{IdOrKey, Params};
 use crate::server::jobs::srm_guard;
@@ -32,6 +33,30 @@ pub async fn results(
         tracing::warn!(%error, key = %entry.experiment.key, "what the guard saw cannot be read");
     }
     Ok(Json(results))
+}
+
+/// The test for a sample ratio mismatch as the guard makes it, and what its looks have come to.
+pub async fn sample_ratio(
+    State(state): State<AppState>,
+    caller: Caller,
+    IdOrKey(id): IdOrKey,
+) -> Result<Json<Srm>, ApiError> {
+    let entry = state.registry().find(&caller, &id)?;
+    Ok(Json(as_guarded(&state, &entry.experiment).await?))
+}
+
+/// The test over the subjects that the guard looks at, with what its looks so far have come to.
+///
+/// # Errors
+/// Where ClickHouse or the store does not answer.
+pub async fn as_guarded(state: &AppState, experiment: &Experiment) -> Result<Srm, ApiError> {
+    let warehouse = state.link().warehouse()?;
+    let mut srm = warehouse
+        .sample_ratio(experiment, experiment.srm_checked_from)
+        .await?;
+    let readers = state.registry().store().readers();
+    srm_guard::with_watch(&mut srm, readers, experiment, true).await?;
+    Ok(srm)
 }
 
 impl From<ResultsError> for ApiError {

@@ -10,12 +10,13 @@ use crate::api::problem::{Code, Problem};
 use crate::domain::{AuditAction, Experiment, FieldError, Status};
 use crate::server::error::ApiError;
 use crate::server::extract::{IdOrKey, VersionedBody};
-use crate::server::jobs::srm_guard::{evidence, with_watch};
+use crate::server::jobs::srm_guard::evidence;
 use crate::server::lifecycle;
 use crate::server::middleware::auth::Caller;
 use crate::server::registry::{Motive, Plan, now};
 use crate::server::state::AppState;
 
+use super::results::as_guarded;
 use super::{Versioned, versioned};
 
 /// How long ClickHouse may take to say whether the sample ratio test still fails.
@@ -69,15 +70,8 @@ async fn test_again(
     experiment: &Experiment,
     body: &ChangeStatus,
 ) -> Result<Value, ApiError> {
-    let asked = async {
-        let warehouse = state.link().warehouse()?;
-        // As the guard tested it.
-        let mut srm = warehouse
-            .sample_ratio(experiment, experiment.srm_checked_from)
-            .await?;
-        with_watch(&mut srm, state.registry().store().readers(), experiment, true).await?;
-        Ok::<_, ApiError>(srm)
-    };
+    // As the guard tested it.
+    let asked = as_guarded(state, experiment);
     let untested = match tokio::time::timeout(SRM_TIME_LIMIT, asked).await {
         Ok(Ok(srm)) => {
             let p = srm.test.map_or(f64::NAN, |test| test.p);

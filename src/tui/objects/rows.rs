@@ -96,7 +96,7 @@ pub fn flags(pen: &mut Pen<'_>, state: &State, shown: &[&FlagRow], at: usize, no
                 (flag.evaluation_mode.as_str().to_owned(), theme.dim),
                 (names.join(", "), theme.dim),
                 (format::count(row.overrides), theme.text),
-                (format::age(flag.updated_at, now), theme.dim),
+                (format::since(flag.updated_at, now), theme.dim),
             ],
         }
     })
@@ -121,7 +121,7 @@ pub fn deployments(pen: &mut Pen<'_>, shown: &[&DeploymentRow], at: usize, now: 
         let (mark, state, style) = match (d.revoked_at, grace) {
             (Some(at), _) => (
                 theme.glyphs.status(crate::domain::Status::Ended, false),
-                format!("revoked {} ago", format::age(at, now)),
+                format!("revoked {} ago", format::since(at, now)),
                 theme.danger,
             ),
             (None, Some(until)) => (
@@ -137,7 +137,7 @@ pub fn deployments(pen: &mut Pen<'_>, shown: &[&DeploymentRow], at: usize, now: 
         };
         let rotated = d
             .rotated_at
-            .map_or_else(|| none.to_owned(), |at| format::age(at, now));
+            .map_or_else(|| none.to_owned(), |at| format::since(at, now));
         Row {
             mark: (mark, style),
             label: (d.name.clone(), theme.heading),
@@ -218,7 +218,11 @@ pub fn tokens(pen: &mut Pen<'_>, shown: &[&TokenRow], at: usize, now: Timestamp)
         let token = shown[at];
         let ended = token.expires_at.filter(|at| *at <= now);
         let (mark, state, style) = match (token.revoked_at, ended, token.expires_at) {
-            (Some(at), ..) => ("x", format!("revoked {} ago", format::age(at, now)), theme.danger),
+            (Some(at), ..) => (
+                "x",
+                format!("revoked {} ago", format::since(at, now)),
+                theme.danger,
+            ),
             (None, Some(at), _) => ("x", format!("ended {} ago", format::age(at, now)), theme.danger),
             (None, None, Some(at)) => ("*", format!("ends in {}", format::age(now, at)), theme.ok),
             (None, None, None) => ("*", "taken".to_owned(), theme.ok),
@@ -239,7 +243,7 @@ pub fn tokens(pen: &mut Pen<'_>, shown: &[&TokenRow], at: usize, now: Timestamp)
             cells: vec![
                 (state, style),
                 (roles.join(", "), theme.text),
-                (format::age(token.created_at, now), theme.dim),
+                (format::since(token.created_at, now), theme.dim),
             ],
         }
     })

@@ -125,7 +125,7 @@ fn list(
         .saturating_sub(shown / 2)
         .min(entries.len().saturating_sub(shown));
     for (y, (at, entry)) in (0_u16..).zip(entries.iter().enumerate().skip(first).take(shown)) {
-        let age = format::age(entry.at, now);
+        let age = format::since(entry.at, now);
         let mut x = 0;
         pen.text_within(x, y, &age, 9, theme.dim);
         x += 10;

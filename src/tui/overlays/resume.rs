@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::history;
-use crate::api::results::Results;
+use crate::api::results::{Results, Srm, SrmWatch};
 use crate::cockpit::evidence::{crossed_at, shares};
 use crate::cockpit::format;
 use crate::cockpit::state::State;
@@ -36,14 +36,17 @@ pub fn evidence(page: &mut Page<'_>, state: &State, dialog: &StepDialog, test: T
     let theme = page.theme;
     let detail = state.open.as_deref();
     let results = detail.and_then(|d| d.results.value.as_deref());
-    let crossed = results.and_then(crossed_at);
-    match (results, detail.and_then(|d| d.results.failure.as_ref())) {
-        (Some(results), _) => {
-            split(page, dialog, results);
-            test_line(page, results, crossed);
+    let from = dialog.experiment.srm_checked_from;
+    let crossed = results.and_then(|results| crossed_at(results, from));
+    let tested = detail.and_then(|d| d.tested());
+    let failure = detail.and_then(|d| d.guarded.failure.as_ref().or(d.results.failure.as_ref()));
+    match (results, tested, failure) {
+        (Some(results), Some(srm), _) => {
+            split(page, dialog, results, srm);
+            test_line(page, srm, crossed);
         }
-        (None, Some(failure)) => line(page, "Split", &failure.message, theme.warn),
-        (None, None) => line(page, "Split", "Asking ClickHouse for the numbers …", theme.dim),
+        (_, _, Some(failure)) => line(page, "Split", &failure.message, theme.warn),
+        _ => line(page, "Split", "Asking ClickHouse for the numbers …", theme.dim),
     }
     changes(page, state, dialog, crossed, now);
     let (text, style) = match test {
@@ -60,24 +63,37 @@ pub fn evidence(page: &mut Page<'_>, state: &State, dialog: &StepDialog, test: T
         None => "stays in the data from when the split went wrong".to_owned(),
     };
     line(page, "Bias", &bias, theme.text);
+    if let Some(watch) = tested.and_then(|srm| srm.watch) {
+        line(page, "Guard", &looks(&watch, now), theme.text);
+    }
     // What is known to be wrong does not pause it again the next night.
-    match (dialog.experiment.srm_checked_from, test) {
+    match (from, test) {
         (Some(from), _) => {
             let text = format!(
-                "tested only subjects first seen since {}; the override moves that to now",
+                "all of this is of subjects first seen since {}; the override moves that to now",
                 moment(from)
             );
-            line(page, "Guard", &text, theme.text);
+            line(page, "Tested", &text, theme.text);
         }
         (None, TestNow::Fails | TestNow::Unknown) => {
-            let text = "with the override it will test only subjects first seen from now on";
-            line(page, "Guard", text, theme.text);
+            let text = "with the override only subjects first seen from now on will be";
+            line(page, "Tested", text, theme.text);
         }
         (None, TestNow::Passes) => {}
     }
 }
 
-fn split(page: &mut Page<'_>, dialog: &StepDialog, results: &Results) {
+/// `looked 42 times since 2026-11-17 14:00, the last time 2 h ago`
+fn looks(watch: &SrmWatch, now: Timestamp) -> String {
+    format!(
+        "looked {} since {}, last {} ago",
+        format::counted(watch.looks, "time", "times"),
+        moment(watch.first_look_at),
+        format::age(watch.last_look_at, now)
+    )
+}
+
+fn split(page: &mut Page<'_>, dialog: &StepDialog, results: &Results, srm: &Srm) {
     let theme = page.theme;
     let glyphs = theme.glyphs;
     let slots = arm_slots(dialog.experiment.variants.iter().map(|v| v.is_control));
@@ -93,7 +109,7 @@ fn split(page: &mut Page<'_>, dialog: &StepDialog, results: &Results) {
     let bars = (usize::from(page.width()).saturating_sub(fixed) / 2).min(LONGEST_BAR);
     let bars = if bars < SHORTEST_BAR { 0 } else { bars };
     let narrow = usize::from(page.width()) < fixed;
-    for (at, (arm, (configured, observed))) in results.arms.iter().zip(shares(results)).enumerate() {
+    for (at, (arm, (configured, observed))) in results.arms.iter().zip(shares(results, srm)).enumerate() {
         let label = if at == 0 { "Split" } else { "" };
         let slot = slots.get(at).copied().unwrap_or(at);
         let blanks = usize::from(key.saturating_sub(columns(&arm.variant)));
@@ -118,9 +134,9 @@ fn split(page: &mut Page<'_>, dialog: &StepDialog, results: &Results) {
     }
 }
 
-fn test_line(page: &mut Page<'_>, results: &Results, crossed: Option<Timestamp>) {
+fn test_line(page: &mut Page<'_>, srm: &Srm, crossed: Option<Timestamp>) {
     let theme = page.theme;
-    let text = match &results.srm.test {
+    let text = match &srm.test {
         Some(test) => {
             let mut text = format!(
                 "chi-square {} · always valid {}",
@@ -132,11 +148,7 @@ fn test_line(page: &mut Page<'_>, results: &Results, crossed: Option<Timestamp>)
             }
             text
         }
-        None => results
-            .srm
-            .why_not
-            .clone()
-            .unwrap_or_else(|| "cannot be made".to_owned()),
+        None => srm.why_not.clone().unwrap_or_else(|| "cannot be made".to_owned()),
     };
     line(page, "Test", &text, theme.text);
 }

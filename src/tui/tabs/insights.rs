@@ -57,7 +57,7 @@ fn of_saved(
     let age = format!(
         "of {} UTC, {} ago, saved by {}",
         format::moment(insight.generated_at, &TimeZone::UTC),
-        format::age(insight.generated_at, now),
+        format::since(insight.generated_at, now),
         insight.actor
     );
     page.heading("Summary", &age);
@@ -130,7 +130,7 @@ fn of_now(page: &mut Page<'_>, experiment: &Experiment, detail: &ExperimentDetai
     let age = format!(
         "of {} UTC, {} ago",
         format::moment(results.computed_at, &TimeZone::UTC),
-        format::age(results.computed_at, now)
+        format::since(results.computed_at, now)
     );
     page.heading("Summary", &age);
     page.text(

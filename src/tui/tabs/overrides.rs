@@ -186,7 +186,7 @@ fn rows(
             x += 10;
         }
         if width >= 80 {
-            pen.text(x, y, &format::age(item.updated_at, now), theme.dim);
+            pen.text(x, y, &format::since(item.updated_at, now), theme.dim);
         }
         if at == overrides.selected {
             pen.restyle_row(y, theme.selection);

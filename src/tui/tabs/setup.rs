@@ -90,7 +90,7 @@ fn status(theme: &Theme, e: &Experiment, now: Timestamp) -> (String, Style) {
         theme.glyphs.status(e.status, auto),
         format::status(e.status, auto),
         moment(since),
-        format::age(since, now)
+        format::since(since, now)
     );
     (text, theme.status(e.status, auto))
 }
@@ -104,7 +104,7 @@ fn exposures(theme: &Theme, view: &View<'_>) -> (String, Style) {
         text.push_str(&format!(", {} in the last minute", format::count(*last)));
     }
     match overview.last_event_at {
-        Some(at) => text.push_str(&format!(", the last one {} ago", format::age(at, view.now))),
+        Some(at) => text.push_str(&format!(", the last one {} ago", format::since(at, view.now))),
         None => {
             return (
                 "none yet: attach the attribution to your events; w shows how".to_owned(),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use splitdeck::api::experiments::{ChangeStatus, ExperimentList};
 use splitdeck::api::problem::{Code, Problem};
 use splitdeck::api::system::Role;
@@ -196,6 +197,42 @@ fn once_the_test_passes_nothing_has_to_be_overridden() {
     let passing = results(&all[0], &[(44_000, 17_000), (44_100, 8_650)]);
     world.reply(Slot::Results, Ok(Answer::Results(Box::new(passing))));
     world.wait(ARMED);
+    world.keys(&["tab", "tab"]).text("it was one bad hour");
+    world.keys(&["tab", "right", "enter"]);
+    let (_, change) = sent(&world).expect("sent");
+    assert!(!change.override_failing_srm);
+}
+
+#[test]
+fn what_counts_is_the_test_that_the_server_makes() {
+    // Resumed once with the override: the results of all time still fail, those since then pass.
+    let mut world = on(SEARCH);
+    let mut overridden = experiments()[0].clone();
+    overridden.srm_checked_from = Some(world.now - SignedDuration::from_hours(3));
+    overridden.resource_version += 1;
+    world.wait(Duration::from_secs(2));
+    let list = ExperimentList {
+        experiments: vec![overridden.clone()],
+    };
+    world.reply(Slot::Experiments, Ok(Answer::Experiments(list)));
+    world.keys(&["home", "r"]);
+    let failing = results(&overridden, &[(58_735, 17_000), (29_367, 8_650)]);
+    assert!(failing.srm.alarm);
+    world.reply(Slot::Results, Ok(Answer::Results(Box::new(failing))));
+    world.wait(ARMED);
+    assert!(
+        world.screen(120, 40).contains("cannot be told"),
+        "not by those of all time"
+    );
+    let since = results(&overridden, &[(510, 100), (500, 101)]).srm;
+    world.reply(Slot::SampleRatio, Ok(Answer::SampleRatio(Box::new(since))));
+    let screen = world.screen(120, 40);
+    assert!(screen.contains("the test passes now"), "{screen}");
+    assert!(screen.contains("50.5"), "the split of those since: {screen}");
+    assert!(
+        screen.contains("all of this is of subjects first seen since"),
+        "{screen}"
+    );
     world.keys(&["tab", "tab"]).text("it was one bad hour");
     world.keys(&["tab", "right", "enter"]);
     let (_, change) = sent(&world).expect("sent");

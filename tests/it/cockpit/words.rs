@@ -196,12 +196,18 @@ fn the_moment_of_a_mismatch_is_when_it_began_to_stay() {
     };
     // Skewed at first, then even for long, then skewed for good.
     results.series.points = series(&[(90, 10), (500, 590), (1_000, 990), (900, 300), (900, 300)]);
-    assert_eq!(crossed_at(&results), Some(at("2026-11-18T03:00:00Z")));
+    assert_eq!(crossed_at(&results, None), Some(at("2026-11-18T03:00:00Z")));
+    let later = at("2030-01-01T00:00:00Z");
+    assert_eq!(
+        crossed_at(&results, Some(later)),
+        None,
+        "nothing was counted since"
+    );
     results.series.points = series(&[(90, 10), (500, 590), (1_000, 990)]);
-    assert_eq!(crossed_at(&results), None);
+    assert_eq!(crossed_at(&results, None), None);
     results.series.points = Vec::new();
-    assert_eq!(crossed_at(&results), None);
-    let shares = shares(&results);
+    assert_eq!(crossed_at(&results, None), None);
+    let shares = shares(&results, &results.srm);
     assert!(
         (shares[0].0 - 0.5).abs() < 1e-9 && (shares[0].1 - 5.0 / 9.0).abs() < 1e-9,
         "{shares:?}"

@@ -38,7 +38,10 @@ enum Keyboard {
 
 /// Waits for a moment.
 fn until(due: Instant) {
-    while let Some(left) = due.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+    while let Some(left) = due
+        .checked_duration_since(Instant::now())
+        .filter(|left| !left.is_zero())
+    {
         std::thread::park_timeout(left);
     }
 }
@@ -139,7 +142,9 @@ impl Pty {
                 writer.flush().expect("types");
             }
             Keyboard::Slow(late, pieces) => {
-                pieces.send((Instant::now() + *late, keys.as_bytes().to_vec())).expect("types");
+                pieces
+                    .send((Instant::now() + *late, keys.as_bytes().to_vec()))
+                    .expect("types");
             }
         }
     }

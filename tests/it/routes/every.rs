@@ -38,6 +38,7 @@ pub(super) fn routes() -> Vec<(Method, &'static str, &'static str)> {
         (Method::GET, "/experiments/x/history", "viewer"),
         (Method::POST, "/experiments/x/explain", "viewer"),
         (Method::GET, "/experiments/x/results", "viewer"),
+        (Method::GET, "/experiments/x/sample-ratio", "viewer"),
         (Method::POST, "/experiments/assign", "viewer"),
         (Method::GET, "/ofrep/v1/configuration", "viewer"),
         (Method::POST, "/ofrep/v1/evaluate/flags", "viewer"),

@@ -48,6 +48,10 @@ async fn what_was_tracked_comes_back_as_results() {
     assert_eq!(results["srm"]["test"]["p"], 1.0);
     assert_eq!(results["power"]["gathering"], true);
 
+    let guarded = server.client().sample_ratio("exp").await.expect("tested");
+    assert_eq!(guarded.test.map(|test| test.p), Some(1.0));
+    assert_eq!((guarded.observed, guarded.watch), (vec![20, 20], None));
+
     // The typed client reads the same, whatever is asked.
     let query = ResultsQuery {
         start: Some(

@@ -35,6 +35,7 @@ fn page<'a>(results: Option<&'a Results>, analytics: &'a AnalyticsState) -> Page
     Page {
         results,
         experiment: None,
+        guarded: None,
         analytics,
         row: 0,
         received: Some(now()),

@@ -134,7 +134,7 @@ fn what_an_import_and_a_flag_do_has_a_colour_beside_its_sign() {
     let buffer = draft.buffer(120, 40, &theme);
     assert!(has(cell(&buffer, "~ 12.50 % → 50.00 %"), theme.dirty));
     let buffer = world("flag_both_changed").buffer(120, 40, &theme);
-    assert!(has(cell(&buffer, "▲ rollout changed"), theme.warn));
+    assert!(has(cell(&buffer, "▲ srm-guard changed"), theme.warn));
     let buffer = world("deployments").buffer(120, 40, &theme);
     assert!(has(cell(&buffer, "revoked 3 d ago"), theme.danger));
     let buffer = world("deployment_key").buffer(120, 40, &theme);

@@ -13,7 +13,7 @@ use splitdeck::api::experiments::{ExperimentList, History, UpdateExperiment};
 use splitdeck::api::overrides::{OverridePage, OverridesSet};
 use splitdeck::api::results::{
     ArmPosterior, ArmResult, Breakdown, BreakdownRow, Exposures, Interval, Leader, Overview, PowerFloor,
-    Results, ResultsQuery, Series, SeriesPoint, Srm, SrmTest, TrackedResult, Uplift,
+    Results, ResultsQuery, Series, SeriesPoint, Srm, SrmTest, SrmWatch, TrackedResult, Uplift,
 };
 use splitdeck::api::system::{Me, Role};
 use splitdeck::cockpit::edit::{DraftKey, Kept, Left, OnDisk, StoredDraft};
@@ -602,6 +602,36 @@ impl World {
     }
 }
 
+/// Subjects and conversions of each arm. An experiment that was changed meanwhile may have more variants: nobody
+/// has seen those yet.
+fn counted(experiment: &Experiment) -> Vec<(u64, u64)> {
+    let counts: &[(u64, u64)] = match experiment.id.as_u128() {
+        SEARCH => &[(58_735, 17_000), (29_367, 8_650)],
+        CHECKOUT => &[(50_105, 9_530), (40_084, 7_910)],
+        ONBOARDING => &[(110, 11), (101, 12)],
+        _ => &[(0, 0), (0, 0)],
+    };
+    let all = 0..experiment.variants.len();
+    all.map(|at| counts.get(at).copied().unwrap_or_default())
+        .collect()
+}
+
+/// The test as the guard makes it, which has looked every half an hour.
+fn guarded(of: Uuid) -> Srm {
+    let all = experiments();
+    let experiment = all.iter().find(|e| e.id == of).expect("such an experiment");
+    let mut srm = results(experiment, &counted(experiment)).srm;
+    srm.watch = srm.test.map(|test| SrmWatch {
+        checked_from: experiment.srm_checked_from,
+        highest_e_value: test.e_value,
+        always_valid_p: test.always_valid_p,
+        looks: 48,
+        first_look_at: at(NOW) - SignedDuration::from_hours(24),
+        last_look_at: at(NOW) - SignedDuration::from_mins(12),
+    });
+    srm
+}
+
 /// What a server with the four experiments answers.
 pub fn answer(request: &Request, role: Role, protected: bool) -> Result<Answer, Failure> {
     let refused = |message: &str| Failure::new(Service::Api, FailureKind::Refused, message);
@@ -629,20 +659,11 @@ pub fn answer(request: &Request, role: Role, protected: bool) -> Result<Answer, 
         ),
         Request::Probe { .. } => Answer::Mark(1),
         Request::Results { experiment, query } => {
-            let counts: &[(u64, u64)] = match experiment.id.as_u128() {
-                SEARCH => &[(58_735, 17_000), (29_367, 8_650)],
-                CHECKOUT => &[(50_105, 9_530), (40_084, 7_910)],
-                ONBOARDING => &[(110, 11), (101, 12)],
-                _ => &[(0, 0), (0, 0)],
-            };
-            // An experiment that was changed meanwhile may have more variants: nobody has seen those yet.
-            let counts: Vec<_> = (0..experiment.variants.len())
-                .map(|at| counts.get(at).copied().unwrap_or_default())
-                .collect();
-            let mut results = results(experiment, &counts);
+            let mut results = results(experiment, &counted(experiment));
             results.query = (**query).clone();
             Answer::Results(Box::new(results))
         }
+        Request::SampleRatio { id: of } => Answer::SampleRatio(Box::new(guarded(*of))),
         Request::History { .. } => Answer::History(history()),
         Request::Overrides { query, .. } => {
             let from = if query.after.is_some() { 200 } else { 0 };

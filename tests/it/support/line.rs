@@ -73,7 +73,9 @@ impl Line {
         let taken = line.clone();
         tokio::spawn(async move {
             while let Ok((near, _)) = listener.accept().await {
-                let Ok(far) = TcpStream::connect(&far).await else { continue };
+                let Ok(far) = TcpStream::connect(&far).await else {
+                    continue;
+                };
                 taken.connect(near, far, quality);
             }
         });
@@ -103,7 +105,10 @@ impl Line {
     /// How many requests that begin like this were sent.
     pub fn requests(&self, like: &str) -> u64 {
         let heard = self.heard.lock().expect("not poisoned");
-        let same = heard.requests.iter().filter(|(request, _)| request.starts_with(like));
+        let same = heard
+            .requests
+            .iter()
+            .filter(|(request, _)| request.starts_with(like));
         same.map(|(_, count)| count).sum()
     }
 
@@ -144,7 +149,8 @@ impl Ears {
                 *heard.requests.entry(request.clone()).or_default() += 1;
                 let count = heard.open.entry(request.clone()).or_default();
                 *count += 1;
-                heard.most_open = heard.most_open.max(*count);
+                let count = *count;
+                heard.most_open = heard.most_open.max(count);
                 open.push(request);
             }
         } else if text.starts_with("HTTP/1.1 ") && !open.is_empty() {
@@ -169,7 +175,9 @@ impl Ears {
             None => true,
             Some(like) => {
                 let open = open.lock().expect("not poisoned");
-                !open.first().is_some_and(|request| request.starts_with(like.as_str()))
+                !open
+                    .first()
+                    .is_some_and(|request| request.starts_with(like.as_str()))
             }
         };
         // The line itself holds the sender.

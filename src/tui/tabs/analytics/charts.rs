@@ -221,7 +221,7 @@ pub fn flow_rows(view: &View<'_>) -> u16 {
     view.arms().saturating_mul(steps)
 }
 
-pub fn series(view: &View<'_>, pen: &mut Pen<'_>) {
+pub fn series(view: &View<'_>, pen: &mut Pen<'_>, zoomed: bool) {
     let results = view.results;
     let interval = results.series.interval;
     let title = format!("exposures per {}", interval.as_str());
@@ -249,13 +249,26 @@ pub fn series(view: &View<'_>, pen: &mut Pen<'_>) {
             .collect(),
         partial: still_open(last.at, interval, results.computed_at),
     };
-    series.draw(&mut inside);
+    // Which line is whose, in words too, where there is room for it.
+    let legend = u16::from(zoomed || inside.height() >= ROOM_FOR_LEGEND);
+    if legend > 0 {
+        let mut x = 0;
+        for (at, arm) in results.arms.iter().enumerate() {
+            let (glyph, style) = view.mark(at);
+            x = inside.text(x, 0, &format!("{glyph} {}", arm.variant), style) + 3;
+        }
+    }
+    let (width, height) = (inside.width(), inside.height());
+    series.draw(&mut inside.part(0, legend, width, height.saturating_sub(legend)));
     let ticks = series.ticks(inside.width(), |index| {
         let at = points.get(index).map_or(last.at, |point| point.at);
         format::tick(at, interval, &view.zone)
     });
     Frame::ticks(pen, &ticks);
 }
+
+/// Rows of a chart from which on one of them names the lines.
+const ROOM_FOR_LEGEND: u16 = 8;
 
 /// Whether a bucket that begins at `from` was not over at `now`.
 fn still_open(from: Timestamp, interval: Interval, now: Timestamp) -> bool {

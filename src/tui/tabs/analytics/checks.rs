@@ -1,7 +1,7 @@
 //! What was checked about the data, and what was left out of the results.
 
 use super::View;
-use crate::api::results::MultiVariant;
+use crate::api::results::{MultiVariant, Srm};
 use crate::cockpit::format;
 use crate::cockpit::state::analytics::Panel;
 use crate::tui::glyphs::Tone;
@@ -35,6 +35,7 @@ pub fn findings(view: &View<'_>) -> Vec<(Tone, String)> {
         (None, Some(why)) => findings.push((Tone::Info, format!("sample ratio: not tested, {why}"))),
         (None, None) => findings.push((Tone::Info, "sample ratio: not tested".to_owned())),
     }
+    findings.extend(view.page.guarded.and_then(|srm| guard(view, srm)));
     if results.multi_variant_subjects > 0 {
         let done = match results.query.multi_variant {
             MultiVariant::Exclude => "left out of the results",
@@ -78,6 +79,26 @@ pub fn findings(view: &View<'_>) -> Vec<(Tone, String)> {
         ));
     }
     findings
+}
+
+/// What the guard saw at its looks: evidence that may be looked at any time, at its highest.
+fn guard(view: &View<'_>, srm: &Srm) -> Option<(Tone, String)> {
+    let watch = srm.watch?;
+    // The guard's own threshold for what is looked at again and again.
+    let alarm = watch.highest_e_value >= 1_000.0;
+    let of = watch.checked_from.map_or_else(String::new, |from| {
+        format!(
+            ", of subjects first seen since {}",
+            format::moment(from, &view.zone)
+        )
+    });
+    let text = format!(
+        "guard: always-valid p = {} after {}{of}; last look {}",
+        format::p_value(watch.always_valid_p),
+        format::counted(watch.looks, "look", "looks"),
+        format::moment(watch.last_look_at, &view.zone)
+    );
+    Some((if alarm { Tone::Warn } else { Tone::Ok }, text))
 }
 
 /// All findings in lines of this width.

@@ -350,7 +350,7 @@ fn panel_into(view: &View<'_>, panel: Panel, zoomed: bool, row: usize, pen: &mut
         }
         Panel::Posterior => charts::posterior(view, pen),
         Panel::Distribution => charts::distribution(view, pen, zoomed),
-        Panel::Series => charts::series(view, pen),
+        Panel::Series => charts::series(view, pen, zoomed),
         Panel::Flow => charts::flow(view, pen),
         Panel::Checks => checks::draw(view, pen),
         Panel::Segments | Panel::Properties | Panel::Exposures | Panel::Tracked => {

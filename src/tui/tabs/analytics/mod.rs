@@ -14,7 +14,7 @@ use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;
 
 use crate::api::banners::{BannerKind, banners};
-use crate::api::results::Results;
+use crate::api::results::{Results, Srm};
 use crate::cockpit::format;
 use crate::cockpit::keymap::{Command, Context, Keymap};
 use crate::cockpit::state::analytics::{AnalyticsState, Panel, filter_text};
@@ -33,6 +33,8 @@ pub struct Page<'a> {
     pub results: Option<&'a Results>,
     /// The experiment as it is configured.
     pub experiment: Option<&'a Experiment>,
+    /// The test of the split as the guard makes it.
+    pub guarded: Option<&'a Srm>,
     /// Focus, zoom, and what is being typed.
     pub analytics: &'a AnalyticsState,
     /// The first line of the focused panel that is shown.
@@ -123,6 +125,7 @@ impl<'a> Page<'a> {
         Some(Self {
             results: detail.results.value.as_deref(),
             experiment: detail.config().map(|experiment| &**experiment),
+            guarded: detail.guarded.value.as_ref(),
             analytics: &detail.analytics,
             row: detail.row(),
             received: detail.results.at,
