@@ -220,6 +220,8 @@ fn find_nul(path: &str, value: &Value, errors: &mut Vec<FieldError>) {
 /// [`Code::Malformed`] when it is not JSON or not an object at all, [`Code::Invalid`] with every field
 /// at fault otherwise.
 pub fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    // Some programs, those of Windows above all, begin every UTF-8 text with a byte order mark.
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     if let Err(error) = std::str::from_utf8(bytes) {
         let detail = format!("the body is not UTF-8: {error}");
         return Err(ApiError::new(Code::Malformed, detail));
@@ -361,6 +363,8 @@ fn in_words(expected: &str) -> String {
         "a boolean" | "a boolean value" => "true or false",
         "a string" | "a borrowed string" => "a text",
         structure if structure.starts_with("struct ") => "an object",
+        "invalid digit found in string" | "cannot parse integer from empty string" => "a whole number",
+        number if number.ends_with("to fit in target type") => "a whole number that is not as large",
         other => return other.replace('`', ""),
     };
     words.to_owned()
@@ -493,6 +497,7 @@ mod tests {
 
     #[test]
     fn what_is_allowed_is_said_in_the_words_of_json() {
+        assert_eq!(in_words("invalid digit found in string"), "a whole number");
         for (body, field, allowed) in [
             (
                 r#"{"resourceVersion":"1"}"#,
