@@ -183,7 +183,7 @@ async fn with_shots(dir: &Path, import: &Import, end: ImportState) -> Import {
 each_store!(shot_at_any_moment_whole_chunks_are_there_and_the_log_agrees);
 async fn shot_at_any_moment_whole_chunks_are_there_and_the_log_agrees() {
     let dir = tempfile::tempdir().expect("a directory");
-    let serving = serve(dir.path()).await;
+    let mut serving = serve(dir.path()).await;
     let client = serving.client.clone();
     let draft = client
         .create_experiment(&CreateExperiment {
@@ -221,6 +221,7 @@ async fn shot_at_any_moment_whole_chunks_are_there_and_the_log_agrees() {
         .await
         .expect("staged");
     assert_eq!((staged.unique, staged.chunks), (IDS as u64, 6));
+    serving.child.kill().await.expect("dead");
     drop((client, serving));
 
     let applied = with_shots(dir.path(), &staged, ImportState::Applied).await;

@@ -46,9 +46,9 @@ fn every_tab_at_every_size_and_the_terminal_is_given_back() {
     terminal.send("\r");
     for (key, shown) in [
         ("1", &["retained_day_7", "made-up timestamps"][..]),
-        ("2", &["gate_30", "gate_40", "50.00 %"]),
-        ("3", &["Rules"]),
-        ("4", &["Overrides"]),
+        ("2", &["gate_30", "gate_40", "nothing is unallocated"]),
+        ("3", &["No rules"]),
+        ("4", &["0 fixed, 0 manual"]),
         ("6", &["Written by rules"]),
         (
             "5",
