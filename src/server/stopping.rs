@@ -23,8 +23,11 @@ use tokio::time::Instant;
 
 use super::listen;
 
-/// How long no request may have come before connections that are silent are closed.
-const LULL: Duration = Duration::from_millis(50);
+/// How often it is looked whether requests have come.
+const TICK: Duration = Duration::from_millis(10);
+
+/// How often in a row none may have come before connections that are silent are closed.
+const TICKS: u32 = 10;
 
 /// How long the lull is waited for.
 const LONGEST: Duration = Duration::from_secs(1);
@@ -61,12 +64,13 @@ impl Stopping {
     pub async fn lull(&self) {
         let until = Instant::now() + LONGEST;
         let mut before = self.arrived.load(Ordering::Acquire);
-        while before > 0 && Instant::now() < until {
-            tokio::time::sleep(LULL).await;
+        let mut quiet = 0;
+        while before > 0 && quiet < TICKS && Instant::now() < until {
+            // Short waits, one after the other: on a machine that is so busy that one of them is over late, what came
+            // meanwhile is read before the next one is.
+            tokio::time::sleep(TICK).await;
             let now = self.arrived.load(Ordering::Acquire);
-            if now == before {
-                return;
-            }
+            quiet = if now == before { quiet + 1 } else { 0 };
             before = now;
         }
     }
