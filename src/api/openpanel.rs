@@ -7,6 +7,8 @@ use serde_json::{Map, Value};
 pub const CLIENT_ID: &str = "openpanel-client-id";
 /// Header with the key of a server deployment.
 pub const CLIENT_SECRET: &str = "openpanel-client-secret";
+/// Header with the address of the visitor, from the proxies that OpenPanel has for web frameworks.
+pub const CLIENT_IP: &str = "openpanel-client-ip";
 /// Property that holds the time of an event that had to wait in the client; taken out.
 pub const TIMESTAMP: &str = "__timestamp";
 /// Property that names the device; taken out.

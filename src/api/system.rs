@@ -46,6 +46,9 @@ pub struct Health {
 pub struct Readiness {
     /// Whether requests can be served: configuration is loaded and the spool takes events.
     pub ready: bool,
+    /// Why the spool takes no events.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spool_error: Option<String>,
     /// Whether the configuration store answers. Without it assignments go on from memory and changes are refused.
     #[serde(default = "yes")]
     pub store: bool,

@@ -45,6 +45,7 @@ impl Stack {
     /// # Errors
     /// See [`StackError`].
     pub async fn open(mut options: server::Options, clickhouse: ClickHouse) -> Result<Self, StackError> {
+        allow_all_files();
         let engine = match clickhouse {
             ClickHouse::Own(access) => {
                 keep_secrets(&access);
@@ -107,6 +108,23 @@ impl Stack {
             engine.shutdown().await;
         }
         Ok(served?)
+    }
+}
+
+/// Lets this process, and the engine after it, open as many files as the system allows them: each connection is
+/// one, and the usual limit of 1,024 is meant for programs that use `select`.
+fn allow_all_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let all = Rlimit {
+        current: maximum,
+        maximum,
+    };
+    if current == maximum {
+        return;
+    }
+    if let Err(error) = setrlimit(Resource::Nofile, all) {
+        tracing::warn!(%error, ?current, ?maximum, "cannot raise the limit of open files");
     }
 }
 

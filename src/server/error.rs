@@ -62,6 +62,14 @@ impl ApiError {
                 Code::Invalid,
                 "a text holds the character U+0000, which cannot be kept; leave it out",
             ),
+            Self::Store(error) if error.is_full() => {
+                tracing::error!(error = %error, "the configuration store has no room");
+                Problem::new(
+                    Code::StoreUnavailable,
+                    "the disk of the configuration store is full; assignments go on, changes have to wait until \
+                     there is room",
+                )
+            }
             Self::Store(error) if error.is_unavailable() => {
                 tracing::warn!(error = %error, "the configuration store is not available");
                 Problem::new(

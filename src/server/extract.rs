@@ -220,6 +220,8 @@ fn find_nul(path: &str, value: &Value, errors: &mut Vec<FieldError>) {
 /// [`Code::Malformed`] when it is not JSON or not an object at all, [`Code::Invalid`] with every field
 /// at fault otherwise.
 pub fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    // Some programs, those of Windows above all, begin every UTF-8 text with a byte order mark.
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     if let Err(error) = std::str::from_utf8(bytes) {
         let detail = format!("the body is not UTF-8: {error}");
         return Err(ApiError::new(Code::Malformed, detail));

@@ -5,6 +5,7 @@
 //! | `router` | all routes with the roles they ask for |
 //! | `handlers/` | one file a resource: the request read, the answer written |
 //! | `middleware/` | request ids, log, problems, panics, time limit, tokens and roles |
+//! | `body` | bodies of SDKs: unpacked, and made sound text |
 //! | `extract`, `error` | bodies, queries and errors that name the field |
 //! | `registry` | the one way in which configuration changes |
 //! | `edit`, `lifecycle`, `diff` | what a change makes of an experiment, and what changed: pure |
@@ -21,11 +22,13 @@
 //! | `jobs/` | what the server does by itself, or when an administrator says so |
 //! | `link` | the way to ClickHouse |
 //! | `held` | the lock of a directory that is in use |
+//! | `listen` | connections: accepted, answered, ended in order |
 //! | `ingest/` | events: the durable spool, and its drain into ClickHouse |
 //! | `setup` | the first start: project and token |
 //! | `stopping` | the end: whatever was sent is answered |
 
 pub mod access;
+pub mod body;
 pub mod diff;
 pub mod edit;
 pub mod error;
@@ -39,6 +42,7 @@ pub mod ingest;
 pub mod jobs;
 pub mod lifecycle;
 pub mod link;
+pub mod listen;
 pub mod middleware;
 pub mod override_table;
 pub mod registry;
@@ -59,7 +63,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::middleware::from_fn_with_state;
-use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -112,6 +115,8 @@ pub struct Options {
     pub undo_imports_for: Option<Duration>,
     /// How long a request may take.
     pub time_limit: Duration,
+    /// How long a connection may be silent, and how long the head of a request may take.
+    pub head_limit: Duration,
     /// How long the server may go on once it is asked to stop: requests that are under way are answered, and what
     /// waits is written and sent with what is left of it, which is a second at least.
     pub drain_limit: Duration,
@@ -154,6 +159,7 @@ impl Options {
             import_limits: imports::Limits::default(),
             undo_imports_for: Some(imports::UNDO_FOR),
             time_limit: Duration::from_secs(30),
+            head_limit: listen::HEAD_LIMIT,
             drain_limit: Duration::from_secs(10),
             assignment_events: true,
             web_origins: vec!["*".to_owned()],
@@ -199,6 +205,7 @@ pub enum ServerError {
 pub struct Server {
     state: AppState,
     time_limit: Duration,
+    head_limit: Duration,
     drain_limit: Duration,
     web_origins: Vec<String>,
     data_dir: PathBuf,
@@ -257,6 +264,7 @@ impl Server {
                 demo: options.demo,
             }),
             time_limit: options.time_limit,
+            head_limit: options.head_limit,
             drain_limit: options.drain_limit,
             web_origins: options.web_origins,
             data_dir: options.data_dir,
@@ -301,28 +309,24 @@ impl Server {
         let stopping = Arc::new(Stopping::default());
         let router = router::router(self.state.clone(), self.time_limit, &self.web_origins)
             .layer(from_fn_with_state(Arc::clone(&stopping), stopping::last_answers));
-        let door = Door::new(listener, Arc::clone(&stopping))?.tap_io(|stream| {
-            // Small answers should not wait for more to send; one that does is only slower.
-            let _ = stream.set_nodelay(true);
-        });
+        let door = Door::new(listener, Arc::clone(&stopping))?;
         let asked = Arc::clone(&stopping);
-        let serving = axum::serve(door, router).with_graceful_shutdown(async move {
+        let serving = listen::answer(door, router, self.head_limit, async move {
             shutdown.await;
             tracing::info!("stopping: requests under way are answered");
             asked.begin();
             asked.lull().await;
         });
         let drain_limit = self.drain_limit;
-        let served = tokio::select! {
-            served = serving => served,
+        tokio::select! {
+            () = serving => {}
             () = async { stopping.asked().await; tokio::time::sleep(drain_limit).await } => {
                 tracing::warn!("some requests did not end in time and are cut off");
-                Ok(())
             }
-        };
+        }
         let asked_at = stopping.asked_at().unwrap_or_else(Instant::now);
         self.close(asked_at + drain_limit).await;
-        Ok(served?)
+        Ok(())
     }
 
     /// Ends what runs beside the requests, and closes the store.

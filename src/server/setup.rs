@@ -60,7 +60,7 @@ pub enum AdminToken {
     Given,
     /// It is in this file.
     InFile(PathBuf),
-    /// It was made at an earlier start; the file that held it is gone.
+    /// It was made at an earlier start; the file that held it is gone, or holds one that is no longer good.
     Elsewhere,
 }
 
@@ -102,7 +102,7 @@ pub async fn run(
     let (token, admin) = match token {
         Some(token) => (Some(check_token(token)?), AdminToken::Given),
         None if known.is_empty() => (Some(token_in(&file)?), AdminToken::InFile(file)),
-        None if file.exists() => (None, AdminToken::InFile(file)),
+        None if holds_one_of(&known, &file) => (None, AdminToken::InFile(file)),
         None => (None, AdminToken::Elsewhere),
     };
     if let Some(token) = token {
@@ -214,6 +214,17 @@ fn check_token(token: String) -> Result<String, ServerError> {
         )));
     }
     Ok(token)
+}
+
+/// Whether the file holds a token that opens something. It does not once another one was given at a start, or
+/// this one was revoked.
+fn holds_one_of(known: &[StoredToken], file: &Path) -> bool {
+    std::fs::read_to_string(file).is_ok_and(|text| {
+        let held = hash(text.trim());
+        known
+            .iter()
+            .any(|token| token.revoked_at.is_none() && token.hash == held)
+    })
 }
 
 /// The token in the file, which is made where it is missing.

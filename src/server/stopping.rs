@@ -21,6 +21,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::listen;
+
 /// How long no request may have come before connections that are silent are closed.
 const LULL: Duration = Duration::from_millis(50);
 
@@ -146,7 +148,7 @@ impl Listener for Door {
                 // First, so that a server which is never without new connections ends as well.
                 biased;
                 () = self.stopping.asked() => self.close(),
-                accepted = Listener::accept(listener) => {
+                accepted = listen::accept(listener) => {
                     self.stopping.arrived();
                     return accepted;
                 }

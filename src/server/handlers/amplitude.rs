@@ -10,18 +10,16 @@ use tokio::sync::Semaphore;
 use crate::api::amplitude::{Ingested, Refusal};
 use crate::api::problem::Code;
 use crate::api::system::Role;
+use crate::server::body::{MAX_UNPACKED, Packed, gunzip, is_gzipped, mended};
 use crate::server::error::{ApiError, LIMIT_RETRY_AFTER, verbatim};
 use crate::server::extract::RawBody;
-use crate::server::ingest::amplitude::{gunzip, read, refusal};
+use crate::server::ingest::amplitude::{read, refusal};
 use crate::server::ingest::{self, AppendError, Context, EventRecord};
 use crate::server::middleware::auth::{Caller, Need, of_secret};
 use crate::server::middleware::limits::Metered;
 use crate::server::registry::now;
 use crate::server::snapshot::ProjectExperiments;
 use crate::server::state::AppState;
-
-/// The most bytes of a body once it is unpacked.
-const MAX_UNPACKED: usize = 64 << 20;
 
 /// How many bodies are unpacked and read at the same time: whoever sends one is known only afterwards, as the key is
 /// in the body.
@@ -34,17 +32,15 @@ pub async fn events(
     RawBody(body): RawBody,
 ) -> Result<Response, ApiError> {
     let size = body.len() as u64;
-    let gzipped = headers
-        .get(header::CONTENT_ENCODING)
-        .is_some_and(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"gzip"));
     let decided = {
         let state = state.clone();
         // It is never closed.
         let _turn = READING.acquire().await;
         // A body may be large: reading it in a thread of its own, other requests need not wait.
         tokio::task::spawn_blocking(move || {
-            if gzipped {
-                decide(&state, &gunzip(&body, MAX_UNPACKED)?)
+            let packed = |error: Packed| refusal(error.code().status(), error.to_string());
+            if is_gzipped(&headers).map_err(packed)? {
+                decide(&state, &gunzip(&body, MAX_UNPACKED).map_err(packed)?)
             } else {
                 decide(&state, &body)
             }
@@ -81,7 +77,7 @@ pub async fn events(
 type Decided = (Vec<EventRecord>, crate::api::track::Unattributed);
 
 fn decide(state: &AppState, body: &[u8]) -> Result<Decided, Box<Refusal>> {
-    let body = read(body)?;
+    let body = read(&mended(body))?;
     let snapshot = state.registry().snapshot();
     let caller = of_secret(&snapshot, &body.api_key, None).and_then(|caller: Caller| {
         Need::deployment_or(Role::Editor).check(&caller)?;

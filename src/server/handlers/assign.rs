@@ -11,9 +11,10 @@ use uuid::Uuid;
 use crate::api::assign::{AssignRequest, Assignment, MAX_ASSIGNMENTS_PER_REQUEST};
 use crate::api::problem::{Code, Problem};
 use crate::domain::{FieldError, User};
+use crate::server::body::SdkBody;
 use crate::server::error::ApiError;
 use crate::server::evaluate::Evaluated;
-use crate::server::extract::{RawBody, read_json};
+use crate::server::extract::read_json;
 use crate::server::middleware::auth::Caller;
 use crate::server::registry::now;
 use crate::server::served::Served;
@@ -32,7 +33,7 @@ enum Answer {
 pub async fn assign(
     State(state): State<AppState>,
     caller: Caller,
-    RawBody(body): RawBody,
+    SdkBody(body): SdkBody,
 ) -> Result<Response, ApiError> {
     // One snapshot for the whole list: its answers agree with each other.
     let snapshot = state.registry().snapshot();

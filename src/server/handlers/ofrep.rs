@@ -8,9 +8,10 @@ use sha2::{Digest as _, Sha256};
 
 use crate::api::ofrep::{self, Bulk, Configuration, ErrorCode, Failure};
 use crate::domain::User;
+use crate::server::body::SdkBody;
 use crate::server::error::{ApiError, verbatim};
 use crate::server::evaluate::{Evaluated, Evaluator};
-use crate::server::extract::{IdOrKey, RawBody};
+use crate::server::extract::IdOrKey;
 use crate::server::middleware::auth::Caller;
 use crate::server::registry::now;
 use crate::server::state::AppState;
@@ -20,7 +21,7 @@ pub async fn evaluate(
     State(state): State<AppState>,
     caller: Caller,
     IdOrKey(key): IdOrKey,
-    RawBody(body): RawBody,
+    SdkBody(body): SdkBody,
 ) -> Result<Response, ApiError> {
     let failed = |error_code, error_details| Failure {
         key: Some(key.clone()),
@@ -58,7 +59,7 @@ pub async fn bulk(
     State(state): State<AppState>,
     caller: Caller,
     headers: HeaderMap,
-    RawBody(body): RawBody,
+    SdkBody(body): SdkBody,
 ) -> Result<Response, ApiError> {
     let user = match ofrep::user(&body) {
         Ok(user) => user,

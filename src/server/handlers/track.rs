@@ -1,16 +1,18 @@
 //! `POST /track`: one event or a list, plain or in the envelope of the OpenPanel clients.
 
-use axum::Json;
+use std::net::SocketAddr;
+
 use axum::body::Bytes;
-use axum::extract::State;
+use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
+use axum::{Extension, Json};
 
-use crate::api::openpanel::CLIENT_ID;
+use crate::api::openpanel::{CLIENT_ID, CLIENT_IP};
 use crate::api::problem::{Code, Problem};
 use crate::api::track::Tracked;
+use crate::server::body::SdkBody;
 use crate::server::error::{ApiError, problem_response};
-use crate::server::extract::RawBody;
 use crate::server::ingest::{self, AppendError, Context, EventRecord, Origin, Sender};
 use crate::server::middleware::auth::Caller;
 use crate::server::registry::now;
@@ -24,10 +26,11 @@ const LARGE: usize = 128 << 10;
 pub async fn track(
     State(state): State<AppState>,
     caller: Caller,
+    peer: Option<Extension<ConnectInfo<SocketAddr>>>,
     headers: HeaderMap,
-    RawBody(body): RawBody,
+    SdkBody(body): SdkBody,
 ) -> Result<Response, ApiError> {
-    let origin = origin(&headers);
+    let origin = origin(&headers, peer.map(|Extension(ConnectInfo(peer))| peer));
     let (records, answer) = if body.len() < LARGE {
         decide(&state, &caller, &body, origin.as_ref())?
     } else {
@@ -45,16 +48,21 @@ pub async fn track(
 }
 
 /// Where an OpenPanel client is: it leaves it to the server to tell devices and visits apart.
-fn origin(headers: &HeaderMap) -> Option<Origin> {
+///
+/// The address is the one that OpenPanel's own proxies name (whoever is in front of them is no client), else
+/// the first that any proxy names, else the connection's.
+fn origin(headers: &HeaderMap, peer: Option<SocketAddr>) -> Option<Origin> {
     headers.get(CLIENT_ID)?;
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let forwarded = text("x-forwarded-for").and_then(|list| list.split(',').next());
+    let named = [CLIENT_IP, "x-forwarded-for", "x-real-ip"]
+        .into_iter()
+        .filter_map(text)
+        .filter_map(|list| list.split(',').next())
+        .map(str::trim)
+        .find(|address| !address.is_empty());
+    let connection = || peer.map(|peer| peer.ip().to_canonical().to_string());
     Some(Origin {
-        address: forwarded
-            .or(text("x-real-ip"))
-            .unwrap_or_default()
-            .trim()
-            .to_owned(),
+        address: named.map(str::to_owned).or_else(connection).unwrap_or_default(),
         user_agent: text("user-agent").unwrap_or_default().to_owned(),
     })
 }
@@ -96,4 +104,36 @@ pub(super) fn stored(refusal: &AppendError) -> Result<Response, ApiError> {
         response.headers_mut().insert(header::RETRY_AFTER, seconds);
     }
     Ok(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_visitor_s_address_is_the_proxy_s_word_else_the_connection_s() {
+        let peer = Some("[::ffff:192.0.2.1]:4711".parse().expect("an address"));
+        for (given, address) in [
+            (&[][..], "192.0.2.1"),
+            (&[("x-real-ip", "192.0.2.2")], "192.0.2.2"),
+            (&[("x-forwarded-for", " 192.0.2.3 , 192.0.2.4")], "192.0.2.3"),
+            (&[("x-forwarded-for", "")], "192.0.2.1"),
+            (
+                &[("x-forwarded-for", "192.0.2.3"), (CLIENT_IP, "192.0.2.5")],
+                "192.0.2.5",
+            ),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(CLIENT_ID, HeaderValue::from_static("client"));
+            for (name, value) in given {
+                headers.insert(*name, HeaderValue::from_static(value));
+            }
+            let origin = origin(&headers, peer).expect("a client of OpenPanel");
+            assert_eq!(origin.address, address, "{given:?}");
+        }
+        assert!(
+            origin(&HeaderMap::new(), peer).is_none(),
+            "no client of OpenPanel"
+        );
+    }
 }

@@ -17,10 +17,11 @@ use crate::api::problem::{Code, Problem};
 use crate::api::track::TrackEvent;
 use crate::decide::flag::as_experiment;
 use crate::domain::{EvaluationMode, FieldError, Key, OverrideSubject, User};
+use crate::server::body::{SdkBody, mended};
 use crate::server::error::ApiError;
 use crate::server::evaluate::export::{self, Source};
 use crate::server::evaluate::{Evaluated, Evaluator};
-use crate::server::extract::{IdOrKey, Params, RawBody};
+use crate::server::extract::{IdOrKey, Params};
 use crate::server::ingest::{self, Context, EXPOSURE, EXPOSURE_EXPERIMENT, EXPOSURE_FLAG, EXPOSURE_VARIANT};
 use crate::server::middleware::auth::Caller;
 use crate::server::registry::now;
@@ -62,7 +63,7 @@ pub async fn vardata(
     caller: Caller,
     headers: HeaderMap,
     Params(params): Params<VardataParams>,
-    RawBody(body): RawBody,
+    SdkBody(body): SdkBody,
 ) -> Result<Response, ApiError> {
     let keys = wanted(&headers, &params)?;
     let user = user(&headers, params, &body)?;
@@ -204,7 +205,7 @@ fn user(headers: &HeaderMap, params: VardataParams, body: &[u8]) -> Result<User,
 }
 
 fn object(field: &str, json: &[u8]) -> Result<Map<String, Value>, ApiError> {
-    match serde_json::from_slice(json) {
+    match serde_json::from_slice(&mended(json)) {
         Ok(Value::Object(fields)) => Ok(fields),
         Ok(_) => Err(wrong(field, "other JSON", "a JSON object")),
         Err(error) => Err(ApiError::new(

@@ -1,9 +1,7 @@
 //! A body of Amplitude's HTTP API V2 → events, and refusals in the form that its clients act on.
 
 use std::collections::BTreeMap;
-use std::io::Read as _;
 
-use flate2::read::GzDecoder;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -13,6 +11,7 @@ use super::transform::SET;
 use crate::api::amplitude::{Event, Refusal};
 use crate::api::sdk_user;
 use crate::api::track::{EventTime, MAX_EVENTS_PER_REQUEST, TrackEvent};
+use crate::server::body::mended;
 
 /// Fields that say more about a person than an experiment needs; they are not kept.
 const NOT_KEPT: [&str; 8] = [
@@ -45,24 +44,6 @@ struct Outer {
     /// A form, and the first version of the API, say it so.
     #[serde(default)]
     event: Option<Box<RawValue>>,
-}
-
-/// The content of a gzipped body, at most `limit` bytes of it.
-///
-/// # Errors
-/// 413 for more than that, 400 for what is no gzip.
-pub fn gunzip(body: &[u8], limit: usize) -> Result<Vec<u8>, Box<Refusal>> {
-    let mut content = Vec::new();
-    let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-    let read = GzDecoder::new(body).take(most).read_to_end(&mut content);
-    match read {
-        Ok(_) if content.len() <= limit => Ok(content),
-        Ok(_) => Err(refusal(
-            413,
-            format!("the body is larger than {limit} bytes; send fewer events"),
-        )),
-        Err(error) => Err(refusal(400, format!("the body is not gzip: {error}"))),
-    }
 }
 
 /// Reads the key and finds the events of a body: JSON, or a form with `api_key` and `event`.
@@ -132,7 +113,7 @@ fn form(body: &[u8]) -> Result<Outer, Box<Refusal>> {
             "api_key" => outer.api_key = Some(decoded(value)?),
             "event" | "events" | "e" => {
                 let json = decoded(value)?;
-                let events = serde_json::from_str(&json)
+                let events = serde_json::from_slice(&mended(json.as_bytes()))
                     .map_err(|error| refusal(400, format!("the field {name} is not JSON: {error}")))?;
                 outer.events = Some(events);
             }
@@ -401,10 +382,6 @@ fn properties(
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write as _;
-
-    use flate2::Compression;
-    use flate2::write::GzEncoder;
     use proptest::prelude::*;
     use serde_json::json;
 
@@ -501,22 +478,11 @@ mod tests {
         assert_eq!(missing(json!({"api_key": "k"})).as_deref(), Some("events"));
     }
 
-    #[test]
-    fn gzip_is_unpacked_within_a_limit() {
-        let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
-        packed.write_all(&[b'x'; 1_000]).expect("packs");
-        let packed = packed.finish().expect("packs");
-        assert_eq!(gunzip(&packed, 1_000).expect("fits").len(), 1_000);
-        assert_eq!(gunzip(&packed, 999).expect_err("too large").code, 413);
-        assert_eq!(gunzip(b"{}", 10).expect_err("no gzip").code, 400);
-    }
-
     proptest! {
         #[test]
         fn no_body_makes_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200), text in "[\\PC%&=+{}\\[\\]\",:]{0,80}") {
             let _ = read(&bytes).map(Body::events);
             let _ = read(text.as_bytes()).map(Body::events);
-            let _ = gunzip(&bytes, 100);
         }
     }
 }

@@ -330,13 +330,14 @@ impl<S: Sink> Drain<'_, S> {
         let text = error.to_string();
         // An outage of hours is told once, and then now and then.
         if before.as_deref() != Some(text.as_str()) || self.backoff.failures().is_multiple_of(20) {
-            tracing::warn!(
-                error = %text,
-                class = ?error.class,
-                attempt = self.backoff.failures() + 1,
-                spooled_events = Counters::get(&self.shared.counters.spooled_events),
-                "events wait in the spool"
-            );
+            let (class, attempt) = (error.class, self.backoff.failures() + 1);
+            match Counters::get(&self.shared.counters.spooled_events) {
+                // Such as at every start, before the embedded engine is up.
+                0 => tracing::info!(error = %text, ?class, attempt, "waiting for ClickHouse; no events wait"),
+                spooled_events => {
+                    tracing::warn!(error = %text, ?class, attempt, spooled_events, "events wait in the spool");
+                }
+            }
         }
         self.shared.set_last_error(Some(text));
     }

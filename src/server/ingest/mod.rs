@@ -220,8 +220,8 @@ pub struct Stats {
     pub spool_bytes: u64,
     /// The most it may hold.
     pub max_bytes: u64,
-    /// Whether events are taken: there is room, and the disk took the last ones.
-    pub writable: bool,
+    /// Why events are not taken, where they are not: there is no room, or the disk did not take the last ones.
+    pub refuses_because: Option<String>,
     /// Segments that wait to be sent (a level).
     pub waiting_segments: u64,
     /// Syncs of the disk; fewer than requests where several shared one.
@@ -436,7 +436,7 @@ impl Ingest {
             spooled_events: get(&c.spooled_events),
             spool_bytes: get(&self.shared.used_bytes),
             max_bytes: self.shared.max_bytes,
-            writable: self.shared.writable(),
+            refuses_because: self.shared.refuses_because(),
             waiting_segments: self.shared.waiting() as u64,
             syncs: get(&c.syncs),
             refused_full: get(&c.refused_full),

@@ -58,7 +58,7 @@ pub(super) struct Shared {
     pub counters: Counters,
     last_error: Mutex<Option<String>>,
     /// When the last attempt to write failed, if it did.
-    disk_failed: Mutex<Option<Instant>>,
+    disk_error: Mutex<Option<(Instant, String)>>,
     /// Held until nothing uses the directory any more.
     lock: Mutex<Option<Held>>,
 }
@@ -109,7 +109,7 @@ impl Shared {
             queued_bytes: AtomicU64::new(0),
             counters: Counters::default(),
             last_error: Mutex::default(),
-            disk_failed: Mutex::default(),
+            disk_error: Mutex::default(),
             lock: Mutex::new(Some(lock)),
         }
     }
@@ -171,19 +171,22 @@ impl Shared {
         self.used_bytes.fetch_sub(bytes, Ordering::AcqRel);
     }
 
-    /// Remembers how the last attempt to write went.
-    pub(super) fn set_disk_failed(&self, failed: bool) {
-        *lock(&self.disk_failed) = failed.then(Instant::now);
+    /// Remembers how the last attempt to write went: what was wrong, if anything.
+    pub(super) fn set_disk_error(&self, error: Option<String>) {
+        *lock(&self.disk_error) = error.map(|error| (Instant::now(), error));
     }
 
-    /// Whether events are taken: there is room, and the disk took the last ones.
+    /// Why events are not taken: there is no room, or the disk did not take the last ones.
     ///
     /// A failure counts for a while only: where nobody sends events to a server that is not ready, nothing
     /// else would show that its disk has recovered.
-    pub(super) fn writable(&self) -> bool {
-        let recent = |at: Instant| at.elapsed() < DISK_FAILURE;
-        let room = self.used_bytes.load(Ordering::Relaxed) < self.max_bytes;
-        room && !lock(&self.disk_failed).is_some_and(recent)
+    pub(super) fn refuses_because(&self) -> Option<String> {
+        if self.used_bytes.load(Ordering::Relaxed) >= self.max_bytes {
+            return Some("it is full, and ClickHouse takes no events".to_owned());
+        }
+        let failed = lock(&self.disk_error);
+        let recent = failed.as_ref().filter(|(at, _)| at.elapsed() < DISK_FAILURE);
+        recent.map(|(_, error)| error.clone())
     }
 
     /// Lets another process have the directory.

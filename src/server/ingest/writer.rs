@@ -139,14 +139,14 @@ impl<D: Disk> Writer<D> {
                 Counters::add(&counters.accepted_events, events);
                 Counters::add(&counters.accepted_requests, group.len() as u64);
                 Counters::add(&counters.spooled_events, events);
-                self.shared.set_disk_failed(false);
+                self.shared.set_disk_error(None);
                 for append in group {
                     let _ = append.done.send(Ok(()));
                 }
             }
             Err(error) => {
                 Counters::add(&self.shared.counters.disk_errors, 1);
-                self.shared.set_disk_failed(true);
+                self.shared.set_disk_error(Some(error.to_string()));
                 self.shared.release(bytes);
                 tracing::error!(
                     dir = %self.shared.dir.display(),

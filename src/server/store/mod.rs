@@ -184,6 +184,20 @@ impl StoreError {
         error.code().as_deref() == Some(INVALID_TEXT)
     }
 
+    /// Whether the disk of the database is full.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        let Self::Query {
+            source: sqlx::Error::Database(error),
+            ..
+        } = self
+        else {
+            return false;
+        };
+        // SQLite and Postgres.
+        error.code().is_some_and(|code| code == "13" || code == "53100")
+    }
+
     /// Whether the database is away, full or too busy: it may be there again later, and nothing is wrong with
     /// what was asked.
     #[must_use]
@@ -411,4 +425,25 @@ fn word<T: serde::Serialize>(value: T) -> Result<String, StoreError> {
 fn from_word<T: serde::de::DeserializeOwned>(word: String) -> Result<T, StoreError> {
     serde_json::from_value(serde_json::Value::String(word))
         .map_err(|error| StoreError::corrupt("word", error))
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::{Connection as _, SqliteConnection};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_full_disk_is_told_from_a_database_that_is_away() {
+        let mut small = SqliteConnection::connect("sqlite::memory:").await.expect("opens");
+        let fill = "PRAGMA max_page_count = 2; CREATE TABLE full (text TEXT); INSERT INTO full VALUES (zeroblob(99999))";
+        let source = sqlx::raw_sql(fill)
+            .execute(&mut small)
+            .await
+            .expect_err("no room");
+        let full = StoreError::query("write")(source);
+        assert!(full.is_full() && full.is_unavailable(), "{full}");
+        let away = StoreError::query("write")(sqlx::Error::PoolTimedOut);
+        assert!(!away.is_full() && away.is_unavailable());
+    }
 }

@@ -178,6 +178,11 @@ async fn the_first_start_makes_a_token_that_only_the_owner_can_read() {
     assert!(known(&server, "a-token-of-my-own"));
     assert!(!known(&server, &token), "the admin has one token");
     end(server).await;
+    std::fs::write(&file, &token).expect("written");
+    let server = Server::open(options(&data)).await.expect("opens");
+    let stale = "the file is there, and its token opens nothing any more";
+    assert_eq!(server.admin_token(), &AdminToken::Elsewhere, "{stale}");
+    end(server).await;
 }
 
 #[tokio::test]
@@ -325,4 +330,29 @@ async fn stopping_does_not_wait_for_ever() {
     tokio::time::timeout(Duration::from_secs(5), server.stop())
         .await
         .expect("in time");
+}
+
+#[tokio::test]
+async fn a_client_that_sends_nothing_does_not_keep_its_connection() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let server = TestServer::start_with(|options| options.head_limit = Duration::from_millis(200)).await;
+    let address = server.base.trim_start_matches("http://").to_owned();
+    let request = "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
+    // Silent from the start, in the middle of a head, and after an answer.
+    for sent in ["", &request[..20], request] {
+        let mut stream = tokio::net::TcpStream::connect(&address).await.expect("connects");
+        stream.write_all(sent.as_bytes()).await.expect("written");
+        let mut answer = String::new();
+        tokio::time::timeout(Duration::from_secs(30), stream.read_to_string(&mut answer))
+            .await
+            .expect("the server hangs up")
+            .expect("in order");
+        assert_eq!(
+            answer.starts_with("HTTP/1.1 200"),
+            sent == request,
+            "{sent}: {answer}"
+        );
+    }
+    // A slow answer to a whole request is no silence of the client.
+    server.get("/me").await.expect(200);
 }

@@ -37,6 +37,25 @@ async fn without_clickhouse_the_server_is_ready_and_says_what_is_missing() {
     server.active("x").await;
 }
 
+each_store!(a_server_that_cannot_write_events_is_not_ready_and_says_why);
+async fn a_server_that_cannot_write_events_is_not_ready_and_says_why() {
+    let server = TestServer::start().await;
+    std::fs::remove_dir_all(server.dir.path().join("spool")).expect("taken away");
+    let event = serde_json::json!({"name": "view"});
+    server.post("/track", &event).await.problem(500, "internal");
+    let answer = send(server.anonymous(Method::GET, "/readyz")).await.expect(503);
+    assert_eq!(
+        (&answer["ready"], &answer["store"]),
+        (&false.into(), &true.into())
+    );
+    assert!(
+        answer["spoolError"]
+            .as_str()
+            .is_some_and(|why| why.contains("No such file")),
+        "{answer}"
+    );
+}
+
 each_store!(the_cockpits_login_follows_clickhouse);
 async fn the_cockpits_login_follows_clickhouse() {
     let server = TestServer::start().await;

@@ -1,7 +1,10 @@
 //! `POST /track`. ClickHouse is nowhere in these tests: events are taken without it.
 
+use std::io::Write as _;
 use std::sync::Arc;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use reqwest::Method;
 use serde_json::{Value, json};
 use splitdeck::api::track::MAX_EVENTS_PER_REQUEST;
@@ -28,6 +31,29 @@ async fn one_event_a_list_and_envelopes_are_taken() {
     assert_eq!(spooled(&server).await, 4);
 }
 
+each_store!(a_body_is_taken_gzipped_with_a_mark_and_with_half_of_an_emoji);
+async fn a_body_is_taken_gzipped_with_a_mark_and_with_half_of_an_emoji() {
+    let server = TestServer::start().await;
+    let post = |body: Vec<u8>, encoding: &'static str| {
+        let request = server.request(Method::POST, "/track", ADMIN);
+        send(request.header("content-encoding", encoding).body(body))
+    };
+    let body =
+        "\u{feff}[{\"name\": \"view\", \"properties\": {\"title\": \"cut \\ud83d\"}}, {\"name\": \"buy\"}]";
+    let plain = post(body.into(), "identity").await.expect(200);
+    assert_eq!(plain["accepted"], 2);
+    let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+    packed.write_all(body.as_bytes()).expect("packs");
+    let packed = packed.finish().expect("packs");
+    let unpacked = post(packed.clone(), "gzip").await.expect(200);
+    assert_eq!(unpacked["accepted"], 2);
+    assert_eq!(spooled(&server).await, 4);
+    for (body, encoding) in [(b"[]".to_vec(), "gzip"), (packed, "br")] {
+        let refused = post(body, encoding).await;
+        refused.problem(400, "malformed");
+    }
+}
+
 each_store!(an_anonymous_client_gets_ids_to_send_from_now_on);
 async fn an_anonymous_client_gets_ids_to_send_from_now_on() {
     let server = TestServer::start().await;
@@ -40,6 +66,30 @@ async fn an_anonymous_client_gets_ids_to_send_from_now_on() {
     let next = json!({"name": "view", "deviceId": device, "sessionId": session});
     let again = server.post("/track", &next).await.expect(200);
     assert_eq!((&again["deviceId"], &again["sessionId"]), (device, session));
+}
+
+each_store!(visitors_are_told_apart_by_their_address);
+async fn visitors_are_told_apart_by_their_address() {
+    let server = TestServer::start().await;
+    let device = |from: Option<(&'static str, &'static str)>| {
+        let mut request = server.request(Method::POST, "/track", ADMIN);
+        request = request
+            .header("openpanel-client-id", "web")
+            .header("user-agent", "Mozilla/5.0");
+        if let Some((name, address)) = from {
+            request = request.header(name, address);
+        }
+        async move { send(request.body("{\"name\": \"view\"}")).await.expect(200)["deviceId"].clone() }
+    };
+    let here = device(None).await;
+    assert_eq!(here, device(None).await);
+    assert_eq!(here, device(Some(("openpanel-client-ip", "127.0.0.1"))).await);
+    let there = device(Some(("openpanel-client-ip", "192.0.2.7"))).await;
+    assert_eq!(
+        there,
+        device(Some(("x-forwarded-for", "192.0.2.7, 127.0.0.1"))).await
+    );
+    assert_ne!(here, there);
 }
 
 each_store!(a_refusal_names_the_event_and_takes_none);

@@ -73,6 +73,13 @@ async fn amplitudes_events_are_taken_in_every_form_and_refused_in_theirs() {
         viewer["error"].as_str().is_some_and(|e| e.contains("editor")),
         "{viewer}"
     );
+    let half = r#"{"event_type": "view", "user_id": "u", "event_properties": {"title": "cut \ud83d"}}"#;
+    let body = format!(
+        "{}{{\"api_key\": \"{}\", \"events\": [{half}]}}",
+        "\u{feff}", deployment.key
+    );
+    let taken = events(&server, "/2/httpapi", body.into_bytes(), PLAIN).await;
+    assert_eq!(taken.expect(200)["events_ingested"], 1);
     let missing = refused(json!({"events": []})).await;
     assert_eq!(missing["missing_field"], "events");
     let faulty = refused(json!({"api_key": deployment.key, "events": [
@@ -147,6 +154,8 @@ async fn remote_evaluation_takes_the_user_wherever_it_is() {
     }
     for body in [
         json!({"user_id": "u1", "country": "TH"}).to_string(),
+        // A name that JavaScript cut in the middle of an emoji.
+        "\u{feff}{\"user_id\": \"u1\", \"country\": \"TH\", \"city\": \"Zo\\ud83d\"}".to_owned(),
         user.to_owned(),
     ] {
         let request = server

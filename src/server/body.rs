@@ -1,0 +1,244 @@
+//! Bodies of clients that nobody here wrote: unpacked, and made sound text where they are almost that.
+
+use std::borrow::Cow;
+use std::io::Read as _;
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Request};
+use axum::http::{HeaderMap, header};
+use flate2::read::MultiGzDecoder;
+use tokio::sync::Semaphore;
+
+use crate::api::problem::Code;
+
+use super::error::ApiError;
+use super::extract::RawBody;
+
+/// The most bytes of a body once it is unpacked.
+pub const MAX_UNPACKED: usize = 64 << 20;
+
+/// How many bodies are unpacked at the same time: each may take that much memory, and a processor.
+static UNPACKING: Semaphore = Semaphore::const_new(4);
+
+/// A body of an SDK as text to be read: unpacked where it was gzipped, and [`mended`].
+#[derive(Debug)]
+pub struct SdkBody(pub Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for SdkBody {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let gzipped = is_gzipped(request.headers())
+            .map_err(|refusal| ApiError::new(Code::Malformed, refusal.to_string()))?;
+        let RawBody(mut body) = RawBody::from_request(request, state).await?;
+        if gzipped {
+            // It is never closed.
+            let _turn = UNPACKING.acquire().await;
+            // A small body may be large once it is unpacked: other requests need not wait for it.
+            let unpacked = tokio::task::spawn_blocking(move || gunzip(&body, MAX_UNPACKED));
+            let unpacked = unpacked
+                .await
+                .map_err(|error| ApiError::Internal(format!("unpacking a body failed: {error}")))?;
+            body = unpacked
+                .map_err(|refusal| ApiError::new(refusal.code(), refusal.to_string()))?
+                .into();
+        }
+        Ok(Self(match mended(&body) {
+            Cow::Borrowed(same) if same.len() == body.len() => body,
+            Cow::Borrowed(part) => body.slice_ref(part),
+            Cow::Owned(mended) => mended.into(),
+        }))
+    }
+}
+
+/// Why a body cannot be unpacked.
+#[derive(Debug, thiserror::Error)]
+pub enum Packed {
+    /// Another encoding than gzip.
+    #[error("the body is encoded as `{0}`; send it gzipped, or as it is")]
+    Unknown(String),
+    /// The body says so, and is not.
+    #[error("the body is not gzip, as its Content-Encoding says: {0}")]
+    Damaged(#[from] std::io::Error),
+    /// It holds more than that.
+    #[error("the body is larger than {0} bytes once it is unpacked; send it in several requests")]
+    TooLarge(usize),
+}
+
+impl Packed {
+    /// The code to answer with.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Unknown(_) | Self::Damaged(_) => Code::Malformed,
+            Self::TooLarge(_) => Code::TooLarge,
+        }
+    }
+}
+
+/// Whether the body of a request is gzipped, by its header `Content-Encoding`.
+///
+/// # Errors
+/// [`Packed::Unknown`] for another encoding.
+pub fn is_gzipped(headers: &HeaderMap) -> Result<bool, Packed> {
+    let Some(encoding) = headers.get(header::CONTENT_ENCODING) else {
+        return Ok(false);
+    };
+    let encoding = String::from_utf8_lossy(encoding.as_bytes());
+    match encoding.trim().to_ascii_lowercase().as_str() {
+        "" | "identity" => Ok(false),
+        "gzip" | "x-gzip" => Ok(true),
+        _ => Err(Packed::Unknown(encoding.into_owned())),
+    }
+}
+
+/// The content of a gzipped body, at most `limit` bytes of it.
+///
+/// # Errors
+/// [`Packed::TooLarge`] for more than that, [`Packed::Damaged`] for what is no gzip.
+pub fn gunzip(body: &[u8], limit: usize) -> Result<Vec<u8>, Packed> {
+    let mut content = Vec::new();
+    let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
+    MultiGzDecoder::new(body).take(most).read_to_end(&mut content)?;
+    if content.len() > limit {
+        return Err(Packed::TooLarge(limit));
+    }
+    Ok(content)
+}
+
+/// A JSON text without what makes it none although its sender could do nothing about it:
+///
+/// - a byte order mark in front is left out;
+/// - half of a surrogate pair (`"\ud83d"`) becomes U+FFFD, as it does wherever text becomes UTF-8. JavaScript
+///   writes it for a text that was cut in the middle of an emoji, and one such property must not cost the
+///   event, or all that were sent with it.
+pub fn mended(json: &[u8]) -> Cow<'_, [u8]> {
+    let json = json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json);
+    let halves = halves(json);
+    if halves.is_empty() {
+        return Cow::Borrowed(json);
+    }
+    let mut mended = json.to_vec();
+    for at in halves {
+        mended[at..at + 4].copy_from_slice(b"fffd");
+    }
+    Cow::Owned(mended)
+}
+
+/// Where the digits of escaped surrogates stand that lack their other half.
+fn halves(json: &[u8]) -> Vec<usize> {
+    let mut found = Vec::new();
+    let mut open: Option<usize> = None;
+    let mut at = 0;
+    while let Some(next) = json[at..].iter().position(|&byte| byte == b'\\') {
+        let escape = at + next;
+        if open.is_some_and(|digits| digits + 4 != escape) {
+            found.extend(open.take());
+        }
+        // The byte after a backslash is escaped, also where it is another backslash.
+        at = (escape + 2).min(json.len());
+        let code = (json.get(escape + 1) == Some(&b'u'))
+            .then(|| json.get(at..at + 4))
+            .flatten()
+            .and_then(|digits| std::str::from_utf8(digits).ok())
+            .and_then(|digits| u16::from_str_radix(digits, 16).ok());
+        match code {
+            Some(0xD800..=0xDBFF) => found.extend(open.replace(at)),
+            // The second half of the one that is open, if there is one.
+            Some(0xDC00..=0xDFFF) if open.take().is_some() => {}
+            Some(0xDC00..=0xDFFF) => found.push(at),
+            _ => found.extend(open.take()),
+        }
+    }
+    found.extend(open);
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use axum::http::HeaderValue;
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn text(json: &str) -> String {
+        serde_json::from_slice(&mended(json.as_bytes())).expect("a text")
+    }
+
+    #[test]
+    fn a_half_of_a_pair_is_replaced_and_a_whole_one_stays() {
+        for (json, is) in [
+            (r#""plain""#, "plain"),
+            (r#""\ud83d\ude00""#, "😀"),
+            (r#""\uD83D""#, "\u{fffd}"),
+            (r#""a\ud83d b""#, "a\u{fffd} b"),
+            (r#""\ude00\ud83d""#, "\u{fffd}\u{fffd}"),
+            (r#""\ud83d\ud83d\ude00""#, "\u{fffd}😀"),
+            (r#""\ud83d\n\ude00""#, "\u{fffd}\n\u{fffd}"),
+            (r#""\ud83dx\ude00""#, "\u{fffd}x\u{fffd}"),
+            // An escaped backslash before text that only looks like an escape.
+            (r#""\\ud83d""#, r"\ud83d"),
+            (r#""\\\ud83d""#, "\\\u{fffd}"),
+            (r#""\u00e9\u0041""#, "éA"),
+        ] {
+            assert_eq!(text(json), is, "{json}");
+        }
+    }
+
+    #[test]
+    fn a_mark_in_front_is_left_out() {
+        assert_eq!(*mended(b"\xef\xbb\xbf{}"), *b"{}");
+        assert_eq!(*mended(b"{}\xef\xbb\xbf"), *b"{}\xef\xbb\xbf");
+    }
+
+    #[test]
+    fn gzip_is_unpacked_within_a_limit() {
+        let packed = |text: &[u8]| {
+            let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+            packed.write_all(text).expect("packs");
+            packed.finish().expect("packs")
+        };
+        let zeros = packed(&[0; 1000]);
+        assert_eq!(gunzip(&zeros, 1000).expect("unpacks").len(), 1000);
+        assert!(matches!(gunzip(&zeros, 999), Err(Packed::TooLarge(999))));
+        assert!(matches!(gunzip(b"{}", 10), Err(Packed::Damaged(_))));
+        assert!(matches!(gunzip(&zeros[..10], 1000), Err(Packed::Damaged(_))));
+        let two = [packed(b"ab"), packed(b"cd")].concat();
+        assert_eq!(gunzip(&two, 4).expect("unpacks"), b"abcd");
+    }
+
+    #[test]
+    fn other_encodings_are_refused_by_name() {
+        let headers = |encoding| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(encoding));
+            headers
+        };
+        assert!(!is_gzipped(&HeaderMap::new()).expect("none"));
+        assert!(!is_gzipped(&headers("identity")).expect("none"));
+        assert!(is_gzipped(&headers("GZip")).expect("gzip"));
+        let refusal = is_gzipped(&headers("br")).expect_err("unknown");
+        assert!(refusal.to_string().contains("`br`"), "{refusal}");
+    }
+
+    proptest! {
+        /// What is sound stays as it is, and anything at all is survived.
+        #[test]
+        fn sound_json_stays(text in any::<String>(), bytes in proptest::collection::vec(any::<u8>(), 0..100)) {
+            let json = serde_json::to_vec(&text).expect("writes");
+            prop_assert!(matches!(mended(&json), Cow::Borrowed(same) if same == json));
+            let _ = mended(&bytes);
+        }
+
+        /// Every text of escaped code units is read, the same as by JavaScript's conversion to UTF-8.
+        #[test]
+        fn any_code_units_are_read(units in proptest::collection::vec(0xD7F0_u16..0xE010, 0..12)) {
+            let escaped: String = units.iter().map(|unit| format!("\\u{unit:04x}")).collect();
+            prop_assert_eq!(text(&format!("\"{escaped}\"")), String::from_utf16_lossy(&units));
+        }
+    }
+}
