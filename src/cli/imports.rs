@@ -1,6 +1,6 @@
 //! `splitdeck overrides import`: many ids into a variant, looked at before they are.
 
-use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::io::{BufRead as _, ErrorKind, IsTerminal as _, Write as _};
 use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 
@@ -160,8 +160,11 @@ async fn upload(to: &To<'_>) -> Result<Import, CliError> {
         (tokio::fs::File::from_std(stdin.into()), None)
     } else {
         let open = tokio::fs::File::open(file).await.map_err(unreadable)?;
-        let size = open.metadata().await.map_err(unreadable)?.len();
-        (open, Some(size))
+        let of_file = open.metadata().await.map_err(unreadable)?;
+        if of_file.is_dir() {
+            return Err(unreadable(ErrorKind::IsADirectory.into()));
+        }
+        (open, Some(of_file.len()))
     };
     let query = StartImport {
         variant: variant.clone(),

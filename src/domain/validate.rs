@@ -54,6 +54,24 @@ impl fmt::Display for FieldError {
             given,
             allowed,
         } = self;
+        // One that is about all that was sent has no field.
+        let field = if field.is_empty() { "what was sent" } else { field };
         write!(f, "{field}: got \"{given}\", allowed is {allowed}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_says_what_it_is_about() {
+        let error = FieldError::new("key", "a b", "no blank");
+        assert_eq!(error.to_string(), "key: got \"a b\", allowed is no blank");
+        let error = FieldError::new("", 7, "an object");
+        assert_eq!(
+            error.to_string(),
+            "what was sent: got \"7\", allowed is an object"
+        );
     }
 }

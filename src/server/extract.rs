@@ -363,6 +363,8 @@ fn in_words(expected: &str) -> String {
         "a boolean" | "a boolean value" => "true or false",
         "a string" | "a borrowed string" => "a text",
         structure if structure.starts_with("struct ") => "an object",
+        "invalid digit found in string" | "cannot parse integer from empty string" => "a whole number",
+        number if number.ends_with("to fit in target type") => "a whole number that is not as large",
         other => return other.replace('`', ""),
     };
     words.to_owned()
@@ -495,6 +497,7 @@ mod tests {
 
     #[test]
     fn what_is_allowed_is_said_in_the_words_of_json() {
+        assert_eq!(in_words("invalid digit found in string"), "a whole number");
         for (body, field, allowed) in [
             (
                 r#"{"resourceVersion":"1"}"#,

@@ -131,7 +131,7 @@ pub enum StoreError {
         source: sqlx::migrate::MigrateError,
     },
     /// A statement failed.
-    #[error("cannot {what} in the configuration store: {source}")]
+    #[error("cannot {what} in the configuration store: {source}{}", remedy(source))]
     Query {
         /// What was being done.
         what: &'static str,
@@ -217,6 +217,29 @@ impl StoreError {
     }
 }
 
+/// What to do about a file of SQLite that is no sound database.
+const DAMAGED: &str = "the file is damaged: check the disk, and put a backup in its place";
+
+/// Whether a file of SQLite is no sound database.
+fn is_damaged(error: &sqlx::Error) -> bool {
+    let sqlx::Error::Database(error) = error else {
+        return false;
+    };
+    let code = error.code().filter(|code| code.len() < SQLSTATE_LENGTH);
+    let code: Option<u32> = code.and_then(|code| code.parse().ok());
+    // Corrupt, and not a database, each with its extended codes.
+    code.is_some_and(|code| matches!(code & 0xff, 11 | 26))
+}
+
+/// What is said of a failure beside its cause.
+fn remedy(error: &sqlx::Error) -> String {
+    if is_damaged(error) {
+        format!("; {DAMAGED}")
+    } else {
+        String::new()
+    }
+}
+
 /// The code of Postgres for a text that is none: `character_not_in_repertoire`.
 const INVALID_TEXT: &str = "22021";
 
@@ -254,24 +277,17 @@ impl Store {
         sqlx::any::install_default_drivers();
         let cannot_open = |source| StoreError::Open {
             place: url.to_string(),
-            source,
-            hint: match url {
-                StoreUrl::Sqlite(_) => "check the directory and its rights",
-                StoreUrl::Postgres(_) => "check that it runs, its address, user, password and rights",
+            hint: match (url, is_damaged(&source)) {
+                (_, true) => DAMAGED,
+                (StoreUrl::Sqlite(_), _) => "check the directory and its rights",
+                (StoreUrl::Postgres(_), _) => "check that it runs, its address, user, password and rights",
             },
+            source,
         };
         if let StoreUrl::Sqlite(path) = url {
             owners_only(path).map_err(|error| cannot_open(sqlx::Error::Io(error)))?;
         }
         let options = url.connect_options().map_err(cannot_open)?;
-        if let StoreUrl::Postgres(_) = url {
-            // The pool tries for a while, and then has no word for why it did not succeed.
-            let first = tokio::time::timeout(CONNECT_LIMIT, options.connect()).await;
-            let first = first
-                .map_err(|_| cannot_open(sqlx::Error::PoolTimedOut))?
-                .map_err(cannot_open)?;
-            first.close().await.map_err(cannot_open)?;
-        }
         let (dialect, migrations, session, read_only) = match url {
             StoreUrl::Sqlite(_) => (Dialect::Sqlite, &SQLITE, SQLITE_SESSION, "PRAGMA query_only = ON"),
             StoreUrl::Postgres(_) => (
@@ -281,6 +297,16 @@ impl Store {
                 "SET default_transaction_read_only = on",
             ),
         };
+        // The pool tries for a while, and then has no word for why it did not succeed.
+        let first = async {
+            let mut first = options.connect().await?;
+            first.execute(session).await?;
+            first.close().await
+        };
+        let first = tokio::time::timeout(CONNECT_LIMIT, first).await;
+        first
+            .map_err(|_| cannot_open(sqlx::Error::PoolTimedOut))?
+            .map_err(cannot_open)?;
         let mut writer = AnyPoolOptions::new()
             .max_connections(1)
             .acquire_timeout(CONNECT_LIMIT);

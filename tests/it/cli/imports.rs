@@ -103,6 +103,9 @@ async fn scripts_say_yes_and_read_json() {
         "--subject",
         "device",
     ];
+    let directory = ["overrides", "import", "exp", "/", "--variant", "control", "--yes"];
+    let refused = on(&server, &directory).await.failed(1);
+    assert!(refused.contains("cannot read ids from /"), "{refused}");
     let refused = with_input(&server, &import, "a\nb\n").await.failed(2);
     assert!(refused.contains("--yes"), "{refused}");
     let json = ["--json", "--idempotency-key", "nightly"];

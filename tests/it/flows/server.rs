@@ -274,6 +274,23 @@ async fn a_directory_that_cannot_be_used_is_named() {
     assert!(error.to_string().contains(FILE_NAME), "{error}");
 }
 
+#[tokio::test]
+async fn a_damaged_database_is_called_that() {
+    let dir = tempfile::tempdir().expect("a directory");
+    end(Server::open(options(dir.path())).await.expect("opens")).await;
+    let file = dir.path().join(FILE_NAME);
+    let mut bytes = std::fs::read(&file).expect("a database");
+    // The pages behind the schema.
+    let pages = bytes.chunks_mut(4096).skip(3);
+    pages.for_each(|page| page[..2000].fill(0x5a));
+    std::fs::write(&file, bytes).expect("written");
+    let error = Server::open(options(dir.path())).await.expect_err("damaged");
+    assert!(
+        error.to_string().contains("the file is damaged: check the disk"),
+        "{error}"
+    );
+}
+
 each_store!(a_store_of_a_newer_version_is_left_alone);
 async fn a_store_of_a_newer_version_is_left_alone() {
     let dir = tempfile::tempdir().expect("a directory");

@@ -231,7 +231,9 @@ pub async fn send(request: reqwest::RequestBuilder) -> Answer {
             || body["code"].is_string()
             // The forms of Amplitude and of OpenFeature.
             || body["error"].is_string()
-            || body["errorCode"].is_string(),
+            || body["errorCode"].is_string()
+            // The same fields as when the server is ready.
+            || body["ready"].is_boolean(),
         "{status} {body}"
     );
     Answer {
