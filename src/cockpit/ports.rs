@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::change::{Change, Changed};
+use super::edit::Of;
 use crate::api::assign::ExplainRequest;
 use crate::api::audit::AuditQuery;
 use crate::api::deployments::DeploymentList;
@@ -292,14 +293,18 @@ pub enum Request {
         /// Of which experiment.
         id: Uuid,
     },
-    /// `GET /experiments/{id}/override-imports`.
+    /// `GET /experiments/{id}/override-imports`, or the same of a flag.
     Imports {
-        /// Of which experiment.
+        /// Of what.
+        of: Of,
+        /// Of which one.
         id: Uuid,
     },
-    /// `GET /experiments/{id}/override-imports/{import}/rows`.
+    /// `GET /experiments/{id}/override-imports/{import}/rows`, or the same of a flag.
     ImportRows {
-        /// Of which experiment.
+        /// Of what.
+        of: Of,
+        /// Of which one.
         id: Uuid,
         /// Of which import.
         import: Uuid,
@@ -308,7 +313,9 @@ pub enum Request {
     },
     /// One step of a bulk import.
     ImportStep {
-        /// Of which experiment.
+        /// Of what.
+        of: Of,
+        /// Of which one.
         id: Uuid,
         /// The step.
         step: Box<ImportStep>,
@@ -455,7 +462,7 @@ pub enum Answer {
     /// To [`Request::Insight`] and [`Request::WriteInsight`]; none while none was saved.
     Insight(Option<Box<Insight>>),
     /// To [`Request::Imports`].
-    Imports(ImportList),
+    Imports(Of, Uuid, ImportList),
     /// To [`Request::ImportRows`].
     ImportRows(ImportRows),
     /// To [`Request::ImportStep`]; none when it was forgotten.

@@ -22,6 +22,7 @@ use crate::api::problem::Code;
 use crate::client::{Client, ClientError, Options, Owner};
 use crate::cockpit::Action;
 use crate::cockpit::change::{Change, Changed};
+use crate::cockpit::edit::Of;
 use crate::cockpit::effect::File;
 use crate::cockpit::intake::Order;
 use crate::cockpit::ports::{Answer, Failure, FailureKind, ImportStep, Reply, Request, RunId, Service, Slot};
@@ -314,14 +315,22 @@ async fn ask(client: &Client, reader: &Reader, request: Request) -> Result<Answe
             let insight = client.write_insight(&id.to_string()).await.map_err(failed)?;
             Answer::Insight(Some(Box::new(insight)))
         }
-        Request::Imports { id } => Answer::Imports(client.imports(&id.to_string()).await.map_err(failed)?),
-        Request::ImportRows { id, import, query } => Answer::ImportRows(
+        Request::Imports { of, id } => {
+            let list = client.imports(owner(of, &id.to_string())).await.map_err(failed)?;
+            Answer::Imports(of, id, list)
+        }
+        Request::ImportRows {
+            of,
+            id,
+            import,
+            query,
+        } => Answer::ImportRows(
             client
-                .import_rows(&id.to_string(), &import.to_string(), &query)
+                .import_rows(owner(of, &id.to_string()), &import.to_string(), &query)
                 .await
                 .map_err(failed)?,
         ),
-        Request::ImportStep { id, step } => Answer::Import(import_step(client, id, *step).await?),
+        Request::ImportStep { of, id, step } => Answer::Import(import_step(client, of, id, *step).await?),
         Request::Change(change) => Answer::Changed(change_of(client, *change).await.map_err(failed)?),
         Request::Status { id, change } => Answer::Experiment(Box::new(
             client
@@ -332,8 +341,22 @@ async fn ask(client: &Client, reader: &Reader, request: Request) -> Result<Answe
     })
 }
 
-async fn import_step(client: &Client, id: Uuid, step: ImportStep) -> Result<Option<Box<Import>>, Failure> {
-    let experiment = id.to_string();
+/// Whose overrides are meant.
+fn owner(of: Of, id: &str) -> Owner<'_> {
+    match of {
+        Of::Experiment => Owner::Experiment(id),
+        Of::Flag => Owner::Flag(id),
+    }
+}
+
+async fn import_step(
+    client: &Client,
+    of: Of,
+    id: Uuid,
+    step: ImportStep,
+) -> Result<Option<Box<Import>>, Failure> {
+    let text = id.to_string();
+    let owner = owner(of, &text);
     let failed = |error: ClientError| api_failure(&error);
     let import = match step {
         ImportStep::Stage { intake, query } => {
@@ -347,21 +370,21 @@ async fn import_step(client: &Client, id: Uuid, step: ImportStep) -> Result<Opti
                 ))
             })?;
             client
-                .start_import(&experiment, &query, Some(&intake.to_string()), pieces(file))
+                .start_import(owner, &query, Some(&intake.to_string()), pieces(file))
                 .await
                 .map_err(failed)?
         }
         ImportStep::Apply { import, body } => client
-            .apply_import(&experiment, &import.to_string(), body)
+            .apply_import(owner, &import.to_string(), body)
             .await
             .map_err(failed)?,
         ImportStep::Undo { import, body } => client
-            .undo_import(&experiment, &import.to_string(), body)
+            .undo_import(owner, &import.to_string(), body)
             .await
             .map_err(failed)?,
         ImportStep::Forget { import } => {
             client
-                .forget_import(&experiment, &import.to_string())
+                .forget_import(owner, &import.to_string())
                 .await
                 .map_err(failed)?;
             return Ok(None);

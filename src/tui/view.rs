@@ -196,7 +196,7 @@ fn tab(
     }
     match detail.tab {
         Tab::Overrides => {
-            let imports = detail.imports.value.as_deref().unwrap_or_default();
+            let imports = detail.overrides.imports.value.as_deref().unwrap_or_default();
             let (width, height) = (pen.width(), pen.height());
             let used = tabs::overrides::unfinished(&mut pen, imports);
             let mut body = pen.part(0, used, width, height - used);

@@ -7,7 +7,6 @@ use uuid::Uuid;
 use super::analytics::AnalyticsState;
 use super::editor::EditorState;
 use super::overrides::OverridesState;
-use crate::api::imports::Import;
 use crate::api::insights::Insight;
 use crate::api::results::{Results, ResultsQuery, Srm};
 use crate::cockpit::ports::Loaded;
@@ -109,8 +108,6 @@ pub struct ExperimentDetail {
     pub summary: Vec<Paragraph>,
     /// The summary that was saved; none within when none was.
     pub insight: Loaded<Option<Box<Insight>>>,
-    /// Its bulk imports, the newest first.
-    pub imports: Loaded<Vec<Import>>,
     /// The Analytics tab.
     pub analytics: AnalyticsState,
     /// The Overrides tab.
@@ -146,7 +143,6 @@ impl ExperimentDetail {
             guarded_version: 0,
             summary: Vec::new(),
             insight: Loaded::default(),
-            imports: Loaded::default(),
             analytics: AnalyticsState::default(),
             overrides: OverridesState::default(),
             editor: EditorState::default(),

@@ -1,6 +1,5 @@
 //! A bulk import of overrides, from the ids to what is in force.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -8,9 +7,10 @@ use uuid::Uuid;
 
 use super::text::TextField;
 use crate::api::imports::{Import, ImportRows, ImportState, ListImportRows, RowEffect};
+use crate::cockpit::edit::Of;
 use crate::cockpit::intake::{Left, Source, Tally};
 use crate::cockpit::ports::Loaded;
-use crate::domain::{Experiment, OverrideSubject};
+use crate::domain::{Experiment, Flag, Key, OverrideSubject, Variant};
 
 /// Rows of a page of the dry run.
 pub const PAGE_ROWS: u32 = 200;
@@ -74,11 +74,46 @@ pub struct Run {
     pub stop: bool,
 }
 
+/// What ids are imported into.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Target {
+    /// Whether it is an experiment or a flag.
+    pub of: Of,
+    /// Its id.
+    pub id: Uuid,
+    /// Its key.
+    pub key: Key,
+    /// What ids can be forced into.
+    pub variants: Vec<Variant>,
+}
+
+impl From<&Experiment> for Target {
+    fn from(experiment: &Experiment) -> Self {
+        Self {
+            of: Of::Experiment,
+            id: experiment.id,
+            key: experiment.key.clone(),
+            variants: experiment.variants.clone(),
+        }
+    }
+}
+
+impl From<&Flag> for Target {
+    fn from(flag: &Flag) -> Self {
+        Self {
+            of: Of::Flag,
+            id: flag.id,
+            key: flag.key.clone(),
+            variants: flag.variants.clone(),
+        }
+    }
+}
+
 /// The panel.
 #[derive(Debug)]
 pub struct ImportPanel {
-    /// Into which experiment.
-    pub experiment: Arc<Experiment>,
+    /// Into what.
+    pub target: Target,
     /// How far it is.
     pub stage: Stage,
     /// What has the focus.
@@ -101,7 +136,7 @@ pub struct ImportPanel {
     pub path: TextField,
     /// How the path may go on.
     pub completions: Vec<String>,
-    /// What a former cockpit left of this experiment.
+    /// What a former cockpit left of this experiment or flag.
     pub left: Vec<Left>,
     /// The chosen variant, by position.
     pub variant: usize,
@@ -136,15 +171,11 @@ pub struct ImportPanel {
 impl ImportPanel {
     /// A panel that collects ids.
     #[must_use]
-    pub fn new(experiment: Arc<Experiment>) -> Self {
+    pub fn new(target: Target) -> Self {
         // Whoever is forced into a variant is rarely forced into the control.
-        let variant = experiment
-            .variants
-            .iter()
-            .position(|v| !v.is_control)
-            .unwrap_or(0);
+        let variant = target.variants.iter().position(|v| !v.is_control).unwrap_or(0);
         Self {
-            experiment,
+            target,
             stage: Stage::Collect,
             focus: Focus::Ids,
             intake: None,
@@ -176,9 +207,9 @@ impl ImportPanel {
 
     /// A panel of an import that the server knows.
     #[must_use]
-    pub fn of(experiment: Arc<Experiment>, import: Import) -> Self {
-        let variant = experiment.variants.iter().position(|v| v.key == import.variant);
-        let mut panel = Self::new(experiment);
+    pub fn of(target: Target, import: Import) -> Self {
+        let variant = target.variants.iter().position(|v| v.key == import.variant);
+        let mut panel = Self::new(target);
         panel.variant = variant.unwrap_or(0);
         panel.subject = import.subject_type;
         panel.stage = Stage::Review;

@@ -1,6 +1,7 @@
 //! The Overrides tab: a page of a table of any size, and its search.
 
 use super::text::TextField;
+use crate::api::imports::Import;
 use crate::api::overrides::{ListOverrides, OverridePage};
 use crate::cockpit::ports::Loaded;
 
@@ -10,6 +11,8 @@ pub const PAGE_ROWS: u32 = 200;
 /// The Overrides tab.
 #[derive(Debug, Default)]
 pub struct OverridesState {
+    /// The bulk imports, the newest first.
+    pub imports: Loaded<Vec<Import>>,
     /// What is searched for.
     pub search: TextField,
     /// Whether the search takes the keys.

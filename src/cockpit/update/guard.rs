@@ -149,7 +149,10 @@ pub fn applies(state: &State, command: Command) -> bool {
         Command::GoTokens => state.me.as_ref().is_some_and(|me| me.role == Role::Admin),
         Command::FlagSave | Command::FlagUndo => draft.is_some(),
         Command::FlagMine | Command::FlagTheirs => draft.is_some_and(|d| !d.both.is_empty()),
-        Command::Import | Command::Imports => state.detail().is_some_and(|d| d.tab == Tab::Overrides),
+        Command::Import | Command::Imports => match state.screen {
+            Screen::Flag => import::overrides(state).is_some(),
+            _ => state.detail().is_some_and(|d| d.tab == Tab::Overrides),
+        },
         Command::Regenerate => state.detail().is_some_and(|d| d.tab == Tab::Insights),
         Command::ImportLeft => import::panel(state).is_some_and(|p| p.intake.is_none() && !p.left.is_empty()),
         Command::ImportDiscard => import::panel(state).is_some_and(|p| p.intake.is_some()),

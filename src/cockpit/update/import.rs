@@ -1,21 +1,21 @@
 //! Bulk import: collecting ids, the dry run, chunks.
 
-use std::sync::Arc;
-
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{experiment, form, guard, notify};
 use crate::api::imports::{ApplyChunks, Import, ImportState, RowEffect, StartImport};
+use crate::cockpit::edit::Of;
 use crate::cockpit::effect::Effect;
 use crate::cockpit::intake::{Order, Source, Told};
 use crate::cockpit::keymap::Command;
 use crate::cockpit::ports::{Failure, FailureKind, ImportStep, Request, Slot};
 use crate::cockpit::state::form::Purpose;
-use crate::cockpit::state::import::{BURST, Focus, ImportPanel, ImportsPanel, Run, Stage};
+use crate::cockpit::state::import::{BURST, Focus, ImportPanel, ImportsPanel, Run, Stage, Target};
 use crate::cockpit::state::link::later;
 use crate::cockpit::state::overlay::Overlay;
-use crate::cockpit::state::{Level, State, Tab};
+use crate::cockpit::state::overrides::OverridesState;
+use crate::cockpit::state::{Level, Screen, State, Tab};
 use crate::domain::OverrideSubject;
 
 /// The panel, wherever it lies.
@@ -44,21 +44,48 @@ pub fn takes_pieces(state: &State) -> bool {
     )
 }
 
-/// `i`: a new import into the experiment that is looked at.
+/// What the overrides that are looked at, or those of what a command is about, are of.
+fn target(state: &State) -> Option<Target> {
+    match super::flag::target(state) {
+        Some(flag) => Some(Target::from(flag)),
+        None => experiment::target(state).map(|experiment| Target::from(&**experiment)),
+    }
+}
+
+/// The overrides that are looked at: of the open flag or experiment.
+#[must_use]
+pub fn overrides(state: &State) -> Option<&OverridesState> {
+    match state.screen {
+        Screen::Flag => state.objects.flag.as_deref()?.overrides.as_ref(),
+        _ => state.open.as_deref().map(|detail| &detail.overrides),
+    }
+}
+
+/// The same, to be changed.
+pub fn overrides_mut(state: &mut State) -> Option<&mut OverridesState> {
+    match state.screen {
+        Screen::Flag => state.objects.flag.as_deref_mut()?.overrides.as_mut(),
+        _ => state.open.as_deref_mut().map(|detail| &mut detail.overrides),
+    }
+}
+
+/// `i`: a new import into what is looked at.
 pub fn open(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
-    let Some(target) = experiment::target(state).map(Arc::clone) else {
+    let Some(target) = target(state) else {
         notify(state, Level::Info, "There is no experiment here yet", now);
         return;
     };
-    experiment::load(state, target.id, now, effects);
+    // What the difference is made against lies below.
+    if target.of == Of::Experiment {
+        experiment::load(state, target.id, now, effects);
+        if let Some(detail) = state.open.as_deref_mut() {
+            detail.tab = Tab::Overrides;
+        }
+        state.screen = Screen::Experiment;
+    }
     effects.push(Effect::Intake(Order::Find {
         experiment: target.id,
     }));
-    // What the difference is made against is the tab with the overrides.
-    if let Some(detail) = state.open.as_deref_mut() {
-        detail.tab = Tab::Overrides;
-    }
-    state.screen = crate::cockpit::state::Screen::Experiment;
     state
         .overlays
         .push(Overlay::Import(Box::new(ImportPanel::new(target))));
@@ -82,13 +109,15 @@ pub fn open_if_asked(state: &mut State, now: Timestamp, effects: &mut Vec<Effect
     read(state, path, now, effects);
 }
 
-/// `I`: the imports of the experiment.
+/// `I`: the imports of what is looked at.
 pub fn open_list(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
-    let Some(target) = experiment::target(state).map(|e| e.id) else {
+    let Some(target) = target(state) else {
         notify(state, Level::Info, "There is no experiment here yet", now);
         return;
     };
-    experiment::load(state, target, now, effects);
+    if target.of == Of::Experiment {
+        experiment::load(state, target.id, now, effects);
+    }
     state.requests.plan(Slot::Imports, now);
     state.overlays.push(Overlay::Imports(ImportsPanel::default()));
 }
@@ -104,7 +133,7 @@ fn intake(state: &mut State, source: Source, effects: &mut Vec<Effect>) -> Optio
     panel.source = source;
     effects.push(Effect::Intake(Order::Begin {
         intake: fresh,
-        experiment: panel.experiment.id,
+        experiment: panel.target.id,
     }));
     Some(fresh)
 }
@@ -265,7 +294,7 @@ fn go(state: &mut State, to: Focus, now: Timestamp, effects: &mut Vec<Effect>) {
 fn choose(panel: &mut ImportPanel, back: bool) {
     match panel.focus {
         Focus::Variant => {
-            let len = panel.experiment.variants.len().max(1);
+            let len = panel.target.variants.len().max(1);
             panel.variant = (panel.variant + if back { len - 1 } else { 1 }) % len;
         }
         Focus::Subject => {
@@ -314,11 +343,12 @@ fn check(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
         (Some(why), _) => Err(why.to_owned()),
         (None, None) => return,
         (None, Some(intake)) => {
-            let Some(variant) = panel.experiment.variants.get(panel.variant) else {
+            let Some(variant) = panel.target.variants.get(panel.variant) else {
                 return;
             };
             let request = Request::ImportStep {
-                id: panel.experiment.id,
+                of: panel.target.of,
+                id: panel.target.id,
                 step: Box::new(ImportStep::Stage {
                     intake,
                     query: StartImport {
@@ -413,16 +443,14 @@ pub fn list_command(state: &mut State, command: Command, now: Timestamp) {
         return;
     };
     let selected = list.selected;
-    let Some(detail) = state.open.as_deref() else {
-        return;
-    };
-    let (Some(experiment), Some(imports)) = (detail.config(), &detail.imports.value) else {
+    let imports = overrides(state).and_then(|overrides| overrides.imports.value.as_ref());
+    let (Some(target), Some(imports)) = (target(state), imports) else {
         return;
     };
     let Some(import) = imports.get(selected.min(imports.len().saturating_sub(1))) else {
         return;
     };
-    let panel = ImportPanel::of(Arc::clone(experiment), import.clone());
+    let panel = ImportPanel::of(target, import.clone());
     match command {
         Command::Press | Command::ImportUndo | Command::ImportForget => {
             state.overlays.push(Overlay::Import(Box::new(panel)));
@@ -450,8 +478,8 @@ pub fn confirmed(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) -
     };
     let forget = matches!(form.purpose, Purpose::ForgetImport(_));
     let (id, began_chunks) = (import.id, import.applied_chunks);
-    let experiment = panel(state)
-        .map(|p| p.experiment.id)
+    let (of, target) = panel(state)
+        .map(|p| (p.target.of, p.target.id))
         .ok_or("the import is gone")?;
     let step = if forget {
         ImportStep::Forget { import: id }
@@ -459,7 +487,8 @@ pub fn confirmed(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) -
         chunk(id, undo)
     };
     let request = Request::ImportStep {
-        id: experiment,
+        of,
+        id: target,
         step: Box::new(step),
     };
     let effect = guard::write(state, request, now)?;
@@ -529,14 +558,15 @@ pub fn stepped(state: &mut State, import: Option<Box<Import>>, now: Timestamp, e
         panel.run = None;
         panel.stage = Stage::Review;
         // The table below has other rows now.
-        if let Some(detail) = state.open.as_deref_mut() {
-            detail.overrides.asked = None;
+        if let Some(overrides) = overrides_mut(state) {
+            overrides.asked = None;
         }
         notify(state, Level::Ok, text, now);
         return;
     }
     let request = Request::ImportStep {
-        id: panel.experiment.id,
+        of: panel.target.of,
+        id: panel.target.id,
         step: Box::new(chunk(import.id, run.undo)),
     };
     match guard::write(state, request, now) {
@@ -610,7 +640,7 @@ pub fn failed(state: &mut State, failure: &Failure, now: Timestamp) {
 
 /// The server told of all imports: the open one may have gone on.
 pub fn adopt(state: &mut State) {
-    let Some(imports) = state.open.as_deref().and_then(|d| d.imports.value.clone()) else {
+    let Some(imports) = overrides(state).and_then(|overrides| overrides.imports.value.clone()) else {
         return;
     };
     if let Some(panel) = panel_mut(state)
@@ -666,7 +696,7 @@ fn close(state: &mut State, now: Timestamp) {
         notify(
             state,
             Level::Info,
-            "The ids are kept: the next import into this experiment offers them",
+            "The ids are kept: the next import into the same offers them",
             now,
         );
     }

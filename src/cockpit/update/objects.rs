@@ -8,6 +8,7 @@ use crate::api::audit::AuditQuery;
 use crate::api::experiments::History;
 use crate::api::system::Role;
 use crate::cockpit::change::Changed;
+use crate::cockpit::edit::Of;
 use crate::cockpit::effect::Effect;
 use crate::cockpit::keymap::Command;
 use crate::cockpit::ports::{Answer, Failure, FailureKind, Request, Slot};
@@ -411,14 +412,21 @@ pub fn wanted(state: &State, slot: Slot) -> Option<Request> {
             Some(Request::Insight { id: detail.id()? })
         }
         Slot::Imports => {
+            if state.screen == Screen::Flag {
+                let detail = state.objects.flag.as_deref().filter(|d| d.overrides.is_some())?;
+                let (of, id) = (Of::Flag, detail.id);
+                return Some(Request::Imports { of, id });
+            }
             let detail = state.detail().filter(|d| d.tab == Tab::Overrides)?;
-            Some(Request::Imports { id: detail.id()? })
+            let (of, id) = (Of::Experiment, detail.id()?);
+            Some(Request::Imports { of, id })
         }
         Slot::ImportRows => {
             let panel = super::import::panel(state)?;
             let import = panel.import.as_ref()?;
             (panel.stage == Stage::Review && rows_outdated(state)).then(|| Request::ImportRows {
-                id: panel.experiment.id,
+                of: panel.target.of,
+                id: panel.target.id,
                 import: import.id,
                 query: panel.query(),
             })
@@ -488,11 +496,21 @@ pub fn answered(
                 notify(state, Level::Ok, "The summary is written anew and saved", now);
             }
         }
-        Answer::Imports(list) => {
-            if let Some(detail) = state.open.as_deref_mut() {
-                detail.imports.set(list.imports, now);
+        Answer::Imports(of, id, list) => {
+            let overrides = match of {
+                Of::Experiment => {
+                    let detail = state.open.as_deref_mut().filter(|d| d.id() == Some(id));
+                    detail.map(|detail| &mut detail.overrides)
+                }
+                Of::Flag => {
+                    let detail = state.objects.flag.as_deref_mut().filter(|d| d.id == id);
+                    detail.and_then(|detail| detail.overrides.as_mut())
+                }
+            };
+            if let Some(overrides) = overrides {
+                overrides.imports.set(list.imports, now);
+                super::import::adopt(state);
             }
-            super::import::adopt(state);
         }
         Answer::ImportRows(rows) => {
             if let Some(panel) = super::import::panel_mut(state) {
@@ -632,8 +650,8 @@ pub fn failed(state: &mut State, slot: Slot, failure: &Failure, now: Timestamp) 
         Slot::FlagHistory => {}
         Slot::WriteInsight => notify(state, Level::Warn, failure.message, now),
         Slot::Imports => {
-            if let Some(detail) = state.open.as_deref_mut() {
-                detail.imports.fail(failure);
+            if let Some(overrides) = super::import::overrides_mut(state) {
+                overrides.imports.fail(failure);
             }
         }
         Slot::ImportRows => {

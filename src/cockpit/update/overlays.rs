@@ -471,10 +471,8 @@ pub fn move_by(state: &mut State, by: isize, _now: Timestamp) {
         .as_deref()
         .and_then(|d| d.history.entries.value.as_ref())
         .map_or(0, Vec::len);
-    let imports = state
-        .open
-        .as_deref()
-        .and_then(|d| d.imports.value.as_ref())
+    let imports = super::import::overrides(state)
+        .and_then(|overrides| overrides.imports.value.as_ref())
         .map_or(0, Vec::len);
     let items = match state.overlays.last() {
         Some(Overlay::Palette(palette)) => palette_items(state, palette.input.text()).len(),

@@ -10,7 +10,7 @@ use crate::cockpit::intake::Source;
 use crate::cockpit::state::import::{Focus, ImportPanel, Stage};
 use crate::cockpit::state::{Laid, State};
 use crate::cockpit::update::import::not_ready;
-use crate::domain::Experiment;
+use crate::domain::Variant;
 use crate::tui::field;
 use crate::tui::glyphs::arm_slots;
 use crate::tui::objects::again;
@@ -38,20 +38,14 @@ pub fn draw(
         .import
         .as_ref()
         .map(|i| i.variant.as_str())
-        .or_else(|| {
-            panel
-                .experiment
-                .variants
-                .get(panel.variant)
-                .map(|v| v.key.as_str())
-        })
+        .or_else(|| panel.target.variants.get(panel.variant).map(|v| v.key.as_str()))
         .unwrap_or_default();
     let subject = panel.import.as_ref().map_or(panel.subject, |i| i.subject_type);
     let glyphs = theme.glyphs;
-    let (mark, _) = arm(theme, &panel.experiment, variant);
+    let (mark, _) = arm(theme, &panel.target.variants, variant);
     let title = format!(
         "Import overrides into {} {} {mark} {variant}, by {}",
-        panel.experiment.key,
+        panel.target.key,
         glyphs.arrow(),
         subject.as_str()
     );
@@ -79,10 +73,9 @@ pub fn draw(
 }
 
 /// The glyph and style of a variant.
-fn arm(theme: &Theme, experiment: &Experiment, key: &str) -> (&'static str, ratatui::style::Style) {
-    let slots = arm_slots(experiment.variants.iter().map(|v| v.is_control));
-    let slot = experiment
-        .variants
+fn arm(theme: &Theme, variants: &[Variant], key: &str) -> (&'static str, ratatui::style::Style) {
+    let slots = arm_slots(variants.iter().map(|v| v.is_control));
+    let slot = variants
         .iter()
         .position(|v| v.key.as_str().eq_ignore_ascii_case(key))
         .and_then(|at| slots.get(at).copied());
@@ -136,7 +129,7 @@ fn collect(pen: &mut Pen<'_>, panel: &ImportPanel, now: Timestamp) -> (Laid, Opt
         y += 1;
     }
     let source = match (&panel.source, panel.intake) {
-        (_, None) => "one a line or with commas; up to a million, or 64 MB".to_owned(),
+        (_, None) => "one a line or with commas; as many as 64 MB hold".to_owned(),
         (Source::Pasted, _) => "pasted".to_owned(),
         (Source::File(path), _) => format!("from {path}"),
         (Source::Stdin, _) => "from standard input".to_owned(),
@@ -223,11 +216,11 @@ fn collect(pen: &mut Pen<'_>, panel: &ImportPanel, now: Timestamp) -> (Laid, Opt
     };
     let style = |focused: bool| if focused { theme.selection } else { theme.text };
     let focused = panel.focus == Focus::Variant;
-    if let Some(variant) = panel.experiment.variants.get(panel.variant)
+    if let Some(variant) = panel.target.variants.get(panel.variant)
         && shows(Focus::Variant)
     {
         pen.text(0, y, "Variant", label(focused));
-        let (mark, _) = arm(theme, &panel.experiment, variant.key.as_str());
+        let (mark, _) = arm(theme, &panel.target.variants, variant.key.as_str());
         pen.text(
             LABEL,
             y,
@@ -418,7 +411,7 @@ fn effect(theme: &Theme, panel: &ImportPanel, import: &Import) -> Vec<Span> {
     if !effect.changed_from.is_empty() {
         spans.push((" (from".to_owned(), theme.dim));
         for (key, n) in &effect.changed_from {
-            let (mark, style) = arm(theme, &panel.experiment, key);
+            let (mark, style) = arm(theme, &panel.target.variants, key);
             spans.push((format!(" {mark} {key}"), style));
             spans.push((format!(" {}", count(*n)), theme.dim));
         }
@@ -508,7 +501,7 @@ fn difference(pen: &mut Pen<'_>, panel: &ImportPanel, import: &Import) -> Laid {
         .saturating_sub(rows / 2)
         .min(page.rows.len().saturating_sub(rows));
     let id_width = (width / 2).clamp(8, 48);
-    let (to_mark, to_style) = arm(theme, &panel.experiment, import.variant.as_str());
+    let (to_mark, to_style) = arm(theme, &panel.target.variants, import.variant.as_str());
     for (y, (at, row)) in (0_u16..).zip(page.rows.iter().enumerate().skip(first).take(rows)) {
         pen.text_within(0, y, &row.subject_id, id_width, theme.text);
         let x = id_width + 1;
@@ -520,7 +513,7 @@ fn difference(pen: &mut Pen<'_>, panel: &ImportPanel, import: &Import) -> Laid {
             }
             RowEffect::Changed => {
                 let from = row.from.as_deref().unwrap_or("?");
-                let (mark, style) = arm(theme, &panel.experiment, from);
+                let (mark, style) = arm(theme, &panel.target.variants, from);
                 x = pen.text(x, y, "~ ", theme.warn);
                 x = pen.text(x, y, &format!("{mark} {from}"), style);
                 x = pen.text(x, y, &format!(" {} ", theme.glyphs.arrow()), theme.dim);

@@ -9,6 +9,7 @@ use crate::api::imports::{Import, ImportState};
 use crate::cockpit::format;
 use crate::cockpit::state::import::ImportsPanel;
 use crate::cockpit::state::{Laid, State};
+use crate::cockpit::update::{flag, import};
 use crate::tui::objects::again;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::empty::empty;
@@ -44,16 +45,20 @@ pub fn draw(
 ) -> (Laid, Option<Position>) {
     let theme = canvas.theme;
     let width = canvas.inside_width(WIDEST);
-    let Some(detail) = state.open.as_deref() else {
+    let Some(overrides) = import::overrides(state) else {
         return (Laid::default(), None);
     };
-    let imports = detail.imports.value.as_deref();
+    let imports = overrides.imports.value.as_deref();
     let height = imports.map_or(4, |all| rows(all.len() * 2)).clamp(4, 30);
-    let title = format!("Imports into {}", detail.name);
+    let name = match (flag::target(state), state.open.as_deref()) {
+        (Some(flag), _) => flag.key.as_str(),
+        (None, detail) => detail.map_or("", |detail| detail.name.as_str()),
+    };
+    let title = format!("Imports into {name}");
     let hint = theme.glyphs.text("⏎ open   u undo   delete forgets   Esc closes");
     let laid = canvas.boxed(&title, &hint, (width, height), |pen| match imports {
         None | Some([]) => {
-            match (&detail.imports.failure, imports) {
+            match (&overrides.imports.failure, imports) {
                 (Some(failure), None) => {
                     let text = format!("Cannot load the imports: {}", failure.message);
                     empty(pen, &text, again(failure));
@@ -65,7 +70,7 @@ pub fn draw(
                     empty(
                         pen,
                         "Nothing was imported in bulk yet.",
-                        "i on the Overrides tab takes up to a million ids at once, with a dry run first.",
+                        "i among the overrides takes up to a million ids at once, with a dry run first.",
                     );
                 }
             }

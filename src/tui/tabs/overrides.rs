@@ -103,9 +103,13 @@ pub fn draw_flag(
     cursor: &mut Option<Position>,
 ) -> Laid {
     let (width, height) = (pen.width(), pen.height());
-    let top = top(pen, overrides, cursor);
+    let used = unfinished(pen, overrides.imports.value.as_deref().unwrap_or_default());
+    let mut pen = pen.part(0, used, width, height - used);
+    let (width, height) = (pen.width(), pen.height());
+    let top = top(&mut pen, overrides, cursor);
     let mut body = pen.part(0, top, width, height.saturating_sub(top));
-    let hint = "An override forces one user or device into a variant while the flag is on. n adds one.";
+    let hint =
+        "An override forces one user or device into a variant while the flag is on. n adds one, i many.";
     rows(&mut body, &flag.variants, overrides, hint, now)
 }
 

@@ -6,9 +6,12 @@ use splitdeck::api::flags::FlagList;
 use splitdeck::api::problem::{Code, Problem};
 use splitdeck::api::system::Role;
 use splitdeck::cockpit::change::Change;
-use splitdeck::cockpit::edit::{FlagPart, Kept};
+use splitdeck::cockpit::edit::{FlagPart, Kept, Of};
+use splitdeck::cockpit::intake::{Order, Tally, Told};
 use splitdeck::cockpit::ports::{Answer, Failure, FailureKind, Request, Service, Slot};
+use splitdeck::cockpit::state::Screen;
 use splitdeck::cockpit::state::overlay::{DEAF_FOR, Overlay};
+use splitdeck::cockpit::{Action, Effect};
 use splitdeck::domain::{Flag, Percent};
 
 use crate::support::cockpit::{World, history, id};
@@ -278,6 +281,56 @@ fn a_conflict_at_saving_merges_and_shows_the_difference_again() {
             .screen(120, 40)
             .contains("deploy-bot changed the rollout too")
     );
+}
+
+#[test]
+fn ids_are_imported_into_a_flag_as_into_an_experiment() {
+    let mut world = page();
+    world.keys(&["end", "enter"]).answer_all(Role::Admin, false);
+    assert!(world.screen(120, 40).contains("i many") || world.screen(120, 40).contains("u-000000"));
+    world.keys(&["i"]);
+    assert!(world.effects.contains(&Effect::Intake(Order::Find {
+        experiment: id(NEW_CHECKOUT)
+    })));
+    assert!(
+        world
+            .screen(120, 40)
+            .contains("Import overrides into new-checkout")
+    );
+    world.act(Action::Paste {
+        text: "u-1\nu-2\n".to_owned(),
+        truncated: false,
+        more: false,
+    });
+    let Some(Overlay::Import(panel)) = world.state.overlays.last() else {
+        panic!("no import");
+    };
+    let intake = panel.intake.expect("begun");
+    let tally = Box::new(Tally {
+        received: 2,
+        unique: 2,
+        ..Tally::default()
+    });
+    let done = true;
+    world.act(Action::Intake(Told::Counted { intake, tally, done }));
+    world.keys(&["down", "down", "down", "down", "right", "enter"]);
+    let asked = world.waiting_for(Slot::ImportStep).expect("sent");
+    assert!(
+        matches!(asked, Request::ImportStep { of: Of::Flag, id: of, .. } if *of == id(NEW_CHECKOUT)),
+        "{asked:?}"
+    );
+    world.answer_all(Role::Admin, false);
+    assert!(matches!(world.state.screen, Screen::Flag), "the flag lies below");
+    world.keys(&["enter"]).wait(DEAF_FOR).keys(&["right", "enter"]);
+    let asked = world.waiting_for(Slot::ImportStep).expect("sent");
+    assert!(
+        matches!(asked, Request::ImportStep { of: Of::Flag, .. }),
+        "{asked:?}"
+    );
+    // Its imports are the flag's own list.
+    world.answer_all(Role::Admin, false);
+    world.keys(&["esc"]).wait(DEAF_FOR).keys(&["esc", "esc", "I"]);
+    assert!(world.screen(120, 40).contains("Imports into new-checkout"));
 }
 
 #[test]

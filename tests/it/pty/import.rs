@@ -186,6 +186,49 @@ async fn what_was_typed_or_applied_survives_a_cockpit_that_is_killed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_file_is_imported_into_a_flag() {
+    let server = TestServer::start().await;
+    let flag = serde_json::from_value(json!({ "name": "dark-mode" })).expect("reads");
+    server.client().create_flag(&flag).await.expect("made");
+    let state = tempfile::tempdir().expect("a directory");
+    let file = state.path().join("ids.txt");
+    std::fs::write(&file, ids(",")).expect("writes");
+    let path = state.path().to_str().expect("a path").to_owned();
+    let env = [
+        ("SPLITDECK_API", server.base.as_str()),
+        ("SPLITDECK_TOKEN", EDITOR),
+        ("SPLITDECK_STATE_DIR", path.as_str()),
+    ];
+    let pty = Pty::start(&[], &env, (110, 32));
+    let pty = blocking(pty, move |pty| {
+        pty.wait_for_text("editor");
+        pty.send("F");
+        pty.wait_for_text("dark-mode");
+        pty.send("\r");
+        pty.wait_for_text("a rule, tried before the rollout");
+        pty.send("G\r");
+        pty.wait_for_text("i many");
+        pty.send("i");
+        pty.wait_for_text("paste here");
+        pty.send(&format!("\x1b[B{}\r", file.display()));
+        pty.wait_for_text("received 94,000   unique 94,000   duplicates 0   malformed 0");
+        pty.wait_for_text("Nothing is in force before");
+        // The reading has left the focus on the variant.
+        pty.send("\x1b[B\x1b[B\x1b[C\r");
+        pty.wait_for_text("+ added 94,000");
+        pty.send("\r");
+        confirm(pty, "Apply");
+        pty.wait_for_text("10 of 10 chunks in force: 94,000 added");
+        pty.send("\x03");
+        pty.ended();
+    })
+    .await;
+    drop(pty);
+    let row = server.client().flag("dark-mode").await.expect("there");
+    assert_eq!(row.overrides, 94_000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_file_is_imported_from_the_command_line_and_a_missing_one_is_said() {
     let server = with_experiment().await;
     let state = tempfile::tempdir().expect("a directory");

@@ -3,6 +3,7 @@
 use splitdeck::api::imports::{Import, ImportList};
 use splitdeck::api::system::Role;
 use splitdeck::cockpit::Action;
+use splitdeck::cockpit::edit::Of;
 use splitdeck::cockpit::intake::{Left, Tally, Told};
 use splitdeck::cockpit::ports::{Answer, Slot};
 use splitdeck::cockpit::state::Overlay;
@@ -10,7 +11,7 @@ use splitdeck::cockpit::state::import::ImportPanel;
 use splitdeck::cockpit::state::overlay::DEAF_FOR;
 
 use super::worlds::pressed;
-use crate::support::cockpit::World;
+use crate::support::cockpit::{CHECKOUT, World, id};
 use crate::support::objects;
 
 /// A list of an administrator.
@@ -103,7 +104,14 @@ pub fn unfinished() -> World {
         .into_iter()
         .map(|state| serde_json::from_value(objects::import(state, 34)).expect("an import"))
         .collect();
-    world.reply(Slot::Imports, Ok(Answer::Imports(ImportList { imports })));
+    world.reply(
+        Slot::Imports,
+        Ok(Answer::Imports(
+            Of::Experiment,
+            id(CHECKOUT),
+            ImportList { imports },
+        )),
+    );
     world.answer_all(Role::Editor, false);
     world
 }
@@ -112,7 +120,7 @@ pub fn unfinished() -> World {
 pub fn worlds() -> Vec<(&'static str, World)> {
     let mut kept = pressed(World::experiment("checkout-cta"), &["4", "i"], "");
     kept.act(Action::Intake(Told::Found(vec![Left {
-        intake: crate::support::cockpit::id(77),
+        intake: id(77),
         bytes: 1_500_000,
         at: (kept.now.as_millisecond() - 300_000) / 1_000,
     }])));

@@ -161,7 +161,7 @@ pub fn answer(request: &Request) -> Option<Result<Answer, Failure>> {
         }
         Request::Insight { .. } => Answer::Insight(None),
         Request::WriteInsight { .. } => Answer::Insight(Some(Box::new(read(insight())))),
-        Request::Imports { .. } => Answer::Imports(read(json!({ "imports": [] }))),
+        Request::Imports { of, id } => Answer::Imports(*of, *id, read(json!({ "imports": [] }))),
         Request::ImportRows { .. } => Answer::ImportRows(import_rows()),
         Request::ImportStep { step, .. } => Answer::Import(match &**step {
             ImportStep::Stage { .. } => Some(Box::new(read(import("staged", 0)))),

@@ -13,10 +13,13 @@
 //! What the terminal cannot show is brought down by [`Theme::adapted`]; without colours the meaning
 //! stays in bold, dim and reverse.
 
+mod words;
+
 use ratatui::style::{Color, Modifier, Style};
 use serde::Deserialize;
 use termprofile::{DetectorSettings, EnvVarSource, IsTerminal, TermProfile, TermVars};
 
+use self::words::{ColorText, StyleText};
 use super::glyphs::{Glyphs, Tone};
 use crate::domain::{Environment, Status};
 
@@ -63,12 +66,15 @@ impl ThemeError {
 
 /// The themes that are built in: name and text.
 const BUILT_IN: [(&str, &str); 6] = [
-    ("default", include_str!("../../themes/default.toml")),
-    ("dark", include_str!("../../themes/dark.toml")),
-    ("light", include_str!("../../themes/light.toml")),
-    ("high-contrast", include_str!("../../themes/high-contrast.toml")),
-    ("colour-blind", include_str!("../../themes/colour-blind.toml")),
-    ("gruvbox", include_str!("../../themes/gruvbox.toml")),
+    ("default", include_str!("../../../themes/default.toml")),
+    ("dark", include_str!("../../../themes/dark.toml")),
+    ("light", include_str!("../../../themes/light.toml")),
+    (
+        "high-contrast",
+        include_str!("../../../themes/high-contrast.toml"),
+    ),
+    ("colour-blind", include_str!("../../../themes/colour-blind.toml")),
+    ("gruvbox", include_str!("../../../themes/gruvbox.toml")),
 ];
 
 /// Declares the keys once: fields of the theme, fields of the file, and the walk over all of them.
@@ -381,99 +387,9 @@ pub fn profile(vars: &impl EnvVarSource, out: &impl IsTerminal) -> TermProfile {
     TermProfile::detect_with_vars(TermVars::from_source(vars, out, settings))
 }
 
-/// A style as a theme file writes it.
-struct StyleText(Style);
-
-impl<'de> Deserialize<'de> for StyleText {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        style(&text).map(Self).map_err(serde::de::Error::custom)
-    }
-}
-
-/// A colour as a theme file writes it.
-struct ColorText(Color);
-
-impl<'de> Deserialize<'de> for ColorText {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        color(&text).map(Self).map_err(serde::de::Error::custom)
-    }
-}
-
-/// `[modifier…] [foreground] [on background]`
-fn style(text: &str) -> Result<Style, String> {
-    let mut style = Style::default();
-    let mut words = text.split_whitespace();
-    while let Some(word) = words.next() {
-        let modifier = match word {
-            "bold" => Modifier::BOLD,
-            "dim" => Modifier::DIM,
-            "italic" => Modifier::ITALIC,
-            "underline" => Modifier::UNDERLINED,
-            "reverse" => Modifier::REVERSED,
-            "on" => {
-                let word = words.next().ok_or("a colour must follow \"on\"")?;
-                if style.bg.replace(color(word)?).is_some() {
-                    return Err(format!("{text:?} has two backgrounds"));
-                }
-                continue;
-            }
-            word => {
-                if style.fg.replace(color(word)?).is_some() {
-                    return Err(format!(
-                        "{text:?} has two colours; write \"{word}\" after \"on\"?"
-                    ));
-                }
-                continue;
-            }
-        };
-        style = style.add_modifier(modifier);
-    }
-    Ok(style)
-}
-
-fn color(word: &str) -> Result<Color, String> {
-    const NAMES: [(&str, Color); 17] = [
-        ("terminal", Color::Reset),
-        ("black", Color::Black),
-        ("red", Color::Red),
-        ("green", Color::Green),
-        ("yellow", Color::Yellow),
-        ("blue", Color::Blue),
-        ("magenta", Color::Magenta),
-        ("cyan", Color::Cyan),
-        ("white", Color::Gray),
-        ("bright-black", Color::DarkGray),
-        ("bright-red", Color::LightRed),
-        ("bright-green", Color::LightGreen),
-        ("bright-yellow", Color::LightYellow),
-        ("bright-blue", Color::LightBlue),
-        ("bright-magenta", Color::LightMagenta),
-        ("bright-cyan", Color::LightCyan),
-        ("bright-white", Color::White),
-    ];
-    if let Some((_, color)) = NAMES.iter().find(|(name, _)| *name == word) {
-        return Ok(*color);
-    }
-    if let Some(hex) = word.strip_prefix('#')
-        && hex.len() == 6
-        && let Ok(rgb) = u32::from_str_radix(hex, 16)
-    {
-        let [_, r, g, b] = rgb.to_be_bytes();
-        return Ok(Color::Rgb(r, g, b));
-    }
-    if let Ok(index) = word.parse::<u8>() {
-        return Ok(Color::Indexed(index));
-    }
-    Err(format!(
-        "{word:?} is neither a colour (terminal, blue, bright-blue, 0 to 255, #rrggbb) \
-         nor a modifier (bold, dim, italic, underline, reverse)"
-    ))
-}
-
 #[cfg(test)]
 mod tests {
+    use super::words::style;
     use super::*;
     use crate::tui::svg;
     use std::collections::{BTreeSet, HashMap};
