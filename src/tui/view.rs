@@ -7,16 +7,20 @@ use ratatui::layout::{Position, Rect};
 use ratatui::style::{Color, Style};
 use ratatui::{Frame, Terminal};
 
+use super::glyphs::Tone;
 use super::page::{Drawn, FieldAt, draw_spans};
 use super::sheet::{self, View};
 use super::theme::Theme;
 use super::widgets::Pen;
+use super::widgets::banner::Banner;
 use super::{chrome, create, experiments, objects, overlays, tabs};
+use crate::api::banners::AUTO_PAUSED;
 use crate::cockpit::action::Target;
 use crate::cockpit::edit::Sheet;
-use crate::cockpit::keymap::Context;
+use crate::cockpit::keymap::{Command, Context};
 use crate::cockpit::state::{ExperimentDetail, Laid, Screen, State, Tab};
 use crate::cockpit::update::contexts;
+use crate::domain::Experiment;
 
 /// Draws everything; what could be shown of the scrolled part, for the core to know.
 pub fn view(frame: &mut Frame<'_>, state: &State, theme: &Theme, now: Timestamp) -> Laid {
@@ -183,7 +187,10 @@ fn tab(
         let mut pen = Pen::new(theme, area, frame.buffer_mut());
         return tabs::unknown(&mut pen, detail);
     };
-    let mut pen = Pen::new(theme, area, frame.buffer_mut());
+    let mut whole = Pen::new(theme, area, frame.buffer_mut());
+    let above = auto_paused(&mut whole, state, experiment);
+    let (width, height) = (whole.width(), whole.height());
+    let mut pen = whole.part(0, above, width, height - above);
     if let Some(view) = View::of(state, now) {
         let above = banners(&mut pen, state, now);
         let (width, height) = (pen.width(), pen.height());
@@ -204,6 +211,29 @@ fn tab(
         }
         _ => tabs::insights::draw(&mut pen, experiment, detail, now),
     }
+}
+
+/// That the guard has paused it, which every tab says; the rows it takes. Analytics has it among its other banners.
+fn auto_paused(pen: &mut Pen<'_>, state: &State, experiment: &Experiment) -> u16 {
+    if !experiment.is_auto_paused() || pen.height() < 6 {
+        return 0;
+    }
+    let here = [
+        Context::Experiment,
+        Context::Rows,
+        Context::Global,
+        Context::Always,
+    ];
+    let key = state.keymap.keys(&here, Command::Resume).next();
+    let key = key.map(|key| key.to_string());
+    let banner = Banner {
+        tone: Tone::Danger,
+        text: AUTO_PAUSED,
+        key: key.as_deref().map(|key| (key, "resume")),
+    };
+    let width = pen.width();
+    banner.draw(&mut pen.part(0, 0, width, 1));
+    1
 }
 
 /// What is to be known before anything is edited; the rows it takes.
@@ -229,7 +259,7 @@ struct Parts {
     footer: Rect,
 }
 
-/// Whether one panel has the whole screen, but for the last line.
+/// Whether one panel has the whole screen, but for its first line, which says where one is, and its last.
 fn is_zoomed(state: &State) -> bool {
     state.detail().is_some_and(ExperimentDetail::zoomed)
 }
@@ -237,7 +267,7 @@ fn is_zoomed(state: &State) -> bool {
 fn split(area: Rect, alert: bool, zoomed: bool) -> Parts {
     let title = u16::from(area.height >= 3 && !zoomed);
     let footer = u16::from(area.height >= 5);
-    let header = u16::from(area.height >= 6 && !zoomed);
+    let header = u16::from(area.height >= 6);
     // A blank line sets the content off where there is room for it.
     let gap = u16::from(match (alert, zoomed) {
         (true, _) => area.height >= 8,

@@ -234,14 +234,16 @@ fn draw_banners(page: &Page<'_>, pen: &mut Pen<'_>) -> u16 {
     let glyphs = pen.glyphs();
     // The results keep at least two thirds of the tab; a banner wraps only where there is plenty of room.
     let mut left = height / 3;
-    let limit = if height >= 16 { 2 } else { 1 };
+    let limit = if height >= 16 && !page.analytics.zoomed {
+        2
+    } else {
+        1
+    };
     let mut y = 0;
     let resume = (page.keys.resume.as_str(), "resume");
     let said = banners(page.auto_paused(), page.results);
     let troubles = trouble_text(page);
-    // On the whole screen a panel stands alone; what it must not be read without stays.
-    let said = said.iter().filter(|_| !page.analytics.zoomed);
-    let loud = said.map(|banner| {
+    let loud = said.iter().map(|banner| {
         let (tone, key) = match banner.kind {
             BannerKind::AutoPaused => (Tone::Danger, Some(resume)),
             BannerKind::Srm => (Tone::Warn, None),
