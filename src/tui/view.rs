@@ -259,7 +259,7 @@ struct Parts {
     footer: Rect,
 }
 
-/// Whether one panel has the whole screen, but for its first line, which says where one is, and its last.
+/// Whether one panel has the whole screen, but for the last line.
 fn is_zoomed(state: &State) -> bool {
     state.detail().is_some_and(ExperimentDetail::zoomed)
 }
@@ -267,7 +267,7 @@ fn is_zoomed(state: &State) -> bool {
 fn split(area: Rect, alert: bool, zoomed: bool) -> Parts {
     let title = u16::from(area.height >= 3 && !zoomed);
     let footer = u16::from(area.height >= 5);
-    let header = u16::from(area.height >= 6);
+    let header = u16::from(area.height >= 6 && !zoomed);
     // A blank line sets the content off where there is room for it.
     let gap = u16::from(match (alert, zoomed) {
         (true, _) => area.height >= 8,
