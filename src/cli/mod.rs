@@ -128,10 +128,25 @@ impl CliError {
 /// # Errors
 /// What the command could not do, in words for the person who typed it.
 pub fn run(cli: Cli) -> Result<(), CliError> {
+    variables_are_text()?;
     match cli.command {
         Some(command) => run_command(command),
         None => cockpit::run(cli.cockpit),
     }
+}
+
+/// A variable of ours that is no text would count as one that is not set, in silence.
+fn variables_are_text() -> Result<(), CliError> {
+    let ours = std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SPLITDECK_"));
+    for (name, value) in ours {
+        if value.to_str().is_none() {
+            let name = name.to_string_lossy();
+            return Err(CliError::Usage(format!(
+                "{name} holds bytes that are not UTF-8; set it to text, or unset it"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Runs a subcommand to its end.

@@ -495,6 +495,20 @@ mod tests {
     }
 
     #[test]
+    fn the_door_of_the_srm_doctor_is_left_open() {
+        let keymap = Keymap::default();
+        let analytics = [
+            Context::Analytics,
+            Context::Experiment,
+            Context::Rows,
+            Context::Global,
+            Context::Always,
+        ];
+        let d: Key = "d".parse().expect("a key");
+        assert_eq!(keymap.command(&analytics, d), None);
+    }
+
+    #[test]
     fn a_text_field_can_take_every_character() {
         for binding in Keymap::default().bindings() {
             if binding.context.takes_text() {

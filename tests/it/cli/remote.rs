@@ -18,6 +18,19 @@ async fn what_is_not_set_is_named() {
 }
 
 #[tokio::test]
+async fn a_variable_that_is_no_text_is_named() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let mut command = splitdeck(&["experiments", "list"]);
+    let token = std::ffi::OsStr::from_bytes(b"s3cret\xff");
+    command
+        .env("SPLITDECK_API", "http://127.0.0.1:1")
+        .env("SPLITDECK_TOKEN", token);
+    let message = run(command, "").await.failed(2);
+    assert!(message.contains("SPLITDECK_TOKEN holds bytes"), "{message}");
+    assert!(!message.contains("s3cret"), "{message}");
+}
+
+#[tokio::test]
 async fn the_configuration_file_names_server_and_token() {
     let server = TestServer::start().await;
     let dir = tempfile::tempdir().expect("a directory");

@@ -4,7 +4,7 @@ use super::{Command, Entry, In, entry, in_palette, writing};
 
 /// In the order of help and docs.
 pub const COMMANDS: &[Entry] = &[
-    // Analytics.
+    // Analytics. `d` is kept free here: it is where the SRM doctor comes in.
     entry(
         Command::FilterResults,
         "analytics.filter",
