@@ -365,7 +365,6 @@ fn in_words(expected: &str) -> String {
         structure if structure.starts_with("struct ") => "an object",
         "invalid digit found in string" | "cannot parse integer from empty string" => "a whole number",
         number if number.ends_with("to fit in target type") => "a whole number that is not as large",
-        date if date.contains(" date") => "a date of the calendar, such as 2026-02-28",
         other => return other.replace('`', ""),
     };
     words.to_owned()
