@@ -236,7 +236,7 @@ impl Worker {
         Ok(())
     }
 
-    /// What former cockpits left for an experiment, the newest first.
+    /// What former cockpits, and cards of this one that were closed, left for an experiment, the newest first.
     fn left(&self, dir: &Path, experiment: Uuid) -> io::Result<Vec<Left>> {
         let prefix = format!("{experiment}_");
         let mut left = Vec::new();
@@ -253,12 +253,13 @@ impl Worker {
                     .parse::<Uuid>()
                     .ok()
             });
-            let Some(intake) = intake.filter(|intake| !self.open.contains_key(intake)) else {
+            let Some(intake) = intake else {
                 continue;
             };
             let about = entry.metadata()?;
-            // Locked: another cockpit is at work with it.
-            let free = File::open(entry.path())?.try_lock_shared().is_ok();
+            // Locked by somebody else: another cockpit is at work with it. What this one holds is of a card that was closed.
+            let own = self.open.contains_key(&intake);
+            let free = own || File::open(entry.path())?.try_lock_shared().is_ok();
             if !free || about.len() == 0 {
                 continue;
             }
@@ -275,6 +276,8 @@ impl Worker {
 
     /// Takes up what a former cockpit left.
     fn recount(&mut self, intake: Uuid) -> Result<(), String> {
+        // Of a card that was closed: its lock would stand in the way.
+        self.open.remove(&intake);
         let dir = directory()?;
         let suffix = format!("_{intake}.ids");
         let entries = fs::read_dir(&dir).map_err(|error| cannot("look into", &dir, &error))?;

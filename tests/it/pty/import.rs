@@ -186,6 +186,26 @@ async fn what_was_typed_or_applied_survives_a_cockpit_that_is_killed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_closed_card_had_is_taken_up_by_the_next_one() {
+    let server = with_experiment().await;
+    let state = tempfile::tempdir().expect("a directory");
+    let pty = open(&server.base, state.path(), &[]);
+    let pty = blocking(pty, |pty| {
+        card(pty);
+        pty.send("ann,bob\r");
+        pty.wait_for_text("received 2");
+        pty.send("\x1b");
+        pty.wait_for_text("The ids are kept");
+        pty.send("i");
+        pty.wait_for_text("ids were not sent");
+        pty.send("\x14");
+        pty.wait_for_text("received 2");
+    })
+    .await;
+    drop(pty);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_file_is_imported_into_a_flag() {
     let server = TestServer::start().await;
     let flag = serde_json::from_value(json!({ "name": "dark-mode" })).expect("reads");
