@@ -407,8 +407,8 @@ impl Supervisor {
             }
             sleep(LOOK).await;
         };
-        // The path is a quoted literal, as this query has no parameters. The lock file is the user's own, not empty, and outside of what the engine may read; what cannot be
-        // read counts as empty text.
+        // The path is a quoted literal, as this query has no parameters. The lock file is the user's own, not empty,
+        // and outside of what the engine may read; what cannot be read counts as empty text.
         let path = self.layout.lock();
         let path = settings::literal(&path.to_string_lossy());
         let read = probe::query(port, &self.cockpit, &format!("SELECT length(file({path}, ''))")).await;
