@@ -3,15 +3,16 @@
 //! A text is taken with the domain's own checks, so that a refusal reads as the server would say it.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use uuid::Uuid;
 
 use super::path::Path;
 use super::rows::in_order;
+use super::set::{set_event, set_variant};
 use super::sheet::Sheet;
+use super::typed::{link, operator, percent, prior, variant_key};
 use crate::domain::{
-    AssignmentMode, Condition, Experiment, FieldError, Filter, Key, Metric, Operator, Percent, Prior, Rule,
-    Scope, SecondaryEvent, Status, SubjectType,
+    AssignmentMode, Condition, Experiment, FieldError, Filter, Key, Metric, Operator, Rule, Scope, Status,
+    SubjectType,
 };
 
 /// One of the metrics of an experiment.
@@ -522,164 +523,6 @@ pub fn rule_mut(e: &mut Experiment, id: Uuid) -> Option<&mut Rule> {
 
 fn condition(e: &Experiment, id: Uuid, at: usize) -> Option<&Condition> {
     rule(e, id)?.conditions.get(at)
-}
-
-/// Names the event of a metric, which begins or ends it.
-fn set_event(e: &mut Experiment, which: Which, event: &str) {
-    if event.is_empty() {
-        match which {
-            Which::Primary => e.primary_metric = None,
-            Which::Secondary => e.secondary_event = None,
-            Which::Tracked(at) => {
-                if at < e.tracked_events.len() {
-                    e.tracked_events.remove(at);
-                }
-            }
-        }
-        return;
-    }
-    if let Some(metric) = metric_mut(e, which) {
-        event.clone_into(&mut metric.event);
-        return;
-    }
-    let metric = Metric::event(event);
-    match which {
-        Which::Primary => e.primary_metric = Some(metric),
-        Which::Secondary => {
-            e.secondary_event = Some(SecondaryEvent {
-                metric,
-                enabled: true,
-            });
-        }
-        Which::Tracked(_) => e.tracked_events.push(metric),
-    }
-}
-
-fn set_variant(e: &mut Experiment, key: &str, attr: Attr, text: &str) -> Result<(), FieldError> {
-    let Some(at) = e
-        .variants
-        .iter()
-        .position(|v| v.key.as_str().eq_ignore_ascii_case(key))
-    else {
-        return Ok(());
-    };
-    let line = text.trim();
-    let within = |error: FieldError| error.within(format!("variants[{at}]"));
-    match attr {
-        Attr::Key => {
-            let new = Key::new(line).map_err(within)?;
-            let twice = (e.variants.iter().enumerate())
-                .any(|(other, v)| other != at && v.key.folded() == new.folded());
-            if twice {
-                return Err(within(FieldError::new(
-                    "key",
-                    line,
-                    "a key of its own for each variant, whatever the case",
-                )));
-            }
-            let old = std::mem::replace(&mut e.variants[at].key, new.clone());
-            // Whoever named the variant goes on naming it.
-            if e.default_variant_id.folded() == old.folded() {
-                e.default_variant_id = new.clone();
-            }
-            for rule in &mut e.rules {
-                if rule.variant.folded() == old.folded() {
-                    rule.variant = new.clone();
-                }
-            }
-        }
-        Attr::Name => e.variants[at].name = line.to_owned(),
-        Attr::Traffic => e.variants[at].traffic_pct = percent(line, "trafficPct").map_err(within)?,
-        Attr::Control => {
-            if line == "yes" {
-                for (other, variant) in e.variants.iter_mut().enumerate() {
-                    variant.is_control = other == at;
-                }
-            }
-        }
-        Attr::Payload => e.variants[at].payload = payload(text).map_err(within)?,
-        Attr::Description => e.variants[at].description = text.trim_end().to_owned(),
-    }
-    Ok(())
-}
-
-/// JSON, or nothing.
-fn payload(text: &str) -> Result<Value, FieldError> {
-    if text.trim().is_empty() {
-        return Ok(Value::Null);
-    }
-    serde_json::from_str(text).map_err(|error| {
-        let line = text
-            .lines()
-            .nth(error.line().saturating_sub(1))
-            .unwrap_or_default();
-        FieldError::new("payload", line.trim(), format!("JSON; {error}"))
-    })
-}
-
-/// A share in percent; a sign behind the number is allowed.
-fn percent(text: &str, field: &str) -> Result<Percent, FieldError> {
-    let number = text.trim_end_matches('%').trim_end();
-    let allowed = "a number from 0 to 100 with at most two decimals";
-    let refused = || FieldError::new(field, text, allowed);
-    let number: f64 = number.parse().map_err(|_| refused())?;
-    Percent::new(number).map_err(|_| refused())
-}
-
-/// `a b`, `a, b` or `Beta(a, b)`.
-fn prior(text: &str) -> Result<Prior, FieldError> {
-    let (least, most) = Prior::SHAPES;
-    let refused = || FieldError::new("prior", text, format!("two numbers, each {least} to {most}"));
-    let inside = text.trim_start_matches("Beta").trim_matches(['(', ')', ' ']);
-    let numbers: Vec<f64> = inside
-        .split([',', ' '])
-        .filter(|part| !part.is_empty())
-        .map(str::parse)
-        .collect::<Result<_, _>>()
-        .map_err(|_| refused())?;
-    match numbers[..] {
-        [a, b] if (least..=most).contains(&a) && (least..=most).contains(&b) => Ok(Prior { a, b }),
-        _ => Err(refused()),
-    }
-}
-
-/// `label https://…`; none when there is nothing.
-fn link(text: &str) -> Result<Option<(String, String)>, FieldError> {
-    if text.is_empty() {
-        return Ok(None);
-    }
-    let refused = |given: &str| {
-        FieldError::new(
-            "links",
-            given,
-            "a label and a URL that begins with https:// or http://",
-        )
-    };
-    let (label, url) = text
-        .rsplit_once(char::is_whitespace)
-        .ok_or_else(|| refused(text))?;
-    let web = url.starts_with("https://") || url.starts_with("http://");
-    let label = label.trim().trim_end_matches(':');
-    if !web || label.is_empty() {
-        return Err(refused(text));
-    }
-    Ok(Some((label.to_owned(), url.to_owned())))
-}
-
-fn operator(text: &str) -> Result<Operator, FieldError> {
-    let words: Vec<&str> = Operator::ALL.iter().map(|o| o.as_str()).collect();
-    Operator::ALL
-        .into_iter()
-        .find(|o| o.as_str() == text)
-        .ok_or_else(|| FieldError::new("operator", text, words.join(", ")))
-}
-
-/// The key of a variant as the variant itself writes it.
-fn variant_key(e: &Experiment, text: &str, field: &str) -> Result<Key, FieldError> {
-    e.variant(text).map(|v| v.key.clone()).ok_or_else(|| {
-        let keys: Vec<&str> = e.variants.iter().map(|v| v.key.as_str()).collect();
-        FieldError::new(field, text, format!("the key of a variant ({})", keys.join(", ")))
-    })
 }
 
 #[cfg(test)]

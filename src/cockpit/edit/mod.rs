@@ -9,6 +9,7 @@
 //! | [`flag`] | the same of a flag |
 //! | [`disk`] | what is kept on disk of a draft, and what is found there |
 //! | [`cell`] | one field on the screen: its text, and a text taken into it |
+//! | `typed`, `set` | what is typed as a value; fields that take more than a value |
 //! | [`sheet`] | which fields stand on a screen, row by row |
 //! | [`rows`] | adding, removing and moving what stands in rows |
 //! | [`consequences`] | what saving will do to people, in words |
@@ -24,7 +25,9 @@ pub mod flag;
 pub mod merge;
 pub mod path;
 pub mod rows;
+mod set;
 pub mod sheet;
+mod typed;
 pub mod wizard;
 
 pub use cell::{Attr, Cell, Kind, Part, Which};

@@ -1,0 +1,235 @@
+//! What stands in rows: one more, one less, one place further.
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::typing::type_into;
+use super::{allowed, change, take};
+use crate::cockpit::edit::cell::{metric_mut, rule_mut};
+use crate::cockpit::edit::{Attr, Cell, Part, Sheet, Which, rows};
+use crate::cockpit::effect::Effect;
+use crate::cockpit::state::ask::Ask;
+use crate::cockpit::state::{Level, State};
+use crate::cockpit::update::{ask, notify, save};
+use crate::domain::Status;
+use crate::domain::experiment::{MAX_TRACKED_EVENTS, MIN_VARIANTS};
+
+pub(super) fn split_evenly(
+    state: &mut State,
+    id: Uuid,
+    sheet: Sheet,
+    now: Timestamp,
+    effects: &mut Vec<Effect>,
+) {
+    if allowed(state, now) {
+        change(state, id, now, rows::split_evenly);
+        save::by_itself(state, sheet, now, effects);
+    }
+}
+
+/// `n`: one more of what stands in rows here.
+pub(super) fn add(state: &mut State, id: Uuid, sheet: Sheet, now: Timestamp, effects: &mut Vec<Effect>) {
+    if !allowed(state, now) {
+        return;
+    }
+    match sheet {
+        Sheet::Variants | Sheet::Arms => add_variant(state, id, sheet, now, effects),
+        Sheet::Rules => {
+            let Some(count) = state.edited(id).map(|e| e.rules.len()) else {
+                return;
+            };
+            let name = format!("rule {count} {}", now.as_nanosecond());
+            let rule = Uuid::new_v5(&id, name.as_bytes());
+            change(state, id, now, |e| rows::add_rule(e, rule));
+            if let Some(editor) = state.editor_mut() {
+                editor.panels.push(Sheet::Rule(rule));
+                editor.at.insert(Sheet::Rules, (count, 0));
+                editor.at.insert(Sheet::Rule(rule), (0, 0));
+            }
+        }
+        Sheet::Rule(rule) => {
+            if let Some(Some(at)) = change(state, id, now, |e| rows::add_condition(e, rule)) {
+                add_part(state, id, sheet, Cell::Condition(rule, at, Part::Scope), now);
+            }
+        }
+        Sheet::Metric(which) => match change(state, id, now, |e| rows::add_filter(e, which)) {
+            Some(Some(at)) => add_part(state, id, sheet, Cell::Filter(which, at, Part::Field), now),
+            _ => notify(state, Level::Info, "Name the event first", now),
+        },
+        Sheet::Setup | Sheet::Measure => {
+            let full = state
+                .edited(id)
+                .is_none_or(|e| e.tracked_events.len() >= MAX_TRACKED_EVENTS);
+            if full {
+                let text = format!("There are {MAX_TRACKED_EVENTS} tracked events already: d removes one");
+                notify(state, Level::Info, text, now);
+                return;
+            }
+            add_part(state, id, sheet, Cell::NewTracked, now);
+        }
+        Sheet::Basics | Sheet::Power => notify(state, Level::Info, "There is nothing to add here", now),
+    }
+}
+
+/// Goes to a field that has just been added, and types into it.
+pub(super) fn add_part(state: &mut State, id: Uuid, sheet: Sheet, cell: Cell, now: Timestamp) {
+    let Some(e) = state.edited(id).cloned() else {
+        return;
+    };
+    if let Some(editor) = state.editor_mut()
+        && editor.go_to(sheet, &cell, &e)
+    {
+        type_into(state, id, cell, now);
+    }
+}
+
+pub(super) fn add_variant(
+    state: &mut State,
+    id: Uuid,
+    sheet: Sheet,
+    now: Timestamp,
+    effects: &mut Vec<Effect>,
+) {
+    let over = state
+        .edited(id)
+        .is_some_and(|e| matches!(e.status, Status::Completed | Status::Ended | Status::Archived));
+    if over {
+        notify(
+            state,
+            Level::Info,
+            "The experiment is over: its variants stay as they were",
+            now,
+        );
+        return;
+    }
+    let limit = state.me.as_ref().map_or(0, |me| me.max_variants);
+    let count = state.edited(id).map_or(0, |e| e.variants.len());
+    if count >= limit {
+        let text = format!("The server allows {limit} variants of an experiment");
+        notify(state, Level::Info, text, now);
+        return;
+    }
+    if let Some(Some(key)) = change(state, id, now, rows::add_variant) {
+        let Some(e) = state.edited(id).cloned() else {
+            return;
+        };
+        if let Some(editor) = state.editor_mut() {
+            editor.go_to(sheet, &Cell::Variant(key, Attr::Key), &e);
+        }
+        save::by_itself(state, sheet, now, effects);
+    }
+}
+
+/// `d`: takes the row away, or empties the field.
+pub(super) fn remove(state: &mut State, id: Uuid, sheet: Sheet, now: Timestamp, effects: &mut Vec<Effect>) {
+    let Some(e) = state.edited(id) else { return };
+    let Some(cell) = state.editor().and_then(|editor| editor.cell(sheet, e)) else {
+        return;
+    };
+    if !allowed(state, now) {
+        return;
+    }
+    match cell {
+        Cell::Variant(key, _) | Cell::VariantDefault(key) => {
+            let Some(e) = state.edited(id) else { return };
+            if e.variants.len() <= MIN_VARIANTS {
+                let text = format!("An experiment has at least {} variants", e.variants.len());
+                notify(state, Level::Info, text, now);
+                return;
+            }
+            ask::open(state, Ask::RemoveVariant { id, key }, now);
+        }
+        Cell::Rule(rule) => {
+            change(state, id, now, |e| rows::remove_rule(e, rule));
+            notify(
+                state,
+                Level::Info,
+                "The rule is removed, unsaved; u brings it back",
+                now,
+            );
+        }
+        Cell::Condition(rule, at, _) => {
+            change(state, id, now, |e| {
+                if let Some(rule) = rule_mut(e, rule)
+                    && at < rule.conditions.len()
+                {
+                    rule.conditions.remove(at);
+                }
+            });
+        }
+        Cell::Filter(which, at, _) => {
+            change(state, id, now, |e| {
+                if let Some(metric) = metric_mut(e, which)
+                    && at < metric.filters.len()
+                {
+                    metric.filters.remove(at);
+                }
+            });
+        }
+        Cell::Metric(which) => take(state, id, &Cell::Event(which), "", now),
+        Cell::Link(_) | Cell::LinkedFlag | Cell::Description | Cell::Hypothesis => {
+            take(state, id, &cell, "", now);
+        }
+        _ => notify(
+            state,
+            Level::Info,
+            "There is no row to remove here; enter edits the field",
+            now,
+        ),
+    }
+    save::by_itself(state, sheet, now, effects);
+}
+
+/// `J`, `K`: one place further.
+pub(super) fn shift(
+    state: &mut State,
+    id: Uuid,
+    sheet: Sheet,
+    down: bool,
+    now: Timestamp,
+    effects: &mut Vec<Effect>,
+) {
+    let Some(e) = state.edited(id) else { return };
+    let Some(cell) = state.editor().and_then(|editor| editor.cell(sheet, e)) else {
+        return;
+    };
+    if !allowed(state, now) {
+        return;
+    }
+    let to = |at: usize| if down { at + 1 } else { at.saturating_sub(1) };
+    let (moved, follow) = match cell {
+        Cell::Variant(key, _) | Cell::VariantDefault(key) => (
+            change(state, id, now, |e| rows::move_variant(e, &key, down)),
+            true,
+        ),
+        Cell::Rule(rule) => (change(state, id, now, |e| rows::move_rule(e, rule, down)), true),
+        Cell::Condition(rule, at, part) => {
+            let moved = change(state, id, now, |e| {
+                rule_mut(e, rule).is_some_and(|rule| rows::shift(&mut rule.conditions, at, down))
+            });
+            let _ = part;
+            (moved, true)
+        }
+        Cell::Filter(which, at, _) => (
+            change(state, id, now, |e| {
+                metric_mut(e, which).is_some_and(|metric| rows::shift(&mut metric.filters, at, down))
+            }),
+            true,
+        ),
+        Cell::Metric(Which::Tracked(at)) => (
+            change(state, id, now, |e| rows::shift(&mut e.tracked_events, at, down)),
+            true,
+        ),
+        _ => (Some(false), false),
+    };
+    if moved == Some(true) && follow {
+        if let Some(editor) = state.editor_mut()
+            && let Some(at) = editor.at.get_mut(&sheet)
+        {
+            at.0 = to(at.0);
+        }
+        save::by_itself(state, sheet, now, effects);
+    } else {
+        notify(state, Level::Info, "It cannot move there", now);
+    }
+}

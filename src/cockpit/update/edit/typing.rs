@@ -1,0 +1,210 @@
+//! What is typed into a field: from the first key until it is left.
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::places::move_on;
+use super::suggest::picked;
+use super::take;
+use crate::cockpit::Key;
+use crate::cockpit::edit::{Cell, Part, Sheet, Which};
+use crate::cockpit::effect::Effect;
+use crate::cockpit::keymap::Command;
+use crate::cockpit::state::editor::{Editing, Found, Input};
+use crate::cockpit::state::text::TextField;
+use crate::cockpit::state::{Screen, State};
+use crate::cockpit::update::drafts::{self, draft_of};
+use crate::cockpit::update::save;
+
+/// Begins to type into a field. What it is made from is held from here on.
+pub(super) fn type_into(state: &mut State, id: Uuid, cell: Cell, now: Timestamp) {
+    if draft_of(state, id, now).is_none() {
+        return;
+    }
+    let Some(e) = state.edited(id) else { return };
+    let kind = cell.kind(e);
+    let wizard = match (&cell, state.create.as_deref()) {
+        (Cell::Baseline, Some(create)) => Some(create.wizard.baseline.text().to_owned()),
+        (Cell::Lift, Some(create)) => Some(create.wizard.lift.text().to_owned()),
+        _ => None,
+    };
+    let text = wizard
+        .or_else(|| drafts::unread(state, id, &cell).map(str::to_owned))
+        .unwrap_or_else(|| cell.text(e));
+    if let Some(editor) = state.editor_mut() {
+        editor.editing = Editing::new(cell, kind, text);
+    }
+}
+
+/// What is being typed about an experiment and differs from what the field said.
+#[must_use]
+pub fn typing(state: &State, id: Uuid) -> Option<(Cell, String)> {
+    let (edited, _) = state.sheet()?;
+    let editing = state.editor()?.editing.as_ref()?;
+    let draft = edited == id && editing.changed() && !matches!(editing.cell, Cell::Baseline | Cell::Lift);
+    draft.then(|| (editing.cell.clone(), editing.text()))
+}
+
+/// The field that is typed into shows what came in, unless something was typed.
+pub fn refresh_field(state: &mut State, id: Uuid, typed: bool) {
+    if state.sheet().is_none_or(|(edited, _)| edited != id) {
+        return;
+    }
+    let Some(editing) = state.editor().and_then(|editor| editor.editing.as_ref()) else {
+        return;
+    };
+    let cell = editing.cell.clone();
+    let Some(e) = state.edited(id) else { return };
+    let (kind, text) = (cell.kind(e), cell.text(e));
+    if let Some(editor) = state.editor_mut()
+        && let Some(editing) = &mut editor.editing
+    {
+        if typed {
+            editing.was = text;
+        } else if editing.was != text {
+            editor.editing = Editing::new(cell, kind, text);
+        }
+    }
+}
+
+/// Keeps a key back while it is not known whether there is a draft on disk: with an edit that has to wait, what
+/// is typed after it waits too. True when it was kept back.
+pub fn hold(state: &mut State, key: Key, command: Option<Command>) -> bool {
+    let edits = matches!(
+        command,
+        Some(
+            Command::Edit
+                | Command::Add
+                | Command::Remove
+                | Command::MoveUp
+                | Command::MoveDown
+                | Command::SplitEvenly
+                | Command::Restore
+                | Command::Discard
+                | Command::FlagEdit
+                | Command::FlagAdd
+                | Command::FlagRemove
+                | Command::FlagUndo
+        )
+    );
+    let Some((true, held)) = held(state) else {
+        return false;
+    };
+    let wait = edits || !held.is_empty();
+    if wait {
+        held.push(key);
+    }
+    wait
+}
+
+/// Whether the disk was asked for a draft of what is looked at and has not answered, and the keys that wait for it.
+pub(super) fn held(state: &mut State) -> Option<(bool, &mut Vec<Key>)> {
+    if state.screen == Screen::Flag {
+        let detail = state.objects.flag.as_deref_mut()?;
+        return Some((matches!(detail.found, Found::Looking), &mut detail.held));
+    }
+    let editor = state.editor_mut()?;
+    Some((matches!(editor.found, Found::Looking), &mut editor.held))
+}
+
+/// The keys that waited.
+pub fn let_go(state: &mut State) -> Vec<Key> {
+    match held(state) {
+        Some((false, held)) => std::mem::take(held),
+        _ => Vec::new(),
+    }
+}
+
+/// A key while a field is typed into. True when it was one for the field.
+pub fn key(state: &mut State, key: Key, now: Timestamp) -> bool {
+    let Some(editing) = state.editor_mut().and_then(|editor| editor.editing.as_mut()) else {
+        return false;
+    };
+    if !editing.key(key) {
+        return false;
+    }
+    typed(state, now);
+    true
+}
+
+/// A paste while a field is typed into. False when nothing is typed into.
+pub fn paste(state: &mut State, text: &str, now: Timestamp) -> bool {
+    let Some(editing) = state.editor_mut().and_then(|editor| editor.editing.as_mut()) else {
+        return false;
+    };
+    editing.paste(text);
+    typed(state, now);
+    true
+}
+
+pub(super) fn typed(state: &mut State, now: Timestamp) {
+    let Some((id, _)) = state.sheet() else { return };
+    if let Some(draft) = state.drafts.get_mut(&id) {
+        draft.touch(now);
+    }
+    if id.is_nil()
+        && let Some(create) = state.create.as_deref_mut()
+        && let Some(editing) = create.editor.editing.as_ref()
+    {
+        let (cell, text) = (editing.cell.clone(), editing.text());
+        // The estimate follows every key.
+        if let Some(field) = create.wizard.field_mut(&cell) {
+            *field = TextField::new(&text);
+        }
+    }
+}
+
+/// Leaves the field: what was typed is an unsaved change from then on.
+pub fn leave(state: &mut State, now: Timestamp) {
+    let Some((id, sheet)) = state.sheet() else { return };
+    let Some(editing) = state.editor_mut().and_then(|editor| editor.editing.take()) else {
+        return;
+    };
+    if let Some(draft) = state.drafts.get_mut(&id) {
+        // It is typed no longer: what is kept on disk says so.
+        draft.touch(now);
+    }
+    if !editing.changed() {
+        return;
+    }
+    take(state, id, &editing.cell, &editing.text(), now);
+    // A tracked event that was emptied is gone, and the panel would show the next one.
+    let gone = matches!(sheet, Sheet::Metric(Which::Tracked(at))
+        if state.edited(id).is_some_and(|e| at >= e.tracked_events.len()));
+    if gone && editing.text().trim().is_empty() {
+        if let Some(editor) = state.editor_mut() {
+            editor.panels.pop();
+        }
+    } else if let Sheet::Metric(Which::Tracked(_)) = sheet
+        && editing.text().trim().is_empty()
+        && matches!(editing.cell, Cell::Event(_))
+        && let Some(editor) = state.editor_mut()
+    {
+        editor.panels.pop();
+    }
+}
+
+/// Enter while typing: takes the suggestion or the text; through the parts of a condition it goes on.
+pub fn accept(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
+    let Some((id, sheet)) = state.sheet() else { return };
+    let picked = picked(state);
+    let Some(editing) = state.editor_mut().and_then(|editor| editor.editing.as_mut()) else {
+        return;
+    };
+    if let (Some(text), Input::Line(field)) = (picked, &mut editing.input) {
+        *field = TextField::new(&text);
+    }
+    let cell = editing.cell.clone();
+    leave(state, now);
+    if matches!(
+        cell,
+        Cell::Filter(_, _, Part::Scope | Part::Field | Part::Operator)
+            | Cell::Condition(_, _, Part::Scope | Part::Field | Part::Operator)
+    ) && state
+        .editor()
+        .is_some_and(|editor| editor.panels.last() == Some(&sheet))
+    {
+        move_on(state, id, sheet, true, now, true);
+    }
+    save::by_itself(state, sheet, now, effects);
+}

@@ -1,0 +1,98 @@
+//! What is to be known before anything is edited: drafts of the last time, changes of others.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::cockpit::format;
+use crate::cockpit::state::State;
+use crate::cockpit::update::drafts;
+use crate::tui::page::Span;
+use crate::tui::theme::Theme;
+
+/// What is to be known before anything is edited: a draft of the last time, what came in from others.
+#[must_use]
+pub fn banners(state: &State, theme: &Theme, now: Timestamp) -> Vec<Vec<Span>> {
+    let Some((id, _)) = state.sheet() else {
+        return Vec::new();
+    };
+    let mut lines = Vec::new();
+    let key = |text: &str| (text.to_owned(), theme.key);
+    let dim = |text: &str| (text.to_owned(), theme.dim);
+    if let Some(editor) = state.editor()
+        && let Some(stored) = editor.found.offered()
+    {
+        lines.push(offer(theme, stored.count(), stored.at, editor.found.more(), now));
+    }
+    let Some(draft) = state.drafts.get(&id) else {
+        return lines;
+    };
+    if let Some(news) = &draft.news {
+        let (who, when) = match drafts::who(state, id) {
+            Some((who, at)) => (who, format!(", {} ago", format::age(at, now))),
+            None => ("Somebody".to_owned(), String::new()),
+        };
+        let copies = [draft.base.as_ref(), &draft.mine];
+        let taken: Vec<String> = news.taken.iter().map(|path| path.label(&copies)).collect();
+        let mut text = format!("{who} saved v{}{when} while you edit", news.to);
+        if !taken.is_empty() {
+            text.push_str(&format!(": {} merged with yours", taken.join(", ")));
+        }
+        lines.push(vec![(format!("! {text}"), theme.info)]);
+    }
+    let open = draft.open_conflicts();
+    if open > 0 {
+        let copies = [draft.base.as_ref(), &draft.mine];
+        let names: Vec<String> = draft
+            .conflicts
+            .iter()
+            .filter(|conflict| conflict.choice.is_none())
+            .map(|conflict| conflict.both.path.label(&copies))
+            .collect();
+        lines.push(vec![
+            (format!("! Both of you changed {}", names.join(", ")), theme.warn),
+            dim("   "),
+            key("M"),
+            dim(" decide"),
+        ]);
+    }
+    lines
+}
+
+/// The line that offers a draft on disk; `more` are offered after it.
+#[must_use]
+pub fn offer(theme: &Theme, count: usize, at: Timestamp, more: usize, now: Timestamp) -> Vec<Span> {
+    let key = |text: &str| (text.to_owned(), theme.key);
+    let dim = |text: &str| (text.to_owned(), theme.dim);
+    let count = format::counted(count as u64, "unsaved change", "unsaved changes");
+    let same_day = now.duration_since(at).as_hours() < 20;
+    let moment = format::moment(at, &TimeZone::UTC);
+    let at = if same_day {
+        moment.get(11..16).unwrap_or(&moment)
+    } else {
+        &moment
+    };
+    let mut spans = vec![
+        (format!("~ {count} from {at} UTC"), theme.dirty),
+        dim("   "),
+        key("R"),
+        dim(" restore   "),
+        key("X"),
+        dim(" throw away"),
+    ];
+    if more > 0 {
+        let drafts = format::counted(more as u64, "draft", "drafts");
+        spans.push(dim(&format!("   {drafts} of other cockpits after it")));
+    }
+    spans
+}
+
+/// How much is unsaved, for the footer.
+#[must_use]
+pub fn unsaved(state: &State) -> Option<String> {
+    let (id, _) = state.sheet()?;
+    let count = state.drafts.get(&id)?.count();
+    if id.is_nil() || count == 0 {
+        return None;
+    }
+    Some(format::counted(count as u64, "unsaved change", "unsaved changes"))
+}

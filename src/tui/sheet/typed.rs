@@ -1,0 +1,140 @@
+//! What is typed, over the field it is typed into.
+
+use ratatui::layout::{Position, Rect};
+
+use super::{Focus, View};
+use crate::cockpit::state::editor::{Editing, Input};
+use crate::cockpit::update::edit;
+use crate::tui::field;
+use crate::tui::widgets::Pen;
+use crate::tui::widgets::frame::Frame as Border;
+use crate::tui::widgets::pen::{columns, fit};
+
+/// What is typed, over the field: the text with its cursor, suggestions below it, or a box of lines.
+pub fn typed(
+    pen: &mut Pen<'_>,
+    view: &View<'_>,
+    (x0, y, width): (u16, u16, u16),
+    focus: Focus,
+    cursor: &mut Option<Position>,
+) {
+    let Some(editing) = view.editing else { return };
+    let theme = pen.theme;
+    match &editing.input {
+        Input::Choice { .. } => {}
+        Input::Line(input) => {
+            let x = x0 + focus.x;
+            let start = pen.text(x, y, theme.glyphs.cursor_bar(), theme.accent);
+            let room = (x0 + width).saturating_sub(start + 1).min(focus.width.max(4));
+            *cursor = field::draw(pen, start, y, room, input, theme.text);
+            suggestions(pen, view, editing, start, y);
+        }
+        Input::Area(_) => area(pen, view, editing, cursor),
+    }
+}
+
+/// Names to choose from, below the field; above it where there is no room.
+fn suggestions(pen: &mut Pen<'_>, view: &View<'_>, editing: &Editing, x: u16, y: u16) {
+    let theme = pen.theme;
+    let names = edit::suggestions(view.state);
+    let count = u16::try_from(names.len()).unwrap_or(u16::MAX);
+    if count == 0 {
+        return;
+    }
+    let top = if y + 1 + count <= pen.height() {
+        y + 1
+    } else {
+        y.saturating_sub(count)
+    };
+    let widest = names.iter().map(|name| columns(name)).max().unwrap_or(0).min(40);
+    for ((at, name), row) in names.iter().enumerate().zip(top..) {
+        if row == y {
+            continue;
+        }
+        let style = if editing.picked == Some(at) {
+            theme.selection
+        } else {
+            theme.dim
+        };
+        let text = fit(name, widest, theme.glyphs);
+        let blanks = usize::from(widest.saturating_sub(columns(&text)));
+        pen.text(x, row, &format!(" {text}{} ", " ".repeat(blanks)), style);
+    }
+}
+
+/// A text of several lines, in a box of its own.
+fn area(pen: &mut Pen<'_>, view: &View<'_>, editing: &Editing, cursor: &mut Option<Position>) {
+    let Input::Area(text) = &editing.input else {
+        return;
+    };
+    let theme = pen.theme;
+    let whole = pen.area();
+    let width = whole.width.min(100);
+    let lines: Vec<String> = text.lines().collect();
+    let (row, column) = text.cursor();
+    let wanted = u16::try_from(lines.len())
+        .unwrap_or(u16::MAX)
+        .saturating_add(4)
+        .max(8);
+    let height = whole.height.min(wanted);
+    let outer = Rect {
+        x: (whole.width - width) / 2,
+        y: (whole.height - height) / 3,
+        width,
+        height,
+    };
+    let mut scratch = view.mine.clone();
+    let why = editing.cell.apply(&editing.text(), &mut scratch).err();
+    let mut inside = pen.part(outer.x, outer.y, outer.width, outer.height);
+    inside.clear(theme.base());
+    let title = editing
+        .cell
+        .path()
+        .map_or_else(String::new, |path| path.label(&[view.mine]));
+    let border = Border {
+        title: &theme.glyphs.text(&title),
+        right: &theme.glyphs.text("Esc leaves it, tab goes on, ctrl-o saves"),
+        focused: true,
+    };
+    let mut inside = if height >= 3 {
+        border.draw(&mut inside)
+    } else {
+        inside
+    };
+    let below = u16::from(why.is_some() && inside.height() > 1);
+    let room = usize::from(inside.height() - below);
+    let first = row.saturating_sub(room.saturating_sub(1));
+    let across = usize::from(inside.width().saturating_sub(1));
+    let shift = column.saturating_sub(across);
+    for (y, line) in (0_u16..).zip(lines.iter().skip(first).take(room)) {
+        let shown: String = skip_columns(line, shift);
+        inside.text(0, y, &shown, theme.text);
+    }
+    let at = inside.area();
+    let (x, y) = (column - shift, row - first);
+    if let (Ok(x), Ok(y)) = (u16::try_from(x), u16::try_from(y))
+        && x < at.width.max(1)
+        && y < at.height.max(1)
+    {
+        *cursor = Some(Position::new(at.x + x, at.y + y));
+    }
+    if let Some(why) = why
+        && below == 1
+    {
+        let last = inside.height() - 1;
+        inside.text(0, last, &theme.glyphs.text(&why.to_string()), theme.danger);
+    }
+}
+
+/// A text without what stands in its first columns.
+fn skip_columns(text: &str, columns: usize) -> String {
+    use unicode_width::UnicodeWidthChar as _;
+    let mut skipped = 0;
+    text.chars()
+        .skip_while(|c| {
+            let skip = skipped < columns;
+            skipped += c.width().unwrap_or(0);
+            skip
+        })
+        .collect()
+}
