@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::text::TextField;
+use super::trail::Trail;
 use crate::api::imports::{Import, ImportRows, ImportState, ListImportRows, RowEffect};
 use crate::cockpit::edit::Of;
 use crate::cockpit::intake::{Left, Source, Tally};
@@ -146,8 +147,8 @@ pub struct ImportPanel {
     pub import: Option<Box<Import>>,
     /// The page of its rows that is shown.
     pub rows: Loaded<ImportRows>,
-    /// Where the pages up to the shown one begin.
-    pub trail: Vec<Option<u64>>,
+    /// The way to that page.
+    pub trail: Trail<u64>,
     /// What was asked last.
     pub asked: Option<ListImportRows>,
     /// The row under the cursor, within the page.
@@ -192,7 +193,7 @@ impl ImportPanel {
             subject: OverrideSubject::User,
             import: None,
             rows: Loaded::default(),
-            trail: Vec::new(),
+            trail: Trail::default(),
             asked: None,
             selected: 0,
             filter: TextField::default(),
@@ -224,38 +225,34 @@ impl ImportPanel {
         ListImportRows {
             effect: self.effect,
             search: (!search.is_empty()).then(|| search.to_owned()),
-            after: self.trail.last().copied().flatten(),
+            after: self.trail.after(),
             limit: Some(PAGE_ROWS),
         }
     }
 
     /// Another question: back to its first page.
     pub fn question_changed(&mut self) {
-        self.trail.clear();
+        self.trail.restart();
         self.selected = 0;
     }
 
     /// Goes on to the next page. False when this is the last one, or it is not known yet.
     pub fn next_page(&mut self) -> bool {
-        let Some(after) = self.rows.value.as_ref().and_then(|page| page.next_after) else {
-            return false;
-        };
-        if self.trail.is_empty() {
-            self.trail.push(None);
-        }
-        self.trail.push(Some(after));
-        self.selected = 0;
-        true
+        let next = self.rows.value.as_ref().and_then(|page| page.next_after);
+        self.turned(|trail| trail.forward(next))
     }
 
     /// Goes back to the page before. False on the first one.
     pub fn previous_page(&mut self) -> bool {
-        if self.trail.len() < 2 {
-            return false;
+        self.turned(Trail::back)
+    }
+
+    fn turned(&mut self, turn: impl FnOnce(&mut Trail<u64>) -> bool) -> bool {
+        let turned = turn(&mut self.trail);
+        if turned {
+            self.selected = 0;
         }
-        self.trail.pop();
-        self.selected = 0;
-        true
+        turned
     }
 
     /// The ids that are in force, as far as whole chunks tell.

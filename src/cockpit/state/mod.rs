@@ -15,6 +15,7 @@ pub mod overrides;
 pub mod preferences;
 pub mod requests;
 pub mod text;
+pub mod trail;
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,7 @@
 //! The Overrides tab: a page of a table of any size, and its search.
 
 use super::text::TextField;
+use super::trail::Trail;
 use crate::api::imports::Import;
 use crate::api::overrides::{ListOverrides, OverridePage};
 use crate::cockpit::ports::Loaded;
@@ -19,8 +20,8 @@ pub struct OverridesState {
     pub searching: bool,
     /// The page that is shown.
     pub page: Loaded<OverridePage>,
-    /// Where the pages up to the shown one begin; the first one begins at none.
-    pub trail: Vec<Option<String>>,
+    /// The way to the page that is shown.
+    pub trail: Trail<String>,
     /// The row under the cursor, within the page.
     pub selected: usize,
     /// What was asked last.
@@ -34,43 +35,33 @@ impl OverridesState {
         let search = self.search.text().trim();
         ListOverrides {
             search: (!search.is_empty()).then(|| search.to_owned()),
-            after: self.trail.last().cloned().flatten(),
+            after: self.trail.after(),
             limit: Some(PAGE_ROWS),
         }
     }
 
-    /// Number of the page, from 0.
-    #[must_use]
-    pub fn page_number(&self) -> usize {
-        self.trail.len().saturating_sub(1)
-    }
-
     /// Goes on to the next page. False when this is the last one, or it is not known yet.
     pub fn next_page(&mut self) -> bool {
-        let Some(after) = self.page.value.as_ref().and_then(|p| p.next_after.clone()) else {
-            return false;
-        };
-        if self.trail.is_empty() {
-            self.trail.push(None);
-        }
-        self.trail.push(Some(after));
-        self.selected = 0;
-        true
+        let next = self.page.value.as_ref().and_then(|p| p.next_after.clone());
+        self.turned(|trail| trail.forward(next))
     }
 
     /// Goes back to the page before. False on the first one.
     pub fn previous_page(&mut self) -> bool {
-        if self.trail.len() < 2 {
-            return false;
+        self.turned(Trail::back)
+    }
+
+    fn turned(&mut self, turn: impl FnOnce(&mut Trail<String>) -> bool) -> bool {
+        let turned = turn(&mut self.trail);
+        if turned {
+            self.selected = 0;
         }
-        self.trail.pop();
-        self.selected = 0;
-        true
+        turned
     }
 
     /// The search was changed: back to the first page.
     pub fn search_changed(&mut self) {
-        self.trail.clear();
+        self.trail.restart();
         self.selected = 0;
     }
 }

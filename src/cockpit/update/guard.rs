@@ -178,7 +178,7 @@ pub fn applies(state: &State, command: Command) -> bool {
             let page = state.detail().and_then(|d| d.overrides.page.value.as_ref());
             page.is_some_and(|page| page.next_after.is_some())
         }
-        Command::PreviousPage => state.detail().is_some_and(|d| d.overrides.trail.len() > 1),
+        Command::PreviousPage => state.detail().is_some_and(|d| d.overrides.trail.page() > 0),
         Command::Save => dirty(state),
         Command::Discard => dirty(state) || flag_dirty || offered(state),
         Command::Undo | Command::Redo => edited(state).is_some(),

@@ -87,16 +87,9 @@ pub async fn apply(
     Path((id, import)): Which,
     RawBody(body): RawBody,
 ) -> Result<Json<Import>, ApiError> {
+    let registry = state.registry();
     let chunks = wanted(&body)?.chunks;
-    let run = apply::run(
-        state.registry(),
-        &caller,
-        noun,
-        &id,
-        &import,
-        Direction::Apply,
-        chunks,
-    );
+    let run = apply::run(registry, &caller, noun, &id, &import, Direction::Apply, chunks);
     run.await.map(Json)
 }
 
@@ -108,16 +101,9 @@ pub async fn undo(
     Path((id, import)): Which,
     RawBody(body): RawBody,
 ) -> Result<Json<Import>, ApiError> {
+    let registry = state.registry();
     let chunks = wanted(&body)?.chunks;
-    let run = apply::run(
-        state.registry(),
-        &caller,
-        noun,
-        &id,
-        &import,
-        Direction::Undo,
-        chunks,
-    );
+    let run = apply::run(registry, &caller, noun, &id, &import, Direction::Undo, chunks);
     run.await.map(Json)
 }
 

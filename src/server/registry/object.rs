@@ -44,7 +44,7 @@ pub trait Object: Clone + PartialEq + Serialize + Send + Sync {
     }
 }
 
-/// What is the same for objects that have a key and know when they were changed.
+/// What is the same for objects that have a key.
 macro_rules! keyed {
     () => {
         fn id(&self) -> Uuid {
@@ -58,6 +58,13 @@ macro_rules! keyed {
         fn version(&self) -> u64 {
             self.resource_version
         }
+    };
+}
+
+/// What is the same for those of them that know when they were changed.
+macro_rules! dated {
+    () => {
+        keyed!();
 
         fn stamp(&mut self, version: u64, now: Timestamp) {
             (self.resource_version, self.updated_at) = (version, now);
@@ -69,7 +76,7 @@ impl Object for Experiment {
     const NOUN: &'static str = "experiment";
     const CREATED: AuditAction = AuditAction::Created;
 
-    keyed!();
+    dated!();
 
     fn action_of(field: &str) -> AuditAction {
         diff::action_of(field)
@@ -80,7 +87,7 @@ impl Object for Flag {
     const NOUN: &'static str = "flag";
     const CREATED: AuditAction = AuditAction::FlagCreated;
 
-    keyed!();
+    dated!();
 
     fn action_of(field: &str) -> AuditAction {
         match field.split(['.', '[']).next() {
@@ -96,7 +103,7 @@ impl Object for Lab {
     const NOUN: &'static str = "lab";
     const CREATED: AuditAction = AuditAction::LabCreated;
 
-    keyed!();
+    dated!();
 
     fn action_of(_field: &str) -> AuditAction {
         AuditAction::LabSettingsChanged
@@ -143,17 +150,7 @@ impl Object for Project {
     const NOUN: &'static str = "project";
     const CREATED: AuditAction = AuditAction::ProjectCreated;
 
-    fn id(&self) -> Uuid {
-        self.id
-    }
-
-    fn label(&self) -> &str {
-        self.key.as_str()
-    }
-
-    fn version(&self) -> u64 {
-        self.resource_version
-    }
+    keyed!();
 
     fn stamp(&mut self, version: u64, _now: Timestamp) {
         self.resource_version = version;
@@ -168,17 +165,7 @@ impl Object for Organization {
     const NOUN: &'static str = "organization";
     const CREATED: AuditAction = AuditAction::OrganizationSettingsChanged;
 
-    fn id(&self) -> Uuid {
-        self.id
-    }
-
-    fn label(&self) -> &str {
-        self.key.as_str()
-    }
-
-    fn version(&self) -> u64 {
-        self.resource_version
-    }
+    keyed!();
 
     fn stamp(&mut self, version: u64, _now: Timestamp) {
         self.resource_version = version;

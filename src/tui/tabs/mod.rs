@@ -21,7 +21,7 @@ pub fn place(detail: &ExperimentDetail) -> String {
     let overrides = &detail.overrides;
     match &overrides.page.value {
         Some(page) if !page.overrides.is_empty() => {
-            let before = overrides.page_number() * crate::cockpit::state::overrides::PAGE_ROWS as usize;
+            let before = overrides.trail.page() * crate::cockpit::state::overrides::PAGE_ROWS as usize;
             let at = format::count((before + overrides.selected + 1) as u64);
             match &overrides.asked {
                 Some(asked) if asked.search.is_some() => format!("{at} of those found"),

@@ -1,7 +1,6 @@
 //! A server that is shot while a winner is being applied: all of it or nothing, and the log agrees.
 
 use std::path::Path;
-use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -10,14 +9,11 @@ use splitdeck::api::experiments::{ApplyWinner, ChangeStatus, CreateExperiment};
 use splitdeck::api::track::TrackEvent;
 use splitdeck::client::Client;
 use splitdeck::domain::{AuditAction, Key, Metric, Status};
-use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::process::{Child, Command};
 
 use crate::support::engine;
-use crate::support::store::{address, each_store};
+use crate::support::process::Process;
+use crate::support::store::each_store;
 use crate::support::warehouse::exposure;
-
-const TOKEN: &str = "a-token-of-my-own";
 
 /// How often it is shot.
 const ROUNDS: usize = 6;
@@ -25,49 +21,14 @@ const ROUNDS: usize = 6;
 /// Long enough for a machine that does a lot else.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-struct Serving {
-    child: Child,
-    client: Client,
-}
-
 /// Starts the binary on a database of the shared engine, and waits until it has found it.
-async fn serve(dir: &Path) -> Serving {
-    let shared = engine::shared();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_splitdeck"));
-    command
-        .args([
-            "serve",
-            "--listen",
-            "127.0.0.1:0",
-            "--clickhouse",
-            &shared.http_url,
-        ])
-        .arg("--data-dir")
-        .arg(dir.join("data"))
-        .env_clear()
-        .env("HOME", dir)
-        .env("SPLITDECK_TOKEN", TOKEN)
-        .env("SPLITDECK_CLICKHOUSE_USER", &shared.server.user)
-        .env("SPLITDECK_CLICKHOUSE_PASSWORD", &shared.server.password)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .kill_on_drop(true);
-    if let Some(store) = address() {
-        command.args(["--store", &store]);
-    }
-    let mut child = command.spawn().expect("starts");
-    let mut line = String::new();
-    let mut out = BufReader::new(child.stdout.take().expect("piped"));
-    let read = tokio::time::timeout(PATIENCE, out.read_line(&mut line));
-    read.await.expect("in time").expect("a line");
-    let base = line.trim().strip_prefix("listening on ").expect("an address");
-    let client = Client::new(base, TOKEN, splitdeck::client::Options::default()).expect("a client");
+async fn serve(dir: &Path, database: &str) -> Process {
+    let process = Process::start(dir, Some(database)).await;
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let ready = client.readiness().await.expect("an answer");
+        let ready = process.client.readiness().await.expect("an answer");
         if ready.warehouse && ready.spooled_events == 0 {
-            return Serving { child, client };
+            return process;
         }
         assert!(Instant::now() < deadline, "{ready:?}");
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -168,17 +129,13 @@ async fn applied(client: &Client, round: usize) -> bool {
 each_store!(a_winner_is_applied_as_a_whole_or_not_at_all);
 async fn a_winner_is_applied_as_a_whole_or_not_at_all() {
     let dir = tempfile::tempdir().expect("a directory");
-    let config = dir.path().join(".config/splitdeck");
-    std::fs::create_dir_all(&config).expect("a directory");
     let database = engine::fresh_database();
-    let text = format!("[clickhouse]\ndatabase = \"{database}\"\n");
-    std::fs::write(config.join("config.toml"), text).expect("written");
-    let mut server = serve(dir.path()).await;
+    let mut server = serve(dir.path(), &database).await;
     for round in 0..=ROUNDS {
         measured(&server.client, round).await;
     }
-    server.child.kill().await.expect("shot");
-    server = serve(dir.path()).await;
+    server.shoot().await;
+    server = serve(dir.path(), &database).await;
     // The first one is left in peace, to see how long it takes.
     let started = Instant::now();
     assert!(apply(&server.client, 0).await);
@@ -190,9 +147,9 @@ async fn a_winner_is_applied_as_a_whole_or_not_at_all() {
         // No condition is waited for: it is shot at a random moment, from before the request arrives until after it
         // is answered.
         tokio::time::sleep(took.mul_f64(1.2 * fastrand::f64())).await;
-        server.child.kill().await.expect("shot");
+        server.shoot().await;
         let answered = applying.await.expect("no panic");
-        server = serve(dir.path()).await;
+        server = serve(dir.path(), &database).await;
         let done = applied(&server.client, round).await;
         assert!(done || !answered, "what was answered is there");
         if !done {

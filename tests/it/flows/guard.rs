@@ -2,23 +2,19 @@
 
 use std::cell::Cell;
 use std::path::Path;
-use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use splitdeck::client::Client;
 use splitdeck::domain::Status;
 use splitdeck::server::Options;
 use splitdeck::server::jobs::runner::Timing;
 use splitdeck::server::jobs::schedule::Schedule;
 
-use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::process::{ChildStdout, Command};
-
-use crate::support::engine::{fresh_database, shared};
+use crate::support::engine::fresh_database;
+use crate::support::process::{Process, Serve};
 use crate::support::server::{ADMIN, TestServer};
-use crate::support::store::{address, each_store, on_postgres, run_sql};
+use crate::support::store::{each_store, on_postgres, run_sql};
 use crate::support::warehouse::{connect, drained, expose, until};
 
 /// Every second: what a night is to people.
@@ -340,69 +336,23 @@ async fn a_server_that_stops_in_order_gives_its_run_back() {
 
 // --- the server is killed ----------------------------------------------------------------------
 
-/// `splitdeck serve` as a process, on the test's store and the shared engine.
-struct Killable {
-    child: tokio::process::Child,
-    /// Held open: the server ends when nobody reads what it says.
-    _out: BufReader<ChildStdout>,
-    base: String,
-}
-
-impl Killable {
-    async fn start(dir: &Path, database: &str, schedule: &str) -> Self {
-        let config = format!("[clickhouse]\ndatabase = \"{database}\"\n[guard]\nschedule = \"{schedule}\"\n");
-        std::fs::write(dir.join("config.toml"), config).expect("written");
-        let engine = shared();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_splitdeck"));
-        command
-            .args([
-                "serve",
-                "--listen",
-                "127.0.0.1:0",
-                "--clickhouse",
-                &engine.http_url,
-            ])
-            .env_clear()
-            .env("HOME", dir)
-            .env("SPLITDECK_CONFIG_DIR", dir)
-            .env("SPLITDECK_DATA_DIR", dir)
-            .env("SPLITDECK_TOKEN", ADMIN)
-            .env("SPLITDECK_CLICKHOUSE_USER", &engine.server.user)
-            .env("SPLITDECK_CLICKHOUSE_PASSWORD", &engine.server.password)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .kill_on_drop(true);
-        if let Some(address) = address() {
-            command.env("SPLITDECK_STORE", address);
-        }
-        let mut child = command.spawn().expect("starts");
-        let mut out = BufReader::new(child.stdout.take().expect("piped"));
-        let mut line = String::new();
-        let read = tokio::time::timeout(Duration::from_secs(60), out.read_line(&mut line));
-        read.await.expect("in time").expect("a line");
-        let base = line
-            .trim()
-            .strip_prefix("listening on ")
-            .expect("an address")
-            .to_owned();
-        Self {
-            child,
-            _out: out,
-            base,
-        }
-    }
-
-    /// Kills it once this many experiments are paused, in the middle of the run that pauses them.
-    async fn killed_after(mut self, paused: usize) {
-        let client = Client::new(&self.base, ADMIN, splitdeck::client::Options::default()).expect("a client");
-        until("some are paused", async || {
-            let all = client.experiments(false).await.expect("a list").experiments;
-            all.iter().filter(|e| e.status == Status::Paused).count() >= paused
-        })
-        .await;
-        self.child.kill().await.expect("killed");
-    }
+/// Starts a server on what is in `dir`, whose guard runs by `schedule`, and kills it once `paused` experiments are,
+/// in the middle of the run that pauses them.
+async fn killed_after(dir: &Path, database: &str, schedule: &str, paused: usize) {
+    let process = Process::serve(&Serve {
+        data: dir.to_owned(),
+        config: &format!("[guard]\nschedule = \"{schedule}\"\n"),
+        token: ADMIN,
+        ..Serve::new(dir, Some(database))
+    })
+    .await;
+    until("some are paused", async || {
+        let all = process.client.experiments(false).await;
+        let all = all.expect("a list").experiments;
+        all.iter().filter(|e| e.status == Status::Paused).count() >= paused
+    })
+    .await;
+    process.shoot().await;
 }
 
 /// Active experiments of these keys that all fail the test.
@@ -441,8 +391,7 @@ async fn killed_in_the_middle_of_a_run_it_leaves_whole_pauses_and_another_goes_o
     broken(&server, &keys).await;
     let mut dir = server.stop().await;
     for paused in [1, 4, 8] {
-        let serving = Killable::start(dir.path(), &database, EVERY_SECOND).await;
-        serving.killed_after(paused).await;
+        killed_after(dir.path(), &database, EVERY_SECOND, paused).await;
         let server = TestServer::start_in(dir, |_| {}).await;
         assert!(whole(&server, &keys).await >= paused);
         dir = server.stop().await;
@@ -456,8 +405,7 @@ async fn killed_in_the_middle_of_a_run_it_leaves_whole_pauses_and_another_goes_o
     let before = whole(&server, &keys).await;
     let moment = a_moment_ago().await;
     let dir = server.stop().await;
-    let serving = Killable::start(dir.path(), &database, &moment).await;
-    serving.killed_after(before + 1).await;
+    killed_after(dir.path(), &database, &moment, before + 1).await;
     let server = TestServer::start_in(dir, nightly(&moment)).await;
     connect(&server, &database).await;
     until("all are paused", async || {

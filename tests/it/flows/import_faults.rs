@@ -1,7 +1,6 @@
 //! A server that is shot in the middle of an import: whole chunks only, the log agrees, and it can go on.
 
 use std::path::Path;
-use std::process::Stdio;
 use std::time::Duration;
 
 use futures_util::stream;
@@ -11,52 +10,12 @@ use splitdeck::api::imports::{ApplyChunks, CHUNK_IDS, Import, ImportState, Start
 use splitdeck::api::overrides::{ListOverrides, SetOverrides};
 use splitdeck::client::Client;
 use splitdeck::domain::{Key, OverrideSource, OverrideSubject, Reason, Status, User};
-use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::process::{Child, Command};
 
-use crate::support::store::{address, each_store};
-
-const TOKEN: &str = "a-token-of-my-own";
+use crate::support::process::Process;
+use crate::support::store::each_store;
 
 /// Ids of the import; the last chunk is not full.
 const IDS: usize = 6 * CHUNK_IDS - 7;
-
-struct Serving {
-    child: Child,
-    client: Client,
-}
-
-async fn serve(dir: &Path) -> Serving {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_splitdeck"));
-    command
-        .args([
-            "serve",
-            "--listen",
-            "127.0.0.1:0",
-            "--clickhouse",
-            "http://127.0.0.1:1",
-            "--data-dir",
-        ])
-        .arg(dir)
-        .env_clear()
-        .env("HOME", dir.join("no-such-home"))
-        .env("SPLITDECK_TOKEN", TOKEN)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::inherit())
-        .kill_on_drop(true);
-    if let Some(store) = address() {
-        command.args(["--store", &store]);
-    }
-    let mut child = command.spawn().expect("starts");
-    let mut line = String::new();
-    let mut out = BufReader::new(child.stdout.take().expect("piped"));
-    let read = tokio::time::timeout(Duration::from_secs(60), out.read_line(&mut line));
-    read.await.expect("in time").expect("a line");
-    let base = line.trim().strip_prefix("listening on ").expect("an address");
-    let client = Client::new(base, TOKEN, splitdeck::client::Options::default()).expect("a client");
-    Serving { child, client }
-}
 
 fn id(n: usize) -> String {
     format!("u{n:06}")
@@ -143,7 +102,7 @@ async fn with_shots(dir: &Path, import: &Import, end: ImportState) -> Import {
     let mut shots = 0;
     let import_id = import.id.to_string();
     loop {
-        let mut serving = serve(dir).await;
+        let serving = Process::start(dir, None).await;
         let client = serving.client.clone();
         let found = client.import("x", &import_id).await.expect("it is there");
         check(&client, &found).await;
@@ -173,8 +132,7 @@ async fn with_shots(dir: &Path, import: &Import, end: ImportState) -> Import {
             .expect("in time");
         // No condition is waited for: the moment within that chunk is random.
         tokio::time::sleep(Duration::from_millis(fastrand::u64(0..120))).await;
-        serving.child.start_kill().expect("shot");
-        serving.child.wait().await.expect("dead");
+        serving.shoot().await;
         shots += 1;
         driving.await.expect("no panic");
     }
@@ -183,7 +141,7 @@ async fn with_shots(dir: &Path, import: &Import, end: ImportState) -> Import {
 each_store!(shot_at_any_moment_whole_chunks_are_there_and_the_log_agrees);
 async fn shot_at_any_moment_whole_chunks_are_there_and_the_log_agrees() {
     let dir = tempfile::tempdir().expect("a directory");
-    let mut serving = serve(dir.path()).await;
+    let serving = Process::start(dir.path(), None).await;
     let client = serving.client.clone();
     let draft = client
         .create_experiment(&CreateExperiment {
@@ -221,8 +179,8 @@ async fn shot_at_any_moment_whole_chunks_are_there_and_the_log_agrees() {
         .await
         .expect("staged");
     assert_eq!((staged.unique, staged.chunks), (IDS as u64, 6));
-    serving.child.kill().await.expect("dead");
-    drop((client, serving));
+    serving.shoot().await;
+    drop(client);
 
     let applied = with_shots(dir.path(), &staged, ImportState::Applied).await;
     assert_eq!(

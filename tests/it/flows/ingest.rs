@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -15,20 +14,18 @@ use splitdeck::engine::{Engine, EngineState, Login};
 use splitdeck::server::ingest::{self, Attributed, EventRecord, Ingest};
 use splitdeck::server::link::{Access, Whereabouts, nowhere};
 use splitdeck::warehouse::Warehouse;
-use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::net::TcpListener;
-use tokio::process::{Child, ChildStdout, Command};
 use tokio::sync::{oneshot, watch};
 use uuid::Uuid;
 
 use crate::support::engine::{fresh_database, options, query, shared};
 use crate::support::load::{Load, Record};
+use crate::support::process::{Process, TOKEN};
 use crate::support::server::TestServer;
-use crate::support::store::{address, each_store};
+use crate::support::store::each_store;
 use crate::support::tables::{EXPERIMENT, PROJECT, TS, ask, fresh};
 use crate::support::warehouse::server_with_clickhouse;
 
-const TOKEN: &str = "sd_token-of-the-ingest-tests";
 const DEADLINE: Duration = Duration::from_secs(30);
 /// What clients track, and not what the server records of assignments.
 const TRACKED: &str = "name != '[Experiment] Assignment'";
@@ -114,64 +111,11 @@ pub(super) async fn each_exactly_once(url: &str, login: &Login, database: &str, 
 
 // --- the server is killed ----------------------------------------------------------------------
 
-struct Serving {
-    child: Child,
-    /// Held open: the server ends when nobody reads what it says.
-    _out: BufReader<ChildStdout>,
-    base: String,
-}
-
-/// `splitdeck serve` as a process, on the shared engine.
-async fn serve(dir: &Path) -> Serving {
-    let engine = shared();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_splitdeck"));
-    command.env_clear();
-    if let Some(store) = address() {
-        command.env("SPLITDECK_STORE", store);
-    }
-    let mut child = command
-        .args([
-            "serve",
-            "--listen",
-            "127.0.0.1:0",
-            "--clickhouse",
-            &engine.http_url,
-        ])
-        .env("HOME", dir)
-        .env("SPLITDECK_CONFIG_DIR", dir)
-        .env("SPLITDECK_DATA_DIR", dir.join("data"))
-        .env("SPLITDECK_TOKEN", TOKEN)
-        .env("SPLITDECK_CLICKHOUSE_USER", &engine.server.user)
-        .env("SPLITDECK_CLICKHOUSE_PASSWORD", &engine.server.password)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .expect("starts");
-    let mut line = String::new();
-    let mut out = BufReader::new(child.stdout.take().expect("piped"));
-    let read = tokio::time::timeout(DEADLINE, out.read_line(&mut line)).await;
-    read.expect("in time").expect("a line");
-    let base = line
-        .trim()
-        .strip_prefix("listening on ")
-        .expect("an address")
-        .to_owned();
-    Serving {
-        child,
-        _out: out,
-        base,
-    }
-}
-
 each_store!(a_killed_server_loses_nothing_it_acknowledged);
 async fn a_killed_server_loses_nothing_it_acknowledged() {
     let dir = tempfile::tempdir().expect("a directory");
     let database = fresh_database();
-    let config = format!("[clickhouse]\ndatabase = \"{database}\"\n");
-    std::fs::write(dir.path().join("config.toml"), config).expect("written");
-    let mut serving = serve(dir.path()).await;
+    let mut serving = Process::start(dir.path(), Some(&database)).await;
     let base = Arc::new(Mutex::new(serving.base.clone()));
     let experiment = experiment(&client(&serving.base, TOKEN)).await;
     let now = Arc::clone(&base);
@@ -183,8 +127,8 @@ async fn a_killed_server_loses_nothing_it_acknowledged() {
     for kill in 0..3 {
         // A little later each time, so that the kills meet different moments of a batch's life.
         load.progress(8 + 13 * kill).await;
-        serving.child.kill().await.expect("killed");
-        serving = serve(dir.path()).await;
+        serving.shoot().await;
+        serving = Process::start(dir.path(), Some(&database)).await;
         base.lock().expect("an address").clone_from(&serving.base);
     }
     load.progress(10).await;

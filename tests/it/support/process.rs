@@ -1,6 +1,6 @@
 //! `splitdeck serve` as a process of its own, to be signalled and shot.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -27,24 +27,47 @@ pub struct Process {
     pub client: Client,
 }
 
-impl Process {
-    /// Starts it with its data in `dir`, on the store of the test, and with a database of the shared engine if one
-    /// is named. What it logs is in the file `log`.
-    pub async fn start(dir: &Path, database: Option<&str>) -> Self {
-        let home = dir.join("home");
+/// What a server is started on.
+pub struct Serve<'a> {
+    /// For its home, its configuration and its log.
+    pub dir: &'a Path,
+    /// Its data.
+    pub data: PathBuf,
+    /// A database of the shared engine; without one ClickHouse is where nobody listens.
+    pub database: Option<&'a str>,
+    /// More of its configuration file.
+    pub config: &'a str,
+    /// Its admin token.
+    pub token: &'a str,
+}
+
+impl<'a> Serve<'a> {
+    /// Everything in one directory.
+    pub fn new(dir: &'a Path, database: Option<&'a str>) -> Self {
+        Self {
+            dir,
+            data: dir.join("data"),
+            database,
+            config: "",
+            token: TOKEN,
+        }
+    }
+
+    fn command(&self) -> Command {
+        let home = self.dir.join("home");
         std::fs::create_dir_all(&home).expect("a directory");
         let log = std::fs::File::options()
             .create(true)
             .append(true)
-            .open(dir.join("log"));
+            .open(self.dir.join("log"));
         let mut command = Command::new(env!("CARGO_BIN_EXE_splitdeck"));
         command
             .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
-            .arg(dir.join("data"))
+            .arg(&self.data)
             .env_clear()
             .env("HOME", &home)
             .env("SPLITDECK_CONFIG_DIR", &home)
-            .env("SPLITDECK_TOKEN", TOKEN)
+            .env("SPLITDECK_TOKEN", self.token)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log.expect("a file"))
@@ -52,10 +75,10 @@ impl Process {
         if let Some(store) = address() {
             command.args(["--store", &store]);
         }
-        if let Some(database) = database {
+        let mut config = self.config.to_owned();
+        if let Some(database) = self.database {
             let shared = engine::shared();
-            let config = format!("[clickhouse]\ndatabase = \"{database}\"\n");
-            std::fs::write(home.join("config.toml"), config).expect("written");
+            config.push_str(&format!("\n[clickhouse]\ndatabase = \"{database}\"\n"));
             command
                 .args(["--clickhouse", &shared.http_url])
                 .env("SPLITDECK_CLICKHOUSE_USER", &shared.server.user)
@@ -63,14 +86,30 @@ impl Process {
         } else {
             command.args(["--clickhouse", "http://127.0.0.1:1"]);
         }
+        std::fs::write(home.join("config.toml"), config).expect("written");
+        command
+    }
+}
+
+impl Process {
+    /// Starts it with its data in `dir`, on the store of the test, and with a database of the shared engine if one
+    /// is named. What it logs is in the file `log`.
+    pub async fn start(dir: &Path, database: Option<&str>) -> Self {
+        Self::serve(&Serve::new(dir, database)).await
+    }
+
+    /// Starts it and waits until it listens.
+    pub async fn serve(serve: &Serve<'_>) -> Self {
+        let mut command = serve.command();
         let mut child = command.spawn().expect("starts");
         let mut line = String::new();
         let mut out = BufReader::new(child.stdout.take().expect("piped"));
         let read = tokio::time::timeout(PATIENCE, out.read_line(&mut line));
         read.await.expect("in time").expect("a line");
         let base = line.trim().strip_prefix("listening on ");
-        let base = base.unwrap_or_else(|| panic!("{}", self::log(dir))).to_owned();
-        let client = Client::new(&base, TOKEN, splitdeck::client::Options::default()).expect("a client");
+        let base = base.unwrap_or_else(|| panic!("{}", log(serve.dir))).to_owned();
+        let client =
+            Client::new(&base, serve.token, splitdeck::client::Options::default()).expect("a client");
         Self {
             child,
             _out: out,
