@@ -6,6 +6,7 @@ use utoipa::IntoParams;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::moment;
 use crate::domain::AuditAction;
 
 /// Query of `GET /audit`; the answer is a [`History`](super::experiments::History): newest first, 50 at a time.
@@ -28,9 +29,17 @@ pub struct AuditQuery {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub object_key: Option<String>,
     /// Only at or after this time.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "moment::timestamp"
+    )]
     pub from: Option<Timestamp>,
     /// Only before this time.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "moment::timestamp"
+    )]
     pub to: Option<Timestamp>,
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::moment;
 use super::system::Role;
 use crate::domain::{Environment, Key, Lab, Project};
 
@@ -148,7 +149,11 @@ pub struct CreateToken {
     /// Project key → role.
     pub roles: BTreeMap<Key, Role>,
     /// When it ends by itself.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "moment::timestamp"
+    )]
     pub expires_at: Option<Timestamp>,
 }
 
@@ -165,7 +170,11 @@ pub struct TokenRow {
     /// When it was made.
     pub created_at: Timestamp,
     /// When it ends by itself.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "moment::timestamp"
+    )]
     pub expires_at: Option<Timestamp>,
     /// Since when it is not taken any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]

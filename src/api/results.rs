@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use super::moment;
 use crate::domain::{AssignmentMode, Metric, Prior, Status};
 
 /// Bucket of the time series.
@@ -58,10 +59,10 @@ pub enum MultiVariant {
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct ResultsQuery {
     /// The first day that counts, in the time zone; all time where it is missing.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "moment::date")]
     pub start: Option<Date>,
     /// The last day that counts, in the time zone.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "moment::date")]
     pub end: Option<Date>,
     /// Bucket of the time series; chosen by the length of the data where it is missing.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,6 +1,6 @@
 //! Experiments: the object everything else is about.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::Timestamp;
@@ -8,12 +8,17 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::checks;
 use super::{Cohort, FieldError, Key, Metric, Percent, Rule, SecondaryEvent, Status, Variant};
 
 /// The largest holdout, in percent.
 pub const MAX_HOLDOUT_PCT: f64 = 25.0;
 /// The most tracked events.
 pub const MAX_TRACKED_EVENTS: usize = 5;
+/// The most links.
+pub const MAX_LINKS: usize = 50;
+/// The longest URL of a link, in characters.
+pub const MAX_URL_LENGTH: usize = 2_000;
 /// The fewest variants of an experiment.
 pub const MIN_VARIANTS: usize = 2;
 /// The most variants, unless the server is configured otherwise.
@@ -68,6 +73,30 @@ impl From<String> for SubjectType {
         } else {
             Self::Named(text)
         }
+    }
+}
+
+impl SubjectType {
+    /// What is allowed, where this is the name of nothing that a subject can have.
+    #[must_use]
+    pub fn refusal(&self) -> Option<String> {
+        let name = match self {
+            Self::Any => return None,
+            Self::Named(name) | Self::Group(name) => name,
+        };
+        let almost = |name: &str| {
+            name.get(..6)
+                .is_some_and(|head| head.eq_ignore_ascii_case("group:"))
+        };
+        let unnamed = name.is_empty() || name.trim() != name || name.chars().any(char::is_control);
+        let long = name.chars().count() > checks::MAX_EVENT_LENGTH;
+        (unnamed || long || almost(name)).then(|| {
+            format!(
+                "ANY, the name of an id such as customer_id, or group:<type>; at most {} characters, no blanks \
+                 around it",
+                checks::MAX_EVENT_LENGTH
+            )
+        })
     }
 }
 
@@ -284,16 +313,12 @@ impl Experiment {
         if self.name.trim().is_empty() {
             errors.push(FieldError::new("name", &self.name, "a text that is not empty"));
         }
-        for (label, url) in &self.links {
-            let web = url.starts_with("https://") || url.starts_with("http://");
-            if !web || url.chars().any(|c| c.is_whitespace() || c.is_control()) {
-                let field = format!("links.{label}");
-                errors.push(FieldError::new(
-                    field,
-                    url,
-                    "a URL that begins with https:// or http://",
-                ));
-            }
+        checks::name("name", &self.name, &mut errors);
+        checks::text("description", &self.description, &mut errors);
+        checks::text("hypothesis", &self.hypothesis, &mut errors);
+        self.check_links(&mut errors);
+        if let Some(why) = self.subject_type.refusal() {
+            errors.push(FieldError::new("subjectType", &self.subject_type, why));
         }
         self.check_variants(max_variants, &mut errors);
         if self.holdout_pct.percent() > MAX_HOLDOUT_PCT {
@@ -304,31 +329,11 @@ impl Experiment {
             ));
         }
         self.check_metrics(&mut errors);
-        for (at, rule) in self.rules.iter().enumerate() {
-            if self.variant(rule.variant.as_str()).is_none() {
-                errors.push(self.no_variant(format!("rules[{at}].variant"), &rule.variant));
-            }
-            for (c, condition) in rule.conditions.iter().enumerate() {
-                if condition.field.trim().is_empty() {
-                    let field = format!("rules[{at}].conditions[{c}].field");
-                    errors.push(FieldError::new(field, "", "the name of a property"));
-                }
-            }
-        }
-        let mut rule_ids = BTreeSet::new();
-        for (at, rule) in self.rules.iter().enumerate() {
-            if !rule_ids.insert(rule.id) {
-                errors.push(FieldError::new(
-                    format!("rules[{at}].id"),
-                    rule.id,
-                    "an id of its own for each rule",
-                ));
-            }
-        }
+        checks::rules(&self.rules, &self.variants, &mut errors);
         if let Some(winner) = &self.winning_variant
             && self.variant(winner.as_str()).is_none()
         {
-            errors.push(self.no_variant("winningVariant".into(), winner));
+            errors.push(checks::no_variant("winningVariant", winner, &self.variants));
         }
         let Prior { a, b } = self.prior;
         for (field, value) in [("prior.a", a), ("prior.b", b)] {
@@ -338,6 +343,35 @@ impl Experiment {
             }
         }
         if errors.is_empty() { Ok(()) } else { Err(errors) }
+    }
+
+    fn check_links(&self, errors: &mut Vec<FieldError>) {
+        if self.links.len() > MAX_LINKS {
+            let allowed = format!("at most {MAX_LINKS} links");
+            errors.push(FieldError::new(
+                "links",
+                format!("{} links", self.links.len()),
+                allowed,
+            ));
+        }
+        for (label, url) in &self.links {
+            let field = format!("links.{label}");
+            if label.trim().is_empty() {
+                errors.push(FieldError::new(&field, label, "a label that is not empty"));
+            }
+            checks::name(&field, label, errors);
+            let host = url
+                .strip_prefix("https://")
+                .or_else(|| url.strip_prefix("http://"));
+            let named = host.is_some_and(|rest| !rest.is_empty() && !rest.starts_with(['/', '?', '#']));
+            let long = url.chars().count() > MAX_URL_LENGTH;
+            if !named || long || url.chars().any(|c| c.is_whitespace() || c.is_control()) {
+                let allowed = format!(
+                    "a URL that begins with https:// or http:// and a host, at most {MAX_URL_LENGTH} characters"
+                );
+                errors.push(FieldError::new(field, url, allowed));
+            }
+        }
     }
 
     fn check_variants(&self, max_variants: usize, errors: &mut Vec<FieldError>) {
@@ -352,16 +386,7 @@ impl Experiment {
         if count == 0 {
             return;
         }
-        let mut keys = BTreeSet::new();
-        for (at, variant) in self.variants.iter().enumerate() {
-            if !keys.insert(variant.key.folded()) {
-                errors.push(FieldError::new(
-                    format!("variants[{at}].key"),
-                    &variant.key,
-                    "a key of its own for each variant, whatever the case",
-                ));
-            }
-        }
+        checks::variants(&self.variants, errors);
         let controls = self.variants.iter().filter(|v| v.is_control).count();
         if controls != 1 {
             errors.push(FieldError::new(
@@ -379,7 +404,8 @@ impl Experiment {
             ));
         }
         if self.variant(self.default_variant_id.as_str()).is_none() {
-            errors.push(self.no_variant("defaultVariantId".into(), &self.default_variant_id));
+            let default = &self.default_variant_id;
+            errors.push(checks::no_variant("defaultVariantId", default, &self.variants));
         }
     }
 
@@ -402,13 +428,7 @@ impl Experiment {
         let tracked = self.tracked_events.iter().enumerate();
         let tracked = tracked.map(|(at, m)| (format!("trackedEvents[{at}]"), m));
         for (path, metric) in primary.into_iter().chain(secondary).chain(tracked) {
-            if metric.event.trim().is_empty() {
-                errors.push(FieldError::new(
-                    format!("{path}.event"),
-                    "",
-                    "the name of an event",
-                ));
-            }
+            checks::event(format!("{path}.event"), &metric.event, errors);
             for (at, filter) in metric.filters.iter().enumerate() {
                 if filter.field.trim().is_empty() {
                     let field = format!("{path}.filters[{at}].field");
@@ -416,15 +436,6 @@ impl Experiment {
                 }
             }
         }
-    }
-
-    fn no_variant(&self, field: String, given: &Key) -> FieldError {
-        let keys: Vec<&str> = self.variants.iter().map(|v| v.key.as_str()).collect();
-        FieldError::new(
-            field,
-            given,
-            format!("the key of a variant ({})", keys.join(", ")),
-        )
     }
 }
 
@@ -464,7 +475,7 @@ mod tests {
     #[test]
     fn each_refusal_names_its_field() {
         type Spoil = fn(&mut Experiment);
-        let cases: [(&str, Spoil); 13] = [
+        let cases: [(&str, Spoil); 25] = [
             ("name", |e| e.name = " ".into()),
             ("links.doc", |e| {
                 e.links.insert("doc".into(), "javascript:alert(1)".into());
@@ -490,6 +501,33 @@ mod tests {
             ("winningVariant", |e| e.winning_variant = Key::new("x").ok()),
             ("prior.a", |e| e.prior.a = 0.0),
             ("prior.b", |e| e.prior.b = f64::NAN),
+            ("name", |e| e.name = "x".repeat(201)),
+            ("name", |e| e.name = "two\nlines".into()),
+            ("description", |e| e.description = "é".repeat(20_001)),
+            ("hypothesis", |e| e.hypothesis = "x".repeat(20_001)),
+            ("variants[1].name", |e| e.variants[1].name = "x".repeat(201)),
+            ("links.", |e| {
+                e.links.insert(String::new(), "https://example.org".into());
+            }),
+            ("links.doc", |e| {
+                e.links.insert("doc".into(), "https://".into());
+            }),
+            ("links", |e| {
+                let links = (0..51).map(|n| (n.to_string(), "https://example.org".to_owned()));
+                e.links = links.collect();
+            }),
+            ("subjectType", |e| {
+                e.subject_type = SubjectType::Group(String::new())
+            }),
+            ("subjectType", |e| {
+                e.subject_type = SubjectType::Named("  ".into())
+            }),
+            ("subjectType", |e| {
+                e.subject_type = SubjectType::Named("GROUP:org".into())
+            }),
+            ("primaryMetric.event", |e| {
+                e.primary_metric = Some(Metric::event("x".repeat(257)))
+            }),
         ];
         for (field, spoil) in cases {
             let mut experiment = experiment();

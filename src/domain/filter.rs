@@ -5,6 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::FieldError;
+
 /// How a field is compared with a value.
 #[derive(Debug, Clone, Copy, Eq, Hash, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -161,7 +163,7 @@ pub(super) fn value_text<'de, D: serde::Deserializer<'de>>(deserializer: D) -> R
     let value = serde_json::Value::deserialize(deserializer)?;
     match value {
         serde_json::Value::Array(_) | serde_json::Value::Object(_) => Err(serde::de::Error::custom(
-            "value: got a list or an object, allowed is a string, a number or a boolean",
+            FieldError::new("value", "a list or an object", "a text, a number, true or false"),
         )),
         scalar => Ok(property_text(&scalar).unwrap_or_default()),
     }

@@ -1,12 +1,11 @@
 //! Feature flags: an experiment without the planning and the analysis.
 
-use std::collections::BTreeSet;
-
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::checks;
 use super::{Cohort, FieldError, Key, Percent, Rule, Variant};
 
 /// Key of the variant that is served by a flag that is off, or to those outside its rollout.
@@ -117,16 +116,9 @@ impl Flag {
                 format!("1 to {max_variants} variants"),
             ));
         }
-        let mut keys = BTreeSet::new();
-        for (at, variant) in self.variants.iter().enumerate() {
-            if !keys.insert(variant.key.folded()) {
-                errors.push(FieldError::new(
-                    format!("variants[{at}].key"),
-                    &variant.key,
-                    "a key of its own for each variant, whatever the case",
-                ));
-            }
-        }
+        checks::name("name", &self.name, &mut errors);
+        checks::text("description", &self.description, &mut errors);
+        checks::variants(&self.variants, &mut errors);
         let total: u32 = self
             .variants
             .iter()
@@ -140,30 +132,7 @@ impl Flag {
                 "a sum of at most 100",
             ));
         }
-        let mut rule_ids = BTreeSet::new();
-        for (at, rule) in self.rules.iter().enumerate() {
-            if self.variant(rule.variant.as_str()).is_none() {
-                let keys: Vec<&str> = self.variants.iter().map(|v| v.key.as_str()).collect();
-                errors.push(FieldError::new(
-                    format!("rules[{at}].variant"),
-                    &rule.variant,
-                    format!("the key of a variant ({})", keys.join(", ")),
-                ));
-            }
-            if !rule_ids.insert(rule.id) {
-                errors.push(FieldError::new(
-                    format!("rules[{at}].id"),
-                    rule.id,
-                    "an id of its own for each rule",
-                ));
-            }
-            for (c, condition) in rule.conditions.iter().enumerate() {
-                if condition.field.trim().is_empty() {
-                    let field = format!("rules[{at}].conditions[{c}].field");
-                    errors.push(FieldError::new(field, "", "the name of a property"));
-                }
-            }
-        }
+        checks::rules(&self.rules, &self.variants, &mut errors);
         if errors.is_empty() { Ok(()) } else { Err(errors) }
     }
 }

@@ -28,11 +28,35 @@ impl Metric {
 
 /// The first step of a two-step conversion, which can be switched off without losing it.
 #[derive(Debug, Clone, Eq, Hash, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", from = "Wire")]
 pub struct SecondaryEvent {
     /// The event and its filters.
     #[serde(flatten)]
     pub metric: Metric,
     /// Whether the step counts.
     pub enabled: bool,
+}
+
+/// How it is read: each field by itself, so that one that nobody knows is seen, which flattening would hide.
+#[derive(Deserialize)]
+#[serde(rename = "SecondaryEvent", rename_all = "camelCase")]
+struct Wire {
+    event: String,
+    #[serde(default)]
+    filters: Vec<Filter>,
+    enabled: bool,
+}
+
+impl From<Wire> for SecondaryEvent {
+    fn from(wire: Wire) -> Self {
+        let Wire {
+            event,
+            filters,
+            enabled,
+        } = wire;
+        Self {
+            metric: Metric { event, filters },
+            enabled,
+        }
+    }
 }

@@ -5,6 +5,7 @@
 //! which imports this one, never the other way round.
 
 pub mod audit;
+pub mod checks;
 pub mod decision;
 pub mod deployment;
 pub mod experiment;

@@ -56,7 +56,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let RawBody(bytes) = RawBody::from_request(request, state).await?;
         can_be_kept(&bytes)?;
-        read_json(&bytes).map(Self)
+        read_strictly(&bytes).map(Self)
     }
 }
 
@@ -99,7 +99,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for VersionedBody<T> {
         let RawBody(bytes) = RawBody::from_request(request, state).await?;
         can_be_kept(&bytes)?;
         let Some(expected) = expected else {
-            return read_json(&bytes).map(Self);
+            return read_strictly(&bytes).map(Self);
         };
         let mut value: Value = read_json(&bytes)?;
         if let Value::Object(fields) = &mut value {
@@ -118,7 +118,54 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for VersionedBody<T> {
                 }
             }
         }
+        known_only::<T>(&value)?;
         from_value(value).map(Self)
+    }
+}
+
+/// Reads a body of which something is kept: no field may stand in it, however deep, that nobody reads. A misspelled
+/// `conditions` would make a rule that catches everybody.
+fn read_strictly<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    let body = read_json(bytes)?;
+    known_only::<T>(&read_json(bytes)?)?;
+    Ok(body)
+}
+
+/// Refuses every field of a sound body that reading it as `T` passes over.
+fn known_only<T: DeserializeOwned>(value: &Value) -> Result<(), ApiError> {
+    let mut errors = Vec::new();
+    // What is not sound is refused by whoever reads it.
+    let _: Result<T, _> = serde_ignored::deserialize(value, |path| {
+        if errors.len() < MAX_FIELD_ERRORS {
+            let field = path_text(&path);
+            let given = given(value, &field);
+            errors.push(FieldError::new(
+                field,
+                given,
+                "no such field here; see /openapi.json",
+            ));
+        }
+    });
+    if errors.is_empty() {
+        Ok(())
+    } else {
+        Err(ApiError::invalid(errors))
+    }
+}
+
+/// A path as refusals write it: `rules[0].condition`.
+fn path_text(path: &serde_ignored::Path<'_>) -> String {
+    use serde_ignored::Path;
+    match path {
+        Path::Root => String::new(),
+        Path::Seq { parent, index } => format!("{}[{index}]", path_text(parent)),
+        Path::Map { parent, key } => match path_text(parent) {
+            parent if parent.is_empty() => key.clone(),
+            parent => format!("{parent}.{key}"),
+        },
+        Path::Some { parent } | Path::NewtypeStruct { parent } | Path::NewtypeVariant { parent } => {
+            path_text(parent)
+        }
     }
 }
 
@@ -344,6 +391,13 @@ fn field_error(path: &str, message: &str, value: &Value) -> Option<FieldError> {
     if let Some((_, told)) = message.split_once(": got \"")
         && let Some((was, allowed)) = told.split_once("\", allowed is ")
     {
+        // A share of its own limits, of which its type knows nothing.
+        let holdout = path == "holdoutPct";
+        let allowed = if holdout {
+            "a number from 0 to 25 with at most two decimals"
+        } else {
+            allowed
+        };
         return Some(FieldError::new(path, was, allowed));
     }
     let allowed = message
@@ -365,6 +419,7 @@ fn in_words(expected: &str) -> String {
         structure if structure.starts_with("struct ") => "an object",
         "invalid digit found in string" | "cannot parse integer from empty string" => "a whole number",
         number if number.ends_with("to fit in target type") => "a whole number that is not as large",
+        uuid if uuid.starts_with("UUID parsing failed") => "an id (a UUID)",
         other => return other.replace('`', ""),
     };
     words.to_owned()
@@ -578,6 +633,73 @@ mod tests {
             panic!("it is taken");
         };
         assert_eq!(problem.errors.len(), MAX_FIELD_ERRORS);
+    }
+
+    #[test]
+    fn a_field_that_nobody_reads_is_refused_however_deep() {
+        let fields = |body: Value| -> Vec<(String, String)> {
+            match read_strictly::<UpdateExperiment>(body.to_string().as_bytes()) {
+                Ok(_) => Vec::new(),
+                Err(ApiError::Problem(problem)) => {
+                    let told = problem.errors.into_iter().map(|e| (e.field, e.given));
+                    told.collect()
+                }
+                Err(other) => panic!("{other:?}"),
+            }
+        };
+        let rule = |conditions: &str| {
+            serde_json::json!({ "resourceVersion": 1, "rules": [{ "variant": "a",
+                conditions: [{ "scope": "profile", "field": "f", "operator": "is", "value": "x" }] }] })
+        };
+        assert_eq!(fields(rule("conditions")), []);
+        let told = |field: &str, given: &str| vec![(field.to_owned(), given.to_owned())];
+        assert_eq!(
+            fields(rule("condition")),
+            told("rules[0].condition", "a list of 1")
+        );
+        let with = |field: &str, value: Value| {
+            let mut body = serde_json::json!({ "resourceVersion": 1 });
+            body[field] = value;
+            fields(body)
+        };
+        let filter = serde_json::json!([{ "field": "f", "operator": "is", "valu": 3 }]);
+        let metric = serde_json::json!({ "event": "buy", "filters": filter, "enabled": true });
+        let deep = "secondaryEvent.filters[0].valu";
+        assert_eq!(with("secondaryEvent", metric), told(deep, "3"));
+        let metric = serde_json::json!({ "event": "buy", "filter": [] });
+        assert_eq!(
+            with("primaryMetric", metric),
+            told("primaryMetric.filter", "a list of 0")
+        );
+        let variants = serde_json::json!([{ "key": "a", "trafficPercent": 50, "payload": { "any": [1] } }]);
+        assert_eq!(
+            with("variants", variants),
+            told("variants[0].trafficPercent", "50")
+        );
+        // As with the version in the header.
+        let value = serde_json::json!({ "resourceVersion": 1, "variants": [{ "key": "a", "x": 1 }] });
+        assert!(known_only::<UpdateExperiment>(&value).is_err());
+    }
+
+    #[test]
+    fn refusals_of_checked_types_say_what_is_allowed_there() {
+        for (body, field, allowed) in [
+            (
+                r#"{"holdoutPct":-1}"#,
+                "holdoutPct",
+                "a number from 0 to 25 with at most two decimals",
+            ),
+            (r#"{"deployments":["x"]}"#, "deployments[0]", "an id (a UUID)"),
+            (
+                r#"{"rules":[{"variant":"a","conditions":[{"scope":"profile","field":"f","operator":"is","value":[]}]}]}"#,
+                "rules[0].conditions[0].value",
+                "a text, a number, true or false",
+            ),
+        ] {
+            let body = body.replacen('{', r#"{"resourceVersion":1,"#, 1);
+            let expected = vec![(field.to_owned(), allowed.to_owned())];
+            assert_eq!(refusals::<UpdateExperiment>(&body), expected, "{body}");
+        }
     }
 
     #[test]

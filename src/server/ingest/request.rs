@@ -12,7 +12,7 @@ use crate::api::track::{MAX_EVENTS_PER_REQUEST, TrackEvent};
 use crate::domain::FieldError;
 
 /// The longest name of an event, in characters.
-pub const MAX_NAME: usize = 256;
+pub use crate::domain::checks::MAX_EVENT_LENGTH as MAX_NAME;
 /// The longest id (of a person, device, visit or event), in bytes.
 pub const MAX_ID: usize = 512;
 /// The most properties of an event.

@@ -1,0 +1,102 @@
+//! Checks that experiments and flags share. Each adds its refusals to a list, so that all are told at once.
+
+use std::collections::BTreeSet;
+
+use super::{FieldError, Key, Rule, Variant};
+
+/// The longest name, in characters.
+pub const MAX_NAME_LENGTH: usize = 200;
+/// The longest description or hypothesis, in characters. They are part of every list of experiments.
+pub const MAX_TEXT_LENGTH: usize = 20_000;
+/// The longest name of an event or of an id, in characters: longer ones cannot be tracked.
+pub const MAX_EVENT_LENGTH: usize = 256;
+
+fn longer(text: &str, most: usize) -> bool {
+    // Bytes are counted at once, and are never fewer than characters.
+    text.len() > most && text.chars().count() > most
+}
+
+/// One line that people read; empty where a key stands in for it.
+pub(super) fn name(field: impl Into<String>, text: &str, errors: &mut Vec<FieldError>) {
+    if longer(text, MAX_NAME_LENGTH) || text.chars().any(char::is_control) {
+        let allowed = format!("at most {MAX_NAME_LENGTH} characters, no line breaks");
+        errors.push(FieldError::new(field, text.escape_debug(), allowed));
+    }
+}
+
+/// A text of any number of lines.
+pub(super) fn text(field: impl Into<String>, text: &str, errors: &mut Vec<FieldError>) {
+    if longer(text, MAX_TEXT_LENGTH) {
+        let given = format!("{} characters", text.chars().count());
+        errors.push(FieldError::new(
+            field,
+            given,
+            format!("at most {MAX_TEXT_LENGTH} characters"),
+        ));
+    }
+}
+
+/// The name of an event, as it is tracked.
+pub(super) fn event(field: impl Into<String>, name: &str, errors: &mut Vec<FieldError>) {
+    if name.trim().is_empty() || longer(name, MAX_EVENT_LENGTH) {
+        let allowed = format!("the name of an event, at most {MAX_EVENT_LENGTH} characters");
+        errors.push(FieldError::new(field, name, allowed));
+    }
+}
+
+/// Keys that differ whatever their case, and texts.
+pub(super) fn variants(variants: &[Variant], errors: &mut Vec<FieldError>) {
+    let mut keys = BTreeSet::new();
+    for (at, variant) in variants.iter().enumerate() {
+        if !keys.insert(variant.key.folded()) {
+            errors.push(FieldError::new(
+                format!("variants[{at}].key"),
+                &variant.key,
+                "a key of its own for each variant, whatever the case",
+            ));
+        }
+        name(format!("variants[{at}].name"), &variant.name, errors);
+        text(
+            format!("variants[{at}].description"),
+            &variant.description,
+            errors,
+        );
+    }
+}
+
+/// Rules that route to a variant there is, each with an id of its own, on fields that have a name.
+pub(super) fn rules(rules: &[Rule], variants: &[Variant], errors: &mut Vec<FieldError>) {
+    let mut ids = BTreeSet::new();
+    for (at, rule) in rules.iter().enumerate() {
+        if !variants.iter().any(|v| v.key.folded() == rule.variant.folded()) {
+            errors.push(no_variant(
+                format!("rules[{at}].variant"),
+                &rule.variant,
+                variants,
+            ));
+        }
+        if !ids.insert(rule.id) {
+            errors.push(FieldError::new(
+                format!("rules[{at}].id"),
+                rule.id,
+                "an id of its own for each rule",
+            ));
+        }
+        for (c, condition) in rule.conditions.iter().enumerate() {
+            if condition.field.trim().is_empty() {
+                let field = format!("rules[{at}].conditions[{c}].field");
+                errors.push(FieldError::new(field, "", "the name of a property"));
+            }
+        }
+    }
+}
+
+/// The refusal of a key that no variant has.
+pub(super) fn no_variant(field: impl Into<String>, given: &Key, variants: &[Variant]) -> FieldError {
+    let keys: Vec<&str> = variants.iter().map(|v| v.key.as_str()).collect();
+    FieldError::new(
+        field,
+        given,
+        format!("the key of a variant ({})", keys.join(", ")),
+    )
+}
