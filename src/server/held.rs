@@ -1,6 +1,24 @@
 //! A locked file that is let go of when it is dropped, whoever else has it open.
 
 use std::fs::File;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+/// How long a server waits for one that is about to end: the locks of a process that was killed may outlive it by a
+/// moment.
+const LEAVING: Duration = Duration::from_secs(3);
+
+/// Tries `open` again while what it opens is in use, for as long as a server needs to end.
+pub(super) async fn patiently<T, E>(in_use: fn(&E) -> bool, mut open: impl FnMut() -> Result<T, E>) -> Result<T, E> {
+    let deadline = Instant::now() + LEAVING;
+    loop {
+        match open() {
+            Err(error) if in_use(&error) && Instant::now() < deadline => sleep(LEAVING / 60).await,
+            outcome => return outcome,
+        }
+    }
+}
 
 /// A file whose lock this process has taken, with [`File::try_lock`].
 ///

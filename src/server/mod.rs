@@ -70,7 +70,7 @@ use tokio::time::Instant;
 use crate::domain::experiment::DEFAULT_MAX_VARIANTS;
 
 use evaluate::assigned::Assigned;
-use held::Held;
+use held::{Held, patiently};
 use imports::Imports;
 use ingest::{Ingest, Visits};
 use jobs::runner::{GuardOptions, Runner};
@@ -200,6 +200,12 @@ pub enum ServerError {
     Serve(#[from] std::io::Error),
 }
 
+impl ServerError {
+    fn is_in_use(&self) -> bool {
+        matches!(self, Self::InUse(_))
+    }
+}
+
 /// A server that is ready to listen.
 #[derive(Debug)]
 pub struct Server {
@@ -223,7 +229,7 @@ impl Server {
     /// # Errors
     /// See [`ServerError`].
     pub async fn open(options: Options) -> Result<Self, ServerError> {
-        let lock = lock(&options.data_dir)?;
+        let lock = patiently(ServerError::is_in_use, || lock(&options.data_dir)).await?;
         let place = options
             .store
             .unwrap_or_else(|| StoreUrl::in_dir(&options.data_dir));
@@ -232,10 +238,11 @@ impl Server {
         let sticky = Sticky::load(&store).await?;
         let registry = Registry::load(store, options.max_variants).await?;
         let link = Link::new(options.warehouse);
-        let ingest = Ingest::open(&ingest::Options {
+        let spool = ingest::Options {
             max_bytes: options.max_spool_bytes,
             ..ingest::Options::new(options.data_dir.join(SPOOL_DIR))
-        })?;
+        };
+        let ingest = patiently(ingest::OpenError::is_in_use, || Ingest::open(&spool)).await?;
         let visits = Visits::load(&options.data_dir, registry::now().as_millisecond());
         let assigned = Assigned::start(ingest.clone(), options.assignment_events);
         let mut tasks = JoinSet::new();

@@ -136,6 +136,14 @@ pub enum OpenError {
 }
 
 impl OpenError {
+    /// Whether another process has it open, which may be about to end.
+    #[must_use]
+    pub fn is_in_use(&self) -> bool {
+        matches!(self, Self::InUse { .. })
+    }
+}
+
+impl OpenError {
     fn io(path: &Path, doing: &'static str, error: &io::Error) -> Self {
         Self::Io {
             doing,

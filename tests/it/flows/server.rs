@@ -253,6 +253,27 @@ async fn one_server_a_directory() {
 }
 
 #[tokio::test]
+async fn it_waits_for_one_that_is_about_to_end() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let held = |path: &str| {
+        let path = dir.path().join(path);
+        std::fs::create_dir_all(path.parent().expect("a directory")).expect("made");
+        let file = std::fs::File::create(path).expect("created");
+        file.try_lock().expect("nobody else has it");
+        file
+    };
+    // Those of the directory and of the spool, given up one after the other.
+    let (server, spool) = (held("server.lock"), held("spool/lock"));
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        drop(server);
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        drop(spool);
+    });
+    end(Server::open(options(dir.path())).await.expect("opens")).await;
+}
+
+#[tokio::test]
 async fn a_directory_that_cannot_be_used_is_named() {
     let dir = tempfile::tempdir().expect("a directory");
     let file = dir.path().join("a-file");
