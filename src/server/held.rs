@@ -10,7 +10,10 @@ use tokio::time::{Instant, sleep};
 const LEAVING: Duration = Duration::from_secs(3);
 
 /// Tries `open` again while what it opens is in use, for as long as a server needs to end.
-pub(super) async fn patiently<T, E>(in_use: fn(&E) -> bool, mut open: impl FnMut() -> Result<T, E>) -> Result<T, E> {
+pub(super) async fn patiently<T, E>(
+    in_use: fn(&E) -> bool,
+    mut open: impl FnMut() -> Result<T, E>,
+) -> Result<T, E> {
     let deadline = Instant::now() + LEAVING;
     loop {
         match open() {

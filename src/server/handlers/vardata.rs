@@ -122,6 +122,10 @@ fn exposure(user: &User, evaluated: &Evaluated<'_>) -> TrackEvent {
     properties.insert(EXPOSURE_VARIANT.to_owned(), variant.as_str().into());
     if let Some(experiment) = evaluated.served.experiment() {
         properties.insert(EXPOSURE_EXPERIMENT.to_owned(), experiment.key.as_str().into());
+        // Held back, forced or out of the experiment: none of them was drawn.
+        let reason = evaluated.assignment.reason.as_str();
+        properties.insert("__assignmentReason".to_owned(), reason.into());
+        properties.insert("__cohort".to_owned(), evaluated.assignment.cohort.into());
     }
     if !user.groups.is_empty()
         && let Ok(groups) = serde_json::to_value(&user.groups)

@@ -8,6 +8,9 @@
 //! | any event | `experiment_id`, `variant` |
 //! | `[Experiment] Exposure` | `[Experiment] Flag Key`, `[Experiment] Variant`, maybe `[Experiment] Experiment Key` |
 //!
+//! How the subject came to its variant decides whether it counts as drawn at random. The two ways below the first one
+//! say it as the first one does, or by the `metadata` of the variant they were given: `reason` and `cohort`.
+//!
 //! An experiment is named by its id or its key, a variant by its key in any case. An event of several
 //! experiments carries lists of equal length: `"__experimentId": ["a", "b"], "__variantId": ["on", "off"]`;
 //! the reason and the cohort are then lists of that length too, or one value for all.
@@ -131,23 +134,16 @@ fn claims(name: &str, properties: &Map<String, Value>, left_out: &mut Unattribut
         texts(properties, "__variantId"),
     ) {
         (ids, variants) if ids.len() == variants.len() => {
-            let reasons = texts(properties, "__assignmentReason");
-            let cohorts = texts(properties, "__cohort");
             let pairs = ids.into_iter().zip(variants).enumerate();
-            claims.extend(pairs.map(|(at, (id, variant))| Claim {
-                experiment: Name::IdOrKey(id),
-                variant,
-                reason: nth(&reasons, at).filter(|r| is_reason(r)).unwrap_or_default(),
-                cohort: nth(&cohorts, at).and_then(|c| c.parse().ok()).unwrap_or_default(),
-            }));
+            claims.extend(pairs.map(|(at, (id, variant))| told(Name::IdOrKey(id), variant, properties, at)));
         }
         _ => left_out.incomplete += 1,
     }
     // These are everyday names: only where both are there they mean an experiment.
     let (ids, variants) = (texts(properties, "experiment_id"), texts(properties, "variant"));
     if ids.len() == variants.len() {
-        let pairs = ids.into_iter().zip(variants);
-        claims.extend(pairs.map(|(id, variant)| plain(Name::IdOrKey(id), variant)));
+        let pairs = ids.into_iter().zip(variants).enumerate();
+        claims.extend(pairs.map(|(at, (id, variant))| told(Name::IdOrKey(id), variant, properties, at)));
     } else if !ids.is_empty() && !variants.is_empty() {
         left_out.incomplete += 1;
     }
@@ -164,10 +160,10 @@ fn claims(name: &str, properties: &Map<String, Value>, left_out: &mut Unattribut
             text(EXPOSURE_EXPERIMENT),
         ) {
             (Some(flag), Some(variant), experiment) => {
-                claims.push(plain(Name::Flag { flag, experiment }, variant));
+                claims.push(told(Name::Flag { flag, experiment }, variant, properties, 0));
             }
             (None, Some(variant), Some(experiment)) => {
-                claims.push(plain(Name::IdOrKey(experiment), variant));
+                claims.push(told(Name::IdOrKey(experiment), variant, properties, 0));
             }
             // An exposure without a variant says that the subject left the experiment.
             (_, None, _) => {}
@@ -177,12 +173,23 @@ fn claims(name: &str, properties: &Map<String, Value>, left_out: &mut Unattribut
     claims
 }
 
-fn plain(experiment: Name, variant: String) -> Claim {
+/// A claim with what the event says of its assignment: entry `at` where it is said in lists.
+fn told(experiment: Name, variant: String, properties: &Map<String, Value>, at: usize) -> Claim {
+    let metadata = properties.get("metadata").and_then(Value::as_object);
+    let said = |ours: &str, theirs: &str| {
+        let of_variant = || metadata.map_or_else(Vec::new, |metadata| texts(metadata, theirs));
+        match texts(properties, ours) {
+            ours if ours.is_empty() => nth(&of_variant(), at),
+            ours => nth(&ours, at),
+        }
+    };
+    let reason = said("__assignmentReason", "reason").filter(|r| is_reason(r));
+    let cohort = said("__cohort", "cohort").and_then(|c| c.parse().ok());
     Claim {
         experiment,
         variant,
-        reason: String::new(),
-        cohort: 0,
+        reason: reason.unwrap_or_default(),
+        cohort: cohort.unwrap_or_default(),
     }
 }
 

@@ -110,3 +110,75 @@ async fn it_can_be_turned_off_and_exposures_asked_for() {
     .await;
     assert_eq!(exposed, "u1\t[Experiment] Exposure\t1");
 }
+
+/// How each subject came to its variant, as the answer said it and as it is stored, is the same.
+#[tokio::test]
+async fn exposures_say_how_the_subject_came_to_its_variant() {
+    let (server, deployment, database, _) = stage().await;
+    let key = deployment.key.as_str();
+    let rules = json!([{"variant": "treatment",
+        "conditions": [{"scope": "profile", "field": "plan", "operator": "is", "value": "staff"}]}]);
+    let more = json!({"holdoutPct": 25, "rules": rules});
+    let experiment = world::experiment(&server, &deployment, "held", more).await["id"].clone();
+    let forced = json!({"variant": "treatment", "subjectType": "user", "subjectIds": ["forced"]});
+    server
+        .put("/experiments/held/overrides", &forced)
+        .await
+        .expect(200);
+    let ask = async |user: &str, plan: &str, tracking: &str| -> Value {
+        let path = format!(
+            "/sdk/v2/vardata?user_id={user}&flag_key=held&context=%7B%22user_properties%22%3A%7B%22plan%22%3A%22{plan}%22%7D%7D"
+        );
+        let request = server.request(Method::GET, &path, key);
+        let request = request.header("x-amp-exp-exposure-track", tracking);
+        send(request).await.expect(200)["held"].clone()
+    };
+    let mut expected: Vec<String> = Vec::new();
+    let mut expect = |user: &str, variant: &Value| {
+        let metadata = &variant["metadata"];
+        let reason = metadata["reason"].as_str().expect("a reason").to_owned();
+        expected.push(format!(
+            "{user}\t{}\t{reason}\t{}",
+            variant["key"].as_str().expect("a key"),
+            metadata["cohort"]
+        ));
+        reason
+    };
+    let mut reasons = std::collections::BTreeSet::new();
+    for n in 0..40 {
+        // The server tells it for half of them, their client for the others.
+        let user = format!("u{n:02}");
+        let tracking = if n < 20 { "track" } else { "no-track" };
+        let variant = ask(&user, "free", tracking).await;
+        reasons.insert(expect(&user, &variant));
+        if n >= 20 {
+            let exposure = json!({"event_type": "$exposure", "user_id": user, "event_properties":
+                {"flag_key": "held", "variant": variant["key"], "metadata": variant["metadata"]}});
+            let body = json!({"api_key": key, "events": [exposure]});
+            server.post("/2/httpapi", &body).await.expect(200);
+        }
+    }
+    for (user, plan) in [("forced", "free"), ("staff", "staff")] {
+        let variant = ask(user, plan, "track").await;
+        reasons.insert(expect(user, &variant));
+    }
+    let live = server.get("/experiments/held").await.expect(200);
+    let end =
+        json!({"to": "completed", "winningVariant": "treatment", "resourceVersion": live["resourceVersion"]});
+    server.post("/experiments/held/status", &end).await.expect(200);
+    let variant = ask("late", "free", "track").await;
+    reasons.insert(expect("late", &variant));
+    assert_eq!(
+        reasons.iter().map(String::as_str).collect::<Vec<_>>(),
+        ["allocation", "holdout", "override", "rule", "winner"],
+    );
+    expected.sort();
+    let sql_text = format!(
+        "SELECT subject, variant, reason, cohort FROM {{db}}.experiment_events WHERE experiment_id = '{}' \
+         GROUP BY ALL ORDER BY subject",
+        experiment.as_str().expect("an id")
+    );
+    drained(&server).await;
+    let stored = sql(&database, &sql_text).await;
+    assert_eq!(stored.lines().collect::<Vec<_>>(), expected);
+}
