@@ -181,6 +181,10 @@ pub struct TokenRow {
     pub revoked_at: Option<Timestamp>,
 }
 
+/// What there is to say of a token after `DELETE /tokens/{id}` took its roles and it has more elsewhere.
+pub const STILL_TAKEN: &str = "has no role any more in the projects that you administer, and is still taken in others: \
+                               whoever administers those revokes it there";
+
 /// Answer of `POST /tokens`: the only time that the token is told.
 #[derive(Clone, Eq, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::api::projects::{CreateToken, TokenList, TokenRow};
+use crate::api::projects::{CreateToken, STILL_TAKEN, TokenList, TokenRow};
 use crate::api::system::Role;
 use crate::domain::Key;
 
@@ -88,12 +88,12 @@ pub fn run(args: Args) -> Result<(), CliError> {
                 format!("{}The token is not told again.\n", about.text())
             })
         }
-        Command::Revoke { id } => {
-            client.revoke_token(id).await?;
-            say(json, &serde_json::json!({ "revoked": id }), || {
+        Command::Revoke { id } => match client.revoke_token(id).await? {
+            None => say(json, &serde_json::json!({ "revoked": id }), || {
                 format!("{id} is revoked\n")
-            })
-        }
+            }),
+            Some(left) => say(json, &left, || format!("{} {STILL_TAKEN}\n", left.name)),
+        },
     })
 }
 

@@ -13,7 +13,7 @@ use crate::api::experiments::{CopyTo, DeleteExperiment, History, HistoryQuery, S
 use crate::api::flags::{Convert, Converted, CreateFlag, FlagList, FlagRow, ListFlags, UpdateFlag};
 use crate::api::projects::{
     CreateLab, CreateProject, CreateToken, LabList, Organization, ProjectList, ProjectRow, TokenList,
-    TokenMade, UpdateLab, UpdateOrganization, UpdateProject,
+    TokenMade, TokenRow, UpdateLab, UpdateOrganization, UpdateProject,
 };
 use crate::domain::{Deployment, Experiment, Flag, Lab, Project, User};
 
@@ -285,12 +285,13 @@ impl Client {
         self.post(&["tokens"], body).await
     }
 
-    /// `DELETE /tokens/{id}`
+    /// `DELETE /tokens/{id}`. The token, where it is still taken in projects that the caller does not administer.
     ///
     /// # Errors
     /// See [`ClientError`].
-    pub async fn revoke_token(&self, id: Uuid) -> Result<(), ClientError> {
-        self.delete(&["tokens", &id.to_string()], &()).await
+    pub async fn revoke_token(&self, id: Uuid) -> Result<Option<TokenRow>, ClientError> {
+        self.send(self.request(Method::DELETE, &["tokens", &id.to_string()]))
+            .await
     }
 
     /// `GET /audit`

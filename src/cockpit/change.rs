@@ -6,7 +6,7 @@ use crate::api::deployments::{CreateDeployment, RevokeKey, RotateKey, UpdateDepl
 use crate::api::experiments::CopyTo;
 use crate::api::flags::{Convert, Converted, CreateFlag, UpdateFlag};
 use crate::api::overrides::{DeleteOverride, OverridesSet, SetOverrides};
-use crate::api::projects::{CreateProject, CreateToken, TokenMade, UpdateProject};
+use crate::api::projects::{CreateProject, CreateToken, TokenMade, TokenRow, UpdateProject};
 use crate::domain::{Deployment, Experiment, Flag, Project};
 
 /// What is to be changed.
@@ -63,6 +63,8 @@ pub enum Changed {
     Project(Box<Project>),
     /// A token that was made.
     Token(Box<TokenMade>),
+    /// A token that was to be revoked and is still taken, in projects of others.
+    TokenLeft(Box<TokenRow>),
     /// Something is gone: an override, a token.
     Gone,
 }

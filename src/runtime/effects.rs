@@ -453,10 +453,10 @@ async fn change_of(client: &Client, change: Change) -> Result<Changed, ClientErr
             Changed::Project(Box::new(client.update_project(&id.to_string(), &body).await?))
         }
         Change::CreateToken(body) => Changed::Token(Box::new(client.create_token(&body).await?)),
-        Change::RevokeToken(id) => {
-            client.revoke_token(id).await?;
-            Changed::Gone
-        }
+        Change::RevokeToken(id) => match client.revoke_token(id).await? {
+            None => Changed::Gone,
+            Some(left) => Changed::TokenLeft(Box::new(left)),
+        },
     })
 }
 

@@ -230,13 +230,13 @@ impl Access {
         self.deployments.put(deployment);
     }
 
-    /// The default deployment of a project.
+    /// The deployment that sees what names none: the default one of a project, or the oldest one once that is revoked.
     #[must_use]
     pub fn default_deployment(&self, project: Uuid) -> Option<&Arc<StoredDeployment>> {
         let of_project = self.deployments.of_project(project);
         of_project
-            .filter(|d| d.deployment.is_default)
-            .min_by_key(|d| (d.deployment.created_at, d.deployment.id))
+            .filter(|d| d.deployment.revoked_at.is_none())
+            .min_by_key(|d| (!d.deployment.is_default, d.deployment.created_at, d.deployment.id))
     }
 
     /// Whom a token or a key belongs to, if it is taken at `now`.

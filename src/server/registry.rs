@@ -165,13 +165,9 @@ impl Registry {
             let project = caller.project.id;
             let now = batch.now();
             let deployments = body.deployments.take();
-            let deployments = deployments.unwrap_or_else(|| default_deployments(&snapshot, project));
-            let mut refused = unknown_deployments(&snapshot, project, &deployments);
-            refused.extend(
-                body.parent_id
-                    .as_deref()
-                    .and_then(|lab| unknown_lab(&snapshot, project, lab)),
-            );
+            let (deployments, mut refused) = wanted_deployments(&snapshot, project, deployments);
+            let lab = body.parent_id.as_mut();
+            refused.extend(lab.and_then(|lab| as_the_lab_says(&snapshot, project, lab)));
             body.deployments = Some(deployments);
             let wanted_flag = body.linked_flag.take();
             let taken = |key: &Key| snapshot.find(project, key.as_str()).is_some();
@@ -280,7 +276,7 @@ impl Registry {
         self: &Arc<Self>,
         caller: Caller,
         id_or_key: &str,
-        body: UpdateExperiment,
+        mut body: UpdateExperiment,
     ) -> Result<Arc<Experiment>, ApiError> {
         let version = body.resource_version;
         let this = Arc::clone(self);
@@ -296,17 +292,22 @@ impl Registry {
                     .collect();
                 refused.extend(unknown_deployments(&snapshot, live.project, &new));
             }
-            if let Some(lab) = &body.parent_id
+            if let Some(lab) = &mut body.parent_id
                 && *lab != current.parent_id
             {
-                refused.extend(unknown_lab(&snapshot, live.project, lab));
+                refused.extend(as_the_lab_says(&snapshot, live.project, lab));
             }
-            if let Some(Some(flag)) = &body.linked_flag
+            if let Some(Some(flag)) = &mut body.linked_flag
                 && current.linked_flag.as_ref() != Some(flag)
-                && snapshot.flags().find(live.project, flag.as_str()).is_none()
             {
-                let allowed = "the key of a flag of this project, or null";
-                refused.push(FieldError::new("linkedFlag", flag, allowed));
+                match snapshot.flags().find(live.project, flag.as_str()) {
+                    // As the flag itself writes it: the holdout is drawn with it, and clients look for it.
+                    Some(entry) => flag.clone_from(&entry.flag.key),
+                    None => {
+                        let allowed = "the key of a flag of this project, or null";
+                        refused.push(FieldError::new("linkedFlag", &*flag, allowed));
+                    }
+                }
             }
             let overrides_of = |key: &Key| live.overrides.count_of(key);
             match edit::update(current, body, max_variants, overrides_of, now) {
@@ -337,6 +338,25 @@ pub(super) async fn carried_through<T: Send + 'static>(
         .unwrap_or_else(|error| Err(ApiError::Internal(format!("a change ended early: {error}"))))
 }
 
+/// The deployments of a new object, and the refusals of those that were asked for.
+fn wanted_deployments(
+    snapshot: &Snapshot,
+    project: Uuid,
+    given: Option<Vec<Uuid>>,
+) -> (Vec<Uuid>, Vec<FieldError>) {
+    if let Some(given) = given {
+        let refused = unknown_deployments(snapshot, project, &given);
+        return (given, refused);
+    }
+    let default = default_deployments(snapshot, project);
+    let refused = default.is_empty().then(|| {
+        let allowed = "the ids of deployments, or [] for none: every deployment of the project is revoked, so that \
+                       there is none to begin with";
+        FieldError::new("deployments", "nothing", allowed)
+    });
+    (default, refused.into_iter().collect())
+}
+
 /// What sees an object that names no deployment.
 fn default_deployments(snapshot: &Snapshot, project: Uuid) -> Vec<Uuid> {
     let default = snapshot.access.default_deployment(project);
@@ -356,6 +376,15 @@ fn unknown_deployments(snapshot: &Snapshot, project: Uuid, ids: &[Uuid]) -> Vec<
             FieldError::new(format!("deployments[{at}]"), id, allowed)
         })
         .collect()
+}
+
+/// Writes the key of a lab as the lab itself does; the refusal of one that is none.
+fn as_the_lab_says(snapshot: &Snapshot, project: Uuid, lab: &mut String) -> Option<FieldError> {
+    let refusal = unknown_lab(snapshot, project, lab);
+    if let Some(known) = snapshot.labs.find(project, lab) {
+        known.1.key.as_str().clone_into(lab);
+    }
+    refusal
 }
 
 /// The refusal of a key that is no lab of the project, or of one that is archived.

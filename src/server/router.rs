@@ -16,7 +16,7 @@ use super::handlers::{
 };
 use super::middleware::auth::Need;
 use super::middleware::limits::{self, Metered};
-use super::middleware::{auth, cross_origin, panicked, respond, time_out};
+use super::middleware::{auth, cross_origin, drain, panicked, respond, time_out};
 use super::state::AppState;
 
 /// The largest body of most requests.
@@ -232,7 +232,10 @@ pub fn router(state: AppState, time_limit: Duration, web_origins: &[String]) -> 
         .layer(CatchPanicLayer::custom(panicked))
         .with_state(state);
     // In a router around it: what axum adds to an answer by itself, such as `Allow`, is there by then.
-    Router::new().fallback_service(api).layer(from_fn(respond))
+    Router::new()
+        .fallback_service(api)
+        .layer(from_fn(drain))
+        .layer(from_fn(respond))
 }
 
 /// Lets only callers with what is needed reach the methods of `route`.

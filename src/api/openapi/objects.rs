@@ -284,6 +284,12 @@ fn of_tokens() -> Vec<Line> {
                 "With the token itself, which is told only once.",
                 one::<projects::TokenMade>(),
             ),
-        at(Delete, "/tokens/{id_or_key}", ADMIN, "Revoke a token").empty(204, "It is not taken any more."),
+        at(Delete, "/tokens/{id_or_key}", ADMIN, "Revoke a token")
+            .empty(204, "It is not taken any more.")
+            .answers(
+                200,
+                "It has no role any more in projects that the caller administers, and is still taken in others.",
+                one::<projects::TokenRow>(),
+            ),
     ]
 }

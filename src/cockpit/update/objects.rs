@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::{drafts, edit, experiment, flag, form, notify};
 use crate::api::audit::AuditQuery;
 use crate::api::experiments::History;
+use crate::api::projects::STILL_TAKEN;
 use crate::api::system::Role;
 use crate::cockpit::change::Changed;
 use crate::cockpit::edit::Of;
@@ -550,9 +551,12 @@ fn took(state: &mut State, changed: Changed, now: Timestamp) {
     ] {
         state.requests.plan(slot, now);
     }
-    let text = asked
-        .as_ref()
-        .map_or_else(String::new, |form| form::words::done(&form.purpose));
+    let text = match &changed {
+        Changed::TokenLeft(token) => format!("{} {STILL_TAKEN}", token.name),
+        _ => asked
+            .as_ref()
+            .map_or_else(String::new, |form| form::words::done(&form.purpose)),
+    };
     if let Some(form) = &asked
         && let Purpose::SaveFlag(draft) = &form.purpose
     {
@@ -569,7 +573,7 @@ fn took(state: &mut State, changed: Changed, now: Timestamp) {
             }
         }
         Changed::Converted(both) => state.objects.flags.selected = Some(both.flag.id),
-        Changed::Experiment(_) | Changed::Project(_) | Changed::Gone => {}
+        Changed::Experiment(_) | Changed::Project(_) | Changed::TokenLeft(_) | Changed::Gone => {}
         Changed::Overrides(_) => {}
         Changed::Deployment(deployment) => {
             state.objects.deployments.selected = Some(deployment.id);

@@ -27,6 +27,7 @@ pub fn experiment_of(
 ) -> Result<Experiment, Vec<FieldError>> {
     let key = super::usable_key(key.as_str()).map_err(|error| vec![error])?;
     let mut variants = shares(flag);
+    let served = variants.len();
     let rolled_out: u32 = variants.iter().map(|v| v.traffic_pct.basis_points()).sum();
     let off = flag.variant(OFF);
     let needs_off = rolled_out < 10_000 || variants.len() < 2 || off.is_some();
@@ -67,6 +68,14 @@ pub fn experiment_of(
         linked_flag: Some(flag.key.clone()),
         ..CreateExperiment::default()
     };
+    let count = body.variants.as_ref().map_or(0, Vec::len);
+    if count > max_variants {
+        let given = format!("{served} and {OFF}, for those outside of the rollout");
+        let allowed = format!(
+            "at most {max_variants} together: roll the flag out to 100 %, remove a variant, or raise max_variants"
+        );
+        return Err(vec![FieldError::new("variants", given, allowed)]);
+    }
     let mut experiment = super::create(body, max_variants, |_| false, now)?;
     experiment.salt = flag.salt.clone();
     Ok(experiment)
@@ -106,6 +115,19 @@ pub fn flag_of(
         problem.errors = vec![FieldError::new("status", status, allowed).into()];
         return Err(problem.into());
     }
+    if let (Status::Draft, Some(live)) = (status, known.filter(|flag| flag.enabled)) {
+        let mut problem = Problem::new(
+            Code::BadTransition,
+            format!(
+                "the flag {} is on, and serves its own variants: taking the draft {} for it would switch it off; \
+                 delete or archive the draft if it is not needed, or switch the flag off first",
+                live.key, experiment.key
+            ),
+        );
+        let allowed = "a flag that is off, while the experiment is a draft";
+        problem.errors = vec![FieldError::new("linkedFlag", &live.key, allowed).into()];
+        return Err(problem.into());
+    }
     super::usable_key(key.as_str())?;
     let mut flag = Flag {
         rules: with_new_ids(&experiment.rules),
@@ -127,8 +149,6 @@ pub fn flag_of(
     } else {
         let served = experiment.winning_variant.as_ref();
         let served = served.unwrap_or(&experiment.default_variant_id);
-        // Rules decided while it was active only.
-        flag.rules.clear();
         if let Some(variant) = experiment.variant(served.as_str()) {
             serve_to_all(&mut flag, variant, now);
         }

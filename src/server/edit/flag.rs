@@ -211,7 +211,8 @@ pub fn of_experiment(experiment: &Experiment, key: Key, now: Timestamp) -> Flag 
     }
 }
 
-/// Rolls one variant out to everybody.
+/// Rolls one variant out to everybody. The flag's rules go: one that routes to another variant would take the winner
+/// away again from those it catches, once the experiment is over.
 pub fn serve_to_all(flag: &mut Flag, variant: &Variant, now: Timestamp) {
     if flag.variant(variant.key.as_str()).is_none() {
         let last = flag.variants.iter().map(|v| v.order_index).max();
@@ -231,5 +232,6 @@ pub fn serve_to_all(flag: &mut Flag, variant: &Variant, now: Timestamp) {
     flag.enabled = true;
     flag.archived = false;
     flag.rollout_pct = Percent::HUNDRED;
+    flag.rules.clear();
     follow_rollout(flag, now);
 }

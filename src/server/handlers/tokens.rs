@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
 use uuid::Uuid;
 
 use crate::api::projects::{CreateToken, TokenList, TokenMade, TokenRow};
@@ -42,9 +43,11 @@ pub async fn revoke(
     State(state): State<AppState>,
     caller: Caller,
     IdOrKey(id): IdOrKey,
-) -> Result<StatusCode, ApiError> {
+) -> Result<Response, ApiError> {
     let id = Uuid::try_parse(&id)
         .map_err(|_| FieldError::new("idOrKey", &id, "the id of a token, as GET /tokens lists it"))?;
-    state.registry().revoke_token(caller, id).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(match state.registry().revoke_token(caller, id).await? {
+        None => StatusCode::NO_CONTENT.into_response(),
+        Some(left) => Json(left).into_response(),
+    })
 }

@@ -16,7 +16,7 @@ use crate::api::amplitude::{self, Flag, Variant};
 use crate::api::problem::{Code, Problem};
 use crate::api::track::TrackEvent;
 use crate::decide::flag::as_experiment;
-use crate::domain::{EvaluationMode, FieldError, Key, OverrideSubject, User};
+use crate::domain::{DeploymentKind, EvaluationMode, FieldError, Key, OverrideSubject, User};
 use crate::server::body::{SdkBody, mended};
 use crate::server::error::ApiError;
 use crate::server::evaluate::export::{self, Source};
@@ -278,6 +278,29 @@ fn is_local(served: &Served<'_>) -> bool {
         .is_none_or(|flag| flag.evaluation_mode == EvaluationMode::Local)
 }
 
+/// Whether the caller's key stands in web pages and apps, where everybody can read it.
+fn is_public(state: &AppState, caller: &Caller) -> bool {
+    let snapshot = state.registry().snapshot();
+    let deployment = caller
+        .deployment
+        .and_then(|id| snapshot.access.deployments.by_id(id));
+    deployment.is_some_and(|stored| stored.deployment.kind == DeploymentKind::Client)
+}
+
+/// Why something is not told to a public key: the rules of experiments and the ids of people are for nobody's eyes. A
+/// flag whose mode is `local` is meant for pages, its rules with it.
+fn withheld(one: &Exported) -> Option<String> {
+    let what = match (one.is_flag, one.overrides) {
+        (false, _) => "an experiment's rules and overrides are not for everybody",
+        (true, 1..) => "it has overrides, whose ids are not for everybody",
+        (true, 0) => return None,
+    };
+    Some(format!(
+        "{what}, and the key of a client deployment can be read by everybody; ask GET /sdk/v2/vardata, or evaluate \
+         locally with the key of a server deployment"
+    ))
+}
+
 /// All that can be decided locally, in the form of Amplitude's SDKs.
 pub async fn flags(State(state): State<AppState>, caller: Caller) -> Result<Response, ApiError> {
     let all: Vec<Exported> = {
@@ -287,7 +310,12 @@ pub async fn flags(State(state): State<AppState>, caller: Caller) -> Result<Resp
     };
     let mut flags = Vec::with_capacity(all.len());
     let mut left_out = Vec::new();
+    let public = is_public(&state, &caller);
     for one in &all {
+        if public && withheld(one).is_some() {
+            left_out.push(one.key.as_str());
+            continue;
+        }
         match one.export(&state).await? {
             Ok(flag) => flags.push(flag),
             Err(_) => left_out.push(one.key.as_str()),
@@ -319,7 +347,16 @@ pub async fn flag(
         }
         Exported::new(served)
     };
-    one.export(&state).await?.map(Json).map_err(|reasons| {
+    let hidden = if is_public(&state, &caller) {
+        withheld(&one)
+    } else {
+        None
+    };
+    let exported = match hidden {
+        Some(why) => Err(vec![why]),
+        None => one.export(&state).await?,
+    };
+    exported.map(Json).map_err(|reasons| {
         let mut problem = Problem::new(
             Code::NotExportable,
             format!("{key} cannot be evaluated locally: {}", reasons.join("; ")),

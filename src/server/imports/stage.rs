@@ -33,9 +33,6 @@ const MAX_NAMED: usize = 20;
 /// How long ClickHouse may take to say who was exposed already.
 const EXPOSED_LIMIT: Duration = Duration::from_secs(20);
 
-/// How much of a body that is refused is read all the same, so that its sender reads the answer.
-const MAX_DRAINED: usize = 8 << 20;
-
 /// What an upload became.
 #[derive(Debug)]
 pub struct Staged {
@@ -208,6 +205,16 @@ async fn again(
             ),
         ));
     }
+    if matches!(import.state, ImportState::Undoing | ImportState::Undone) {
+        return Err(ApiError::new(
+            Code::IdempotencyConflict,
+            format!(
+                "the idempotency key stands for import {} of {}, which was taken back; to put these ids in force \
+                 again, send them under another key",
+                import.id, import.created_at
+            ),
+        ));
+    }
     Ok(Staged {
         import: read::fresh(state.registry(), owner, before).await?,
         is_new: false,
@@ -224,16 +231,7 @@ async fn receive(mut body: BodyDataStream, limits: parse::Limits) -> Result<pars
                 "the body ended early; nothing was staged, send it again",
             )
         })?;
-        if let Err(error) = parser.push(&piece) {
-            let mut drained = 0;
-            while let Some(Ok(piece)) = body.next().await {
-                drained += piece.len();
-                if drained > MAX_DRAINED {
-                    break;
-                }
-            }
-            return Err(refused(error));
-        }
+        parser.push(&piece).map_err(refused)?;
     }
     // Sorting takes a while.
     blocking(move || parser.finish()).await?.map_err(refused)

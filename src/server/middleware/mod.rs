@@ -1,10 +1,11 @@
 //! What happens around every request.
 //!
-//! From the outside in: [`respond()`] gives the request its id, logs it and writes problems out; a panic is
-//! caught; [`time_out`] bounds the time; [`auth`] checks the token and the role of the route.
+//! From the outside in: [`respond()`] gives the request its id, logs it and writes problems out; [`drain()`] reads what
+//! the others left of the body; a panic is caught; [`time_out`] bounds the time; [`auth`] checks the token and the role of the route.
 
 pub mod auth;
 mod cross_origin;
+mod drain;
 pub mod limits;
 mod respond;
 
@@ -20,6 +21,7 @@ use crate::api::problem::Code;
 use super::error::ApiError;
 
 pub use cross_origin::cross_origin;
+pub use drain::drain;
 pub use respond::{RequestId, respond};
 
 /// Answers with a problem when the request takes longer than `limit`.

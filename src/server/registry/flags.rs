@@ -12,7 +12,7 @@ use crate::server::middleware::auth::Caller;
 use crate::server::served::FlagEntry;
 
 use super::batch::Told;
-use super::{Registry, carried_through, default_deployments, object, unknown_deployments};
+use super::{Registry, carried_through, object, unknown_deployments, wanted_deployments};
 
 impl Registry {
     /// A flag of the caller's project.
@@ -40,8 +40,7 @@ impl Registry {
             let snapshot = this.snapshot().clone();
             let project = caller.project.id;
             let given = body.deployments.take();
-            let deployments = given.unwrap_or_else(|| default_deployments(&snapshot, project));
-            let mut refused = unknown_deployments(&snapshot, project, &deployments);
+            let (deployments, mut refused) = wanted_deployments(&snapshot, project, given);
             let taken = |key: &Key| snapshot.flags().find(project, key.as_str()).is_some();
             let made = edit::flag::create(body, deployments, this.max_variants, taken, batch.now());
             refused.extend(made.as_ref().err().cloned().unwrap_or_default());

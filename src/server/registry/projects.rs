@@ -73,7 +73,8 @@ impl Registry {
         })
     }
 
-    /// Creates a project with its default deployment. The caller administers it.
+    /// Creates a project with its default deployment. Those who administer the project that the caller works in
+    /// administer it, the caller among them: nobody can hide a project from whoever gave them their token.
     ///
     /// # Errors
     /// [`Code::Invalid`], [`Code::KeyTaken`].
@@ -112,7 +113,8 @@ impl Registry {
             let (stored, _) =
                 StoredDeployment::new(project.id, named, DeploymentKind::Client, true, batch.now());
             batch.deployment(&caller, None, stored, Told::default()).await?;
-            if let Some(token) = snapshot.access.token(caller.id) {
+            let now = batch.now();
+            for token in snapshot.access.admins(caller.project.id, now) {
                 this.grant(&mut batch, &caller, token, &project, Role::Admin)
                     .await?;
             }

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::api::jobs::SRM_GUARD;
 use crate::api::problem::{Code, Problem};
 use crate::api::projects::{CreateToken, TokenMade, TokenRow};
 use crate::api::system::Role;
@@ -22,6 +23,9 @@ use super::batch::Batch;
 use super::deployments::name;
 use super::object::json;
 use super::{Registry, carried_through};
+
+/// Names under which the server itself stands in the log.
+const RESERVED_NAMES: [&str; 2] = [SRM_GUARD, "system"];
 
 /// A token as `caller` may see it: with its roles in the projects in which the caller has one.
 #[must_use]
@@ -86,6 +90,13 @@ impl Registry {
             let (Some(name), true) = (name, errors.is_empty()) else {
                 return Err(errors.into());
             };
+            if RESERVED_NAMES.contains(&name.as_str()) {
+                let allowed = format!(
+                    "another name: {} is what the log calls the server itself",
+                    RESERVED_NAMES.join(", ")
+                );
+                return Err(FieldError::new("name", &name, allowed).into());
+            }
             let taken = access.tokens().any(|t| t.revoked_at.is_none() && t.name == name);
             if taken {
                 let mut problem = Problem::new(
@@ -132,11 +143,15 @@ impl Registry {
     }
 
     /// Takes from a token all roles in the projects that the caller administers; with the last one it is
-    /// revoked. In force at once.
+    /// revoked. In force at once. Where it still has roles elsewhere, it is answered: it goes on being taken there.
     ///
     /// # Errors
     /// [`Code::NotFound`]; [`Code::LastAdmin`] when nobody would administer a project any more.
-    pub async fn revoke_token(self: &Arc<Self>, caller: Caller, id: Uuid) -> Result<(), ApiError> {
+    pub async fn revoke_token(
+        self: &Arc<Self>,
+        caller: Caller,
+        id: Uuid,
+    ) -> Result<Option<TokenRow>, ApiError> {
         let this = Arc::clone(self);
         carried_through(async move {
             let mut batch = this.batch().await?;
@@ -163,8 +178,10 @@ impl Registry {
                 AuditAction::TokenRolesChanged
             };
             log(&mut batch, &caller, access, Some(token), &next, action).await?;
+            let left = next.revoked_at.is_none().then(|| row(access, &next, &caller));
             batch.token(next).await?;
-            batch.commit().await
+            batch.commit().await?;
+            Ok(left)
         })
         .await
     }

@@ -389,3 +389,81 @@ async fn keys_of_deployments() {
         ["name"]
     );
 }
+
+each_store!(a_revoked_default_deployment_leaves_the_place_to_the_next);
+async fn a_revoked_default_deployment_leaves_the_place_to_the_next() {
+    let server = TestServer::start().await;
+    let next = deployment(&server, "Web", "client").await;
+    let revoke = async |name: &str| {
+        let list = server.get("/deployments").await.expect(200);
+        let rows = list["deployments"].as_array().expect("rows");
+        let row = rows.iter().find(|row| row["name"] == name).expect("listed");
+        let body = json!({ "resourceVersion": row["resourceVersion"] });
+        let path = format!("/deployments/{}/revoke", text(row, "id"));
+        server.post(&path, &body).await.expect(200);
+    };
+    revoke("default").await;
+    let made = server
+        .post("/experiments", &json!({ "name": "x" }))
+        .await
+        .expect(201);
+    assert_eq!(made["deployments"], json!([next["id"]]));
+    let made = server.post("/flags", &json!({ "key": "f" })).await.expect(201);
+    assert_eq!(made["deployments"], json!([next["id"]]));
+    // Without any there is nothing to begin with, and that is what is said.
+    revoke("Web").await;
+    let refused = server.post("/experiments", &json!({ "name": "y" })).await;
+    let problem = refused.problem(400, "invalid");
+    assert!(
+        problem
+            .to_string()
+            .contains("every deployment of the project is revoked"),
+        "{problem}"
+    );
+    let body = json!({ "name": "y", "deployments": [] });
+    server.post("/experiments", &body).await.expect(201);
+}
+
+each_store!(a_token_cannot_hide_a_project_or_itself);
+async fn a_token_cannot_hide_a_project_or_itself() {
+    let server = TestServer::start().await;
+    let leaked = token(&server, "leaked", json!({ "default": "admin" })).await;
+    let secret = text(&leaked, "token").to_owned();
+    let request = server.request(Method::POST, "/projects", &secret);
+    send(request.json(&json!({ "key": "hide" }))).await.expect(201);
+    // Who administers where it was made administers it too, and sees all that the token may.
+    let list = server.get("/tokens").await.expect(200);
+    let row = list["tokens"]
+        .as_array()
+        .expect("tokens")
+        .iter()
+        .find(|t| t["name"] == "leaked");
+    let roles = &row.expect("listed")["roles"];
+    assert_eq!(*roles, json!({ "default": "admin", "hide": "admin" }));
+    let path = format!("/tokens/{}", text(&leaked, "id"));
+    assert_eq!(server.delete(&path).await.status, 204);
+    let me = send(server.request(Method::GET, "/me", &secret)).await;
+    me.problem(401, "unauthorized");
+    // One with a role where the caller has none goes on there, and that is said.
+    let other = json!({ "key": "other" });
+    server.post("/projects", &other).await.expect(201);
+    let of_other = token(&server, "of-other", json!({ "other": "admin" })).await;
+    let both = token(&server, "both", json!({ "default": "viewer", "other": "viewer" })).await;
+    let path = format!("/tokens/{}", text(&both, "id"));
+    let request = server.request(Method::DELETE, &path, text(&of_other, "token"));
+    let left = send(request.header("x-splitdeck-project", "other"))
+        .await
+        .expect(200);
+    assert_eq!((&left["name"], &left["roles"]), (&json!("both"), &json!({})));
+    let me = send(server.request(Method::GET, "/me", text(&both, "token")))
+        .await
+        .expect(200);
+    assert_eq!(me["project"]["key"], "default");
+    for name in ["srm-guard", "system"] {
+        let body = json!({ "name": name, "roles": { "default": "viewer" } });
+        assert_eq!(
+            server.post("/tokens", &body).await.refused(400, "invalid"),
+            ["name"]
+        );
+    }
+}

@@ -308,3 +308,43 @@ async fn a_viewer_reads_and_changes_nothing() {
     send(change).await.problem(403, "forbidden");
     assert_eq!(server.get("/flags/f").await.expect(200)["enabled"], false);
 }
+
+each_store!(a_draft_does_not_switch_off_the_flag_that_it_was_made_of);
+async fn a_draft_does_not_switch_off_the_flag_that_it_was_made_of() {
+    let server = TestServer::start().await;
+    let body = json!({ "key": "live", "enabled": true, "rolloutPct": 100 });
+    server.post("/flags", &body).await.expect(201);
+    let converted = server
+        .post("/flags/live/convert", &json!({ "resourceVersion": 1 }))
+        .await
+        .expect(201);
+    let back = json!({ "resourceVersion": converted["experiment"]["resourceVersion"] });
+    let refused = server.post("/experiments/live/convert", &back).await;
+    assert_eq!(refused.refused(409, "bad_transition"), ["linkedFlag"]);
+    let flag = server.get("/flags/live").await.expect(200);
+    assert_eq!(flag["enabled"], true, "{flag}");
+    let off = json!({ "resourceVersion": flag["resourceVersion"], "enabled": false });
+    server.patch("/flags/live", &off).await.expect(200);
+    server.post("/experiments/live/convert", &back).await.expect(200);
+}
+
+each_store!(a_full_flag_says_why_it_cannot_become_an_experiment);
+async fn a_full_flag_says_why_it_cannot_become_an_experiment() {
+    let server = TestServer::start().await;
+    let variants: Vec<Value> = (0..4)
+        .map(|n| json!({ "key": format!("v{n}"), "trafficPct": 25 }))
+        .collect();
+    let body = json!({ "key": "full", "rolloutPct": 50, "variants": variants });
+    server.post("/flags", &body).await.expect(201);
+    let refused = server
+        .post("/flags/full/convert", &json!({ "resourceVersion": 1 }))
+        .await;
+    let problem = refused.problem(400, "invalid");
+    assert!(problem.to_string().contains("4 and off"), "{problem}");
+    let whole = json!({ "resourceVersion": 1, "rolloutPct": 100 });
+    server.patch("/flags/full", &whole).await.expect(200);
+    server
+        .post("/flags/full/convert", &json!({ "resourceVersion": 2 }))
+        .await
+        .expect(201);
+}

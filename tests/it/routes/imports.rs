@@ -286,6 +286,16 @@ async fn the_same_upload_is_the_same_import() {
         .collect();
     assert_eq!(listed, [&other["id"], &first["id"]], "the newest first");
 
+    // What was taken back is not put in force by being sent again.
+    step(&server, &first, "undo", None).await.expect(200);
+    let refused = upload(&server, query, Some("k1"), "a\nb\n").await;
+    let problem = refused.problem(409, "idempotency_conflict");
+    let detail = problem["detail"].as_str().expect("text");
+    assert!(
+        detail.contains("taken back") && detail.contains("another key"),
+        "{problem}"
+    );
+
     // Many at once: one is new, the others are the same.
     let uploads = (0..6).map(|_| upload(&server, query, Some("k3"), ids(0..3_000)));
     let answers = futures_util::future::join_all(uploads).await;
@@ -667,4 +677,24 @@ async fn long_after_it_was_applied_an_import_cannot_be_undone_and_says_so() {
     assert_eq!((&undone["undone"], &undone["kept"]), (&10_000.into(), &0.into()));
     assert_eq!(server.delete(&path).await.status, 204);
     server.get(&path).await.problem(404, "not_found");
+}
+
+/// A client that is still sending reads why it was refused, and no broken pipe.
+#[tokio::test]
+async fn whoever_is_refused_before_all_is_read_gets_the_answer() {
+    let server = TestServer::start().await;
+    server.draft("x").await;
+    let list = ids(0..99_999).repeat(20);
+    assert!(list.len() > 12 << 20);
+    for _ in 0..5 {
+        let refused = upload(&server, "variant=nobody&subjectType=user", None, list.clone()).await;
+        assert_eq!(refused.refused(400, "invalid"), ["variant"]);
+        let path = format!("{PATH}?variant=control&subjectType=user");
+        let stranger = server.request(Method::POST, &path, "no-token").body(list.clone());
+        send(stranger).await.problem(401, "unauthorized");
+        let large = server
+            .request(Method::POST, "/experiments", ADMIN)
+            .body(list.clone());
+        send(large).await.problem(413, "too_large");
+    }
 }

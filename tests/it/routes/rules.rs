@@ -63,7 +63,7 @@ async fn every_faulty_rule_is_named() {
     let answer = server.put("/experiments/x/rules", &body).await;
     assert_eq!(
         answer.refused(400, "invalid"),
-        ["rules[2].variant", "rules[1].id"]
+        ["rules[1].id", "rules[2].variant"]
     );
     for (field, rules) in [
         ("rules", json!("none")),

@@ -311,3 +311,32 @@ async fn a_pause_and_its_end_may_say_why() {
         );
     }
 }
+
+each_store!(one_running_experiment_decides_a_flag);
+async fn one_running_experiment_decides_a_flag() {
+    let server = TestServer::start().await;
+    let first = server.active("first").await;
+    let body = json!({ "name": "second", "linkedFlag": first["linkedFlag"] });
+    let second = server.post("/experiments", &body).await.expect(201);
+    let start = json!({ "to": "active", "resourceVersion": second["resourceVersion"] });
+    let refused = server.post("/experiments/second/status", &start).await;
+    let problem = refused.problem(409, "bad_transition");
+    assert!(
+        problem["detail"]
+            .as_str()
+            .expect("text")
+            .contains("decided by first"),
+        "{problem}"
+    );
+    server.to(&first, "paused").await;
+    server
+        .post("/experiments/second/status", &start)
+        .await
+        .expect(200);
+    // Nor does the other one come back meanwhile.
+    let resume = json!({ "to": "active", "resourceVersion": 3, "comment": "again" });
+    server
+        .post("/experiments/first/status", &resume)
+        .await
+        .problem(409, "bad_transition");
+}

@@ -416,3 +416,36 @@ async fn the_holdout_of_a_started_experiment_is_not_redrawn_by_another_flag() {
     let change = json!({ "resourceVersion": version(&live), "linkedFlag": "two" });
     server.patch("/experiments/x", &change).await.expect(200);
 }
+
+each_store!(what_is_linked_keeps_its_own_writing);
+async fn what_is_linked_keeps_its_own_writing() {
+    let server = TestServer::start().await;
+    server.post("/flags", &json!({ "key": "Hold" })).await.expect(201);
+    server
+        .post("/labs", &json!({ "key": "Lab-1", "name": "Lab" }))
+        .await
+        .expect(201);
+    let body = json!({ "name": "x", "holdoutPct": 20, "parentId": "lab-1" });
+    let draft = server.post("/experiments", &body).await.expect(201);
+    assert_eq!(draft["parentId"], "Lab-1");
+    let change = json!({ "resourceVersion": 1, "linkedFlag": "hOLD", "parentId": "DEFAULT" });
+    let changed = server.patch("/experiments/x", &change).await.expect(200);
+    assert_eq!(
+        (&changed["linkedFlag"], &changed["parentId"]),
+        (&json!("Hold"), &json!("DEFAULT"))
+    );
+    let change = json!({ "resourceVersion": 2, "parentId": "LAB-1" });
+    assert_eq!(
+        server.patch("/experiments/x", &change).await.expect(200)["parentId"],
+        "Lab-1"
+    );
+    // The holdout is drawn with the flag's key, however it was asked for.
+    server
+        .to(&server.get("/experiments/x").await.expect(200), "active")
+        .await;
+    let explained = server
+        .post("/experiments/x/explain", &json!({ "user_id": "u" }))
+        .await
+        .expect(200);
+    assert!(explained.to_string().contains("Hold:holdout"), "{explained}");
+}

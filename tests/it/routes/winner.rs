@@ -19,6 +19,9 @@ each_store!(a_winner_is_applied_when_the_data_say_so);
 async fn a_winner_is_applied_when_the_data_say_so() {
     let server = server_with_clickhouse().await;
     let live = measured(&server, "x").await;
+    // It would take the winner away from everybody, once the experiment is over.
+    let catches_all = json!({ "resourceVersion": 1, "rules": [{ "variant": "control" }] });
+    server.put("/flags/x/rules", &catches_all).await.expect(200);
     let path = "/experiments/x/apply-winner";
     let body = |winner: &str| json!({ "resourceVersion": live["resourceVersion"], "winner": winner });
     let why = async |winner: &str| {
@@ -93,6 +96,14 @@ async fn a_winner_is_applied_when_the_data_say_so() {
     assert_eq!(again["current"]["winningVariant"], "treatment");
     let late = json!({ "resourceVersion": experiment["resourceVersion"], "winner": "treatment" });
     server.post(path, &late).await.problem(409, "bad_transition");
+    // Ended tomorrow or next year, everybody goes on getting the winner.
+    server.to(experiment, "ended").await;
+    for user in ["a", "b", "c"] {
+        let explained = server.post("/flags/x/explain", &json!({ "user_id": user })).await;
+        assert_eq!(explained.expect(200)["assignment"]["variantId"], "treatment");
+    }
+    let history = server.get("/flags/x/history").await.expect(200);
+    assert!(history.to_string().contains("flag.rules_changed"), "{history}");
 }
 
 each_store!(without_a_flag_or_clickhouse_nothing_is_applied);

@@ -237,3 +237,40 @@ async fn what_cannot_be_evaluated_locally_says_why() {
     let refused = server.patch("/flags/local", &body).await;
     assert_eq!(refused.refused(400, "invalid"), ["evaluationMode"]);
 }
+
+/// The key of a client deployment stands in web pages.
+#[tokio::test]
+async fn a_public_key_is_not_told_rules_and_ids_of_people() {
+    let server = TestServer::start().await;
+    let client = world::deployment(&server, "web", "client").await;
+    let rules = json!({"rules": [{"variant": "treatment", "conditions": [
+        {"scope": "profile", "field": "email", "operator": "is", "value": "boss@example.com"}]}]});
+    world::experiment(&server, &client, "secret", rules).await;
+    world::flag(&server, &client, "local", json!({"evaluationMode": "local"})).await;
+    world::flag(&server, &client, "forced", json!({"evaluationMode": "local"})).await;
+    let forced = json!({"variant": "on", "subjectType": "user", "subjectIds": ["alice@example.com"]});
+    server.put("/flags/forced/overrides", &forced).await.expect(200);
+    let ask = |path: &str| send(server.request(Method::GET, path, &client.key));
+    let all = ask("/sdk/v2/flags").await;
+    assert_eq!(all.header("x-splitdeck-left-out"), "forced,secret");
+    let all = all.expect(200);
+    assert_eq!(all.as_array().map(Vec::len), Some(1), "{all}");
+    assert!(!all.to_string().contains("example.com"), "{all}");
+    for key in ["secret", "forced"] {
+        let problem = ask(&format!("/sdk/v2/flags/{key}"))
+            .await
+            .problem(409, "not_exportable");
+        assert!(
+            problem["detail"]
+                .as_str()
+                .expect("a text")
+                .contains("server deployment"),
+            "{problem}"
+        );
+        assert!(!problem.to_string().contains("example.com"), "{problem}");
+    }
+    // They are decided all the same.
+    let decided = ask("/sdk/v2/vardata?user_id=alice@example.com").await.expect(200);
+    assert_eq!(decided["forced"]["key"], "on");
+    assert!(decided["secret"]["key"].is_string(), "{decided}");
+}
