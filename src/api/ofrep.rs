@@ -63,8 +63,8 @@ impl From<Reason> for OpenReason {
 pub struct Evaluation {
     /// The flag's key.
     pub key: String,
-    /// The variant's payload; where it has none, true or false for a flag that only switches, else the
-    /// variant's key.
+    /// Of the same type whichever variant is answered: the payload; where there is none, true or false for a
+    /// switch (`on` and `off`), else the variant's key. See `docs/sdks.md` for variants of several types.
     pub value: Value,
     /// The variant's key.
     pub variant: String,

@@ -24,8 +24,8 @@ pub enum Subject<'a> {
 /// | a name | property of the profile | of the session, else of the profile | of the event, else of the profile |
 /// | `group:<type>` | the user's first group of the type | the same | the same |
 ///
-/// A name is looked up as the `field` of a rule's condition is, so that `user_id`, `device_id`,
-/// `session_id` and `event_id` name those ids. Texts and numbers are ids; other JSON is not.
+/// A name is looked up as the `field` of a rule's condition is, and `user_id`, `device_id`, `session_id` and
+/// `event_id` name those ids in every mode. Texts and numbers are ids; other JSON is not.
 #[must_use]
 pub fn subject<'a>(mode: AssignmentMode, kind: &SubjectType, user: &'a User) -> Subject<'a> {
     let id = match (kind, mode) {
@@ -42,12 +42,16 @@ pub fn subject<'a>(mode: AssignmentMode, kind: &SubjectType, user: &'a User) -> 
             .get(kind)
             .and_then(|ids| ids.iter().find(|id| !id.is_empty()))
             .map(|id| Cow::Borrowed(id.as_str())),
-        (SubjectType::Named(name), AssignmentMode::Profile) => named(user, Scope::Profile, name),
-        (SubjectType::Named(name), AssignmentMode::Session) => {
-            named(user, Scope::Session, name).or_else(|| named(user, Scope::Profile, name))
-        }
-        (SubjectType::Named(name), AssignmentMode::Event) => {
-            named(user, Scope::Event, name).or_else(|| named(user, Scope::Profile, name))
+        (SubjectType::Named(name), mode) => {
+            let scope = match mode {
+                AssignmentMode::Profile => None,
+                AssignmentMode::Session => Some(Scope::Session),
+                AssignmentMode::Event => Some(Scope::Event),
+            };
+            scope
+                .and_then(|scope| named(user, scope, name))
+                .or_else(|| named(user, Scope::Profile, name))
+                .or_else(|| in_any_mode(user, name).map(Cow::Borrowed))
         }
     };
     id.map_or(Subject::Missing, Subject::Id)
@@ -76,6 +80,15 @@ fn named<'a>(user: &'a User, scope: Scope, name: &str) -> Option<Cow<'a, str>> {
         found => found.text()?,
     };
     (!id.is_empty()).then_some(id)
+}
+
+/// Ids that the profile's scope does not know; events are counted by them all the same.
+fn in_any_mode<'a>(user: &'a User, name: &str) -> Option<&'a str> {
+    match name {
+        "session_id" | "sessionId" => given(&user.session_id),
+        "event_id" | "eventId" => given(&user.event_id),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -125,6 +138,10 @@ mod tests {
             (Event, "customer_id", &empty, None),
             (Profile, "device_id", &all, Some("d")),
             (Profile, "user_id", &device, None),
+            (Profile, "session_id", &all, Some("s")),
+            (Event, "sessionId", &all, Some("s")),
+            (Session, "event_id", &all, Some("e")),
+            (Profile, "event_id", &device, None),
             (Profile, "tags", &all, None),
             (Profile, "vip", &all, None),
             (Profile, "void", &all, None),

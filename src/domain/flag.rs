@@ -92,15 +92,6 @@ impl Flag {
         self.variants.iter().find(same)
     }
 
-    /// Whether it answers with true and false: its only variant beside [`OFF`] is [`ON`], without a payload.
-    #[must_use]
-    pub fn is_boolean(&self) -> bool {
-        let is = |v: &Variant, key: &str| v.key.as_str().eq_ignore_ascii_case(key);
-        let plain = self.variants.iter().all(|v| v.payload.is_null());
-        let mut others = self.variants.iter().filter(|v| !is(v, OFF));
-        plain && others.next().is_some_and(|v| is(v, ON)) && others.next().is_none()
-    }
-
     /// Checks all that the fields say together; single fields are checked by their types.
     ///
     /// # Errors
@@ -151,21 +142,13 @@ mod tests {
     }
 
     #[test]
-    fn a_flag_with_only_on_is_boolean() {
+    fn off_takes_no_share_of_the_rollout() {
         let mut flag = flag();
         flag.check(4).expect("sound");
-        assert!(flag.is_boolean());
         let mut off = flag.variants[0].clone();
         off.key = Key::new("Off").expect("a key");
-        flag.variants.push(off.clone());
-        assert!(flag.is_boolean());
-        flag.check(4).expect("`off` takes no share of the rollout");
-        flag.variants[1].payload = serde_json::json!({"color": "red"});
-        assert!(!flag.is_boolean());
-        flag.variants[1].payload = serde_json::Value::Null;
-        off.key = Key::new("blue").expect("a key");
         flag.variants.push(off);
-        assert!(!flag.is_boolean());
+        flag.check(4).expect("100 % of `on`, and `off`");
     }
 
     #[test]

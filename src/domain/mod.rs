@@ -21,6 +21,7 @@ pub mod slots;
 pub mod status;
 pub mod user;
 pub mod validate;
+pub mod value;
 pub mod variant;
 
 pub use audit::{AuditAction, AuditEntry, Change};
@@ -39,4 +40,5 @@ pub use slots::{Cohort, CohortVariant, SLOTS, SlotRange};
 pub use status::Status;
 pub use user::User;
 pub use validate::FieldError;
+pub use value::ValueKind;
 pub use variant::Variant;

@@ -307,6 +307,14 @@ impl Writer<'_> {
         match &self.experiment.subject_type {
             SubjectType::Any => vec![user(&["user_id"]), user(&["device_id"])],
             SubjectType::Group(kind) => vec![path(&["groups", kind, "group_name"])],
+            SubjectType::Named(name)
+                if matches!(name.as_str(), "session_id" | "sessionId" | "event_id" | "eventId") =>
+            {
+                self.refuse(format!(
+                    "subjectType {name}: local evaluation knows users only; evaluate it remotely"
+                ));
+                Vec::new()
+            }
             SubjectType::Named(name) => match places(name) {
                 // A decision takes no list of groups for an id.
                 Ok(places) if places.len() == 1 && !places[0].is_id => vec![places[0].path.clone()],

@@ -14,8 +14,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::api::{amplitude, ofrep};
-use crate::domain::flag::{OFF, ON};
-use crate::domain::{Assignment, User, Variant};
+use crate::domain::{Assignment, User};
 
 use super::middleware::auth::Caller;
 use super::served::Served;
@@ -94,24 +93,15 @@ impl<'a> Evaluated<'a> {
         }
     }
 
-    /// The value that code gets: the payload; without one true or false where the variants are a switch, else
-    /// the variant's key.
+    /// The value that code gets, of the same kind for all variants (see [`crate::domain::value`]).
     #[must_use]
     pub fn value(&self) -> Value {
         let Assignment {
             payload, variant_id, ..
         } = &self.assignment;
-        if !payload.is_null() {
-            return payload.clone();
-        }
-        let is_switch = match self.served {
-            Served::Flag(entry) => entry.flag.is_boolean(),
-            Served::Experiment(entry) => is_switch(&entry.experiment.variants),
-        };
-        if is_switch {
-            Value::Bool(variant_id.eq_ignore_ascii_case(ON))
-        } else {
-            Value::String(variant_id.clone())
+        match self.served {
+            Served::Flag(entry) => entry.flag.value(variant_id, payload),
+            Served::Experiment(entry) => entry.experiment.value_kind().value(variant_id, payload),
         }
     }
 
@@ -188,11 +178,4 @@ impl<'a> Evaluated<'a> {
             _ => Map::new(),
         }
     }
-}
-
-/// Whether variants are a switch: `on` and maybe `off`, without payloads.
-fn is_switch(variants: &[Variant]) -> bool {
-    let is = |variant: &Variant, key: &str| variant.key.as_str().eq_ignore_ascii_case(key);
-    let plain = |v: &Variant| v.payload.is_null() && (is(v, ON) || is(v, OFF));
-    variants.iter().all(plain) && variants.iter().any(|v| is(v, ON))
 }

@@ -24,6 +24,8 @@ const NOT_KEPT: [&str; 8] = [
     "location_lng",
     "user_agent",
 ];
+/// The event that says something of a group. Their clients send it without a user.
+const GROUP_IDENTIFY: &str = "$groupidentify";
 /// Fields that have another name here.
 const RENAMED: [(&str, &str); 3] = [("os_name", "os"), ("device_model", "device"), ("library", "sdk")];
 
@@ -183,7 +185,10 @@ impl Body {
         let words = match words {
             Some(words) => words,
             None if invalid.is_empty() => {
-                "Events miss required fields: each needs event_type, and user_id or device_id".to_owned()
+                format!(
+                    "Events miss required fields: each needs event_type, and user_id or device_id \
+                     ({GROUP_IDENTIFY}: groups)"
+                )
             }
             None => {
                 "Events have fields of another form; they are named with the places of the events".to_owned()
@@ -237,7 +242,10 @@ impl Faults {
         };
         let user_id = self.id("user_id", user_id, at);
         let device_id = self.id("device_id", device_id, at);
-        if let (Ok(None), Ok(None)) = (&user_id, &device_id) {
+        // Properties of a group are told of nobody.
+        let of_group = name.as_deref() == Some(GROUP_IDENTIFY)
+            && matches!(&groups, Some(Value::Object(groups)) if !groups.is_empty());
+        if let (Ok(None), Ok(None), false) = (&user_id, &device_id, of_group) {
             add(&mut self.missing, "user_id", at);
             return None;
         }
@@ -389,6 +397,25 @@ mod tests {
 
     fn events(body: &Value) -> Result<Vec<TrackEvent>, Box<Refusal>> {
         read(body.to_string().as_bytes())?.events()
+    }
+
+    #[test]
+    fn what_is_said_of_a_group_needs_no_user() {
+        let event = |name: &str, groups: Value| {
+            let event = json!({"event_type": name, "groups": groups, "group_properties": {"$set": {"s": 1}}});
+            events(&json!({"api_key": "k", "events": [event]}))
+        };
+        let read = event("$groupidentify", json!({"org": "acme"})).expect("taken");
+        assert_eq!(read[0].properties["groups"], json!({"org": "acme"}));
+        assert_eq!(read[0].properties["group_properties"], json!({"$set": {"s": 1}}));
+        for (name, groups) in [
+            ("$groupidentify", json!({})),
+            ("$groupidentify", Value::Null),
+            ("buy", json!({"org": "acme"})),
+        ] {
+            let refused = event(name, groups).expect_err("nobody's");
+            assert_eq!(refused.events_with_missing_fields["user_id"], [0]);
+        }
     }
 
     #[test]

@@ -91,6 +91,12 @@ async fn check(database: &str, prefix: &str, experiment: &Value, other: &Value) 
     ))
     .await;
     assert_eq!(told, "{\"plan\":\"pro\"}\t{\"trial\":\"-\"}");
+    let of_group = sql(format!(
+        "SELECT profile_id, props['group_properties'] FROM {{db}}.events \
+         WHERE name = '$groupidentify' AND JSONExtractString(props['groups'], 'org') = '{prefix}-acme'"
+    ))
+    .await;
+    assert_eq!(of_group, "\t{\"$set\":{\"seats\":5}}");
 }
 
 each_store!(the_node_client_is_taken_in);
@@ -106,7 +112,7 @@ async fn the_node_client_is_taken_in() {
     };
     assert_eq!(
         seen["results"],
-        json!([200, 200, 200, 200, 200, 200, 200, 200]),
+        json!([200, 200, 200, 200, 200, 200, 200, 200, 200]),
         "{seen:#}"
     );
     // A key that nobody issued is given up on, not tried for ever.
@@ -134,7 +140,7 @@ async fn the_python_client_is_taken_in() {
     };
     let codes = seen.as_array().expect("results").iter().map(|r| &r[1]);
     assert!(
-        codes.clone().all(|code| code == 200) && codes.count() == 8,
+        codes.clone().all(|code| code == 200) && codes.count() == 9,
         "{seen:#}"
     );
     drained(&server).await;

@@ -11,6 +11,8 @@ const { serverUrl, key, events, badKey } = JSON.parse(process.argv[2]);
   }
   const identify = new Identify().set("plan", "pro").unset("trial");
   results.push((await client.identify(identify, { user_id: "node-identified" }).promise).code);
+  // As their documentation has it, without a user.
+  results.push((await client.groupIdentify("org", "node-acme", new Identify().set("seats", 5)).promise).code);
   const stranger = createInstance();
   await stranger.init(badKey, { serverUrl, flushIntervalMillis: 50 }).promise;
   const refused = await stranger.track("view", {}, { user_id: "stranger" }).promise;

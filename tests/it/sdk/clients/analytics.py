@@ -12,6 +12,8 @@ client.configuration.callback = lambda event, code, message=None: results.append
 for event in told["events"]:
     client.track(BaseEvent(event["name"], event_properties=event["properties"], **event["options"]))
 client.identify(Identify().set("plan", "pro").unset("trial"), EventOptions(user_id="python-identified"))
+# As their documentation has it, without a user.
+client.group_identify("org", "python-acme", Identify().set("seats", 5))
 for future in client.flush():
     if future is not None:
         future.result()
