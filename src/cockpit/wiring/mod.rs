@@ -197,9 +197,12 @@ mod tests {
         serde_json::from_value(experiment).expect("an experiment")
     }
 
+    /// A call of a client, and whether it takes an answer.
+    type Call = (Way, &'static str, fn(&Value) -> bool);
+
     /// The calls that clients of OpenFeature offer, and what each takes as an answer; as they do it at the
     /// versions that the tests name.
-    const CALLS: [(Way, &str, fn(&Value) -> bool); 14] = [
+    const CALLS: [Call; 14] = [
         (Way::JsServer, ".getBooleanDetails(", Value::is_boolean),
         (Way::JsServer, ".getStringDetails(", Value::is_string),
         (Way::JsServer, ".getNumberDetails(", Value::is_number),
@@ -246,7 +249,7 @@ mod tests {
                     let wiring = Wiring::of_experiment("http://x", &experiment, None);
                     for way in [Way::JsServer, Way::Python, Way::Go] {
                         let text = wiring.snippet(way);
-                        let asks = |(of, call, _): &&(Way, &str, _)| *of == way && text.contains(call);
+                        let asks = |(of, call, _): &&Call| *of == way && text.contains(call);
                         let (_, call, takes) = CALLS.iter().find(asks).expect("a call");
                         for variant in &experiment.variants {
                             let value = experiment
