@@ -88,10 +88,12 @@ pub struct News {
     pub at: Option<Timestamp>,
 }
 
+/// What undo goes back to: with the questions that were open then, so that an undone decision is asked again.
 #[derive(Debug, Clone, PartialEq)]
 struct Snapshot {
     mine: Experiment,
     unread: BTreeMap<Cell, Unread>,
+    conflicts: Vec<Conflict>,
 }
 
 /// A draft at work.
@@ -277,6 +279,7 @@ impl Draft {
         Snapshot {
             mine: self.mine.clone(),
             unread: self.unread.clone(),
+            conflicts: self.conflicts.clone(),
         }
     }
 
@@ -321,6 +324,7 @@ impl Draft {
     fn put(&mut self, snapshot: Snapshot, now: Timestamp) {
         self.mine = snapshot.mine;
         self.unread = snapshot.unread;
+        self.conflicts = snapshot.conflicts;
         self.decided();
         self.touch(now);
     }
@@ -340,17 +344,11 @@ impl Draft {
     pub fn rebase(&mut self, theirs: &Arc<Experiment>, now: Timestamp) {
         let from = self.base.resource_version;
         let merged = merge(&self.base, &self.mine, theirs);
-        let fresh = merged
-            .both
-            .into_iter()
-            .map(|both| Conflict { both, choice: None });
-        // What was to be decided before still is, about their newest value, unless I have taken theirs.
-        for conflict in fresh {
-            self.conflicts.retain(|old| old.both.path != conflict.both.path);
-            self.conflicts.push(conflict);
-        }
+        ask(&mut self.conflicts, merged.both);
         for snapshot in self.undo.iter_mut().chain(&mut self.redo) {
-            snapshot.mine = merge(&self.base, &snapshot.mine, theirs).mine;
+            let merged = merge(&self.base, &snapshot.mine, theirs);
+            snapshot.mine = merged.mine;
+            ask(&mut snapshot.conflicts, merged.both);
         }
         if !(merged.taken.is_empty() && self.conflicts.is_empty()) {
             let mut taken = merged.taken;
@@ -409,6 +407,8 @@ impl Draft {
         }
         self.instead_of.extend(other.instead_of);
         self.joined = true;
+        // Who changed what the other one was made from is told as well.
+        self.news = self.news.take().or(other.news);
         self.done(before, now);
         // Also when nothing is new, its file may go.
         self.touch(now);
@@ -419,25 +419,26 @@ impl Draft {
         if let Some(sent) = self.sent.take() {
             // What I sent is where I started from; the server's answer is theirs, and says the same.
             let mine = merge(&sent, &self.mine, result).mine;
-            let steps: Vec<Experiment> = self
-                .undo
-                .iter()
-                .chain(&self.redo)
-                .map(|snapshot| merge(&self.base, &snapshot.mine, result).mine)
-                .collect();
-            for (snapshot, step) in self.undo.iter_mut().chain(&mut self.redo).zip(steps) {
-                snapshot.mine = step;
+            // Undo goes back beyond a save, as changes that are not saved.
+            for snapshot in self.undo.iter_mut().chain(&mut self.redo) {
+                snapshot.mine = merge(&sent, &snapshot.mine, result).mine;
+                snapshot.conflicts.retain(|conflict| conflict.choice.is_none());
             }
             self.mine = mine;
             self.base = Arc::clone(result);
-            self.conflicts.clear();
-            self.news = None;
+            // A part of it may have been sent only: what was not is still to be decided.
+            self.conflicts.retain(|conflict| conflict.choice.is_none());
+            self.decided();
+            if self.conflicts.is_empty() {
+                self.news = None;
+            }
             self.touch(now);
         }
     }
 
     /// Decides a conflict.
     pub fn decide(&mut self, at: usize, side: Side, now: Timestamp) {
+        let before = self.snapshot();
         let Some(conflict) = self.conflicts.get_mut(at) else {
             return;
         };
@@ -447,7 +448,6 @@ impl Draft {
             Side::Theirs => conflict.both.theirs.clone(),
         };
         let path = conflict.both.path.clone();
-        let before = self.snapshot();
         path.set(&mut self.mine, &value);
         renumber(&mut self.mine);
         let mine = &self.mine;
@@ -471,6 +471,15 @@ impl Draft {
                 path.get(mine) != path.get(base)
             }
         });
+    }
+}
+
+/// Adds what both changed to what is to be decided. What was to be decided before still is, about their newest value,
+/// unless theirs was taken.
+fn ask(conflicts: &mut Vec<Conflict>, both: Vec<Both>) {
+    for both in both {
+        conflicts.retain(|old| old.both.path != both.path);
+        conflicts.push(Conflict { both, choice: None });
     }
 }
 
@@ -591,6 +600,67 @@ mod tests {
         let paths: Vec<Path> = draft.changes().into_iter().map(|(path, ..)| path).collect();
         assert_eq!(paths, [Path::Description]);
         assert_eq!(draft.base.resource_version, 2);
+    }
+
+    #[test]
+    fn what_nobody_has_decided_is_still_asked_after_a_part_was_saved() {
+        let mut draft = Draft::new(base(), now());
+        draft.enter(&Cell::Name, "Mine", now());
+        let theirs = newer(|e| e.name = "Theirs".into());
+        draft.rebase(&theirs, now());
+        // The table of variants saves itself meanwhile.
+        draft.enter(&Cell::Variant("treatment".into(), Attr::Name), "Tall", now());
+        let mut sent = (*theirs).clone();
+        sent.variants[1].name = "Tall".into();
+        draft.sent = Some(Box::new(sent.clone()));
+        sent.resource_version += 1;
+        draft.saved(&Arc::new(sent), now());
+        assert_eq!((draft.mine.name.as_str(), draft.open_conflicts()), ("Mine", 1));
+        assert!(draft.news.is_some(), "who it was is still told");
+        draft.decide(0, Side::Theirs, now());
+        assert!(draft.is_clean());
+    }
+
+    #[test]
+    fn a_decision_that_is_taken_back_is_asked_again() {
+        let mut draft = Draft::new(base(), now());
+        draft.enter(&Cell::Name, "Mine", now());
+        draft.rebase(&newer(|e| e.name = "Theirs".into()), now());
+        draft.decide(0, Side::Theirs, now());
+        assert!(draft.undo(now()));
+        assert_eq!((draft.mine.name.as_str(), draft.open_conflicts()), ("Mine", 1));
+        assert!(draft.redo(now()));
+        assert_eq!((draft.mine.name.as_str(), draft.open_conflicts()), ("Theirs", 0));
+        // Thrown away and brought back.
+        assert!(draft.undo(now()));
+        draft.revert(now());
+        assert_eq!((draft.is_clean(), draft.open_conflicts()), (true, 0));
+        assert!(draft.undo(now()));
+        assert_eq!((draft.mine.name.as_str(), draft.open_conflicts()), ("Mine", 1));
+        // An older state of mine meets theirs as well.
+        let mut draft = Draft::new(base(), now());
+        draft.enter(&Cell::Name, "First", now());
+        draft.enter(&Cell::Name, "Second", now());
+        draft.rebase(&newer(|e| e.name = "Theirs".into()), now());
+        draft.decide(0, Side::Mine, now());
+        assert!(draft.undo(now()) && draft.undo(now()));
+        assert_eq!((draft.mine.name.as_str(), draft.open_conflicts()), ("First", 1));
+    }
+
+    #[test]
+    fn undo_goes_back_beyond_a_save() {
+        let mut draft = Draft::new(base(), now());
+        draft.enter(&Cell::Variant("treatment".into(), Attr::Traffic), "30", now());
+        draft.sent = Some(Box::new(draft.mine.clone()));
+        let mut result = draft.mine.clone();
+        result.resource_version += 1;
+        draft.saved(&Arc::new(result), now());
+        assert!(draft.is_clean());
+        assert!(draft.undo(now()));
+        assert_eq!(draft.count(), 1);
+        assert_eq!(draft.mine.variants[1].traffic_pct, base().variants[1].traffic_pct);
+        assert_eq!(draft.mine.resource_version, draft.base.resource_version);
+        assert!(draft.redo(now()) && draft.is_clean());
     }
 
     #[test]

@@ -214,6 +214,16 @@ fn changed(base: &Flag, mine: &Flag) -> Vec<FlagPart> {
     FlagPart::ALL.into_iter().filter(differs).collect()
 }
 
+/// The most states that undo goes back to.
+const MOST_UNDO: usize = 200;
+
+/// What undo goes back to: with the questions that were open then, so that an undone decision is asked again.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Before {
+    mine: Flag,
+    both: Vec<Clash>,
+}
+
 /// A flag with changes that are not saved: where they began, and where they are.
 #[derive(Debug, Clone)]
 pub struct FlagDraft {
@@ -225,8 +235,8 @@ pub struct FlagDraft {
     pub both: Vec<Clash>,
     /// What came in from others.
     pub news: Option<FlagNews>,
-    /// Copies before each change, the newest last.
-    pub undo: Vec<Flag>,
+    /// What was before each change, the newest last.
+    pub undo: Vec<Before>,
     /// When it last changed.
     pub at: Timestamp,
     /// +1 at every change.
@@ -287,13 +297,27 @@ impl FlagDraft {
 
     /// Changes it; the copy before can be had back.
     pub fn change(&mut self, now: Timestamp, change: impl FnOnce(&mut Flag)) {
-        let before = self.mine.clone();
+        let before = self.before();
         change(&mut self.mine);
-        if before != self.mine {
-            self.undo.push(before);
+        if before.mine != self.mine {
             self.settled();
-            self.touch(now);
+            self.done(before, now);
         }
+    }
+
+    fn before(&self) -> Before {
+        Before {
+            mine: self.mine.clone(),
+            both: self.both.clone(),
+        }
+    }
+
+    fn done(&mut self, before: Before, now: Timestamp) {
+        self.undo.push(before);
+        if self.undo.len() > MOST_UNDO {
+            self.undo.remove(0);
+        }
+        self.touch(now);
     }
 
     /// Back to before the last change; false when there is none.
@@ -301,7 +325,8 @@ impl FlagDraft {
         let Some(before) = self.undo.pop() else {
             return false;
         };
-        self.mine = before;
+        self.mine = before.mine;
+        self.both = before.both;
         self.settled();
         self.touch(now);
         true
@@ -325,18 +350,12 @@ impl FlagDraft {
         let (mine, came, both) = merged(&start, &self.mine, theirs);
         // Undo takes back what I did, not what came in.
         for before in &mut self.undo {
-            *before = merged(&start, before, theirs).0;
+            let (mine, _, both) = merged(&start, &before.mine, theirs);
+            before.mine = mine;
+            ask(&mut before.both, both, &start, theirs);
         }
         self.mine = mine;
-        for part in both {
-            let older = self.both.iter().position(|clash| clash.part == part);
-            let start = match older {
-                Some(at) => self.both.remove(at).start,
-                None => start.clone(),
-            };
-            let theirs = theirs.clone();
-            self.both.push(Clash { part, start, theirs });
-        }
+        ask(&mut self.both, both, &start, theirs);
         self.settled();
         self.touch(now);
         let told = !came.is_empty() || !self.both.is_empty();
@@ -362,7 +381,7 @@ impl FlagDraft {
     pub fn join(&mut self, mut other: Self, now: Timestamp) {
         other.merge(&self.base.clone(), now);
         self.merge(&other.base.clone(), now);
-        let before = self.mine.clone();
+        let before = self.before();
         let (mine, _, both) = merged(&self.base, &self.mine, &other.mine);
         self.mine = mine;
         let between = both.into_iter().map(|part| Clash {
@@ -375,9 +394,10 @@ impl FlagDraft {
                 self.both.push(clash);
             }
         }
-        if before != self.mine {
-            self.undo.push(before);
+        if before.mine != self.mine {
+            self.done(before, now);
         }
+        self.news = self.news.take().or(other.news);
         self.instead_of.extend(other.instead_of);
         self.settled();
         self.touch(now);
@@ -388,12 +408,27 @@ impl FlagDraft {
         if self.both.is_empty() {
             return None;
         }
+        let before = self.before();
         let clash = self.both.remove(0);
         if !mine {
-            self.change(now, |flag| clash.part.take(flag, &clash.theirs));
+            clash.part.take(&mut self.mine, &clash.theirs);
+            self.settled();
         }
-        self.touch(now);
+        self.done(before, now);
         Some(clash.part)
+    }
+}
+
+/// Adds what both changed to what is to be decided, about their newest value.
+fn ask(clashes: &mut Vec<Clash>, both: Vec<FlagPart>, start: &Flag, theirs: &Flag) {
+    for part in both {
+        let older = clashes.iter().position(|clash| clash.part == part);
+        let start = match older {
+            Some(at) => clashes.remove(at).start,
+            None => start.clone(),
+        };
+        let theirs = theirs.clone();
+        clashes.push(Clash { part, start, theirs });
     }
 }
 
@@ -579,5 +614,11 @@ mod tests {
         assert_eq!(first.both.len(), 1);
         assert_eq!(first.decide(false, now()), Some(FlagPart::Name));
         assert_eq!(first.mine.name, "second");
+        // Taken back, it is asked again.
+        assert!(first.take_back(now()));
+        assert_eq!((first.mine.name.as_str(), first.both.len()), ("first", 1));
+        assert_eq!(first.decide(true, now()), Some(FlagPart::Name));
+        assert!(first.take_back(now()));
+        assert_eq!(first.both.len(), 1);
     }
 }

@@ -42,8 +42,8 @@ pub fn command(state: &mut State, command: Command, now: Timestamp, effects: &mu
         Command::ColumnLeft => places::column(state, id, sheet, -1),
         Command::ColumnRight => places::column(state, id, sheet, 1),
         Command::SplitEvenly => lines::split_evenly(state, id, sheet, now, effects),
-        Command::Undo => step(state, id, false, now),
-        Command::Redo => step(state, id, true, now),
+        Command::Undo => step(state, id, sheet, false, now, effects),
+        Command::Redo => step(state, id, sheet, true, now, effects),
         Command::Restore => drafts::restore(state, now),
         Command::Discard => discard(state, id, now),
         Command::Decide => decide(state, id, now),
@@ -76,7 +76,7 @@ fn allowed(state: &mut State, now: Timestamp) -> bool {
 /// That a draft on disk comes first.
 pub fn offered(count: usize, at: Timestamp) -> String {
     format!(
-        "There are {} of {}: R restores them, X throws them away",
+        "{} from {}: R restores, X throws away",
         format::counted(count as u64, "unsaved change", "unsaved changes"),
         format::moment(at, &jiff::tz::TimeZone::UTC),
     )
@@ -158,7 +158,7 @@ fn change<T>(
     Some(draft_of(state, id, now)?.change(now, change))
 }
 
-fn step(state: &mut State, id: Uuid, forward: bool, now: Timestamp) {
+fn step(state: &mut State, id: Uuid, sheet: Sheet, forward: bool, now: Timestamp, effects: &mut Vec<Effect>) {
     let done = match state.drafts.get_mut(&id) {
         Some(draft) if forward => draft.redo(now),
         Some(draft) => draft.undo(now),
@@ -174,6 +174,7 @@ fn step(state: &mut State, id: Uuid, forward: bool, now: Timestamp) {
         return;
     }
     close_lost_panels(state, id);
+    save::by_itself(state, sheet, now, effects);
 }
 
 /// A panel about something that is gone closes.

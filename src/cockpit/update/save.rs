@@ -111,16 +111,11 @@ pub fn by_itself(state: &mut State, sheet: Sheet, now: Timestamp, effects: &mut 
     if draft.base.status != Status::Draft || unread || conflict || draft.sent.is_some() {
         return;
     }
-    let mut next: Experiment = (*draft.base).clone();
-    let mut any = false;
-    for (path, _, to) in draft.changes() {
-        if of_table(&path) {
-            path.set(&mut next, &to);
-            any = true;
-        }
+    if !draft.changes().iter().any(|(path, ..)| of_table(path)) {
+        return;
     }
-    crate::cockpit::edit::path::renumber(&mut next);
-    if !any || next.check(usize::MAX).is_err() {
+    let next = with_table_of(&draft.base, &draft.mine);
+    if next.check(usize::MAX).is_err() {
         return;
     }
     let change = request(&draft.base, &next, |_| true);
@@ -131,6 +126,24 @@ pub fn by_itself(state: &mut State, sheet: Sheet, now: Timestamp, effects: &mut 
         }
         effects.push(effect);
     }
+}
+
+/// An experiment with the variants of another copy, in their order. Rules go with a variant that was renamed.
+fn with_table_of(base: &Experiment, mine: &Experiment) -> Experiment {
+    let mut next = base.clone();
+    next.variants.clone_from(&mine.variants);
+    next.default_variant_id.clone_from(&mine.default_variant_id);
+    for rule in &mut next.rules {
+        let gone = !next
+            .variants
+            .iter()
+            .any(|v| v.key.folded() == rule.variant.folded());
+        if let Some(renamed) = mine.rules.iter().find(|r| gone && r.id == rule.id) {
+            rule.variant.clone_from(&renamed.variant);
+        }
+    }
+    crate::cockpit::edit::path::renumber(&mut next);
+    next
 }
 
 /// The server has saved it.

@@ -225,6 +225,39 @@ fn in_a_draft_the_table_of_variants_saves_as_a_field_is_left() {
 }
 
 #[test]
+fn a_renamed_variant_keeps_its_place_and_undo_takes_it_back_on_the_server_too() {
+    let mut world = World::experiment("pricing-page-v3");
+    world.keys(&["2"]);
+    let keys = |world: &World| -> Vec<(String, u32)> {
+        let change = sent(world).expect("sent as the field was left");
+        let variants = change.variants.expect("variants");
+        variants
+            .iter()
+            .map(|v| (v.key.to_string(), v.order_index))
+            .collect()
+    };
+    let key = Cell::Variant("control".into(), splitdeck::cockpit::edit::Attr::Key);
+    set(&mut world, &key, "base");
+    assert_eq!(
+        keys(&world),
+        [("base".to_owned(), 0), ("treatment".to_owned(), 1)]
+    );
+    world.answer_all(Role::Editor, false);
+    assert!(world.state.drafts[&id(PRICING)].is_clean());
+    assert_eq!(sent(&world), None, "once is enough");
+    world.keys(&["u"]);
+    assert_eq!(
+        keys(&world),
+        [("control".to_owned(), 0), ("treatment".to_owned(), 1)]
+    );
+    world.answer_all(Role::Editor, false);
+    assert!(world.state.drafts[&id(PRICING)].is_clean());
+    world.keys(&["ctrl-r"]);
+    world.keys(&["u"]);
+    assert_eq!(notice(&world), "There is nothing to take back");
+}
+
+#[test]
 fn different_fields_merge_and_say_so_the_moment_they_arrive() {
     let mut world = World::experiment("checkout-cta");
     set(&mut world, &Cell::Name, "Mine");
