@@ -9,7 +9,7 @@ use crate::domain::{AuditAction, AuditEntry};
 use super::CliError;
 use super::experiments::minute;
 use super::output::{plain, say};
-use super::remote::Remote;
+use super::remote::{Remote, Session};
 
 /// Arguments of `splitdeck audit`.
 #[derive(Debug, clap::Args)]
@@ -53,7 +53,7 @@ fn action(text: &str) -> Result<AuditAction, String> {
 ///
 /// # Errors
 /// See [`CliError`].
-pub fn run(args: Args) -> Result<(), CliError> {
+pub fn run(args: Args, session: &Session) -> Result<(), CliError> {
     let query = AuditQuery {
         before: args.before,
         action: args.action,
@@ -63,7 +63,7 @@ pub fn run(args: Args) -> Result<(), CliError> {
         from: args.from,
         to: args.to,
     };
-    args.remote.run(async |client| {
+    args.remote.run(session, async |client| {
         let page = client.audit(&query).await?;
         say(args.json, &page, || text(&page))
     })

@@ -2,6 +2,7 @@
 
 use clap::builder::BoolishValueParser;
 
+use super::remote::Server;
 use super::{CliError, plain};
 use crate::config::cockpit::{GlyphSetting, Notify};
 use crate::config::{Access, AccessError, Config, Flags, Paths};
@@ -95,40 +96,14 @@ pub fn run(args: Args) -> Result<(), CliError> {
     })?;
     let dumb = std::env::var("TERM").is_ok_and(|term| term == "dumb");
     if args.plain || dumb {
-        return plain::run(&server(access, &args, &config));
+        let server = Server {
+            allow_plain_http: args.allow_plain_http || access.allow_plain_http,
+            read_only: args.read_only || config.cockpit.read_only || access.read_only,
+            access,
+        };
+        return plain::run(server, args.experiment.as_deref());
     }
     open(access, args, config, files)
-}
-
-/// What plain mode needs to know: how the commands that are typed reach the same server.
-fn server(access: Access, args: &Args, config: &Config) -> plain::Server {
-    let mut arguments = Vec::new();
-    let given = [
-        ("--api", &args.api),
-        ("--project", &args.project),
-        ("--context", &args.context),
-    ];
-    for (flag, value) in given {
-        if let Some(value) = value {
-            arguments.extend([flag.to_owned(), value.clone()]);
-        }
-    }
-    let read_only = args.read_only || config.cockpit.read_only || access.read_only;
-    for (flag, on) in [
-        ("--read-only", read_only),
-        ("--allow-plain-http", args.allow_plain_http),
-    ] {
-        if on {
-            arguments.push(flag.to_owned());
-        }
-    }
-    plain::Server {
-        access,
-        arguments,
-        allow_plain_http: args.allow_plain_http,
-        read_only,
-        experiment: args.experiment.clone(),
-    }
 }
 
 /// The user's configuration file, and where it and the themes are.

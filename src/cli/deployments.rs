@@ -7,7 +7,7 @@ use crate::domain::{Deployment, DeploymentKind};
 use super::CliError;
 use super::experiments::minute;
 use super::output::{Align, Table, say};
-use super::remote::Remote;
+use super::remote::{Remote, Session};
 
 /// Arguments of `splitdeck deployments`.
 #[derive(Debug, clap::Args)]
@@ -59,13 +59,13 @@ fn kind(text: &str) -> Result<DeploymentKind, String> {
 ///
 /// # Errors
 /// See [`CliError`].
-pub fn run(args: Args) -> Result<(), CliError> {
+pub fn run(args: Args, session: &Session) -> Result<(), CliError> {
     let Args {
         command,
         remote,
         json,
     } = args;
-    remote.run(async |client| match command {
+    remote.run(session, async |client| match command {
         Command::List => {
             let list = client.deployments().await?;
             say(json, &list, || list_text(&list))

@@ -15,7 +15,7 @@ use crate::domain::{Condition, Deployment, EndedReason, Experiment, Filter, Key,
 
 use super::CliError;
 use super::output::{Align, Table, print, print_json, say};
-use super::remote::Remote;
+use super::remote::{Remote, Session};
 
 /// Arguments of `splitdeck experiments`.
 #[derive(Debug, clap::Args)]
@@ -204,7 +204,7 @@ async fn wiring(
 ///
 /// # Errors
 /// See [`CliError`].
-pub fn run(args: Args) -> Result<(), CliError> {
+pub fn run(args: Args, session: &Session) -> Result<(), CliError> {
     let Args {
         command,
         remote,
@@ -214,7 +214,7 @@ pub fn run(args: Args) -> Result<(), CliError> {
         Command::Create { file } => Some(read(file)?),
         _ => None,
     };
-    remote.run(async |client| {
+    remote.run(session, async |client| {
         let experiment = match command {
             Command::List { archived } => {
                 let list = client.experiments(archived).await?;

@@ -8,7 +8,7 @@ use crate::domain::{ExplainStep, Explanation, User};
 
 use super::CliError;
 use super::output::{Table, plain, print, print_json};
-use super::remote::Remote;
+use super::remote::{Remote, Session};
 
 /// Arguments of `splitdeck explain`.
 ///
@@ -61,14 +61,14 @@ fn pair(text: &str) -> Result<(String, String), String> {
 ///
 /// # Errors
 /// See [`CliError`].
-pub fn run(args: Args) -> Result<(), CliError> {
+pub fn run(args: Args, session: &Session) -> Result<(), CliError> {
     let user = user(&args)?;
     if !user.has_id() {
         return Err(CliError::Usage(
             "name at least one id: --user, --device, --session, --event or --group".to_owned(),
         ));
     }
-    args.remote.run(async |client| {
+    args.remote.run(session, async |client| {
         let explanation = if args.flag {
             client.explain_flag(&args.key, &user).await?
         } else {

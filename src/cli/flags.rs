@@ -8,7 +8,7 @@ use crate::domain::{Flag, Key, Percent};
 use super::CliError;
 use super::experiments::minute;
 use super::output::{Align, Table, say};
-use super::remote::Remote;
+use super::remote::{Remote, Session};
 
 /// Arguments of `splitdeck flags`.
 #[derive(Debug, clap::Args)]
@@ -102,13 +102,13 @@ fn percent(text: &str) -> Result<Percent, String> {
 ///
 /// # Errors
 /// See [`CliError`].
-pub fn run(args: Args) -> Result<(), CliError> {
+pub fn run(args: Args, session: &Session) -> Result<(), CliError> {
     let Args {
         command,
         remote,
         json,
     } = args;
-    remote.run(async |client| match command {
+    remote.run(session, async |client| match command {
         Command::List { archived } => {
             let list = client.flags(archived).await?;
             say(json, &list, || list_text(&list))

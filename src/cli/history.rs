@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::CliError;
 use super::output::{plain, print, print_json};
-use super::remote::Remote;
+use super::remote::{Remote, Session};
 use crate::api::experiments::HistoryQuery;
 use crate::api::results::ResultsQuery;
 use crate::domain::AuditEntry;
@@ -42,8 +42,8 @@ pub struct InsightsArgs {
 ///
 /// # Errors
 /// See [`CliError`].
-pub fn history(args: HistoryArgs) -> Result<(), CliError> {
-    args.remote.run(async |client| {
+pub fn history(args: HistoryArgs, session: &Session) -> Result<(), CliError> {
+    args.remote.run(session, async |client| {
         let query = HistoryQuery {
             before: args.before,
             ..HistoryQuery::default()
@@ -97,8 +97,8 @@ struct Told {
 ///
 /// # Errors
 /// See [`CliError`].
-pub fn insights(args: InsightsArgs) -> Result<(), CliError> {
-    args.remote.run(async |client| {
+pub fn insights(args: InsightsArgs, session: &Session) -> Result<(), CliError> {
+    args.remote.run(session, async |client| {
         let experiment = client.experiment(&args.key).await?;
         let results = client.results(&args.key, &ResultsQuery::default()).await?;
         let summary = insights::summary(&experiment, &results, Timestamp::now());

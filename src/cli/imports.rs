@@ -17,7 +17,7 @@ use crate::domain::{Key, OverrideSubject};
 use super::CliError;
 use super::output::{Table, plain, print, print_json};
 use super::overrides::owner;
-use super::remote::Remote;
+use super::remote::{Remote, Session};
 
 /// How much of a file is read at once.
 const PIECE: usize = 64 << 10;
@@ -82,7 +82,7 @@ impl From<Subject> for OverrideSubject {
 ///
 /// # Errors
 /// See [`CliError`].
-pub fn run(args: &Args, flag: bool, remote: &Remote, json: bool) -> Result<(), CliError> {
+pub fn run(args: &Args, flag: bool, remote: &Remote, session: &Session, json: bool) -> Result<(), CliError> {
     let from_stdin = args.file.as_deref().is_some_and(is_stdin);
     if !args.yes && !args.dry_run {
         if json {
@@ -96,7 +96,7 @@ pub fn run(args: &Args, flag: bool, remote: &Remote, json: bool) -> Result<(), C
             ));
         }
     }
-    remote.run(async |client| {
+    remote.run(session, async |client| {
         let to = To { client, flag, args };
         let done = match (&args.resume, &args.undo) {
             (Some(import), _) => {

@@ -4,7 +4,7 @@ use crate::api::jobs::{Jobs, SrmGuardRun, SrmOutcome};
 
 use super::CliError;
 use super::output::{Align, Table, print, print_json};
-use super::remote::Remote;
+use super::remote::{Remote, Session};
 
 /// Arguments of `splitdeck jobs`.
 #[derive(Debug, clap::Args)]
@@ -55,15 +55,15 @@ enum Job {
 ///
 /// # Errors
 /// See [`CliError`].
-pub fn run(args: &Args) -> Result<(), CliError> {
+pub fn run(args: &Args, session: &Session) -> Result<(), CliError> {
     match &args.command {
-        Command::List(args) => list(args),
-        Command::Run(args) => run_now(args),
+        Command::List(args) => list(args, session),
+        Command::Run(args) => run_now(args, session),
     }
 }
 
-fn list(args: &ListArgs) -> Result<(), CliError> {
-    args.remote.run(async |client| {
+fn list(args: &ListArgs, session: &Session) -> Result<(), CliError> {
+    args.remote.run(session, async |client| {
         let jobs = client.jobs().await?;
         if args.json {
             print_json(&jobs)
@@ -134,9 +134,9 @@ fn second(at: jiff::Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
 }
 
-fn run_now(args: &RunArgs) -> Result<(), CliError> {
+fn run_now(args: &RunArgs, session: &Session) -> Result<(), CliError> {
     let Job::SrmGuard = args.job;
-    args.remote.run(async |client| {
+    args.remote.run(session, async |client| {
         let run = client.run_srm_guard().await?;
         if args.json {
             print_json(&run)?;

@@ -34,6 +34,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use remote::Session;
+
 /// The arguments of the `splitdeck` binary.
 #[derive(Debug, Parser)]
 #[command(
@@ -110,6 +112,9 @@ pub enum CliError {
     /// The work itself failed: exit code 1.
     #[error("{0}")]
     Failed(String),
+    /// Whoever read what is printed has gone away (`| head`), and so there is nothing left to do: no failure.
+    #[error("nobody reads what is printed")]
+    NobodyReads,
 }
 
 impl CliError {
@@ -119,6 +124,7 @@ impl CliError {
         match self {
             CliError::Usage(_) => ExitCode::from(2),
             CliError::Failed(_) => ExitCode::from(1),
+            CliError::NobodyReads => ExitCode::SUCCESS,
         }
     }
 }
@@ -129,9 +135,13 @@ impl CliError {
 /// What the command could not do, in words for the person who typed it.
 pub fn run(cli: Cli) -> Result<(), CliError> {
     variables_are_text()?;
-    match cli.command {
-        Some(command) => run_command(command),
+    let outcome = match cli.command {
+        Some(command) => run_command(command, &Session::Alone),
         None => cockpit::run(cli.cockpit),
+    };
+    match outcome {
+        Err(CliError::NobodyReads) => Ok(()),
+        other => other,
     }
 }
 
@@ -149,29 +159,29 @@ fn variables_are_text() -> Result<(), CliError> {
     Ok(())
 }
 
-/// Runs a subcommand to its end.
-fn run_command(command: Command) -> Result<(), CliError> {
+/// Runs a subcommand to its end. Those that speak to a server speak to that of the session.
+fn run_command(command: Command, session: &Session) -> Result<(), CliError> {
     match command {
-        Command::Audit(args) => audit::run(args),
+        Command::Audit(args) => audit::run(args, session),
         Command::Calc(args) => calc::run(&args),
         Command::Completions(args) => shell::completions(&args),
         Command::Config(args) => config::run(args),
         Command::Demo(args) => demo::run(&args),
-        Command::Deployments(args) => deployments::run(args),
+        Command::Deployments(args) => deployments::run(args, session),
         Command::Engine(args) => engine::run(args),
-        Command::Experiments(args) => experiments::run(args),
-        Command::Explain(args) => explain::run(args),
-        Command::Flags(args) => flags::run(args),
-        Command::History(args) => history::history(args),
-        Command::Insights(args) => history::insights(args),
-        Command::Jobs(args) => jobs::run(&args),
-        Command::Labs(args) => labs::run(args),
+        Command::Experiments(args) => experiments::run(args, session),
+        Command::Explain(args) => explain::run(args, session),
+        Command::Flags(args) => flags::run(args, session),
+        Command::History(args) => history::history(args, session),
+        Command::Insights(args) => history::insights(args, session),
+        Command::Jobs(args) => jobs::run(&args, session),
+        Command::Labs(args) => labs::run(args, session),
         Command::Man(args) => shell::man(&args),
-        Command::Overrides(args) => overrides::run(args),
-        Command::Projects(args) => projects::run(args),
-        Command::Results(args) => results::run(args),
+        Command::Overrides(args) => overrides::run(args, session),
+        Command::Projects(args) => projects::run(args, session),
+        Command::Results(args) => results::run(args, session),
         Command::Serve(args) => serve::run(&args),
-        Command::Tokens(args) => tokens::run(args),
-        Command::Watch(args) => watch::run(args),
+        Command::Tokens(args) => tokens::run(args, session),
+        Command::Watch(args) => watch::run(args, session),
     }
 }

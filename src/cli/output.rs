@@ -2,6 +2,7 @@
 
 use std::io::{ErrorKind, Write as _};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr as _;
 
@@ -12,13 +13,47 @@ use super::CliError;
 /// # Errors
 /// [`CliError::Failed`] when standard output cannot be written.
 pub fn print(text: &str) -> Result<(), CliError> {
-    let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(CliError::Failed(format!(
-            "cannot write to standard output: {error}"
-        ))),
-        _ => Ok(()),
+    match stream(text) {
+        Err(CliError::NobodyReads) => Ok(()),
+        other => other,
     }
+}
+
+/// Writes text to standard output, for commands that do nothing but print, and end when nobody reads any more.
+///
+/// # Errors
+/// [`CliError::NobodyReads`] when the reader has gone away; [`CliError::Failed`] when standard output cannot be
+/// written.
+pub fn stream(text: &str) -> Result<(), CliError> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .map_err(|error| match error.kind() {
+            ErrorKind::BrokenPipe => CliError::NobodyReads,
+            _ => CliError::Failed(format!("cannot write to standard output: {error}")),
+        })
+}
+
+/// Whether standard output is still read, as far as can be known without writing to it.
+///
+/// # Errors
+/// [`CliError::NobodyReads`] when the reader of a pipe has gone away.
+pub fn still_read() -> Result<(), CliError> {
+    let out = std::io::stdout();
+    let mut polled = [PollFd::new(&out, PollFlags::empty())];
+    // What cannot be asked about is taken as read: writing tells.
+    let now = Timespec::default();
+    let answered = poll(&mut polled, Some(&now)).is_ok_and(|count| count > 0);
+    if answered && polled[0].revents().intersects(PollFlags::ERR | PollFlags::HUP) {
+        return Err(CliError::NobodyReads);
+    }
+    Ok(())
+}
+
+/// Writes a line to standard error: what is said beside the output. Nothing is left to tell it to when that is
+/// closed.
+pub fn remark(text: &str) {
+    let _ = writeln!(std::io::stderr(), "splitdeck: {text}");
 }
 
 /// Writes a value as JSON, indented, with a line end.

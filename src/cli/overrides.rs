@@ -16,7 +16,7 @@ use super::CliError;
 use super::experiments::minute;
 use super::imports;
 use super::output::{Align, Table, print, print_json};
-use super::remote::Remote;
+use super::remote::{Remote, Session};
 
 /// The largest page the server gives.
 const PAGE: u32 = 1_000;
@@ -93,7 +93,7 @@ struct Ids {
 ///
 /// # Errors
 /// See [`CliError`].
-pub fn run(args: Args) -> Result<(), CliError> {
+pub fn run(args: Args, session: &Session) -> Result<(), CliError> {
     let Args {
         command,
         flag,
@@ -106,7 +106,7 @@ pub fn run(args: Args) -> Result<(), CliError> {
             search,
             limit,
             all,
-        } => remote.run(async |client| {
+        } => remote.run(session, async |client| {
             let most = if all { u32::MAX } else { limit };
             let page = list(&client, owner(flag, &key), search, most).await?;
             if json {
@@ -123,7 +123,7 @@ pub fn run(args: Args) -> Result<(), CliError> {
             devices_from,
         } => {
             let batches = batches(ids, users_from.as_deref(), devices_from.as_deref())?;
-            remote.run(async |client| {
+            remote.run(session, async |client| {
                 let done = set(&client, owner(flag, &key), &variant, &batches).await?;
                 if json {
                     print_json(&done)
@@ -132,13 +132,13 @@ pub fn run(args: Args) -> Result<(), CliError> {
                 }
             })
         }
-        Command::Import(args) => imports::run(&args, flag, &remote, json),
+        Command::Import(args) => imports::run(&args, flag, &remote, session, json),
         Command::Delete { key, ids } => {
             let subjects = subjects(ids);
             if subjects.is_empty() {
                 return Err(nobody("--user or --device"));
             }
-            remote.run(async |client| {
+            remote.run(session, async |client| {
                 let deleted = delete(&client, owner(flag, &key), &subjects).await?;
                 if json {
                     print_json(&deleted)

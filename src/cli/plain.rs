@@ -4,19 +4,17 @@
 //! Each line that is typed is a headless command, so that everything can be done; `list`, `show KEY` and `watch`
 //! are short for the commonest.
 
-use std::io::{BufRead as _, Write as _};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
-use clap::{CommandFactory as _, Parser as _};
+use clap::Parser as _;
 use jiff::Timestamp;
 
-use super::output::{plain, print};
+use super::output::{plain, stream};
+use super::remote::{Server, Session, runtime};
 use super::watch::Watch;
 use super::{Cli, CliError};
 use crate::api::system::Me;
-use crate::client::{Client, Options};
-use crate::config::Access;
 
 const HELP: &str = "\
 list                  all experiments, what needs somebody first
@@ -26,7 +24,7 @@ results KEY           its results
 insights KEY          its results in words
 history KEY           who changed what
 overrides list KEY    who is forced into a variant
-explain KEY USER      why a user gets a variant
+explain KEY --user ID why a user gets a variant
 experiments pause KEY, resume, activate, complete: as on the command line
 help COMMAND          a command with all its options
 quit                  leave; experiments run on
@@ -35,57 +33,36 @@ Every other command of splitdeck works as well.
 /// Time between two looks of `watch`.
 const EVERY: Duration = Duration::from_secs(5);
 
-/// How the commands that are typed reach the same server.
-pub(super) struct Server {
-    /// The server and the token.
-    pub access: Access,
-    /// Arguments that lead every command there.
-    pub arguments: Vec<String>,
-    /// Whether plain HTTP to another machine is allowed.
-    pub allow_plain_http: bool,
-    /// Whether every change is refused.
-    pub read_only: bool,
-    /// The experiment to begin with.
-    pub experiment: Option<String>,
-}
-
-/// Runs plain mode until `quit` or the end of the input.
+/// Runs plain mode until `quit`, the end of the input, or nobody reads what it prints.
 ///
 /// # Errors
 /// When the server cannot be reached at the start, or the terminal is gone.
-pub(super) fn run(server: &Server) -> Result<(), CliError> {
-    let options = Options {
-        allow_plain_http: server.allow_plain_http || server.access.allow_plain_http,
-        read_only: server.read_only,
-        ..Options::default()
-    };
-    let access = &server.access;
-    let client = Client::new(&access.api, &access.token, options)?.in_project(access.project.as_deref())?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| CliError::Failed(format!("cannot start the runtime: {error}")))?;
+pub(super) fn run(server: Server, experiment: Option<&str>) -> Result<(), CliError> {
+    let client = server.client()?;
+    let runtime = runtime()?;
     let me = runtime.block_on(client.me())?;
-    print(&greeting(server, &me))?;
-    let lines = lines();
-    let watch = |client: &Client| Watch::new(client.clone(), options.allow_plain_http);
-    match &server.experiment {
-        Some(key) => typed(server, &["experiments", "show", key].map(str::to_owned))?,
+    stream(&greeting(&server, &me))?;
+    let allow_plain_http = server.allow_plain_http;
+    let session = Session::Of(server);
+    let mut lines = Lines::new();
+    let watch = || Watch::new(client.clone(), allow_plain_http);
+    match experiment {
+        Some(key) => typed(&session, &["experiments", "show", key])?,
         None => {
-            let look = runtime.block_on(watch(&client).look(Timestamp::now()));
-            print(&look?.changed_lines())?;
+            let look = runtime.block_on(watch().look(Timestamp::now()));
+            stream(&look?.changed_lines())?;
         }
     }
     loop {
-        print("> ")?;
-        let Ok(line) = lines.recv() else {
+        stream("> ")?;
+        let Some(line) = lines.next() else {
             // The end of the input: the next line of the shell begins on a line of its own.
-            return print("\n");
+            return stream("\n");
         };
         let words = match words(&line) {
             Ok(words) => words,
             Err(why) => {
-                print(&format!("error: {why}\n"))?;
+                stream(&format!("error: {why}\n"))?;
                 continue;
             }
         };
@@ -93,14 +70,14 @@ pub(super) fn run(server: &Server) -> Result<(), CliError> {
         match all.as_slice() {
             [] => {}
             ["quit" | "exit" | "q"] => return Ok(()),
-            ["help" | "?"] => print(HELP)?,
-            ["list"] => match runtime.block_on(watch(&client).look(Timestamp::now())) {
-                Ok(look) => print(&look.changed_lines())?,
-                Err(error) => print(&format!("error: {error}\n"))?,
+            ["help" | "?"] => stream(HELP)?,
+            ["list"] => match runtime.block_on(watch().look(Timestamp::now())) {
+                Ok(look) => stream(&look.changed_lines())?,
+                Err(error) => stream(&format!("error: {error}\n"))?,
             },
-            ["watch"] => watching(&runtime, &mut watch(&client), &lines)?,
-            ["show", key] => typed(server, &["experiments", "show", key].map(str::to_owned))?,
-            _ => typed(server, &words)?,
+            ["watch"] => watching(&runtime, &mut watch(), &mut lines)?,
+            ["show", key] => typed(&session, &["experiments", "show", key])?,
+            _ => typed(&session, &all)?,
         }
     }
 }
@@ -118,75 +95,93 @@ fn greeting(server: &Server, me: &Me) -> String {
     )
 }
 
-/// Lines from standard input, as they come; closed at its end.
-fn lines() -> Receiver<String> {
-    let (sender, receiver) = mpsc::channel();
-    std::thread::spawn(move || {
-        for line in std::io::stdin().lock().lines() {
-            let Ok(line) = line else { return };
-            if sender.send(line).is_err() {
-                return;
+/// Lines from standard input. One is read when it is asked for, and not before: a command that is typed may
+/// read standard input itself.
+struct Lines {
+    ask: Sender<()>,
+    got: Receiver<String>,
+    /// Whether a line was asked for that has not come yet.
+    asked: bool,
+}
+
+impl Lines {
+    fn new() -> Self {
+        let (ask, asked) = mpsc::channel();
+        let (send, got) = mpsc::channel();
+        std::thread::spawn(move || {
+            while asked.recv().is_ok() {
+                let mut line = String::new();
+                if !std::io::stdin().read_line(&mut line).is_ok_and(|read| read > 0)
+                    || send.send(line).is_err()
+                {
+                    return;
+                }
             }
+        });
+        Self {
+            ask,
+            got,
+            asked: false,
         }
-    });
-    receiver
+    }
+
+    fn ask(&mut self) {
+        if !std::mem::replace(&mut self.asked, true) {
+            // Who reads no more has closed the other channel as well, which is where that is seen.
+            let _ = self.ask.send(());
+        }
+    }
+
+    /// The next line; none at the end of the input.
+    fn next(&mut self) -> Option<String> {
+        self.ask();
+        self.asked = false;
+        self.got.recv().ok()
+    }
+
+    /// Whether a line, or the end of the input, came within this time. The line is read away.
+    fn came_within(&mut self, limit: Duration) -> bool {
+        self.ask();
+        self.asked = self.got.recv_timeout(limit) == Err(RecvTimeoutError::Timeout);
+        !self.asked
+    }
 }
 
 /// Prints what changes until a line is typed.
-fn watching(
-    runtime: &tokio::runtime::Runtime,
-    watch: &mut Watch,
-    lines: &Receiver<String>,
-) -> Result<(), CliError> {
+fn watching(runtime: &tokio::runtime::Runtime, watch: &mut Watch, lines: &mut Lines) -> Result<(), CliError> {
     let mut lost = false;
     loop {
         match runtime.block_on(watch.look(Timestamp::now())) {
             Ok(look) => {
                 lost = false;
-                print(&look.changed_lines())?;
+                stream(&look.changed_lines())?;
             }
             Err(error) if !std::mem::replace(&mut lost, true) => {
-                print(&format!("{error}; tried again every {} s\n", EVERY.as_secs()))?;
+                stream(&format!("{error}; tried again every {} s\n", EVERY.as_secs()))?;
             }
             Err(_) => {}
         }
-        match lines.recv_timeout(EVERY) {
-            Err(RecvTimeoutError::Timeout) => {}
-            Ok(_) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
+        if lines.came_within(EVERY) {
+            return Ok(());
         }
     }
 }
 
-/// Runs what was typed as the command line it is, against the same server.
-fn typed(server: &Server, words: &[String]) -> Result<(), CliError> {
-    let mut line = vec!["splitdeck".to_owned()];
-    line.extend_from_slice(words);
-    let root = Cli::command();
-    let command = words.first().and_then(|noun| root.find_subcommand(noun));
-    // Only commands that speak to a server say which.
-    let speaks = command.is_some_and(|c| c.get_arguments().any(|a| a.get_long() == Some("api")));
-    if speaks
-        && words
-            .iter()
-            .all(|word| !matches!(word.as_str(), "--help" | "-h" | "help"))
-    {
-        line.extend_from_slice(&server.arguments);
-    }
-    let outcome = match Cli::try_parse_from(&line) {
+/// Runs what was typed as the command line it is, as part of the session.
+fn typed(session: &Session, words: &[&str]) -> Result<(), CliError> {
+    let outcome = match Cli::try_parse_from(std::iter::once("splitdeck").chain(words.iter().copied())) {
         Ok(Cli {
             command: Some(command),
             ..
-        }) => super::run_command(command),
+        }) => super::run_command(command, session),
         Ok(_) => Err(CliError::Usage("that is no command; help lists them".to_owned())),
-        Err(error) => return print(&error.render().to_string()),
+        Err(error) => return stream(&error.render().to_string()),
     };
-    if let Err(error) = outcome {
-        print(&format!("error: {error}\n"))?;
+    match outcome {
+        Err(CliError::NobodyReads) => Err(CliError::NobodyReads),
+        Err(error) => stream(&format!("error: {error}\n")),
+        Ok(()) => Ok(()),
     }
-    // What the command printed stands before the next prompt.
-    std::io::stdout()
-        .flush()
-        .map_err(|error| CliError::Failed(format!("cannot write to standard output: {error}")))
 }
 
 /// The words of a line: blanks part them, quotes keep them together.

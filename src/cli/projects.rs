@@ -5,7 +5,7 @@ use crate::domain::{Environment, Key, Project};
 
 use super::CliError;
 use super::output::{Align, Table, say};
-use super::remote::Remote;
+use super::remote::{Remote, Session};
 
 /// Arguments of `splitdeck projects`.
 #[derive(Debug, clap::Args)]
@@ -62,13 +62,13 @@ fn environment(text: &str) -> Result<Environment, String> {
 ///
 /// # Errors
 /// See [`CliError`].
-pub fn run(args: Args) -> Result<(), CliError> {
+pub fn run(args: Args, session: &Session) -> Result<(), CliError> {
     let Args {
         command,
         remote,
         json,
     } = args;
-    remote.run(async |client| match command {
+    remote.run(session, async |client| match command {
         Command::List => {
             let list = client.projects().await?;
             say(json, &list, || list_text(&list))

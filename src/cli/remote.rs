@@ -46,40 +46,117 @@ pub struct Remote {
     allow_plain_http: bool,
 }
 
+/// What a command is part of.
+#[derive(Debug, Clone, Default)]
+pub enum Session {
+    /// A command line of its own: arguments, the environment and the configuration say which server is meant.
+    #[default]
+    Alone,
+    /// Plain mode: every command that is typed speaks to the server that the session was started with, as it
+    /// was started.
+    Of(Server),
+}
+
+/// A server that commands speak to, and how.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// The server, the token and the project.
+    pub access: Access,
+    /// Whether plain HTTP to another machine is allowed.
+    pub allow_plain_http: bool,
+    /// Whether every change is refused.
+    pub read_only: bool,
+}
+
 impl Remote {
-    /// Whether an argument allows plain HTTP to another machine.
-    #[must_use]
-    pub fn allows_plain_http(&self) -> bool {
-        self.allow_plain_http
+    /// The server that is meant. A session has its own: arguments can choose another project there, and refuse
+    /// changes; they cannot allow what the session refuses.
+    ///
+    /// # Errors
+    /// [`CliError`] when the server or the token is not known, or an argument names another server than that of
+    /// the session.
+    pub fn server(&self, session: &Session) -> Result<Server, CliError> {
+        let mut server = match session {
+            Session::Of(server) => {
+                self.stays(server)?;
+                let mut server = server.clone();
+                if self.project.is_some() {
+                    server.access.project.clone_from(&self.project);
+                }
+                server
+            }
+            Session::Alone => {
+                let flags = Flags {
+                    api: self.api.clone(),
+                    project: self.project.clone(),
+                    context: self.context.clone(),
+                };
+                let access = Access::find(&flags, |name| std::env::var(name).ok(), of_user)?;
+                Server {
+                    allow_plain_http: access.allow_plain_http,
+                    read_only: access.read_only,
+                    access,
+                }
+            }
+        };
+        server.allow_plain_http |= self.allow_plain_http;
+        server.read_only |= self.read_only;
+        Ok(server)
+    }
+
+    /// A session's token is for its own server only.
+    fn stays(&self, server: &Server) -> Result<(), CliError> {
+        let other = [("--api", &self.api), ("--context", &self.context)];
+        match other.into_iter().find(|(_, given)| given.is_some()) {
+            None => Ok(()),
+            Some((name, _)) => Err(CliError::Usage(format!(
+                "this session speaks to {} alone, so {name} cannot be given here; start another with \
+                 `splitdeck --plain {name} …`",
+                server.access.api
+            ))),
+        }
     }
 
     /// Runs `work` with a client of the server.
     ///
     /// # Errors
-    /// [`CliError`] when the server or the token is not known, and what `work` failed with.
-    pub fn run<T, F>(&self, work: impl FnOnce(Client) -> F) -> Result<T, CliError>
+    /// As [`Remote::server`], and what `work` failed with.
+    pub fn run<T, F>(&self, session: &Session, work: impl FnOnce(Client) -> F) -> Result<T, CliError>
     where
         F: Future<Output = Result<T, CliError>>,
     {
-        let flags = Flags {
-            api: self.api.clone(),
-            project: self.project.clone(),
-            context: self.context.clone(),
-        };
-        let access = Access::find(&flags, |name| std::env::var(name).ok(), of_user)?;
+        let client = self.server(session)?.client()?;
+        runtime()?.block_on(work(client))
+    }
+}
+
+impl Server {
+    /// A client of it. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// [`CliError`] when the address, the token or the project cannot be one.
+    pub fn client(&self) -> Result<Client, CliError> {
         let options = Options {
-            allow_plain_http: self.allow_plain_http || access.allow_plain_http,
-            read_only: self.read_only || access.read_only,
+            allow_plain_http: self.allow_plain_http,
+            read_only: self.read_only,
             ..Options::default()
         };
-        let client =
-            Client::new(&access.api, access.token, options)?.in_project(access.project.as_deref())?;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| CliError::Failed(format!("cannot start the runtime: {error}")))?;
-        runtime.block_on(work(client))
+        let Access {
+            api, token, project, ..
+        } = &self.access;
+        Ok(Client::new(api, token, options)?.in_project(project.as_deref())?)
     }
+}
+
+/// What a command waits for its server in.
+///
+/// # Errors
+/// [`CliError::Failed`] when the system gives none.
+pub fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| CliError::Failed(format!("cannot start the runtime: {error}")))
 }
 
 /// The user's configuration: its `[cockpit]` and contexts name the server for headless commands as well.

@@ -10,7 +10,7 @@ use crate::domain::{AssignmentMode, Metric};
 
 use super::CliError;
 use super::output::{Align, Table, plain, print, print_json};
-use super::remote::Remote;
+use super::remote::{Remote, Session};
 
 /// The most values of a breakdown, and the latest buckets of a series, that are written for people.
 const MOST_ROWS: usize = 10;
@@ -59,7 +59,7 @@ fn interval(text: &str) -> Result<Interval, String> {
 ///
 /// # Errors
 /// See [`CliError`].
-pub fn run(args: Args) -> Result<(), CliError> {
+pub fn run(args: Args, session: &Session) -> Result<(), CliError> {
     let query = ResultsQuery {
         start: args.start,
         end: args.end,
@@ -73,7 +73,7 @@ pub fn run(args: Args) -> Result<(), CliError> {
             MultiVariant::Exclude
         },
     };
-    args.remote.run(async |client| {
+    args.remote.run(session, async |client| {
         let results = client.results(&args.key, &query).await?;
         if args.json {
             print_json(&results)

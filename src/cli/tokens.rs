@@ -12,7 +12,7 @@ use crate::domain::Key;
 use super::CliError;
 use super::experiments::minute;
 use super::output::{Align, Table, say};
-use super::remote::Remote;
+use super::remote::{Remote, Session};
 
 /// Arguments of `splitdeck tokens`.
 #[derive(Debug, clap::Args)]
@@ -61,13 +61,13 @@ fn role(text: &str) -> Result<(Key, Role), String> {
 ///
 /// # Errors
 /// See [`CliError`].
-pub fn run(args: Args) -> Result<(), CliError> {
+pub fn run(args: Args, session: &Session) -> Result<(), CliError> {
     let Args {
         command,
         remote,
         json,
     } = args;
-    remote.run(async |client| match command {
+    remote.run(session, async |client| match command {
         Command::List => {
             let list = client.tokens().await?;
             say(json, &list, || list_text(&list))

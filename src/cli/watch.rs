@@ -9,8 +9,9 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::CliError;
-use super::output::{plain, print};
-use super::remote::Remote;
+use super::output::{plain, remark, still_read, stream};
+use super::remote::{Remote, Session, runtime};
+use crate::api::problem::Code;
 use crate::api::results::Overview;
 use crate::client::Client;
 use crate::cockpit::alarms::{self, Alarm};
@@ -35,39 +36,44 @@ pub struct Args {
     remote: Remote,
 }
 
-/// Runs `splitdeck watch`: everything at first, then only what changed, until it is ended.
+/// Runs `splitdeck watch`: everything at first, then only what changed, until it is ended, or nobody reads what
+/// it prints.
 ///
 /// # Errors
-/// See [`CliError`]. A server that is lost later is said, and tried again.
-pub fn run(args: Args) -> Result<(), CliError> {
-    let allow_plain_http = args.remote.allows_plain_http();
-    args.remote.run(async |client| {
-        let mut watch = Watch::new(client, allow_plain_http);
-        let mut lost = false;
+/// See [`CliError`]. A server that is lost later is said on standard error, and tried again.
+pub fn run(args: Args, session: &Session) -> Result<(), CliError> {
+    let server = args.remote.server(session)?;
+    let mut watch = Watch::new(server.client()?, server.allow_plain_http);
+    runtime()?.block_on(async {
+        let (mut answered, mut lost) = (false, false);
         loop {
             match watch.look(Timestamp::now()).await {
                 Ok(look) => {
-                    lost = false;
-                    print(&if args.json {
+                    (answered, lost) = (true, false);
+                    stream(&if args.json {
                         look.json()?
                     } else {
                         look.changed_lines()
                     })?;
                 }
-                Err(error) if args.once || watch.before.is_empty() => return Err(error),
-                Err(error) if !lost => {
-                    lost = true;
-                    print(&format!(
-                        "{error}; what was printed is old, tried again every {} s\n",
-                        args.every
-                    ))?;
+                Err(error) if args.once || !answered => return Err(error),
+                Err(error) => {
+                    if !std::mem::replace(&mut lost, true) {
+                        remark(&format!(
+                            "{error}; what was printed is old, tried again every {} s",
+                            args.every
+                        ));
+                    }
                 }
-                Err(_) => {}
             }
             if args.once {
                 return Ok(());
             }
-            tokio::time::sleep(Duration::from_secs(args.every)).await;
+            // What changes seldom is printed seldom: a reader that has gone is looked for in between.
+            for _ in 0..args.every {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                still_read()?;
+            }
         }
     })
 }
@@ -76,8 +82,14 @@ pub fn run(args: Args) -> Result<(), CliError> {
 pub(super) struct Watch {
     client: Client,
     reader: Reader,
-    /// What was printed of each experiment.
-    before: BTreeMap<Uuid, String>,
+    /// What was printed of each experiment; nothing was before the first look.
+    before: Option<BTreeMap<Uuid, Printed>>,
+}
+
+/// What was printed of an experiment.
+struct Printed {
+    key: String,
+    line: String,
 }
 
 /// One experiment, as it is printed for programs.
@@ -108,6 +120,20 @@ pub(super) struct Look {
     /// Why there are no live numbers.
     numbers_missing: Option<String>,
     experiments: Vec<Row>,
+    /// Those of the look before that are not listed any more.
+    gone: Vec<Gone>,
+    /// Whether the list is empty, and was not at the look before.
+    #[serde(skip)]
+    emptied: bool,
+}
+
+/// An experiment that is not listed any more.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Gone {
+    key: String,
+    /// `archived` or `deleted`.
+    now: &'static str,
 }
 
 impl Watch {
@@ -115,7 +141,7 @@ impl Watch {
         Self {
             reader: Reader::new(client.clone(), allow_plain_http),
             client,
-            before: BTreeMap::new(),
+            before: None,
         }
     }
 
@@ -149,29 +175,65 @@ impl Watch {
             .set(numbers.into_iter().map(|o| (o.experiment_id, o)).collect(), now);
         list.experiments.set(all, now);
         list.arrange(now);
+        let mut printed = BTreeMap::new();
+        let before = self.before.as_ref();
         let rows = list.rows.iter().filter_map(|id| {
             let experiment = list.experiment(*id)?;
             let mut row = row(experiment, list.overview(*id), now);
-            row.changed = self.before.insert(*id, row.line.clone()).as_ref() != Some(&row.line);
+            let last = before.and_then(|before| before.get(id));
+            row.changed = last.is_none_or(|last| last.line != row.line);
+            let (key, line) = (row.key.clone(), row.line.clone());
+            printed.insert(*id, Printed { key, line });
             Some(row)
         });
+        let experiments: Vec<Row> = rows.collect();
+        let gone = self.gone(&printed).await?;
+        let before = self.before.replace(printed);
         Ok(Look {
             at: now,
             numbers_missing,
-            experiments: rows.collect(),
+            emptied: experiments.is_empty() && before.is_none_or(|before| !before.is_empty()),
+            experiments,
+            gone,
         })
+    }
+
+    /// What was listed at the look before and is not now, and what became of it.
+    async fn gone(&self, printed: &BTreeMap<Uuid, Printed>) -> Result<Vec<Gone>, CliError> {
+        let mut gone = Vec::new();
+        for (id, last) in self.before.iter().flatten() {
+            if printed.contains_key(id) {
+                continue;
+            }
+            let now = match self.client.experiment(&id.to_string()).await {
+                Ok(experiment) if experiment.status == Status::Archived => "archived",
+                // It is listed again since: the next look tells.
+                Ok(_) => continue,
+                Err(error) if error.code() == Some(Code::NotFound) => "deleted",
+                Err(error) => return Err(error.into()),
+            };
+            gone.push(Gone {
+                key: last.key.clone(),
+                now,
+            });
+        }
+        Ok(gone)
     }
 }
 
 impl Look {
-    /// A line for each experiment that is not as it was printed last; nothing while nothing changes.
+    /// A line for each experiment that is not as it was printed last, or not there any more; nothing while nothing
+    /// changes.
     pub(super) fn changed_lines(&self) -> String {
         let changed = self.experiments.iter().filter(|row| row.changed);
         let mut text: String = changed.map(|row| format!("{}\n", row.line)).collect();
         if let (Some(why), false) = (&self.numbers_missing, text.is_empty()) {
             text.push_str(&format!("no live numbers: {}\n", plain(why)));
         }
-        if self.experiments.is_empty() {
+        for Gone { key, now } in &self.gone {
+            text.push_str(&format!("{}, {now}\n", plain(key)));
+        }
+        if self.emptied {
             text.push_str("no experiments\n");
         }
         text

@@ -11,6 +11,7 @@ mod plain;
 mod remote;
 mod results;
 mod serve;
+mod session;
 
 use std::process::Stdio;
 
