@@ -1,14 +1,13 @@
 //! `splitdeck history` and `splitdeck insights`: what the panel and the tab of these names show.
 
 use jiff::Timestamp;
-use serde::Serialize;
 
-use super::CliError;
-use super::output::{plain, print, print_json};
+use super::output::{plain, say};
 use super::remote::{Remote, Session};
+use super::{CliError, audit};
 use crate::api::experiments::HistoryQuery;
+use crate::api::insights::Paragraph;
 use crate::api::results::ResultsQuery;
-use crate::domain::AuditEntry;
 use crate::insights;
 
 /// Arguments of `splitdeck history`.
@@ -49,48 +48,8 @@ pub fn history(args: HistoryArgs, session: &Session) -> Result<(), CliError> {
             ..HistoryQuery::default()
         };
         let history = client.history(&args.key, &query).await?;
-        if args.json {
-            return print_json(&history);
-        }
-        let mut text: String = history.entries.iter().map(entry).collect();
-        if let Some(before) = history.next_before {
-            text.push_str(&format!("more with --before {before}\n"));
-        }
-        if text.is_empty() {
-            "no changes\n".clone_into(&mut text);
-        }
-        print(&text)
+        say(args.json, &history, || audit::text(&history))
     })
-}
-
-/// One entry: a line, and a line for each change below it.
-fn entry(entry: &AuditEntry) -> String {
-    let at = entry.at.strftime("%Y-%m-%d %H:%M:%S UTC");
-    let version = entry.resource_version;
-    let mut text = format!(
-        "{at}  {}  {}  v{version}\n",
-        plain(&entry.actor),
-        entry.action.as_str()
-    );
-    if let Some(comment) = entry.comment.as_deref().filter(|comment| !comment.is_empty()) {
-        text.push_str(&format!("  comment: {}\n", plain(comment)));
-    }
-    for change in &entry.changes {
-        let value = |value: &serde_json::Value| plain(&value.to_string());
-        text.push_str(&format!(
-            "  {}: {} -> {}\n",
-            plain(&change.field),
-            value(&change.from),
-            value(&change.to)
-        ));
-    }
-    text
-}
-
-/// A paragraph, as it is printed for programs.
-#[derive(Serialize)]
-struct Told {
-    text: String,
 }
 
 /// Runs `splitdeck insights`: the results in words, written by rules from the live numbers.
@@ -102,11 +61,15 @@ pub fn insights(args: InsightsArgs, session: &Session) -> Result<(), CliError> {
         let experiment = client.experiment(&args.key).await?;
         let results = client.results(&args.key, &ResultsQuery::default()).await?;
         let summary = insights::summary(&experiment, &results, Timestamp::now());
-        let paragraphs: Vec<Told> = summary.into_iter().map(|p| Told { text: p.text }).collect();
-        if args.json {
-            return print_json(&paragraphs);
-        }
-        let texts: Vec<String> = paragraphs.iter().map(|p| plain(&p.text)).collect();
-        print(&format!("{}\n", texts.join("\n\n")))
+        let paragraphs: Vec<Paragraph> = summary.into_iter().map(Paragraph::from).collect();
+        say(args.json, &paragraphs, || told(&paragraphs))
     })
+}
+
+/// Each paragraph below its title: a hypothesis must not read as a finding.
+fn told(paragraphs: &[Paragraph]) -> String {
+    let each = paragraphs
+        .iter()
+        .map(|Paragraph { title, text }| format!("{}\n{}\n", plain(title), plain(text)));
+    each.collect::<Vec<_>>().join("\n")
 }

@@ -151,8 +151,10 @@ fn event(
     }
 }
 
-/// How often a batch of visitors arrives.
+/// How often visitors arrive.
 const TICK: Duration = Duration::from_millis(250);
+/// The longest time whose visitors arrive together.
+const LONGEST: Duration = Duration::from_secs(1);
 /// The most visitors of one batch; the server takes no more assignments at once.
 const MAX_BATCH: usize = 1_000;
 
@@ -171,32 +173,49 @@ pub async fn run(
     first: u64,
 ) -> Result<(), ClientError> {
     let mut ticks = tokio::time::interval(TICK);
-    // After a pause of the machine visitors do not come all at once.
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut rng = fastrand::Rng::new();
     // Whoever seeds by the experiment gets other people for each.
     let seed = experiment.id.as_u64_pair().0;
     let mut next = first;
-    let mut due = 0.0;
+    let mut arrivals = Arrivals { rate, due: 0.0 };
+    let mut looked = ticks.tick().await;
     loop {
-        ticks.tick().await;
-        due += rate * TICK.as_secs_f64();
+        // By the clock, so that a server that took longer than a tick does not make them fewer.
+        let now = ticks.tick().await;
+        let arrived = arrivals.after(now - looked);
+        looked = now;
+        let visitors: Vec<Visitor> = (next..next + arrived)
+            .map(|number| Visitor::new(seed, number))
+            .collect();
+        next += arrived;
+        for batch in visitors.chunks(MAX_BATCH) {
+            visit(client, scenario, experiment, batch, &mut rng).await?;
+        }
+    }
+}
+
+/// How many visitors come.
+struct Arrivals {
+    /// A second.
+    rate: f64,
+    /// How many should have come and did not; less than one, for nobody comes in parts.
+    due: f64,
+}
+
+impl Arrivals {
+    /// How many came in this time. After a pause of the machine they do not come all at once: at most those of
+    /// [`LONGEST`].
+    fn after(&mut self, time: Duration) -> u64 {
+        self.due += self.rate * time.min(LONGEST).as_secs_f64();
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             reason = "a small positive number, whose fraction stays due"
         )]
-        let arrived = (due.floor() as usize).min(MAX_BATCH);
-        if arrived == 0 {
-            continue;
-        }
-        due = (due - arrived as f64).min(rate);
-        let visitors: Vec<Visitor> = (next..)
-            .take(arrived)
-            .map(|number| Visitor::new(seed, number))
-            .collect();
-        next += arrived as u64;
-        visit(client, scenario, experiment, &visitors, &mut rng).await?;
+        let arrived = self.due.floor() as u64;
+        self.due -= self.due.floor();
+        arrived
     }
 }
 
@@ -239,6 +258,27 @@ async fn visit(
 mod tests {
     use super::*;
     use crate::domain::{Attribution, Reason};
+
+    #[test]
+    fn as_many_come_as_were_promised() {
+        for rate in [0.3, 50.0, 4_000.0, 5_000.0] {
+            let mut arrivals = Arrivals { rate, due: 0.0 };
+            // Ticks that come late, one after another, for a minute.
+            let come: u64 = [200, 250, 300, 450, 800, 1_000]
+                .into_iter()
+                .cycle()
+                .take(120)
+                .map(|late| arrivals.after(Duration::from_millis(late)))
+                .sum();
+            assert!(
+                (come as f64 - rate * 60.0).abs() <= 1.0,
+                "{come} at {rate} a second"
+            );
+        }
+        let mut arrivals = Arrivals { rate: 50.0, due: 0.9 };
+        assert_eq!(arrivals.after(Duration::from_secs(3_600)), 50);
+        assert_eq!(arrivals.after(Duration::ZERO), 0);
+    }
 
     fn assigned(variant: &str) -> Assignment {
         Assignment {

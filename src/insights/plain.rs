@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use crate::api;
 use crate::api::banners::{format_p, group};
 use crate::api::results::{ArmResult, INCONCLUSIVE, MultiVariant, Results};
 use crate::domain::{AssignmentMode, Experiment, Status};
@@ -13,6 +14,15 @@ pub struct Paragraph {
     pub title: &'static str,
     /// Its sentences.
     pub text: String,
+}
+
+impl From<Paragraph> for api::insights::Paragraph {
+    fn from(Paragraph { title, text }: Paragraph) -> Self {
+        Self {
+            title: title.to_owned(),
+            text,
+        }
+    }
 }
 
 /// Writes the summary of an experiment from its results.
@@ -192,7 +202,8 @@ fn traffic(experiment: &Experiment, results: &Results, now: Timestamp) -> String
 
 fn split(results: &Results) -> String {
     let Some(test) = &results.srm.test else {
-        return results.srm.why_not.clone().unwrap_or_default();
+        let why = results.srm.why_not.as_deref();
+        return why.map_or_else(String::new, |why| format!("The split is not tested: {why}."));
     };
     if results.srm.alarm {
         let worst = results

@@ -6,7 +6,7 @@
 //! | credible intervals, P(best), expected loss, uplift | [`posterior::compare`] |
 //! | the curve of a posterior, and over which rates to draw it | [`posterior::Posterior`], [`posterior::plot_range`] |
 //! | whether the split is as configured | [`srm::test()`] |
-//! | the same, when looking all the time | [`sequential::e_value`], [`sequential::Monitor`] |
+//! | the same, when looking all the time | [`sequential::e_value`] |
 //! | an interval for a difference that holds at every look | [`sequential::interval`] |
 //! | how many subjects are needed, how many are still missing | [`power::sample_size`], [`power::floor`] |
 //!

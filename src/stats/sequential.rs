@@ -14,8 +14,6 @@
 //! **The difference of two rates**: the asymptotic confidence sequence of I. Waudby-Smith et al., "Time-uniform central limit theory and
 //! asymptotic confidence sequences", arXiv 2103.06476.
 
-use serde::{Deserialize, Serialize};
-
 use super::StatsError;
 use super::posterior::{Arm, MAX_SUBJECTS};
 use super::special::{deviance, log_sum_exp, stirling};
@@ -102,64 +100,6 @@ fn log_e(split: &Split, kappa: f64) -> f64 {
             - stirling(prior);
     }
     sum
-}
-
-/// The running evidence of one experiment. It is kept with the experiment, for the maximum is over all looks.
-///
-/// While a split lasts (an epoch), counts are cumulative; when it changes, [`Monitor::close_epoch`] multiplies the epoch's E in and counting starts
-/// anew under the new weights.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Monitor {
-    /// ln of the product of the finished epochs' E.
-    pub log_finished: f64,
-    /// ln of the largest E so far; 0 (E = 1) before any look.
-    pub log_highest: f64,
-}
-
-/// What a [`Monitor`] says at a look.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Look {
-    /// E now, finished epochs included.
-    pub e: EValue,
-    /// The largest E so far.
-    pub highest: EValue,
-    /// min(1, 1/highest): never rises.
-    pub p: f64,
-    /// Whether E has ever been [`ALARM_E`] or more.
-    pub alarm: bool,
-}
-
-impl Monitor {
-    /// Looks at the current epoch's cumulative counts.
-    ///
-    /// # Errors
-    /// As [`e_value`]; then nothing is changed.
-    pub fn look(&mut self, counts: &[u64], weights: &[f64]) -> Result<Look, StatsError> {
-        let e = EValue {
-            log: self.log_finished + e_value(counts, weights)?.log,
-        };
-        self.log_highest = self.log_highest.max(e.log);
-        let highest = EValue {
-            log: self.log_highest,
-        };
-        Ok(Look {
-            e,
-            highest,
-            p: highest.p(),
-            alarm: highest.alarm(),
-        })
-    }
-
-    /// Takes a last look at an epoch and multiplies its E in.
-    ///
-    /// # Errors
-    /// As [`Monitor::look`].
-    pub fn close_epoch(&mut self, counts: &[u64], weights: &[f64]) -> Result<Look, StatsError> {
-        let look = self.look(counts, weights)?;
-        self.log_finished = look.e.log;
-        Ok(look)
-    }
 }
 
 /// An interval for the rate of the treatment less that of control, in absolute rates.
@@ -371,47 +311,6 @@ mod tests {
     }
 
     #[test]
-    fn the_running_maximum_is_kept_and_epochs_are_multiplied() {
-        let mut monitor = Monitor::default();
-        let first = monitor.look(&[1000, 1200], &[1.0, 1.0]).unwrap();
-        close(first.p, 0.00256581716897606, 1e-10);
-        assert!(!first.alarm);
-        // The split evens out: E falls, p does not rise.
-        let second = monitor.look(&[2000, 2000], &[1.0, 1.0]).unwrap();
-        assert!(second.e.log < first.e.log);
-        assert_eq!((second.p, second.highest), (first.p, first.highest));
-        // It is kept with the experiment.
-        let kept = serde_json::to_string(&monitor).unwrap();
-        assert!(
-            kept.contains("logFinished") && kept.contains("logHighest"),
-            "{kept}"
-        );
-        let mut monitor: Monitor = serde_json::from_str(&kept).unwrap();
-        let closed = monitor.close_epoch(&[2000, 2400], &[1.0, 1.0]).unwrap();
-        let new = monitor.look(&[0, 0], &[3.0, 1.0]).unwrap();
-        assert_eq!(new.e, closed.e);
-        let new = monitor.look(&[500, 500], &[3.0, 1.0]).unwrap();
-        close(
-            new.e.log,
-            closed.e.log + e_value(&[500, 500], &[3.0, 1.0]).unwrap().log,
-            1e-14,
-        );
-        assert!(new.alarm);
-        // Once raised, an alarm stays.
-        assert!(monitor.look(&[7500, 2500], &[3.0, 1.0]).unwrap().alarm);
-    }
-
-    #[test]
-    fn a_look_that_fails_changes_nothing() {
-        let mut monitor = Monitor::default();
-        monitor.look(&[1000, 1200], &[1.0, 1.0]).unwrap();
-        let before = monitor;
-        assert_eq!(monitor.look(&[1], &[0.0]).unwrap_err(), StatsError::NoWeight);
-        assert!(monitor.close_epoch(&[1, 2], &[1.0]).is_err());
-        assert_eq!(monitor, before);
-    }
-
-    #[test]
     fn an_unbiased_split_is_worth_one_on_average() {
         // E is a martingale: its expectation over all splits of N subjects by the configured weights is exactly 1.
         let n = 40_u64;
@@ -532,19 +431,6 @@ mod tests {
             let (back_counts, back_weights): (Vec<u64>, Vec<f64>) = arms.iter().rev().copied().unzip();
             let backward = e_value(&back_counts, &back_weights).unwrap();
             prop_assert!((e.log - backward.log).abs() <= 1e-9 * e.log.abs().max(1.0));
-        }
-
-        #[test]
-        fn always_valid_p_never_rises(looks in prop::collection::vec((0_u64..1000, 0_u64..1000), 1..20)) {
-            let mut monitor = Monitor::default();
-            let (mut counts, mut last) = ([0, 0], 1.0);
-            for (x, y) in looks {
-                counts = [counts[0] + x, counts[1] + y];
-                let look = monitor.look(&counts, &[1.0, 1.0]).unwrap();
-                prop_assert!(look.p <= last);
-                prop_assert!(look.highest.log >= look.e.log);
-                last = look.p;
-            }
         }
 
         #[test]

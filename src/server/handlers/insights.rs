@@ -50,13 +50,7 @@ pub async fn write(
         .await?;
     let paragraphs = plain::summary(&experiment, &results, at);
     let insight = Insight {
-        paragraphs: paragraphs
-            .into_iter()
-            .map(|p| Paragraph {
-                title: p.title.to_owned(),
-                text: p.text,
-            })
-            .collect(),
+        paragraphs: paragraphs.into_iter().map(Paragraph::from).collect(),
         author: Author::Rules,
         actor: caller.actor.to_string(),
         generated_at: at,

@@ -12,6 +12,7 @@ mod remote;
 mod results;
 mod serve;
 mod session;
+mod watch;
 
 use std::process::Stdio;
 

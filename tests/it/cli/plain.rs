@@ -5,7 +5,7 @@ use std::process::Stdio;
 use serde_json::json;
 
 use super::{on, run, splitdeck};
-use crate::support::server::{ADMIN, EDITOR, TestServer};
+use crate::support::server::{ADMIN, TestServer};
 
 async fn with_experiments() -> TestServer {
     let server = TestServer::start().await;
@@ -43,7 +43,7 @@ async fn everything_is_done_in_lines_of_text() {
         "pricing-page, draft",
         "who is forced into a variant",
         "checkout-button, active",
-        "comment: go on",
+        "\"go on\"",
         "unrecognized subcommand 'nonsense'",
         "error: a quote \" is open",
         "error: ",
@@ -98,37 +98,11 @@ async fn what_the_screens_show_is_there_as_json() {
     assert_eq!(history["entries"][0]["action"], "experiment.created");
     let text = on(&server, &["history", "checkout-button"]).await.ok();
     assert!(
-        text.contains("experiment.created") && text.contains("v1"),
+        text.contains("experiment.created") && text.contains("(version 1)"),
         "{text}"
     );
+    let long = on(&server, &["experiments", "history", "checkout-button"]).await;
+    assert_eq!(long.ok(), text, "one page, however it is asked for");
     let message = on(&server, &["history", "none"]).await.failed(1);
     assert!(message.contains("ot found"), "{message}");
-}
-
-/// Lines come while something changes, and only then.
-#[tokio::test]
-async fn watching_prints_what_changes() {
-    use tokio::io::{AsyncBufReadExt as _, BufReader};
-    let server = with_experiments().await;
-    let mut command = splitdeck(&["watch", "--every", "1"]);
-    command
-        .env("SPLITDECK_API", &server.base)
-        .env("SPLITDECK_TOKEN", EDITOR)
-        .stdout(Stdio::piped());
-    let mut child = command.spawn().expect("starts");
-    let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
-    let mut first = vec![
-        lines.next_line().await.expect("a line").expect("a line"),
-        lines.next_line().await.expect("a line").expect("a line"),
-    ];
-    first.sort();
-    assert_eq!(first, ["checkout-button, draft", "pricing-page, draft"]);
-    let change = json!({"to": "active", "resourceVersion": 1});
-    server
-        .post("/experiments/pricing-page/status", &change)
-        .await
-        .expect(200);
-    let next = lines.next_line().await.expect("a line").expect("a line");
-    assert!(next.starts_with("pricing-page, active"), "{next}");
-    child.kill().await.expect("ends");
 }

@@ -88,3 +88,31 @@ async fn what_cannot_be_asked_is_a_fault_of_the_arguments() {
     let away = on(&server, &["results", "exp"]).await.failed(1);
     assert!(away.contains("ClickHouse"), "{away}");
 }
+
+/// A hypothesis must not read as a finding, whoever pipes the words into a report.
+#[tokio::test]
+async fn insights_are_told_below_their_titles() {
+    let server = server_with_clickhouse().await;
+    let body = json!({"name": "exp", "key": "exp", "hypothesis": "Green sells more."});
+    let draft = server.post("/experiments", &body).await.expect(201);
+    server.to(&draft, "active").await;
+    let text = on(&server, &["insights", "exp"]).await.ok();
+    assert!(
+        text.starts_with(
+            "In short\n\
+             No exposures yet, so there is nothing to say about the variants.\n\n\
+             Hypothesis\n\
+             Green sells more.\n\n"
+        ),
+        "{text}"
+    );
+    assert!(
+        text.contains("\nSplit\nThe split is not tested: no subject was assigned at random yet.\n"),
+        "{text}"
+    );
+    let json = on(&server, &["insights", "exp", "--json"]).await.json();
+    assert_eq!(
+        json[1],
+        json!({"title": "Hypothesis", "text": "Green sells more."})
+    );
+}

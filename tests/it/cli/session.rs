@@ -343,3 +343,28 @@ async fn a_command_reads_what_is_typed_after_it() {
     // The file is all the rest of the input, `quit` included.
     assert!(typed.out.contains("no experiment to create"), "{typed:?}");
 }
+
+/// Whoever reads the lines goes away: the session ends, and that is no failure.
+#[tokio::test]
+async fn the_session_ends_with_its_reader() {
+    use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+    let server = furnished().await;
+    let mut command = splitdeck(&["--plain"]);
+    command
+        .env("SPLITDECK_API", &server.base)
+        .env("SPLITDECK_TOKEN", ADMIN)
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped());
+    let mut child = command.spawn().expect("starts");
+    let mut out = BufReader::new(child.stdout.take().expect("piped"));
+    let mut greeting = String::new();
+    out.read_line(&mut greeting).await.expect("read");
+    assert!(greeting.starts_with("splitdeck at "), "{greeting}");
+    drop(out);
+    // The input stays open: it is not its end that ends the session.
+    let mut input = child.stdin.take().expect("piped");
+    input.write_all(b"list\n").await.expect("written");
+    let ended = tokio::time::timeout(std::time::Duration::from_secs(60), child.wait()).await;
+    assert_eq!(ended.expect("in time").expect("ends").code(), Some(0));
+    drop(input);
+}
