@@ -10,6 +10,7 @@ use super::CliError;
 use super::output::{Align, Table, print, print_json};
 use crate::api::banners::{format_p, group};
 use crate::stats::posterior::{self, Arm, ArmPosterior, MAX_SUBJECTS, Prior};
+use crate::stats::sequential::EValue;
 use crate::stats::srm::{self, Cohort, CohortTest, MIN_EXPECTED};
 use crate::stats::{StatsError, power, sequential};
 
@@ -267,63 +268,46 @@ fn srm(args: &Srm) -> Result<(), CliError> {
             weights.len()
         )));
     }
-    let test = srm::test(&[Cohort {
-        counts: args.counts.clone(),
-        weights: weights.clone(),
-    }])
-    .map_err(|error| usage("--weights", &error))?;
     let e = sequential::e_value(&args.counts, &weights).map_err(|error| usage("--weights", &error))?;
+    let counts = args.counts.clone();
+    let test = srm::test(&[Cohort { counts, weights }]).map_err(|error| usage("--weights", &error))?;
     // One cohort in, one cohort out.
     let Some(cohort) = test.cohorts.first() else {
         return Err(CliError::Failed("the test of one cohort gave none".to_owned()));
     };
-    let why_not = why_not(cohort);
     if args.json {
-        return print_json(&SrmJson {
-            counts: args.counts.clone(),
-            weights: cohort.shares.clone(),
-            expected: cohort.expected.clone(),
-            chi_square: test.p.map(|_| test.chi_square),
-            df: test.p.map(|_| test.df),
-            p: test.p,
-            alarm: test.alarm,
-            why_not,
-            e_value: e.value(),
-            log_e_value: e.log,
-            always_valid_p: e.p(),
-            always_valid_alarm: e.alarm(),
-            leaks: test
-                .leaks
-                .iter()
-                .map(|leak| LeakJson {
-                    arm: leak.arm,
-                    count: leak.count,
-                })
-                .collect(),
-        });
+        print_json(&srm_json(&args.counts, &test, cohort, e))
+    } else {
+        print(&srm_text(&args.counts, &test, cohort, e))
     }
-    let mut table = Table::new(&[
-        ("", Align::Left),
-        ("subjects", Align::Right),
-        ("observed", Align::Right),
-        ("configured", Align::Right),
-        ("expected", Align::Right),
-    ]);
-    for (i, count) in args.counts.iter().enumerate() {
-        let observed = if cohort.shares[i] > 0.0 && cohort.n > 0 {
-            percent(*count as f64 / cohort.n as f64)
-        } else {
-            "—".to_owned()
-        };
-        table.row([
-            format!("arm {}", i + 1),
-            group(*count),
-            observed,
-            percent(cohort.shares[i]),
-            format!("{:.1}", cohort.expected[i]),
-        ]);
+}
+
+fn srm_json(counts: &[u64], test: &srm::SrmTest, cohort: &CohortTest, e: EValue) -> SrmJson {
+    let leaks = test.leaks.iter();
+    SrmJson {
+        counts: counts.to_vec(),
+        weights: cohort.shares.clone(),
+        expected: cohort.expected.clone(),
+        chi_square: test.p.map(|_| test.chi_square),
+        df: test.p.map(|_| test.df),
+        p: test.p,
+        alarm: test.alarm,
+        why_not: why_not(cohort),
+        e_value: e.value(),
+        log_e_value: e.log,
+        always_valid_p: e.p(),
+        always_valid_alarm: e.alarm(),
+        leaks: leaks
+            .map(|leak| LeakJson {
+                arm: leak.arm,
+                count: leak.count,
+            })
+            .collect(),
     }
-    let mut text = format!("{}\n", table.text());
+}
+
+fn srm_text(counts: &[u64], test: &srm::SrmTest, cohort: &CohortTest, e: EValue) -> String {
+    let mut text = format!("{}\n", split_table(counts, cohort).text());
     for leak in &test.leaks {
         text.push_str(&format!(
             "Leak: {} subjects in arm {}, which has weight 0; they take no part in the test.\n",
@@ -331,7 +315,7 @@ fn srm(args: &Srm) -> Result<(), CliError> {
             leak.arm + 1
         ));
     }
-    let one_look = match (test.p, why_not) {
+    let one_look = match (test.p, why_not(cohort)) {
         (_, Some(why)) => format!("not tested: {why}"),
         (p, None) => format!(
             "p = {} (chi-square {:.4}, {} df): {}",
@@ -348,7 +332,33 @@ fn srm(args: &Srm) -> Result<(), CliError> {
         significant(e.value()),
         verdict(e.alarm(), "E ≥ 1,000")
     ));
-    print(&text)
+    text
+}
+
+/// The observed split beside the configured one.
+fn split_table(counts: &[u64], cohort: &CohortTest) -> Table {
+    let mut table = Table::new(&[
+        ("", Align::Left),
+        ("subjects", Align::Right),
+        ("observed", Align::Right),
+        ("configured", Align::Right),
+        ("expected", Align::Right),
+    ]);
+    for (i, count) in counts.iter().enumerate() {
+        let observed = if cohort.shares[i] > 0.0 && cohort.n > 0 {
+            percent(*count as f64 / cohort.n as f64)
+        } else {
+            "—".to_owned()
+        };
+        table.row([
+            format!("arm {}", i + 1),
+            group(*count),
+            observed,
+            percent(cohort.shares[i]),
+            format!("{:.1}", cohort.expected[i]),
+        ]);
+    }
+    table
 }
 
 /// Why there is no chi-square.

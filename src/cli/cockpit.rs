@@ -13,10 +13,13 @@ use crate::runtime::{self, CockpitError, CockpitOptions};
 #[derive(Debug, Default, clap::Args)]
 pub struct Args {
     /// The experiment to open, by key or id.
-    #[arg(long, value_name = "KEY")]
+    #[arg(long, value_name = "KEY", group = "opened")]
     pub experiment: Option<String>,
+    /// The flag to open, by key or id.
+    #[arg(long, value_name = "KEY", group = "opened")]
+    pub flag: Option<String>,
     /// Import overrides into it: a file of ids, one a line or with commas; - for standard input.
-    #[arg(long, value_name = "FILE", requires = "experiment")]
+    #[arg(long, value_name = "FILE", requires = "opened")]
     pub import: Option<String>,
     /// Address of the server; else SPLITDECK_API, else the configuration.
     #[arg(long, value_name = "URL")]
@@ -96,12 +99,24 @@ pub fn run(args: Args) -> Result<(), CliError> {
     })?;
     let dumb = std::env::var("TERM").is_ok_and(|term| term == "dumb");
     if args.plain || dumb {
+        if args.import.is_some() {
+            return Err(CliError::Usage(
+                "--import needs the screen; `splitdeck overrides import KEY FILE --variant VARIANT` does without, and \
+                 so does `overrides import` in plain mode"
+                    .to_owned(),
+            ));
+        }
         let server = Server {
             allow_plain_http: args.allow_plain_http || access.allow_plain_http,
             read_only: args.read_only || config.cockpit.read_only || access.read_only,
             access,
         };
-        return plain::run(server, args.experiment.as_deref());
+        let first = match (&args.experiment, &args.flag) {
+            (Some(key), _) => Some(["experiments", "show", key]),
+            (None, Some(key)) => Some(["flags", "show", key]),
+            (None, None) => None,
+        };
+        return plain::run(server, first.as_ref().map(|words| &words[..]));
     }
     open(access, args, config, files)
 }
@@ -127,6 +142,7 @@ pub(super) fn configuration() -> Result<(Config, Files), CliError> {
 pub(super) fn open(access: Access, args: Args, config: Config, files: Files) -> Result<(), CliError> {
     let mut options = CockpitOptions::new(access);
     options.experiment = args.experiment;
+    options.flag = args.flag;
     options.import = args.import;
     options.read_only = args.read_only || config.cockpit.read_only;
     options.allow_plain_http = args.allow_plain_http;

@@ -5,15 +5,16 @@ use std::io::Read as _;
 use std::path::PathBuf;
 
 use crate::api::experiments::{
-    ApplyWinner, ChangeStatus, CopyTo, CreateExperiment, ExperimentList, HistoryQuery, WinnerApplied,
+    ApplyWinner, CopyTo, CreateExperiment, ExperimentList, HistoryQuery, WinnerApplied,
 };
 use crate::api::flags::Convert;
 use crate::api::problem::Code;
 use crate::client::Client;
 use crate::cockpit::wiring::{self, Way, Wiring};
-use crate::domain::{Condition, Deployment, EndedReason, Experiment, Filter, Key, Metric, Status};
+use crate::domain::{Condition, Deployment, Experiment, Filter, Key, Metric, Status};
 
 use super::CliError;
+use super::life::{self, Life, Step};
 use super::output::{Align, Table, print, print_json, say};
 use super::remote::{Remote, Session};
 
@@ -59,39 +60,8 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         file: PathBuf,
     },
-    /// Start a draft
-    Activate(Step),
-    /// Hold an active experiment: everybody gets the default variant
-    Pause(Step),
-    /// Go on with a paused experiment
-    Resume {
-        #[command(flatten)]
-        step: Step,
-        /// Go on although the sample ratio test still fails
-        #[arg(long)]
-        override_failing_srm: bool,
-    },
-    /// Finish an active or paused experiment
-    Complete {
-        #[command(flatten)]
-        step: Step,
-        /// Variant to serve to everybody from now on
-        #[arg(long, value_name = "VARIANT")]
-        winner: Option<Key>,
-        /// Why it is finished
-        #[arg(long, value_name = "WHY", value_parser = ended_reason)]
-        ended_reason: Option<EndedReason>,
-    },
-    /// End a completed experiment: no assignment is recorded any more
-    End {
-        #[command(flatten)]
-        step: Step,
-        /// Why it is ended
-        #[arg(long, value_name = "WHY", value_parser = ended_reason)]
-        ended_reason: Option<EndedReason>,
-    },
-    /// Hide a draft, a completed or an ended experiment from lists
-    Archive(Step),
+    #[command(flatten)]
+    Life(Life),
     /// Serve the winner to everybody through the flag, and complete the experiment
     ApplyWinner {
         #[command(flatten)]
@@ -132,20 +102,6 @@ enum Command {
         #[arg(long, value_name = "N")]
         before: Option<i64>,
     },
-}
-
-#[derive(Debug, clap::Args)]
-struct Step {
-    /// Key or UUID of the experiment
-    key: String,
-    /// Why, in words, for the audit log; required to resume after an automatic pause
-    #[arg(long, visible_alias = "reason", value_name = "TEXT")]
-    comment: Option<String>,
-}
-
-fn ended_reason(text: &str) -> Result<EndedReason, String> {
-    serde_json::from_value(text.into())
-        .map_err(|_| "allowed are success, tech_issue, no_longer_needed, no_stat_sig, other".to_owned())
 }
 
 fn way(text: &str) -> Result<Way, String> {
@@ -210,133 +166,108 @@ pub fn run(args: Args, session: &Session) -> Result<(), CliError> {
         remote,
         json,
     } = args;
+    // A file that is no experiment is told before the server is asked for anything.
     let create = match &command {
         Command::Create { file } => Some(read(file)?),
         _ => None,
     };
-    remote.run(session, async |client| {
-        let experiment = match command {
-            Command::List { archived } => {
-                let list = client.experiments(archived).await?;
-                return if json {
-                    print_json(&list)
-                } else {
-                    print(&list_text(&list))
-                };
-            }
-            Command::Show { key } => {
-                let experiment = client.experiment(&key).await?;
-                return if json {
-                    print_json(&experiment)
-                } else {
-                    print(&show_text(&experiment))
-                };
-            }
-            Command::Wiring { key, way, deployment } => {
-                return wiring(&client, &key, way, deployment.as_deref(), json).await;
-            }
-            Command::Create { .. } => client.create_experiment(&create.unwrap_or_default()).await?,
-            Command::Activate(step) => {
-                let from = Some((Status::Draft, "activate"));
-                change(&client, step, Status::Active, from, |_| {}).await?
-            }
-            Command::Pause(step) => change(&client, step, Status::Paused, None, |_| {}).await?,
-            Command::Resume {
-                step,
-                override_failing_srm,
-            } => {
-                let from = Some((Status::Paused, "resume"));
-                let set = |body: &mut ChangeStatus| body.override_failing_srm = override_failing_srm;
-                change(&client, step, Status::Active, from, set).await?
-            }
-            Command::Complete {
-                step,
-                winner,
-                ended_reason,
-            } => {
-                let set = |body: &mut ChangeStatus| {
-                    body.winning_variant = winner;
-                    body.ended_reason = ended_reason;
-                };
-                change(&client, step, Status::Completed, None, set).await?
-            }
-            Command::End { step, ended_reason } => {
-                let set = |body: &mut ChangeStatus| body.ended_reason = ended_reason;
-                change(&client, step, Status::Ended, None, set).await?
-            }
-            Command::Archive(step) => change(&client, step, Status::Archived, None, |_| {}).await?,
-            Command::ApplyWinner { step, winner } => {
-                let live = client.experiment(&step.key).await?;
-                let body = ApplyWinner {
-                    resource_version: live.resource_version,
-                    winner,
-                    comment: step.comment,
-                };
-                let applied = client.apply_winner(&live.id.to_string(), &body).await?;
-                return say(json, &applied, || applied_text(&applied));
-            }
-            Command::Copy {
-                key,
-                to,
-                new_key,
+    remote.run(session, async |client| match command {
+        Command::List { archived } => {
+            let list = client.experiments(archived).await?;
+            say(json, &list, || list_text(&list))
+        }
+        Command::Show { key } => {
+            let experiment = client.experiment(&key).await?;
+            say(json, &experiment, || show_text(&experiment))
+        }
+        Command::Wiring { key, way, deployment } => {
+            wiring(&client, &key, way, deployment.as_deref(), json).await
+        }
+        Command::Create { .. } => {
+            let experiment = client.create_experiment(&create.unwrap_or_default()).await?;
+            say(json, &experiment, || now(&experiment))
+        }
+        Command::Life(step) => {
+            let experiment = life::take(&client, step).await?;
+            say(json, &experiment, || now(&experiment))
+        }
+        Command::ApplyWinner { step, winner } => apply_winner(&client, step, winner, json).await,
+        Command::Copy {
+            key,
+            to,
+            new_key,
+            overrides,
+        } => {
+            let body = CopyTo {
+                project: to,
+                key: new_key,
                 overrides,
-            } => {
-                let body = CopyTo {
-                    project: to,
-                    key: new_key,
-                    overrides,
-                };
-                let copy = client.copy_experiment(&key, &body).await?;
-                return say(json, &copy, || {
-                    format!("{} is a draft in {} now\n", copy.key, body.project)
-                });
-            }
-            Command::Convert { key } => {
-                let live = client.experiment(&key).await?;
-                let body = Convert {
-                    resource_version: live.resource_version,
-                    key: None,
-                };
-                let done = client.flag_of_experiment(&live.id.to_string(), &body).await?;
-                return say(json, &done, || {
-                    let (flag, experiment) = (&done.flag.key, &done.experiment);
-                    format!(
-                        "the flag {flag} stands for {} now, which is {}\n",
-                        experiment.key, experiment.status
-                    )
-                });
-            }
-            Command::Delete { key } => {
-                let live = client.experiment(&key).await?;
-                client
-                    .delete_experiment(&live.id.to_string(), live.resource_version)
-                    .await?;
-                let answer = serde_json::json!({ "deleted": live.id });
-                return say(json, &answer, || format!("{} is deleted\n", live.key));
-            }
-            Command::History { key, before } => {
-                let query = HistoryQuery {
-                    before,
-                    ..HistoryQuery::default()
-                };
-                let page = client.history(&key, &query).await?;
-                return say(json, &page, || super::audit::text(&page));
-            }
-        };
-        if json {
-            print_json(&experiment)
-        } else {
-            let Experiment {
-                key,
-                resource_version,
-                ..
-            } = &experiment;
-            print(&format!(
-                "{key} is {} now (version {resource_version})\n",
-                status(&experiment)
-            ))
+            };
+            let copy = client.copy_experiment(&key, &body).await?;
+            say(json, &copy, || {
+                format!("{} is a draft in {} now\n", copy.key, body.project)
+            })
+        }
+        Command::Convert { key } => convert(&client, &key, json).await,
+        Command::Delete { key } => delete(&client, &key, json).await,
+        Command::History { key, before } => {
+            let query = HistoryQuery {
+                before,
+                ..HistoryQuery::default()
+            };
+            let page = client.history(&key, &query).await?;
+            say(json, &page, || super::audit::text(&page))
         }
     })
+}
+
+/// Where an experiment is after what was done.
+fn now(experiment: &Experiment) -> String {
+    let Experiment {
+        key,
+        resource_version,
+        ..
+    } = experiment;
+    format!(
+        "{key} is {} now (version {resource_version})\n",
+        status(experiment)
+    )
+}
+
+async fn apply_winner(client: &Client, step: Step, winner: Key, json: bool) -> Result<(), CliError> {
+    let live = client.experiment(&step.key).await?;
+    let body = ApplyWinner {
+        resource_version: live.resource_version,
+        winner,
+        comment: step.comment,
+    };
+    let applied = client.apply_winner(&live.id.to_string(), &body).await?;
+    say(json, &applied, || applied_text(&applied))
+}
+
+async fn convert(client: &Client, key: &str, json: bool) -> Result<(), CliError> {
+    let live = client.experiment(key).await?;
+    let body = Convert {
+        resource_version: live.resource_version,
+        key: None,
+    };
+    let done = client.flag_of_experiment(&live.id.to_string(), &body).await?;
+    say(json, &done, || {
+        let (flag, experiment) = (&done.flag.key, &done.experiment);
+        format!(
+            "the flag {flag} stands for {} now, which is {}\n",
+            experiment.key, experiment.status
+        )
+    })
+}
+
+async fn delete(client: &Client, key: &str, json: bool) -> Result<(), CliError> {
+    let live = client.experiment(key).await?;
+    client
+        .delete_experiment(&live.id.to_string(), live.resource_version)
+        .await?;
+    let answer = serde_json::json!({ "deleted": live.id });
+    say(json, &answer, || format!("{} is deleted\n", live.key))
 }
 
 fn applied_text(applied: &WinnerApplied) -> String {
@@ -366,44 +297,8 @@ fn read(file: &PathBuf) -> Result<CreateExperiment, CliError> {
         .map_err(|error| CliError::Usage(format!("{name} is no experiment to create: {error}")))
 }
 
-/// Moves an experiment to another status, from the version that is live now.
-///
-/// Two commands lead to `active`: `from` tells which status this one is for.
-async fn change(
-    client: &Client,
-    step: Step,
-    to: Status,
-    from: Option<(Status, &str)>,
-    set: impl FnOnce(&mut ChangeStatus),
-) -> Result<Experiment, CliError> {
-    let live = client.experiment(&step.key).await?;
-    if let Some((from, command)) = from
-        && live.status != from
-    {
-        return Err(CliError::Failed(format!(
-            "cannot {command} {}: it is {}, and only a {from} one can be{}",
-            live.key,
-            status(&live),
-            match live.status {
-                Status::Paused => "; `splitdeck experiments resume` goes on with it",
-                Status::Draft => "; `splitdeck experiments activate` starts it",
-                _ => "",
-            }
-        )));
-    }
-    let mut body = ChangeStatus {
-        to,
-        resource_version: live.resource_version,
-        comment: step.comment,
-        winning_variant: None,
-        ended_reason: None,
-        override_failing_srm: false,
-    };
-    set(&mut body);
-    Ok(client.change_status(&live.id.to_string(), &body).await?)
-}
-
-fn status(experiment: &Experiment) -> String {
+/// What an experiment is at the moment, in words.
+pub(super) fn status(experiment: &Experiment) -> String {
     if experiment.is_auto_paused() {
         return "paused by the guard".to_owned();
     }
@@ -642,11 +537,5 @@ mod tests {
              2  profile.country is TH and event.plan isNotNull  blue\n       \
              0  everybody                                       control\n"
         );
-    }
-
-    #[test]
-    fn a_reason_for_the_end_is_one_of_five() {
-        assert_eq!(ended_reason("no_stat_sig"), Ok(EndedReason::NoStatSig));
-        assert!(ended_reason("bored").expect_err("refused").contains("tech_issue"));
     }
 }

@@ -17,6 +17,7 @@ pub mod history;
 pub mod imports;
 pub mod jobs;
 pub mod labs;
+mod life;
 pub mod output;
 pub mod overrides;
 mod plain;

@@ -33,11 +33,12 @@ Every other command of splitdeck works as well.
 /// Time between two looks of `watch`.
 const EVERY: Duration = Duration::from_secs(5);
 
-/// Runs plain mode until `quit`, the end of the input, or nobody reads what it prints.
+/// Runs plain mode until `quit`, the end of the input, or nobody reads what it prints. It begins with a command,
+/// or with the list.
 ///
 /// # Errors
 /// When the server cannot be reached at the start, or the terminal is gone.
-pub(super) fn run(server: Server, experiment: Option<&str>) -> Result<(), CliError> {
+pub(super) fn run(server: Server, first: Option<&[&str]>) -> Result<(), CliError> {
     let client = server.client()?;
     let runtime = runtime()?;
     let me = runtime.block_on(client.me())?;
@@ -46,8 +47,8 @@ pub(super) fn run(server: Server, experiment: Option<&str>) -> Result<(), CliErr
     let session = Session::Of(server);
     let mut lines = Lines::new();
     let watch = || Watch::new(client.clone(), allow_plain_http);
-    match experiment {
-        Some(key) => typed(&session, &["experiments", "show", key])?,
+    match first {
+        Some(words) => typed(&session, words)?,
         None => {
             let look = runtime.block_on(watch().look(Timestamp::now()));
             stream(&look?.changed_lines())?;

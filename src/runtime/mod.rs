@@ -51,7 +51,9 @@ pub struct CockpitOptions {
     pub access: Access,
     /// The experiment to open, by id or key; the list without one.
     pub experiment: Option<String>,
-    /// Ids to import into that experiment: a file, or `-` for standard input.
+    /// The flag to open, by id or key, where it is no experiment.
+    pub flag: Option<String>,
+    /// Ids to import into what is opened: a file, or `-` for standard input.
     pub import: Option<String>,
     /// Whether every write is refused, whatever the token may do.
     pub read_only: bool,
@@ -78,6 +80,7 @@ impl CockpitOptions {
         Self {
             access,
             experiment: None,
+            flag: None,
             import: None,
             read_only: false,
             allow_plain_http: false,
@@ -182,6 +185,7 @@ impl Cockpit {
             api: options.access.api.clone(),
             context: options.access.context.clone(),
             experiment: options.experiment.clone(),
+            flag: options.flag.clone(),
             import: options.import.clone(),
             read_only: options.read_only || options.access.read_only,
             seed: clock.seed(),

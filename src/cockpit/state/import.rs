@@ -88,6 +88,14 @@ pub struct Target {
     pub variants: Vec<Variant>,
 }
 
+impl Target {
+    /// Whether it is the experiment of this key or id.
+    #[must_use]
+    pub fn is_experiment(&self, name: &str) -> bool {
+        self.of == Of::Experiment && (self.key.as_str() == name || self.id.to_string() == name)
+    }
+}
+
 impl From<&Experiment> for Target {
     fn from(experiment: &Experiment) -> Self {
         Self {

@@ -47,7 +47,9 @@ pub struct Settings {
     pub context: Option<String>,
     /// The experiment to open at the start, by id or key.
     pub experiment: Option<String>,
-    /// Ids to import into that experiment: a file, or `-` for standard input.
+    /// The flag to open at the start, by id or key, where it is no experiment.
+    pub flag: Option<String>,
+    /// Ids to import into what is opened: a file, or `-` for standard input.
     pub import: Option<String>,
     /// Whether every write is refused, whatever the token may do.
     pub read_only: bool,

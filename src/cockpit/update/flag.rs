@@ -12,7 +12,7 @@ use crate::cockpit::keymap::Command;
 use crate::cockpit::ports::{Failure, Request};
 use crate::cockpit::state::editor::Found;
 use crate::cockpit::state::form::Purpose;
-use crate::cockpit::state::objects::FlagDetail;
+use crate::cockpit::state::objects::{FlagDetail, Kind};
 use crate::cockpit::state::overlay::Overlay;
 use crate::cockpit::state::overrides::OverridesState;
 use crate::cockpit::state::{Level, Screen, State};
@@ -80,14 +80,40 @@ pub fn open(state: &mut State, id: Uuid) {
     state.overlays.clear();
 }
 
+/// The cockpit was started with `--flag`: opens the page once everything for it is known, unless somebody has
+/// gone elsewhere meanwhile.
+pub fn open_if_asked(state: &mut State, now: Timestamp) {
+    let (Some(_), Some(flags)) = (&state.me, state.objects.flags.rows.value.as_deref()) else {
+        return;
+    };
+    let Some(name) = state.settings.flag.take() else {
+        return;
+    };
+    if state.screen != Screen::Objects(Kind::Flags) {
+        state.settings.import = None;
+        return;
+    }
+    let named = |flag: &Flag| flag.key.as_str() == name || flag.id.to_string() == name;
+    match flags.iter().map(|row| &row.flag).find(|flag| named(flag)) {
+        Some(flag) => {
+            let id = flag.id;
+            state.objects.flags.selected = Some(id);
+            open(state, id);
+        }
+        None => {
+            state.settings.import = None;
+            let text = format!("There is no flag {name} in this project");
+            notify(state, Level::Warn, text, now);
+        }
+    }
+}
+
 /// The flag that a command is about: the open one, or the one under the cursor.
 #[must_use]
 pub fn target(state: &State) -> Option<&Flag> {
     match state.screen {
         Screen::Flag => state.objects.open_flag().map(|(_, row)| &row.flag),
-        Screen::Objects(crate::cockpit::state::objects::Kind::Flags) => {
-            state.objects.flags.current().map(|row| &row.flag)
-        }
+        Screen::Objects(Kind::Flags) => state.objects.flags.current().map(|row| &row.flag),
         _ => None,
     }
 }

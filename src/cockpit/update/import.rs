@@ -76,12 +76,19 @@ pub fn open(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
         return;
     };
     // What the difference is made against lies below.
-    if target.of == Of::Experiment {
-        experiment::load(state, target.id, now, effects);
-        if let Some(detail) = state.open.as_deref_mut() {
-            detail.tab = Tab::Overrides;
+    match target.of {
+        Of::Experiment => {
+            experiment::load(state, target.id, now, effects);
+            if let Some(detail) = state.open.as_deref_mut() {
+                detail.tab = Tab::Overrides;
+            }
+            state.screen = Screen::Experiment;
         }
-        state.screen = Screen::Experiment;
+        Of::Flag => {
+            if let Some(detail) = state.objects.flag.as_deref_mut() {
+                detail.overrides.get_or_insert_default();
+            }
+        }
     }
     effects.push(Effect::Intake(Order::Find {
         experiment: target.id,
@@ -93,13 +100,22 @@ pub fn open(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
 
 /// The cockpit was started with `--import`: opens the panel once everything for it is known.
 pub fn open_if_asked(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
-    let known = state.me.is_some() && state.detail().is_some_and(|d| d.config().is_some());
-    if !known || state.settings.import.is_none() {
+    let known = match state.screen {
+        Screen::Flag => state.objects.open_flag().is_some(),
+        _ => state.detail().is_some_and(|d| d.config().is_some()),
+    };
+    if state.me.is_none() || !known {
         return;
     }
     let Some(from) = state.settings.import.take() else {
         return;
     };
+    // Of an experiment that there is not, nothing goes to the next one that is opened.
+    if let Some(name) = &state.settings.experiment
+        && !target(state).is_some_and(|target| target.is_experiment(name))
+    {
+        return;
+    }
     if let Some(why) = guard::refusal(state, now) {
         notify(state, Level::Warn, why, now);
         return;

@@ -52,6 +52,9 @@ pub fn update(state: &mut State, action: Action, now: Timestamp) -> Vec<Effect> 
         Action::Start => {
             if let Some(name) = state.settings.experiment.clone() {
                 experiment::open_by_name(state, name);
+            } else if state.settings.flag.is_some() {
+                // Its page is opened from the list, once that is known.
+                state.screen = Screen::Objects(Kind::Flags);
             }
             state.touch(Dirty::Now);
         }

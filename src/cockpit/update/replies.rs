@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{ask, create, import, notify, objects, refresh, save};
+use super::{ask, create, flag, import, notify, objects, refresh, save};
 use crate::api::problem::Code;
 use crate::cockpit::effect::Effect;
 use crate::cockpit::ports::{Answer, Failure, FailureKind, Loaded, Reply, Slot};
@@ -32,6 +32,7 @@ pub fn take(state: &mut State, reply: Reply, now: Timestamp, effects: &mut Vec<E
             if let Some(answer) = objects::answered(state, slot, answer, now, effects) {
                 answered(state, slot, answer, now, effects);
             }
+            flag::open_if_asked(state, now);
             import::open_if_asked(state, now, effects);
         }
         Err(failure) => {

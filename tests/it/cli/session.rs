@@ -368,3 +368,24 @@ async fn the_session_ends_with_its_reader() {
     assert_eq!(ended.expect("in time").expect("ends").code(), Some(0));
     drop(input);
 }
+
+#[tokio::test]
+async fn it_begins_with_a_flag_and_imports_are_no_silence() {
+    let server = furnished().await;
+    let begun = typed(&server.base, &["--flag", "flag"], "").await.ok();
+    assert!(
+        begun.contains("\nkey           flag\n") || begun.contains("key         flag"),
+        "{begun}"
+    );
+    for (args, says) in [
+        (
+            &["--flag", "flag", "--import", "x"][..],
+            "--import needs the screen",
+        ),
+        (&["--import", "x"], "--import <FILE>"),
+        (&["--flag", "flag", "--experiment", "on"], "cannot be used with"),
+    ] {
+        let message = typed(&server.base, args, "").await.failed(2);
+        assert!(message.contains(says), "{message}");
+    }
+}

@@ -9,12 +9,13 @@ use splitdeck::cockpit::change::Change;
 use splitdeck::cockpit::edit::{FlagPart, Kept, Of};
 use splitdeck::cockpit::intake::{Order, Tally, Told};
 use splitdeck::cockpit::ports::{Answer, Failure, FailureKind, Request, Service, Slot};
-use splitdeck::cockpit::state::Screen;
+use splitdeck::cockpit::state::objects::Kind;
 use splitdeck::cockpit::state::overlay::{DEAF_FOR, Overlay};
+use splitdeck::cockpit::state::{Screen, Settings};
 use splitdeck::cockpit::{Action, Effect};
 use splitdeck::domain::{Flag, Percent};
 
-use crate::support::cockpit::{World, history, id};
+use crate::support::cockpit::{World, history, id, settings};
 use crate::support::objects::{self, NEW_CHECKOUT};
 
 /// The page of a flag, with nothing changed yet.
@@ -336,4 +337,79 @@ fn drafts_stay_on_disk_when_another_project_is_looked_at() {
     world.keys(&["P", "j", "enter"]);
     assert!(world.state.objects.drafts.is_empty());
     assert_eq!(world.disk.len(), 1);
+}
+
+/// Started as `splitdeck --flag NAME --import FILE`.
+fn started(name: &str, role: Role) -> World {
+    let settings = Settings {
+        flag: Some(name.to_owned()),
+        import: Some("ids.txt".to_owned()),
+        ..settings()
+    };
+    let mut world = World::start(settings, (120, 40));
+    world.answer_all(role, false);
+    world
+}
+
+fn reads(world: &World) -> Vec<&Order> {
+    let orders = world.effects.iter().filter_map(|effect| match effect {
+        Effect::Intake(order @ Order::Read { .. }) => Some(order),
+        _ => None,
+    });
+    orders.collect()
+}
+
+#[test]
+fn a_flag_is_opened_at_the_start_and_ids_are_read_into_it() {
+    let key = page()
+        .state
+        .objects
+        .open_flag()
+        .expect("open")
+        .1
+        .flag
+        .key
+        .to_string();
+    for name in [key, id(NEW_CHECKOUT).to_string()] {
+        let mut world = started(&name, Role::Editor);
+        assert_eq!(world.state.screen, Screen::Flag);
+        let Some(Overlay::Import(panel)) = world.state.overlays.last() else {
+            panic!("{:?}", world.state.overlays)
+        };
+        assert_eq!((panel.target.of, panel.target.id), (Of::Flag, id(NEW_CHECKOUT)));
+        assert_eq!(reads(&world).len(), 1, "{:?}", world.effects);
+        // Below it are the overrides of the flag, below these its page, below that the flags.
+        world.keys(&["esc"]);
+        assert!(
+            world
+                .state
+                .objects
+                .flag
+                .as_ref()
+                .expect("open")
+                .overrides
+                .is_some()
+        );
+        world.keys(&["esc", "esc"]);
+        assert_eq!(world.state.screen, Screen::Objects(Kind::Flags));
+        // Once is enough.
+        world.wait(std::time::Duration::from_secs(5));
+        world.answer_all(Role::Editor, false);
+        assert_eq!(reads(&world).len(), 1);
+    }
+}
+
+#[test]
+fn ids_for_a_flag_that_is_not_there_go_nowhere() {
+    let mut world = started("nope", Role::Editor);
+    assert!(world.screen(120, 40).contains("There is no flag nope"));
+    assert_eq!(world.state.screen, Screen::Objects(Kind::Flags));
+    world.keys(&["enter"]).answer_all(Role::Editor, false);
+    assert_eq!(world.state.screen, Screen::Flag);
+    assert_eq!(reads(&world).len(), 0, "{:?}", world.effects);
+    // Whoever may change nothing is told so, and sees the flag.
+    let mut world = started(&id(NEW_CHECKOUT).to_string(), Role::Viewer);
+    assert_eq!(world.state.screen, Screen::Flag);
+    assert_eq!(reads(&world).len(), 0);
+    assert!(world.screen(120, 40).contains("nothing can be changed"));
 }

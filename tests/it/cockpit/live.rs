@@ -51,6 +51,22 @@ fn an_experiment_that_does_not_exist_says_so() {
     assert!(screen.contains("Esc shows all experiments"), "{screen}");
 }
 
+/// What was to be imported into it goes into no other experiment.
+#[test]
+fn ids_for_an_experiment_that_does_not_exist_go_nowhere() {
+    let settings = Settings {
+        experiment: Some("nope".into()),
+        import: Some("ids.txt".into()),
+        ..settings()
+    };
+    let mut world = World::start(settings, (80, 24));
+    world.answer_all(Role::Editor, false);
+    world.keys(&["esc"]).answer_all(Role::Editor, false);
+    world.keys(&["enter"]).answer_all(Role::Editor, false);
+    assert!(world.state.detail().is_some_and(|detail| detail.id().is_some()));
+    assert!(world.state.overlays.is_empty(), "{:?}", world.state.overlays);
+}
+
 #[test]
 fn the_list_is_asked_every_two_seconds_and_a_slow_query_rests_ten_times_as_long() {
     let mut world = World::list();

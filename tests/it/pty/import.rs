@@ -278,3 +278,37 @@ async fn a_file_is_imported_from_the_command_line_and_a_missing_one_is_said() {
     .await;
     drop(pty);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flag_and_a_file_are_named_on_the_command_line() {
+    let server = TestServer::start().await;
+    let flag = serde_json::from_value(json!({ "name": "dark-mode" })).expect("reads");
+    server.client().create_flag(&flag).await.expect("made");
+    let state = tempfile::tempdir().expect("a directory");
+    let file = state.path().join("ids.txt");
+    std::fs::write(&file, "u-1,u-2\nu-2\n").expect("written");
+    let path = state.path().to_str().expect("a path").to_owned();
+    let env = [
+        ("SPLITDECK_API", server.base.as_str()),
+        ("SPLITDECK_TOKEN", EDITOR),
+        ("SPLITDECK_STATE_DIR", path.as_str()),
+    ];
+    let args = ["--flag", "dark-mode", "--import", file.to_str().expect("a path")];
+    let pty = Pty::start(&args, &env, (110, 32));
+    let pty = blocking(pty, |pty| {
+        pty.wait_for_text("Import overrides into dark-mode");
+        pty.wait_for_text("received 3   unique 2   duplicates 1   malformed 0");
+        // The reading has left the focus on the variant.
+        pty.send("\x1b[B\x1b[B\x1b[C\r");
+        pty.wait_for_text("+ added 2");
+        pty.send("\r");
+        confirm(pty, "Apply");
+        pty.wait_for_text("1 of 1 chunks in force: 2 added");
+        pty.send("\x03");
+        pty.ended();
+    })
+    .await;
+    drop(pty);
+    let row = server.client().flag("dark-mode").await.expect("there");
+    assert_eq!(row.overrides, 2);
+}
