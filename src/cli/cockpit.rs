@@ -16,7 +16,7 @@ pub struct Args {
     #[arg(long, value_name = "KEY", group = "opened")]
     pub experiment: Option<String>,
     /// The flag to open, by key or id.
-    #[arg(long, value_name = "KEY", group = "opened")]
+    #[arg(id = "cockpit_flag", long = "flag", value_name = "KEY", group = "opened")]
     pub flag: Option<String>,
     /// Import overrides into it: a file of ids, one a line or with commas; - for standard input.
     #[arg(long, value_name = "FILE", requires = "opened")]

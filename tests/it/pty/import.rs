@@ -303,7 +303,7 @@ async fn a_flag_and_a_file_are_named_on_the_command_line() {
         pty.wait_for_text("+ added 2");
         pty.send("\r");
         confirm(pty, "Apply");
-        pty.wait_for_text("1 of 1 chunks in force: 2 added");
+        pty.wait_for_text("1 of 1 chunk in force, 2 of 2 ids");
         pty.send("\x03");
         pty.ended();
     })
