@@ -84,6 +84,15 @@ fn anything() -> Said {
     }
 }
 
+/// A list of objects in the format of others.
+fn list_of_anything() -> Said {
+    let Said { schema, schemas } = anything();
+    Said {
+        schema: ArrayBuilder::new().items(schema).into(),
+        schemas,
+    }
+}
+
 /// A list of objects.
 fn many<T: ToSchema>() -> Said {
     let Said { schema, schemas } = one::<T>();
@@ -635,7 +644,7 @@ fn sdk_lines() -> Vec<Line> {
             EVALUATES,
             "Flags for local evaluation",
         )
-        .answers(200, "Amplitude's evaluation format.", anything()),
+        .answers(200, "Amplitude's evaluation format.", list_of_anything()),
         line(
             Get,
             "/sdk/v2/flags/{id_or_key}",

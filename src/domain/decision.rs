@@ -137,11 +137,13 @@ pub enum ExplainStep {
         /// Buckets below this are in the holdout.
         threshold: u32,
         /// Whether the subject is held out.
+        #[schema(rename = "heldOut")]
         held_out: bool,
     },
     /// One rule.
     Rule {
         /// Its id.
+        #[schema(rename = "ruleId")]
         rule_id: Uuid,
         /// The variant it routes to.
         variant: String,

@@ -154,7 +154,7 @@ pub struct Filter {
     /// With what; not looked at by `isNull` and `isNotNull`. Numbers and booleans are taken as their
     /// JSON text.
     #[serde(default, deserialize_with = "value_text")]
-    #[schema(value_type = Object)]
+    #[schema(value_type = String)]
     pub value: String,
 }
 

@@ -7,6 +7,7 @@ use axum::response::{IntoResponse as _, Response};
 use sha2::{Digest as _, Sha256};
 
 use crate::api::ofrep::{self, Bulk, Configuration, ErrorCode, Failure};
+use crate::decide::Subject;
 use crate::domain::User;
 use crate::server::body::SdkBody;
 use crate::server::error::{ApiError, verbatim};
@@ -14,6 +15,7 @@ use crate::server::evaluate::{Evaluated, Evaluator};
 use crate::server::extract::IdOrKey;
 use crate::server::middleware::auth::Caller;
 use crate::server::registry::now;
+use crate::server::served::Served;
 use crate::server::state::AppState;
 
 /// One flag for the context of the body.
@@ -51,7 +53,8 @@ pub async fn evaluate(
     Ok(Json(answer).into_response())
 }
 
-/// Every flag that the caller sees, for the context of the body.
+/// Every flag that the caller sees, for the context of the body. What is drawn for each event is left out where
+/// there is none: a page that asks again and again would see another variant each time.
 ///
 /// The ETag is made of the answer and of who asked: clients send the old one along after their context has
 /// changed, and must not be told that nothing has.
@@ -73,8 +76,10 @@ pub async fn bulk(
     };
     let snapshot = state.registry().snapshot();
     let all = Evaluator::new(&snapshot, &caller).all();
+    let stays = |s: &Served<'_>| !matches!(s.prepared().subject(&user), Subject::Random);
     let evaluated: Vec<Evaluated<'_>> = all
         .into_iter()
+        .filter(stays)
         .map(|s| Evaluated::new(state.sticky(), s, &user))
         .collect();
     let answer = Bulk {

@@ -15,8 +15,11 @@ use serde_json::{Map, Value};
 use crate::api::amplitude::{self, Flag, Variant};
 use crate::api::problem::{Code, Problem};
 use crate::api::track::TrackEvent;
+use crate::decide::Subject;
 use crate::decide::flag::as_experiment;
-use crate::domain::{DeploymentKind, EvaluationMode, FieldError, Key, OverrideSubject, User};
+use crate::domain::{
+    AssignmentMode, DeploymentKind, EvaluationMode, FieldError, Key, OverrideSubject, SubjectType, User,
+};
 use crate::server::body::{SdkBody, mended};
 use crate::server::error::ApiError;
 use crate::server::evaluate::export::{self, Source};
@@ -87,8 +90,7 @@ pub async fn vardata(
             state.assigned().note(caller.project.id, &user, &evaluated, now);
         }
         let exposures = if headers.get(TRACK_EXPOSURE).is_some_and(|track| track == "track") {
-            let shown = evaluated.iter().filter(|e| !e.is_default());
-            let events = shown.map(|e| exposure(&user, e)).collect();
+            let events = evaluated.iter().filter_map(|e| exposure(&user, e)).collect();
             let context = Context {
                 project_id: caller.project.id,
                 now,
@@ -98,7 +100,9 @@ pub async fn vardata(
                 },
                 sender: None,
             };
-            ingest::decide(events, &context).0
+            let (records, told) = ingest::decide(events, &context);
+            state.ingest().note_unattributed(&told.unattributed);
+            records
         } else {
             Vec::new()
         };
@@ -114,8 +118,17 @@ pub async fn vardata(
     Ok(Json(answer).into_response())
 }
 
-/// The exposure that a client asks the server to tell for it; the same one once a day.
-fn exposure(user: &User, evaluated: &Evaluated<'_>) -> TrackEvent {
+/// The exposure that a client asks the server to tell for it; the same one once a day. None of who was assigned
+/// nothing, and none in event mode: there the event itself is what was exposed.
+fn exposure(user: &User, evaluated: &Evaluated<'_>) -> Option<TrackEvent> {
+    let mode = evaluated.served.experiment().map(|e| e.assignment_mode);
+    if evaluated.is_default() || mode == Some(AssignmentMode::Event) {
+        return None;
+    }
+    let subject = match evaluated.served.prepared().subject(user) {
+        Subject::Id(id) => Some(id),
+        Subject::Random | Subject::Missing => None,
+    };
     let variant = &evaluated.assignment.variant_id;
     let mut properties = Map::new();
     properties.insert(EXPOSURE_FLAG.to_owned(), evaluated.key().into());
@@ -126,6 +139,10 @@ fn exposure(user: &User, evaluated: &Evaluated<'_>) -> TrackEvent {
         let reason = evaluated.assignment.reason.as_str();
         properties.insert("__assignmentReason".to_owned(), reason.into());
         properties.insert("__cohort".to_owned(), evaluated.assignment.cohort.into());
+        // Events are counted by the property of this name.
+        if let (SubjectType::Named(name), Some(id)) = (&experiment.subject_type, &subject) {
+            properties.insert(name.clone(), id.as_ref().into());
+        }
     }
     if !user.groups.is_empty()
         && let Ok(groups) = serde_json::to_value(&user.groups)
@@ -139,9 +156,10 @@ fn exposure(user: &User, evaluated: &Evaluated<'_>) -> TrackEvent {
         user.user_id,
         user.device_id,
         evaluated.key(),
-        variant
+        variant,
+        subject
     ]);
-    TrackEvent {
+    Some(TrackEvent {
         name: EXPOSURE.to_owned(),
         properties,
         profile_id: user.user_id.clone(),
@@ -149,7 +167,7 @@ fn exposure(user: &User, evaluated: &Evaluated<'_>) -> TrackEvent {
         session_id: user.session_id.clone(),
         timestamp: None,
         id: Some(id.to_string()),
-    }
+    })
 }
 
 fn wrong(field: &str, given: &str, allowed: &str) -> ApiError {

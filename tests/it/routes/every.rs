@@ -450,3 +450,23 @@ async fn a_slow_request_times_out_as_a_problem() {
     assert!(answer.starts_with("HTTP/1.1 504"), "{answer}");
     assert!(answer.contains("\"timeout\""), "{answer}");
 }
+
+/// Where types are written in a way of their own, the description says what is sent.
+#[tokio::test]
+async fn the_description_says_what_is_sent() {
+    let server = TestServer::start().await;
+    let described = server.get("/openapi.json").await.expect(200);
+    let schemas = &described["components"]["schemas"];
+    for name in ["Filter", "Condition"] {
+        assert_eq!(schemas[name]["properties"]["value"]["type"], "string", "{name}");
+    }
+    let steps = schemas["ExplainStep"].to_string();
+    for (name, ours) in [("heldOut", "held_out"), ("ruleId", "rule_id")] {
+        assert!(
+            steps.contains(&format!("\"{name}\"")) && !steps.contains(ours),
+            "{steps}"
+        );
+    }
+    let flags = &described["paths"]["/sdk/v2/flags"]["get"]["responses"]["200"]["content"];
+    assert_eq!(flags["application/json"]["schema"]["type"], "array", "{flags}");
+}

@@ -182,3 +182,33 @@ async fn exposures_say_how_the_subject_came_to_its_variant() {
     let stored = sql(&database, &sql_text).await;
     assert_eq!(stored.lines().collect::<Vec<_>>(), expected);
 }
+
+/// An exposure that the server tells is told of the id that the experiment buckets by.
+#[tokio::test]
+async fn exposures_are_told_of_whatever_an_experiment_buckets_by() {
+    let (server, deployment, database, _) = stage().await;
+    for (key, mode, subject) in [
+        ("named", "profile", "customer_id"),
+        ("visit", "session", "ANY"),
+        ("single", "event", "ANY"),
+    ] {
+        let fields = json!({"assignmentMode": mode, "subjectType": subject});
+        world::experiment(&server, &deployment, key, fields).await;
+    }
+    for (customer, visit) in [("c-1", "s-1"), ("c-2", "s-2"), ("c-1", "s-1")] {
+        let body = json!({"user_id": "u1", "session_id": visit, "event_id": "e-1", "user_properties": {"customer_id": customer}});
+        let path = "/sdk/v2/vardata?flag_keys=named,visit,single";
+        let request = server.request(Method::POST, path, &deployment.key).json(&body);
+        send(request.header("x-amp-exp-exposure-track", "track"))
+            .await
+            .expect(200);
+    }
+    drained(&server).await;
+    // In event mode the event itself is what was exposed.
+    let exposed = sql(
+        &database,
+        "SELECT subject, uniqExact(event_id) FROM {db}.experiment_events GROUP BY subject ORDER BY subject",
+    )
+    .await;
+    assert_eq!(exposed, "c-1\t1\nc-2\t1\ns-1\t1\ns-2\t1");
+}

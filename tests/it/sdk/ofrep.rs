@@ -251,6 +251,37 @@ async fn answers_in_bulk_are_tagged_by_configuration_context_and_overrides() {
 }
 
 #[tokio::test]
+async fn a_page_is_not_answered_what_is_drawn_for_each_event() {
+    let (server, deployment) = seeded().await;
+    world::experiment(&server, &deployment, "drawn", json!({"assignmentMode": "event"})).await;
+    let path = "/ofrep/v1/evaluate/flags";
+    let keys = |answer: &Value| -> Vec<String> {
+        let flags = answer["flags"].as_array().expect("flags").iter();
+        flags
+            .map(|f| f["key"].as_str().expect("a key").to_owned())
+            .collect()
+    };
+    let page = json!({"context": {"targetingKey": "u1"}});
+    let first = ask(&server, &deployment.key, path, &page, None).await;
+    let etag = first.header("etag").to_owned();
+    assert!(!keys(&first.expect(200)).contains(&"drawn".to_owned()));
+    // Of twenty draws some would differ.
+    for _ in 0..20 {
+        let again = ask(&server, &deployment.key, path, &page, Some(&etag)).await;
+        assert_eq!(again.status, 304);
+    }
+    let event = json!({"context": {"targetingKey": "u1", "event_id": "e-1"}});
+    let answer = ask(&server, &deployment.key, path, &event, None)
+        .await
+        .expect(200);
+    assert!(keys(&answer).contains(&"drawn".to_owned()));
+    // Asked for by its key it is drawn, as ever.
+    let path = "/ofrep/v1/evaluate/flags/drawn";
+    let one = ask(&server, &deployment.key, path, &page, None).await.expect(200);
+    assert_eq!(one["reason"], "SPLIT", "{one}");
+}
+
+#[tokio::test]
 async fn a_deployment_sees_its_own_a_token_everything_and_a_stranger_nothing() {
     let (server, _) = seeded().await;
     let empty = world::deployment(&server, "empty", "client").await;
