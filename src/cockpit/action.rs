@@ -6,8 +6,7 @@ use super::intake::Told;
 use super::keymap::Command;
 use super::ports::Reply;
 use super::state::Tab;
-use super::state::preferences::Read;
-use super::update::preferences::Connected;
+use super::state::preferences::{Connected, Read};
 
 /// What the mouse did.
 #[derive(Debug, Clone, Copy, Eq, PartialEq)]

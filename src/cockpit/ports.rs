@@ -403,6 +403,20 @@ impl Request {
         }
     }
 
+    /// The experiment that it asks something of; none where it is about something else, or about several.
+    #[must_use]
+    pub fn experiment(&self) -> Option<Uuid> {
+        match self {
+            Self::Probe { experiment } | Self::Results { experiment, .. } => Some(experiment.id),
+            Self::SampleRatio { id }
+            | Self::History { id, .. }
+            | Self::Overrides { id, .. }
+            | Self::Insight { id }
+            | Self::WriteInsight { id } => Some(*id),
+            _ => None,
+        }
+    }
+
     /// Whether it changes something on the server. Such a request is never cancelled once sent.
     #[must_use]
     pub fn writes(&self) -> bool {

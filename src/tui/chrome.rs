@@ -357,7 +357,7 @@ pub fn footer(pen: &mut Pen<'_>, state: &State, place: &str) {
     }
     let mut right_part: Vec<Span> = Vec::new();
     if state.hold.on {
-        let text = match state.hold.waiting {
+        let text = match state.hold.waiting() {
             0 => "held".to_owned(),
             n => format!(
                 "held, {}",

@@ -320,6 +320,28 @@ impl FlagDraft {
         self.touch(now);
     }
 
+    /// Takes what a dialog made of the flag as it was at `start`. What came in while the dialog was open stays; what
+    /// both changed is asked about.
+    pub fn edit(&mut self, start: &Flag, edited: &Flag, now: Timestamp) {
+        let before = self.before();
+        let (mine, _, both) = merged(start, edited, &before.mine);
+        if mine == before.mine {
+            return;
+        }
+        self.mine = mine;
+        ask(&mut self.both, both, start, &self.base);
+        self.settled();
+        if !self.both.is_empty() && self.news.is_none() {
+            self.news = Some(FlagNews {
+                from: start.resource_version,
+                to: self.base.resource_version,
+                taken: Vec::new(),
+                who: None,
+            });
+        }
+        self.done(before, now);
+    }
+
     /// Back to before the last change; false when there is none.
     pub fn take_back(&mut self, now: Timestamp) -> bool {
         let Some(before) = self.undo.pop() else {
@@ -374,6 +396,16 @@ impl FlagDraft {
             });
         }
         came
+    }
+
+    /// It was saved as it was `sent`: what was changed since begins from there.
+    pub fn saved(&mut self, sent: &Self, saved: &Flag, now: Timestamp) {
+        self.base = sent.mine.clone();
+        self.undo.clear();
+        self.merge(saved, now);
+        self.base = saved.clone();
+        self.news = None;
+        self.touch(now);
     }
 
     /// Takes in the changes of another draft of the same flag. What both changed differently keeps mine until it

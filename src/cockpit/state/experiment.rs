@@ -8,7 +8,7 @@ use super::analytics::AnalyticsState;
 use super::editor::EditorState;
 use super::overrides::OverridesState;
 use crate::api::insights::Insight;
-use crate::api::results::{Results, ResultsQuery, Srm};
+use crate::api::results::{MultiVariant, Results, ResultsQuery, Srm};
 use crate::cockpit::ports::Loaded;
 use crate::domain::{AuditEntry, Experiment};
 use crate::insights::Paragraph;
@@ -79,6 +79,8 @@ pub struct HistoryState {
     pub next_before: Option<i64>,
     /// The version of the experiment it was loaded for; a newer one makes it reloaded.
     pub version: u64,
+    /// The version of the experiment as it was asked for last.
+    pub asked: u64,
 }
 
 /// One experiment with what is known of it.
@@ -92,6 +94,8 @@ pub struct ExperimentDetail {
     pub tab: Tab,
     /// The results that are shown.
     pub results: Loaded<Arc<Results>>,
+    /// What the results that are shown answer: the question, and the version of the experiment.
+    pub results_of: Option<(ResultsQuery, u64)>,
     /// What was asked for last.
     pub results_asked: Option<ResultsQuery>,
     /// The version of the experiment that the last results were asked for.
@@ -104,6 +108,8 @@ pub struct ExperimentDetail {
     pub guarded: Loaded<Srm>,
     /// The version of the experiment that it was made for.
     pub guarded_version: u64,
+    /// The version of the experiment that it was asked for last.
+    pub guarded_asked: u64,
     /// The results in words.
     pub summary: Vec<Paragraph>,
     /// The summary that was saved; none within when none was.
@@ -135,12 +141,14 @@ impl ExperimentDetail {
             experiment: Loaded::default(),
             tab: Tab::default(),
             results: Loaded::default(),
+            results_of: None,
             results_asked: None,
             results_version: 0,
             mark: None,
             results_mark: None,
             guarded: Loaded::default(),
             guarded_version: 0,
+            guarded_asked: 0,
             summary: Vec::new(),
             insight: Loaded::default(),
             analytics: AnalyticsState::default(),
@@ -149,6 +157,16 @@ impl ExperimentDetail {
             history: HistoryState::default(),
             scroll: [0; 6],
         }
+    }
+
+    /// The results that a decision may rest upon: of all days, of the experiment as it is configured now. What is
+    /// shown may be of some days only, or of the version before.
+    #[must_use]
+    pub fn decisive(&self) -> Option<&Results> {
+        let (query, version) = self.results_of.as_ref()?;
+        let current = self.config()?.resource_version == *version;
+        let results = self.results.value.as_deref()?;
+        (current && is_whole(query)).then_some(results)
     }
 
     /// The test of the split as the guard makes it, of the experiment as it is configured now. Where nobody took
@@ -160,7 +178,7 @@ impl ExperimentDetail {
         guarded
             .filter(|_| self.guarded_version == config.resource_version)
             .or_else(|| {
-                let results = self.results.value.as_deref()?;
+                let results = self.decisive()?;
                 config.srm_checked_from.is_none().then_some(&results.srm)
             })
     }
@@ -187,6 +205,12 @@ impl ExperimentDetail {
     pub fn row_mut(&mut self) -> &mut usize {
         &mut self.scroll[self.tab.index()]
     }
+}
+
+/// Whether a question is about everything, counted as the server counts it.
+#[must_use]
+pub fn is_whole(query: &ResultsQuery) -> bool {
+    query.start.is_none() && query.end.is_none() && query.multi_variant == MultiVariant::default()
 }
 
 #[cfg(test)]

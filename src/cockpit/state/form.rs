@@ -12,7 +12,7 @@ use crate::api::deployments::DeploymentRow;
 use crate::api::imports::Import;
 use crate::api::projects::TokenRow;
 use crate::cockpit::edit::{FlagDraft, FlagPart};
-use crate::domain::{Deployment, Experiment, Flag, Override, Project};
+use crate::domain::{Deployment, Experiment, Flag, Key, Override, Project};
 
 /// What is asked about, with the objects as they were when the dialog opened.
 #[derive(Debug, Clone)]
@@ -32,11 +32,11 @@ pub enum Purpose {
     /// A flag is copied.
     CopyFlag(Box<Flag>),
     /// A part of a flag's draft.
-    FlagPart(Uuid, FlagPart),
-    /// A variant of a flag's draft, by position; a new one without.
-    FlagVariant(Uuid, Option<usize>),
-    /// A rule of a flag's draft, by position; a new one without.
-    FlagRule(Uuid, Option<usize>),
+    FlagPart(Box<Flag>, FlagPart),
+    /// A variant of a flag's draft, by its key; a new one without.
+    FlagVariant(Box<Flag>, Option<Key>),
+    /// A rule of a flag's draft; one that the flag does not have is a new one.
+    FlagRule(Box<Flag>, Uuid),
     /// A subject is forced into a variant of a flag.
     AddFlagOverride(Box<Flag>),
     /// A subject is decided like everybody again.
@@ -87,11 +87,22 @@ pub enum Input {
     Tick(bool),
     /// Any of several.
     Ticks {
-        /// What there is, and whether it is ticked.
-        options: Vec<(String, bool)>,
+        /// What there is.
+        options: Vec<Ticked>,
         /// Which has the cursor.
         at: usize,
     },
+}
+
+/// Something that can be ticked. It is known by its id: lists change while a dialog is open.
+#[derive(Debug, Clone, Eq, PartialEq)]
+pub struct Ticked {
+    /// What it is.
+    pub id: Uuid,
+    /// What it is called, as it is shown.
+    pub name: String,
+    /// Whether it is ticked.
+    pub on: bool,
 }
 
 /// An input with its label.
@@ -202,15 +213,12 @@ impl Form {
         matches!(self.input(label), Some(Input::Tick(true)))
     }
 
-    /// The positions of what is ticked.
+    /// What can be ticked, and whether it is.
     #[must_use]
-    pub fn ticks(&self, label: &str) -> Vec<usize> {
+    pub fn ticks(&self, label: &str) -> &[Ticked] {
         match self.input(label) {
-            Some(Input::Ticks { options, .. }) => {
-                let ticked = options.iter().enumerate().filter(|(_, (_, on))| *on);
-                ticked.map(|(at, _)| at).collect()
-            }
-            _ => Vec::new(),
+            Some(Input::Ticks { options, .. }) => options,
+            _ => &[],
         }
     }
 

@@ -3,6 +3,8 @@
 pub mod analytics;
 pub mod area;
 pub mod ask;
+pub mod calls;
+pub mod cursor;
 pub mod editor;
 pub mod experiment;
 pub mod form;
@@ -22,6 +24,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+pub use calls::Calls;
 pub use editor::EditorState;
 pub use experiment::{ExperimentDetail, Tab};
 pub use link::{Health, Link};
@@ -33,8 +36,7 @@ pub use requests::Requests;
 use super::edit::wizard::{self, Wizard};
 use super::edit::{Draft, DraftKey, Of, Sheet};
 use super::keymap::Keymap;
-use super::ports::{Answer, Service};
-use super::update::calls::Calls;
+use super::ports::{Answer, Request, Service};
 use crate::api::system::Me;
 use crate::domain::Experiment;
 
@@ -135,10 +137,31 @@ pub struct Notice {
 pub struct Hold {
     /// Whether updates are held back.
     pub on: bool,
-    /// How many came since.
-    pub waiting: u32,
-    /// The newest of each kind, with when it came.
-    pub answers: Vec<(Answer, Timestamp)>,
+    /// The newest of each kind.
+    pub answers: Vec<Held>,
+}
+
+impl Hold {
+    /// How many updates wait.
+    #[must_use]
+    pub fn waiting(&self) -> u32 {
+        self.answers
+            .iter()
+            .fold(0, |all, held| all.saturating_add(held.updates))
+    }
+}
+
+/// An answer that is held back.
+#[derive(Debug, Clone)]
+pub struct Held {
+    /// What was asked.
+    pub request: Request,
+    /// The newest answer.
+    pub answer: Answer,
+    /// When it came.
+    pub at: Timestamp,
+    /// How many of its kind came, with those that it replaced.
+    pub updates: u32,
 }
 
 /// What the last frame could show, as the view told.
@@ -331,6 +354,12 @@ impl State {
             of,
             object,
         })
+    }
+
+    /// Closes what lies over the screen, but for what is shown only once: that is closed by hand.
+    pub fn close_overlays(&mut self) {
+        self.overlays
+            .retain(|overlay| matches!(overlay, Overlay::Secret(_)));
     }
 
     /// Asks for a redraw.

@@ -9,6 +9,7 @@ use nucleo_matcher::{Config, Matcher, Utf32Str};
 use uuid::Uuid;
 
 use super::editor::Found;
+use super::form::Purpose;
 use super::overrides::OverridesState;
 use super::text::TextField;
 use crate::api::deployments::DeploymentRow;
@@ -214,6 +215,8 @@ pub struct Objects {
     pub flag: Option<Box<FlagDetail>>,
     /// Flags with changes that are not saved, open or not.
     pub drafts: Vec<FlagDraft>,
+    /// What the change that is on its way was asked for, with or without its dialog.
+    pub changing: Option<Box<Purpose>>,
     /// Of which flags this cockpit keeps a draft on disk, and which revision of it.
     pub kept: BTreeMap<Uuid, u64>,
 }

@@ -13,7 +13,7 @@ use super::objects::{AuditPanel, Secret};
 use super::preferences::Look;
 use super::text::TextField;
 use crate::cockpit::lifecycle::Step;
-use crate::cockpit::ports::Loaded;
+use crate::cockpit::ports::{Loaded, Request};
 use crate::domain::{EndedReason, Experiment, Explanation};
 
 /// How long a dialog takes no keys after it opened, so that a key meant for the screen below cannot
@@ -100,6 +100,8 @@ pub struct ExplainPanel {
     pub input: TextField,
     /// The id that the explanation is of.
     pub asked: String,
+    /// What was asked: no other answer is shown.
+    pub request: Option<Request>,
     /// The explanation.
     pub answer: Loaded<Explanation>,
     /// First line shown.

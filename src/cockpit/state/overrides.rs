@@ -1,10 +1,14 @@
 //! The Overrides tab: a page of a table of any size, and its search.
 
+use jiff::Timestamp;
+
+use super::cursor::follow;
 use super::text::TextField;
 use super::trail::Trail;
 use crate::api::imports::Import;
 use crate::api::overrides::{ListOverrides, OverridePage};
 use crate::cockpit::ports::Loaded;
+use crate::domain::Override;
 
 /// Rows of a page. Only one page is held, however many overrides there are.
 pub const PAGE_ROWS: u32 = 200;
@@ -20,6 +24,8 @@ pub struct OverridesState {
     pub searching: bool,
     /// The page that is shown.
     pub page: Loaded<OverridePage>,
+    /// What that page answers.
+    pub shown: Option<ListOverrides>,
     /// The way to the page that is shown.
     pub trail: Trail<String>,
     /// The row under the cursor, within the page.
@@ -38,6 +44,18 @@ impl OverridesState {
             after: self.trail.after(),
             limit: Some(PAGE_ROWS),
         }
+    }
+
+    /// A page has come. The cursor stays on its subject where this is the same page as before.
+    pub fn take(&mut self, query: &ListOverrides, page: OverridePage, now: Timestamp) {
+        let before = match &self.page.value {
+            Some(before) if self.shown.as_ref() == Some(query) => before.overrides.as_slice(),
+            _ => &[],
+        };
+        let subject = |o: &Override| (o.subject_type, o.subject_id.clone());
+        self.selected = follow(before, &page.overrides, self.selected, subject);
+        self.shown = Some(query.clone());
+        self.page.set(page, now);
     }
 
     /// Goes on to the next page. False when this is the last one, or it is not known yet.

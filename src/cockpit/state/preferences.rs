@@ -105,3 +105,14 @@ pub struct Read {
     /// Whether this is a change of what was read before.
     pub again: bool,
 }
+
+/// Where the cockpit is connected from now on.
+#[derive(Debug, Clone, Eq, PartialEq)]
+pub struct Connected {
+    /// The server's address.
+    pub api: String,
+    /// The context.
+    pub context: Option<String>,
+    /// Whether the configuration refuses every write there.
+    pub read_only: bool,
+}

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::cockpit::ports::{RunId, Service, Slot};
+use crate::cockpit::ports::{Request, RunId, Service, Slot};
 
 /// A run that has not been answered.
 #[derive(Debug, Clone, Copy, Eq, PartialEq)]
@@ -23,6 +23,7 @@ pub struct Requests {
     next_run: RunId,
     random: u64,
     pending: BTreeMap<Slot, Pending>,
+    asked: BTreeMap<Slot, Request>,
     due: BTreeMap<Slot, Timestamp>,
     took: BTreeMap<Slot, Duration>,
 }
@@ -35,6 +36,7 @@ impl Requests {
             next_run: 1,
             random: seed | 1,
             pending: BTreeMap::new(),
+            asked: BTreeMap::new(),
             due: BTreeMap::new(),
             took: BTreeMap::new(),
         }
@@ -50,28 +52,34 @@ impl Requests {
     }
 
     /// Starts a run; an unfinished one of the same kind is forgotten, and its reply will be dropped.
-    pub fn start(&mut self, slot: Slot, now: Timestamp) -> RunId {
+    pub fn start(&mut self, request: &Request, now: Timestamp) -> RunId {
+        let slot = request.slot();
         let run = self.next_run;
         self.next_run += 1;
         self.pending.insert(slot, Pending { run, since: now });
+        self.asked.insert(slot, request.clone());
         self.due.remove(&slot);
         run
     }
 
-    /// Ends a run. False when it is not the one that is waited for: its reply is to be dropped.
-    pub fn finish(&mut self, slot: Slot, run: RunId, took: Duration) -> bool {
-        if self.pending.get(&slot).is_some_and(|p| p.run == run) {
-            self.pending.remove(&slot);
-            self.took.insert(slot, took);
-            true
-        } else {
-            false
-        }
+    /// Ends a run: what was asked. None when it is not the one that is waited for: its reply is to be dropped.
+    pub fn finish(&mut self, slot: Slot, run: RunId, took: Duration) -> Option<Request> {
+        self.pending.get(&slot).filter(|pending| pending.run == run)?;
+        self.pending.remove(&slot);
+        self.took.insert(slot, took);
+        self.asked.remove(&slot)
+    }
+
+    /// What the unfinished run of a kind asks.
+    #[must_use]
+    pub fn asked(&self, slot: Slot) -> Option<&Request> {
+        self.asked.get(&slot)
     }
 
     /// Forgets the unfinished run of a kind; true when there was one.
     pub fn cancel(&mut self, slot: Slot) -> bool {
         self.due.remove(&slot);
+        self.asked.remove(&slot);
         self.pending.remove(&slot).is_some()
     }
 
@@ -139,13 +147,19 @@ mod tests {
     fn a_later_run_replaces_the_one_before() {
         let now = Timestamp::UNIX_EPOCH;
         let mut requests = Requests::new(7);
-        let first = requests.start(Slot::Results, now);
-        let second = requests.start(Slot::Results, now);
-        assert!(!requests.finish(Slot::Results, first, Duration::ZERO));
-        assert!(!requests.finish(Slot::Overview, second, Duration::ZERO));
-        assert!(requests.finish(Slot::Results, second, Duration::from_millis(3)));
-        assert!(!requests.finish(Slot::Results, second, Duration::ZERO));
-        assert_eq!(requests.took(Slot::Results), Some(Duration::from_millis(3)));
+        let insight = |n| Request::Insight {
+            id: Uuid::from_u128(n),
+        };
+        let first = requests.start(&insight(1), now);
+        let second = requests.start(&insight(2), now);
+        assert_eq!(requests.finish(Slot::Insight, first, Duration::ZERO), None);
+        assert_eq!(requests.finish(Slot::Overview, second, Duration::ZERO), None);
+        assert_eq!(requests.asked(Slot::Insight), Some(&insight(2)));
+        let took = Duration::from_millis(3);
+        assert_eq!(requests.finish(Slot::Insight, second, took), Some(insight(2)));
+        assert_eq!(requests.finish(Slot::Insight, second, Duration::ZERO), None);
+        assert_eq!(requests.asked(Slot::Insight), None);
+        assert_eq!(requests.took(Slot::Insight), Some(took));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::cockpit::effect::Effect;
 use crate::cockpit::keymap::Command;
 use crate::cockpit::ports::{Request, Slot};
 use crate::cockpit::state::ask::{Ask, AskDialog, AskField};
+use crate::cockpit::state::experiment::{ExperimentDetail, is_whole};
 use crate::cockpit::state::overlay::Overlay;
 use crate::cockpit::state::{Level, State};
 use crate::domain::{Experiment, OverrideSource, OverrideSubject, Status};
@@ -294,8 +295,18 @@ pub fn winner(state: &State, experiment: &Experiment) -> Result<crate::domain::K
         .open
         .as_deref()
         .filter(|detail| detail.id() == Some(experiment.id));
-    let Some(results) = detail.and_then(|detail| detail.results.value.as_ref()) else {
-        return Err("The results are not known yet: look at them first (5)".to_owned());
+    let Some(results) = detail.and_then(ExperimentDetail::decisive) else {
+        let shown = detail.and_then(|detail| detail.results_of.as_ref());
+        return Err(match shown {
+            None => "The results are not known yet: look at them first (5)".to_owned(),
+            Some((query, _)) if !is_whole(query) => {
+                "The results on the screen leave something out: no winner comes of that. Clear the filter (5, /) first"
+                    .to_owned()
+            }
+            Some((_, version)) => {
+                format!("The results are still those of v{version}: wait for the new ones")
+            }
+        });
     };
     if results.power.gathering {
         return Err(format!(

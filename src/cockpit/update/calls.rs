@@ -11,16 +11,6 @@ use crate::cockpit::effect::Effect;
 use crate::cockpit::format;
 use crate::cockpit::state::State;
 
-/// What stands now, so that the same is not called out again. None until it was seen once: what stood before is
-/// no event.
-#[derive(Debug, Clone, Default)]
-pub struct Calls {
-    /// Experiments that the guard has paused.
-    paused: Option<BTreeSet<Uuid>>,
-    /// Experiments whose split is off.
-    srm: Option<BTreeSet<Uuid>>,
-}
-
 /// Compares what stands with what stood, and calls for what is new.
 ///
 /// An alarm that goes and comes again is called out again; one that stays is not. An automatic pause that

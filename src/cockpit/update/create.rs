@@ -17,7 +17,7 @@ use crate::domain::{Experiment, Key};
 
 /// `n`: opens the steps, where they were left.
 pub fn open(state: &mut State, now: Timestamp) {
-    state.overlays.clear();
+    state.close_overlays();
     state.create.get_or_insert_with(|| Box::new(Creation::new(now)));
     state.screen = Screen::Create;
 }

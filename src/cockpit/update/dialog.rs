@@ -38,7 +38,7 @@ pub fn open(state: &mut State, command: Command, now: Timestamp, effects: &mut V
 
 /// The winner that the results name, as a choice; 0 while they name none.
 fn suggested_winner(state: &State, dialog: &StepDialog) -> usize {
-    let results = state.open.as_deref().and_then(|d| d.results.value.as_ref());
+    let results = state.open.as_deref().and_then(|d| d.decisive());
     let winner = results.map(|r| r.winner.as_str()).unwrap_or_default();
     let at = dialog
         .experiment

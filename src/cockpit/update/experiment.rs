@@ -13,10 +13,11 @@ use crate::cockpit::state::{ExperimentDetail, Laid, Screen, State, Tab};
 use crate::domain::Experiment;
 
 /// The kinds of requests that belong to the open experiment.
-const OF_DETAIL: [Slot; 10] = [
+const OF_DETAIL: [Slot; 11] = [
     Slot::Experiment,
     Slot::Probe,
     Slot::Results,
+    Slot::SampleRatio,
     Slot::History,
     Slot::Overrides,
     Slot::Explain,
@@ -37,7 +38,7 @@ pub fn open(state: &mut State, id: Uuid, now: Timestamp, effects: &mut Vec<Effec
     edit::walk_away(state, now);
     if load(state, id, now, effects) {
         state.screen = Screen::Experiment;
-        state.overlays.clear();
+        state.close_overlays();
     }
 }
 
@@ -85,7 +86,7 @@ fn forget(state: &mut State, effects: &mut Vec<Effect>) {
     state
         .hold
         .answers
-        .retain(|(answer, _)| !matches!(answer, crate::cockpit::ports::Answer::Results(_)));
+        .retain(|held| held.request.slot() != Slot::Results);
 }
 
 /// The experiment that a command is about: the open one, else the one under the cursor.

@@ -16,21 +16,21 @@ use crate::cockpit::state::objects::{FlagDetail, Kind};
 use crate::cockpit::state::overlay::Overlay;
 use crate::cockpit::state::overrides::OverridesState;
 use crate::cockpit::state::{Level, Screen, State};
-use crate::domain::{AuditEntry, Flag};
+use crate::domain::{AuditEntry, Flag, Key};
 
 /// A line of the page that can be chosen.
-#[derive(Debug, Clone, Copy, Eq, PartialEq)]
+#[derive(Debug, Clone, Eq, PartialEq)]
 pub enum Item {
     /// Whether it is on.
     Enabled,
     /// A part that is edited as a whole.
     Part(FlagPart),
-    /// A variant, by position.
-    Variant(usize),
+    /// A variant.
+    Variant(Key),
     /// A new variant.
     AddVariant,
-    /// A rule, by position.
-    Rule(usize),
+    /// A rule.
+    Rule(Uuid),
     /// A new rule.
     AddRule,
     /// The overrides.
@@ -51,9 +51,9 @@ pub fn items(flag: &Flag) -> Vec<Item> {
         ]
         .map(Item::Part),
     );
-    items.extend((0..flag.variants.len()).map(Item::Variant));
+    items.extend(flag.variants.iter().map(|v| Item::Variant(v.key.clone())));
     items.push(Item::AddVariant);
-    items.extend((0..flag.rules.len()).map(Item::Rule));
+    items.extend(flag.rules.iter().map(|rule| Item::Rule(rule.id)));
     items.push(Item::AddRule);
     items.push(Item::Overrides);
     items
@@ -64,7 +64,18 @@ pub fn items(flag: &Flag) -> Vec<Item> {
 pub fn current(state: &State) -> Option<Item> {
     let detail = state.objects.flag.as_deref()?;
     let items = items(state.objects.edited(detail.id)?);
-    items.get(detail.item.min(items.len() - 1)).copied()
+    items.get(detail.item.min(items.len() - 1)).cloned()
+}
+
+/// Something came in: the cursor stays on its line, wherever that stands now.
+pub fn stay_on(state: &mut State, line: Option<Item>) {
+    let Some(line) = line else { return };
+    let flag = state.objects.flag.as_deref();
+    let edited = flag.and_then(|detail| state.objects.edited(detail.id));
+    let at = edited.and_then(|flag| items(flag).iter().position(|item| *item == line));
+    if let (Some(detail), Some(at)) = (state.objects.flag.as_deref_mut(), at) {
+        detail.item = at;
+    }
 }
 
 /// Looks at a flag.
@@ -77,7 +88,7 @@ pub fn open(state: &mut State, id: Uuid) {
         held: Vec::new(),
     }));
     state.screen = Screen::Flag;
-    state.overlays.clear();
+    state.close_overlays();
 }
 
 /// The cockpit was started with `--flag`: opens the page once everything for it is known, unless somebody has
@@ -260,11 +271,7 @@ pub fn wants_history(state: &State) -> Option<Request> {
 }
 
 /// The history has come: who made the changes that came in, and when the last of them was made.
-pub fn told(state: &mut State, entries: &[AuditEntry]) {
-    let open = state.objects.flag.as_deref().map(|detail| detail.id);
-    let Some(id) = entries.first().map(|entry| entry.object_id).or(open) else {
-        return;
-    };
+pub fn told(state: &mut State, id: Uuid, entries: &[AuditEntry]) {
     let Some(draft) = state.objects.drafts.iter_mut().find(|d| d.base.id == id) else {
         return;
     };
@@ -328,14 +335,36 @@ pub fn conflict(state: &mut State, failure: &Failure, now: Timestamp) -> Option<
     })
 }
 
-/// Takes what a dialog changed into the draft.
-pub fn take_edit(state: &mut State, id: Uuid, flag: Flag, now: Timestamp) {
-    let Some(saved) = state.objects.flags.get(id).map(|row| row.flag.clone()) else {
+/// A draft was saved as it was `sent`. What was changed since is still to be saved.
+pub fn saved(state: &mut State, sent: &FlagDraft, saved: &Flag, now: Timestamp) {
+    let drafts = &mut state.objects.drafts;
+    let Some(at) = drafts.iter().position(|draft| draft.base.id == saved.id) else {
+        return;
+    };
+    if drafts[at].mine == sent.mine || drafts[at].changed().is_empty() {
+        drafts.remove(at);
+        return;
+    }
+    drafts[at].saved(sent, saved, now);
+    tidy(state);
+}
+
+/// Takes what a dialog made of the flag as it was when it opened into the draft.
+pub fn take_edit(state: &mut State, start: &Flag, edited: &Flag, now: Timestamp) {
+    let Some(saved) = state.objects.flags.get(start.id).map(|row| row.flag.clone()) else {
         return;
     };
     let draft = state.objects.draft_mut(&saved, now);
-    draft.change(now, |mine| *mine = flag);
+    draft.edit(start, edited, now);
+    let clash = draft.both.first().map(|clash| clash.part);
     tidy(state);
+    if let Some(part) = clash {
+        let text = format!(
+            "Somebody else changed the {} meanwhile: m keeps yours, t takes theirs",
+            part.label()
+        );
+        notify(state, Level::Warn, text, now);
+    }
 }
 
 /// Drafts that differ in nothing are none.
@@ -405,14 +434,19 @@ pub fn command(state: &mut State, command: Command, now: Timestamp) {
         notify(state, Level::Warn, why, now);
         return;
     }
+    // The dialogs begin from the flag as it is edited now, and remember it.
+    let start = Box::new(state.objects.edited(id).unwrap_or(&saved).clone());
     match command {
         Command::FlagEdit => match item {
             Some(Item::Enabled) => form::open(state, Purpose::ToggleFlag(Box::new(saved)), now),
-            Some(Item::Part(part)) => form::open(state, Purpose::FlagPart(id, part), now),
-            Some(Item::Variant(at)) => form::open(state, Purpose::FlagVariant(id, Some(at)), now),
-            Some(Item::AddVariant) => form::open(state, Purpose::FlagVariant(id, None), now),
-            Some(Item::Rule(at)) => form::open(state, Purpose::FlagRule(id, Some(at)), now),
-            Some(Item::AddRule) => form::open(state, Purpose::FlagRule(id, None), now),
+            Some(Item::Part(part)) => form::open(state, Purpose::FlagPart(start, part), now),
+            Some(Item::Variant(key)) => form::open(state, Purpose::FlagVariant(start, Some(key)), now),
+            Some(Item::AddVariant) => form::open(state, Purpose::FlagVariant(start, None), now),
+            Some(Item::Rule(rule)) => form::open(state, Purpose::FlagRule(start, rule), now),
+            Some(Item::AddRule) => {
+                let rule = state.requests.uuid();
+                form::open(state, Purpose::FlagRule(start, rule), now);
+            }
             Some(Item::Overrides) => {
                 if let Some(detail) = state.objects.flag.as_deref_mut() {
                     detail.overrides = Some(OverridesState::default());
@@ -422,8 +456,10 @@ pub fn command(state: &mut State, command: Command, now: Timestamp) {
         },
         Command::FlagAdd => {
             let purpose = match item {
-                Some(Item::Rule(_) | Item::AddRule | Item::Overrides) => Purpose::FlagRule(id, None),
-                _ => Purpose::FlagVariant(id, None),
+                Some(Item::Rule(_) | Item::AddRule | Item::Overrides) => {
+                    Purpose::FlagRule(start, state.requests.uuid())
+                }
+                _ => Purpose::FlagVariant(start, None),
             };
             form::open(state, purpose, now);
         }
@@ -469,16 +505,14 @@ fn remove(state: &mut State, saved: &Flag, item: Option<Item>, now: Timestamp) {
     let forced = state.objects.flags.get(saved.id).map_or(0, |row| row.overrides);
     let draft = state.objects.draft_mut(saved, now);
     let refusal = match item {
-        Some(Item::Variant(at)) => match draft.mine.variants.get(at) {
+        Some(Item::Variant(key)) => match draft.mine.variant(key.as_str()) {
             Some(variant) if draft.mine.rules.iter().any(|rule| rule.variant == variant.key) => Some(
                 format!("A rule routes to {}: change or remove that first", variant.key),
             ),
             Some(_) if draft.mine.variants.len() == 1 => Some("A flag has at least one variant".to_owned()),
             Some(variant) => {
                 let key = variant.key.clone();
-                draft.change(now, |flag| {
-                    flag.variants.remove(at);
-                });
+                draft.change(now, |flag| flag.variants.retain(|v| v.key != key));
                 (forced > 0).then(|| {
                     let forced = format::counted(forced, "override", "overrides");
                     format!("{key} is removed, unsaved. The flag has {forced}: while one forces into {key}, saving is refused")
@@ -486,10 +520,8 @@ fn remove(state: &mut State, saved: &Flag, item: Option<Item>, now: Timestamp) {
             }
             None => None,
         },
-        Some(Item::Rule(at)) if at < draft.mine.rules.len() => {
-            draft.change(now, |flag| {
-                flag.rules.remove(at);
-            });
+        Some(Item::Rule(rule)) => {
+            draft.change(now, |flag| flag.rules.retain(|r| r.id != rule));
             None
         }
         _ => Some("Only variants and rules are removed here".to_owned()),

@@ -112,7 +112,7 @@ pub fn write(state: &mut State, request: Request, now: Timestamp) -> Result<Effe
     match why {
         Some(why) => Err(why),
         None => {
-            let run = state.requests.start(request.slot(), now);
+            let run = state.requests.start(&request, now);
             Ok(Effect::Fetch { run, request })
         }
     }

@@ -11,8 +11,10 @@ use crate::cockpit::state::{Dirty, Health, Hold, Level, State};
 pub fn toggle_hold(state: &mut State, now: Timestamp) {
     if state.hold.on {
         let hold = std::mem::take(&mut state.hold);
-        for (answer, at) in hold.answers {
-            replies::apply_live(state, answer, at, now);
+        for held in hold.answers {
+            if !replies::is_of_another_question(state, &held.request) {
+                replies::apply_live(state, &held.request, held.answer, held.at, now);
+            }
         }
     } else {
         state.hold = Hold {

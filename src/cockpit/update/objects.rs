@@ -13,10 +13,12 @@ use crate::cockpit::edit::Of;
 use crate::cockpit::effect::Effect;
 use crate::cockpit::keymap::Command;
 use crate::cockpit::ports::{Answer, Failure, FailureKind, Request, Slot};
+use crate::cockpit::state::cursor::follow;
 use crate::cockpit::state::form::Purpose;
 use crate::cockpit::state::import::Stage;
 use crate::cockpit::state::objects::{AuditPanel, Kind, Objects, Secret};
 use crate::cockpit::state::overlay::Overlay;
+use crate::cockpit::state::overrides::OverridesState;
 use crate::cockpit::state::text::TextField;
 use crate::cockpit::state::{Level, ListState, Screen, State, Tab};
 use crate::domain::Key;
@@ -26,7 +28,7 @@ pub fn go(state: &mut State, kind: Kind, now: Timestamp, effects: &mut Vec<Effec
     if state.screen == Screen::Experiment {
         experiment::close(state, now, effects);
     }
-    state.overlays.clear();
+    state.close_overlays();
     state.screen = Screen::Objects(kind);
 }
 
@@ -53,7 +55,7 @@ pub fn go_home(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
     if state.screen == Screen::Experiment {
         experiment::close(state, now, effects);
     }
-    state.overlays.clear();
+    state.close_overlays();
     state.screen = Screen::Experiments;
 }
 
@@ -278,6 +280,7 @@ pub fn switch(state: &mut State, key: Key, now: Timestamp, effects: &mut Vec<Eff
     state.list = ListState::default();
     state.open = None;
     state.hold = Default::default();
+    state.calls = Default::default();
     state.me = None;
     effects.push(Effect::Project(key.to_string()));
     notify(state, Level::Ok, format!("This is {key} now"), now);
@@ -464,7 +467,7 @@ pub fn flag_overrides_outdated(state: &State) -> bool {
 /// Takes an answer about these objects; gives it back when it is about something else.
 pub fn answered(
     state: &mut State,
-    slot: Slot,
+    request: &Request,
     answer: Answer,
     now: Timestamp,
     effects: &mut Vec<Effect>,
@@ -474,7 +477,11 @@ pub fn answered(
             state.objects.flags.set(list.flags, now);
             flag::merge(state, now);
         }
-        Answer::FlagHistory(page) => flag::told(state, &page.entries),
+        Answer::FlagHistory(page) => {
+            if let Request::FlagHistory { id } = request {
+                flag::told(state, *id, &page.entries);
+            }
+        }
         Answer::Deployments(list) => state.objects.deployments.set(list.deployments, now),
         Answer::Projects(list) => {
             state.wants_projects = false;
@@ -482,19 +489,24 @@ pub fn answered(
         }
         Answer::Tokens(list) => state.objects.tokens.set(list.tokens, now),
         Answer::FlagOverrides(page) => {
-            let detail = state.objects.flag.as_deref_mut();
-            if let Some(overrides) = detail.and_then(|d| d.overrides.as_mut()) {
-                overrides.selected = overrides.selected.min(page.overrides.len().saturating_sub(1));
-                overrides.page.set(page, now);
+            if let (Request::FlagOverrides { query, .. }, Some(overrides)) =
+                (request, flag_overrides(state, request))
+            {
+                overrides.take(query, page, now);
             }
         }
-        Answer::Audit(page) => audit(state, page, now),
+        Answer::Audit(page) => audit(state, request, page, now),
         Answer::Insight(insight) => {
-            if let Some(detail) = state.open.as_deref_mut() {
+            let asked = request.experiment();
+            let open = state.open.as_deref_mut();
+            if let Some(detail) = open.filter(|detail| detail.id() == asked) {
                 detail.insight.set(insight, now);
             }
-            if slot == Slot::WriteInsight {
-                notify(state, Level::Ok, "The summary is written anew and saved", now);
+            if request.slot() == Slot::WriteInsight {
+                let experiment = asked.and_then(|id| state.list.experiment(id));
+                let of = experiment.map_or_else(String::new, |e| format!(" of {}", e.key));
+                let text = format!("The summary{of} is written anew and saved");
+                notify(state, Level::Ok, text, now);
             }
         }
         Answer::Imports(of, id, list) => {
@@ -509,12 +521,23 @@ pub fn answered(
                 }
             };
             if let Some(overrides) = overrides {
-                overrides.imports.set(list.imports, now);
+                let before = overrides.imports.value.take().unwrap_or_default();
+                overrides.imports.set(list.imports.clone(), now);
+                for overlay in &mut state.overlays {
+                    if let Overlay::Imports(panel) = overlay {
+                        panel.selected = follow(&before, &list.imports, panel.selected, |i| i.id);
+                    }
+                }
                 super::import::adopt(state);
             }
         }
         Answer::ImportRows(rows) => {
-            if let Some(panel) = super::import::panel_mut(state) {
+            let of = match request {
+                Request::ImportRows { import, .. } => Some(*import),
+                _ => None,
+            };
+            let panel = super::import::panel_mut(state);
+            if let Some(panel) = panel.filter(|p| p.import.as_ref().map(|i| i.id) == of) {
                 panel.selected = panel.selected.min(rows.rows.len().saturating_sub(1));
                 panel.rows.set(rows, now);
             }
@@ -526,8 +549,39 @@ pub fn answered(
     None
 }
 
-fn audit(state: &mut State, page: History, now: Timestamp) {
-    if let Some(Overlay::Audit(panel)) = state.overlays.last_mut() {
+/// The overrides of the open flag, if a request was about them.
+fn flag_overrides<'a>(state: &'a mut State, request: &Request) -> Option<&'a mut OverridesState> {
+    let Request::FlagOverrides { id, .. } = request else {
+        return None;
+    };
+    let detail = state.objects.flag.as_deref_mut()?;
+    detail.overrides.as_mut().filter(|_| detail.id == *id)
+}
+
+/// The history that waits for this answer, wherever it lies.
+fn audited<'a>(state: &'a mut State, request: &Request) -> Option<&'a mut AuditPanel> {
+    let Request::Audit { query } = request else {
+        return None;
+    };
+    state.overlays.iter_mut().rev().find_map(|overlay| match overlay {
+        Overlay::Audit(panel) if panel.object == query.object_id && panel.next_before == query.before => {
+            Some(&mut **panel)
+        }
+        _ => None,
+    })
+}
+
+/// Whether the history on top is of something else than what is being asked.
+#[must_use]
+pub fn other_history(state: &State) -> bool {
+    match (state.overlays.last(), state.requests.asked(Slot::Audit)) {
+        (Some(Overlay::Audit(panel)), Some(Request::Audit { query })) => panel.object != query.object_id,
+        _ => false,
+    }
+}
+
+fn audit(state: &mut State, request: &Request, page: History, now: Timestamp) {
+    if let Some(panel) = audited(state, request) {
         match (&mut panel.entries.value, panel.next_before) {
             (Some(entries), Some(_)) => entries.extend(page.entries),
             _ => panel.entries.set(page.entries, now),
@@ -539,7 +593,8 @@ fn audit(state: &mut State, page: History, now: Timestamp) {
 
 /// A change was made: the lists are asked anew, and a new key is shown.
 fn took(state: &mut State, changed: Changed, now: Timestamp) {
-    let asked = form::take_sent(state);
+    let asked = state.objects.changing.take();
+    form::close_sent(state);
     for slot in [
         Slot::Flags,
         Slot::Deployments,
@@ -555,12 +610,10 @@ fn took(state: &mut State, changed: Changed, now: Timestamp) {
         Changed::TokenLeft(token) => format!("{} {STILL_TAKEN}", token.name),
         _ => asked
             .as_ref()
-            .map_or_else(String::new, |form| form::words::done(&form.purpose)),
+            .map_or_else(String::new, |purpose| form::words::done(purpose)),
     };
-    if let Some(form) = &asked
-        && let Purpose::SaveFlag(draft) = &form.purpose
-    {
-        state.objects.drafts.retain(|d| d.base.id != draft.base.id);
+    if let (Some(Purpose::SaveFlag(sent)), Changed::Flag(saved)) = (asked.as_deref(), &changed) {
+        flag::saved(state, sent, saved, now);
     }
     let mut secret = None;
     match changed {
@@ -568,7 +621,7 @@ fn took(state: &mut State, changed: Changed, now: Timestamp) {
             let in_list = state.objects.flags.rows.value.as_mut();
             if let Some(row) = in_list.and_then(|rows| rows.iter_mut().find(|r| r.flag.id == flag.id)) {
                 row.flag = *flag;
-            } else if matches!(asked.as_ref().map(|a| &a.purpose), Some(Purpose::CreateFlag)) {
+            } else if matches!(asked.as_deref(), Some(Purpose::CreateFlag)) {
                 state.objects.flags.selected = Some(flag.id);
             }
         }
@@ -577,12 +630,15 @@ fn took(state: &mut State, changed: Changed, now: Timestamp) {
         Changed::Overrides(_) => {}
         Changed::Deployment(deployment) => {
             state.objects.deployments.selected = Some(deployment.id);
+            // The key of a server comes once, and is lost where it is not shown.
+            let once = deployment.kind == crate::domain::DeploymentKind::Server;
             let made = matches!(
-                asked.as_ref().map(|a| &a.purpose),
+                asked.as_deref(),
                 Some(Purpose::CreateDeployment | Purpose::RotateKey(_))
             );
-            if made && let Some(key) = &deployment.key {
-                let once = deployment.kind == crate::domain::DeploymentKind::Server;
+            if (made || once)
+                && let Some(key) = &deployment.key
+            {
                 secret = Some(Secret {
                     title: format!("Key of {}", deployment.name),
                     text: key.as_str().into(),
@@ -624,9 +680,9 @@ fn took(state: &mut State, changed: Changed, now: Timestamp) {
 }
 
 /// Takes a failure about these objects. False when it is about something else.
-pub fn failed(state: &mut State, slot: Slot, failure: &Failure, now: Timestamp) -> bool {
+pub fn failed(state: &mut State, request: &Request, failure: &Failure, now: Timestamp) -> bool {
     let failure = failure.clone();
-    match slot {
+    match request.slot() {
         Slot::Flags => state.objects.flags.rows.fail(failure),
         Slot::Deployments => state.objects.deployments.rows.fail(failure),
         Slot::Projects => {
@@ -635,18 +691,19 @@ pub fn failed(state: &mut State, slot: Slot, failure: &Failure, now: Timestamp) 
         }
         Slot::Tokens => state.objects.tokens.rows.fail(failure),
         Slot::FlagOverrides => {
-            let detail = state.objects.flag.as_deref_mut();
-            if let Some(overrides) = detail.and_then(|d| d.overrides.as_mut()) {
+            if let Some(overrides) = flag_overrides(state, request) {
                 overrides.page.fail(failure);
             }
         }
         Slot::Audit => {
-            if let Some(Overlay::Audit(panel)) = state.overlays.last_mut() {
+            if let Some(panel) = audited(state, request) {
                 panel.entries.fail(failure);
             }
         }
         Slot::Insight => {
-            if let Some(detail) = state.open.as_deref_mut() {
+            let asked = request.experiment();
+            let open = state.open.as_deref_mut();
+            if let Some(detail) = open.filter(|detail| detail.id() == asked) {
                 detail.insight.fail(failure);
             }
         }

@@ -10,7 +10,7 @@ use crate::api::assign::{ExplainRequest, Suppose};
 use crate::cockpit::edit::Side;
 use crate::cockpit::effect::Effect;
 use crate::cockpit::keymap::{COMMANDS, Command};
-use crate::cockpit::ports::{Failure, FailureKind, Loaded, Request, Service, Slot};
+use crate::cockpit::ports::{Failure, FailureKind, Loaded, Request, Service};
 use crate::cockpit::state::form::Purpose;
 use crate::cockpit::state::objects::{Kind, Listed, ObjectList};
 use crate::cockpit::state::overlay::{ExplainPanel, Overlay, Palette, WiringPanel};
@@ -50,7 +50,7 @@ pub fn open_palette(state: &mut State, typed: &str, effects: &mut Vec<Effect>) {
         preferences::close(state, effects);
     }
     // The palette speaks of the screen, not of a panel over it.
-    state.overlays.clear();
+    state.close_overlays();
     state.overlays.push(Overlay::Palette(Palette {
         input: TextField::new(typed),
         selected: 0,
@@ -293,16 +293,16 @@ pub fn ask_explain(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>)
     panel.answer.value = None;
     panel.answer.failure = None;
     panel.scroll = 0;
-    let request = supposed(state, id, user);
-    let run = state.requests.start(Slot::Explain, now);
-    effects.push(Effect::Fetch {
-        run,
-        request: Request::Explain {
-            id,
-            flag: flag.is_some(),
-            request: Box::new(request),
-        },
-    });
+    let request = Request::Explain {
+        id,
+        flag: flag.is_some(),
+        request: Box::new(supposed(state, id, user)),
+    };
+    if let Some(Overlay::Explain(panel)) = state.overlays.last_mut() {
+        panel.request = Some(request.clone());
+    }
+    let run = state.requests.start(&request, now);
+    effects.push(Effect::Fetch { run, request });
 }
 
 /// What is asked for a subject: with the rules that are not saved yet, and while rules are edited as if the

@@ -7,7 +7,7 @@ use crate::cockpit::effect::Effect;
 use crate::cockpit::keymap::Keymap;
 use crate::cockpit::ports::Slot;
 use crate::cockpit::state::overlay::{Overlay, SettingsPanel};
-use crate::cockpit::state::preferences::{GlyphChoice, Look, Preferences, Read};
+use crate::cockpit::state::preferences::{Connected, GlyphChoice, Look, Preferences, Read};
 use crate::cockpit::state::{Level, Link, ListState, Requests, Screen, State};
 
 /// One line of the settings that can be chosen.
@@ -193,17 +193,6 @@ pub fn connect(state: &mut State, context: usize, now: Timestamp, effects: &mut 
     effects.push(Effect::Connect(name));
 }
 
-/// Where the cockpit is connected from now on.
-#[derive(Debug, Clone, Eq, PartialEq)]
-pub struct Connected {
-    /// The server's address.
-    pub api: String,
-    /// The context.
-    pub context: Option<String>,
-    /// Whether the configuration refuses every write there.
-    pub read_only: bool,
-}
-
 /// The connection is to another server: everything known is of the one before.
 pub fn connected(state: &mut State, to: Connected, now: Timestamp, effects: &mut Vec<Effect>) {
     // What is unsaved is kept on disk under the server it belongs to.
@@ -227,7 +216,7 @@ pub fn connected(state: &mut State, to: Connected, now: Timestamp, effects: &mut
     state.list = ListState::default();
     state.open = None;
     state.objects = Default::default();
-    state.overlays.clear();
+    state.close_overlays();
     state.hold = Default::default();
     state.calls = Default::default();
     let name = state.settings.context.clone().unwrap_or_default();

@@ -34,7 +34,7 @@ pub fn start_due(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
             continue;
         };
         note_asked(state, &request);
-        let run = state.requests.start(slot, now);
+        let run = state.requests.start(&request, now);
         effects.push(Effect::Fetch { run, request });
     }
 }
@@ -122,10 +122,7 @@ fn due(state: &State, slot: Slot) -> Option<Timestamp> {
 /// Whether the test of the split was made for the experiment as it was before.
 fn test_outdated(state: &State) -> bool {
     let detail = state.open.as_deref();
-    detail.is_some_and(|d| {
-        d.config()
-            .is_some_and(|c| c.resource_version != d.guarded_version)
-    })
+    detail.is_some_and(|d| d.config().is_some_and(|c| c.resource_version != d.guarded_asked))
 }
 
 /// Whether other names are wanted than those that were asked for last.
@@ -290,12 +287,15 @@ fn note_asked(state: &mut State, request: &Request) {
     };
     match request {
         Request::SampleRatio { .. } => {
-            detail.guarded_version = detail.config().map_or(0, |config| config.resource_version);
+            detail.guarded_asked = detail.config().map_or(0, |config| config.resource_version);
         }
         Request::Results { experiment, query } => {
             detail.results_asked = Some((**query).clone());
             detail.results_version = experiment.resource_version;
             detail.results_mark = detail.mark;
+        }
+        Request::History { .. } => {
+            detail.history.asked = detail.config().map_or(0, |config| config.resource_version);
         }
         Request::Overrides { query, .. } => detail.overrides.asked = Some(query.clone()),
         _ => {}
@@ -326,6 +326,7 @@ fn other_page(state: &State, slot: Slot) -> bool {
         Slot::Overrides => overrides_outdated(state),
         Slot::FlagOverrides => objects::flag_overrides_outdated(state),
         Slot::ImportRows => objects::rows_asked_anew(state),
+        Slot::Audit => objects::other_history(state),
         _ => false,
     }
 }

@@ -6,11 +6,14 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{ask, create, flag, import, notify, objects, refresh, save};
+use crate::api::experiments::History;
 use crate::api::problem::Code;
 use crate::cockpit::effect::Effect;
-use crate::cockpit::ports::{Answer, Failure, FailureKind, Loaded, Reply, Slot};
-use crate::cockpit::state::overlay::Overlay;
-use crate::cockpit::state::{Dirty, ExperimentDetail, Level, State};
+use crate::cockpit::ports::{Answer, Failure, FailureKind, Loaded, Reply, Request, Slot};
+use crate::cockpit::state::cursor::follow;
+use crate::cockpit::state::editor::Suggestions;
+use crate::cockpit::state::overlay::{ExplainPanel, Overlay};
+use crate::cockpit::state::{Dirty, ExperimentDetail, Held, Level, State};
 use crate::domain::Experiment;
 use crate::insights;
 
@@ -22,15 +25,16 @@ pub fn take(state: &mut State, reply: Reply, now: Timestamp, effects: &mut Vec<E
         took,
         outcome,
     } = reply;
-    if !state.requests.finish(slot, run, took) {
+    let Some(request) = state.requests.finish(slot, run, took) else {
         return;
-    }
+    };
+    let line = flag::current(state);
     match outcome {
         Ok(answer) => {
             state.link_mut(slot.service()).up(took, now);
             refresh::plan_next(state, slot, took, now);
-            if let Some(answer) = objects::answered(state, slot, answer, now, effects) {
-                answered(state, slot, answer, now, effects);
+            if let Some(answer) = objects::answered(state, &request, answer, now, effects) {
+                answered(state, &request, answer, now, effects);
             }
             flag::open_if_asked(state, now);
             import::open_if_asked(state, now, effects);
@@ -58,18 +62,26 @@ pub fn take(state: &mut State, reply: Reply, now: Timestamp, effects: &mut Vec<E
                     refresh::plan_next(state, slot, Duration::from_secs(1), now);
                 }
             }
-            if !objects::failed(state, slot, &failure, now) {
-                failed(state, slot, failure, now);
+            if !objects::failed(state, &request, &failure, now) {
+                failed(state, &request, failure, now);
             }
         }
     }
+    flag::stay_on(state, line);
     state.touch(Dirty::Data);
 }
 
-fn answered(state: &mut State, slot: Slot, answer: Answer, now: Timestamp, effects: &mut Vec<Effect>) {
+fn answered(state: &mut State, request: &Request, answer: Answer, now: Timestamp, effects: &mut Vec<Effect>) {
+    let slot = request.slot();
     match answer {
-        Answer::Overview(_) | Answer::Results(_) if state.hold.on => hold(state, answer, now),
-        Answer::Overview(_) | Answer::Results(_) => apply_live(state, answer, now, now),
+        Answer::Overview(_) | Answer::Results(_) if state.hold.on && is_refresh(state, request) => {
+            hold(state, request.clone(), answer, now);
+        }
+        Answer::Overview(_) | Answer::Results(_) => {
+            // What is held back of its kind is older.
+            state.hold.answers.retain(|held| held.request.slot() != slot);
+            apply_live(state, request, answer, now, now);
+        }
         Answer::Me(me) => state.me = Some(me),
         Answer::Experiments(list) => {
             let known: Vec<Arc<Experiment>> = list
@@ -96,39 +108,20 @@ fn answered(state: &mut State, slot: Slot, answer: Answer, now: Timestamp, effec
             put(state, experiment, now);
         }
         Answer::Mark(mark) => {
-            if let Some(detail) = state.open.as_deref_mut() {
+            if let Some(detail) = asked_of(state, request) {
                 detail.mark = Some(mark);
             }
         }
         Answer::SampleRatio(srm) => {
-            if let Some(detail) = state.open.as_deref_mut() {
+            if let Some(detail) = asked_of(state, request) {
                 detail.guarded.set(*srm, now);
+                detail.guarded_version = detail.guarded_asked;
             }
         }
-        Answer::History(page) => {
-            if let Some(detail) = state.open.as_deref_mut() {
-                let version = detail.config().map_or(0, |c| c.resource_version);
-                let history = &mut detail.history;
-                let follows = history.version == version
-                    && history.next_before.is_some()
-                    && page
-                        .entries
-                        .first()
-                        .is_none_or(|first| history.next_before.is_some_and(|before| first.id < before));
-                match &mut history.entries.value {
-                    Some(entries) if follows => entries.extend(page.entries),
-                    _ => history.entries.set(page.entries, now),
-                }
-                history.entries.failure = None;
-                history.next_before = page.next_before;
-                history.version = version;
-            }
-        }
+        Answer::History(page) => history(state, request, page, now),
         Answer::Overrides(page) => {
-            if let Some(detail) = state.open.as_deref_mut() {
-                let rows = page.overrides.len();
-                detail.overrides.page.set(page, now);
-                detail.overrides.selected = detail.overrides.selected.min(rows.saturating_sub(1));
+            if let (Request::Overrides { query, .. }, Some(detail)) = (request, asked_of(state, request)) {
+                detail.overrides.take(query, page, now);
             }
         }
         Answer::OverridesSet(set) => {
@@ -159,12 +152,12 @@ fn answered(state: &mut State, slot: Slot, answer: Answer, now: Timestamp, effec
             put(state, Arc::new(applied.experiment), now);
         }
         Answer::Names(names) => {
-            if let Some(editor) = state.editor_mut() {
-                editor.suggestions.names.set(names, now);
+            if let Some(suggestions) = suggestions(state, request) {
+                suggestions.names.set(names, now);
             }
         }
         Answer::Explain(explanation) => {
-            if let Some(Overlay::Explain(panel)) = state.overlays.last_mut() {
+            if let Some(panel) = explaining(state, request) {
                 panel.answer.set(*explanation, now);
             }
         }
@@ -173,17 +166,114 @@ fn answered(state: &mut State, slot: Slot, answer: Answer, now: Timestamp, effec
     }
 }
 
+/// The open experiment, if a request was about it.
+fn asked_of<'a>(state: &'a mut State, request: &Request) -> Option<&'a mut ExperimentDetail> {
+    let id = request.experiment();
+    state
+        .open
+        .as_deref_mut()
+        .filter(|detail| detail.id().is_some() && detail.id() == id)
+}
+
+/// A page of the history of the open experiment. The cursor stays on its entry.
+fn history(state: &mut State, request: &Request, page: History, now: Timestamp) {
+    let Some(detail) = asked_of(state, request) else {
+        return;
+    };
+    let history = &mut detail.history;
+    let version = history.asked;
+    let before = history.entries.value.take().unwrap_or_default();
+    let first = page.entries.first().map(|entry| entry.id);
+    let last = page.entries.last().map(|entry| entry.id);
+    let follows = history.version == version
+        && history
+            .next_before
+            .is_some_and(|before| first.is_none_or(|first| first < before));
+    let known = before.first().map(|entry| entry.id);
+    let mut entries = before.clone();
+    if follows {
+        entries.extend(page.entries);
+        history.next_before = page.next_before;
+    } else if let (Some(known), Some(last)) = (known, last)
+        && last <= known
+    {
+        // Entries are only ever added: the new ones stand in front of those that are known.
+        let new = page.entries.into_iter().filter(|entry| entry.id > known);
+        entries.splice(0..0, new.collect::<Vec<_>>());
+    } else {
+        entries = page.entries;
+        history.next_before = page.next_before;
+    }
+    history.version = version;
+    let ids: Vec<i64> = entries.iter().map(|entry| entry.id).collect();
+    history.entries.set(entries, now);
+    let before: Vec<i64> = before.iter().map(|entry| entry.id).collect();
+    for overlay in &mut state.overlays {
+        if let Overlay::History { selected } = overlay {
+            *selected = follow(&before, &ids, *selected, |id| *id);
+        }
+    }
+}
+
+/// The panel that waits for this explanation, wherever it lies.
+fn explaining<'a>(state: &'a mut State, request: &Request) -> Option<&'a mut ExplainPanel> {
+    state.overlays.iter_mut().rev().find_map(|overlay| match overlay {
+        Overlay::Explain(panel) if panel.request.as_ref() == Some(request) => Some(&mut **panel),
+        _ => None,
+    })
+}
+
+/// The list of names that waits for this answer.
+fn suggestions<'a>(state: &'a mut State, request: &Request) -> Option<&'a mut Suggestions> {
+    let Request::Suggest { what, .. } = request else {
+        return None;
+    };
+    let suggestions = &mut state.editor_mut()?.suggestions;
+    (suggestions.asked.as_ref() == Some(what)).then_some(suggestions)
+}
+
+/// Whether numbers of the same are on the screen already: only such an answer is held back.
+fn is_refresh(state: &State, request: &Request) -> bool {
+    let open = state.open.as_deref();
+    match request {
+        Request::Results { experiment, query } => open.is_some_and(|detail| {
+            let answered = detail.results_of.as_ref().map(|(query, _)| query);
+            detail.id() == Some(experiment.id) && detail.results.value.is_some() && answered == Some(&**query)
+        }),
+        Request::Overview { experiments } => match state.detail() {
+            Some(_) => experiments.iter().all(|e| state.list.overview(e.id).is_some()),
+            None => state.list.overviews.value.is_some(),
+        },
+        _ => false,
+    }
+}
+
+/// Whether something else is asked by now, or of another experiment.
+pub fn is_of_another_question(state: &State, request: &Request) -> bool {
+    let Request::Results { experiment, query } = request else {
+        return false;
+    };
+    state
+        .open
+        .as_deref()
+        .is_none_or(|detail| detail.id() != Some(experiment.id) || detail.analytics.query != **query)
+}
+
 /// Keeps a live answer until the person lets it in: only the newest of each kind.
-fn hold(state: &mut State, answer: Answer, now: Timestamp) {
-    let kind = std::mem::discriminant(&answer);
+fn hold(state: &mut State, request: Request, answer: Answer, now: Timestamp) {
     let held = &mut state.hold.answers;
-    held.retain(|(other, _)| std::mem::discriminant(other) != kind);
-    held.push((answer, now));
-    state.hold.waiting = state.hold.waiting.saturating_add(1);
+    let before = held.iter().position(|h| h.request.slot() == request.slot());
+    let updates = before.map_or(0, |at| held.swap_remove(at).updates);
+    held.push(Held {
+        request,
+        answer,
+        at: now,
+        updates: updates.saturating_add(1),
+    });
 }
 
 /// Shows a live answer that came at `at`.
-pub fn apply_live(state: &mut State, answer: Answer, at: Timestamp, now: Timestamp) {
+pub fn apply_live(state: &mut State, request: &Request, answer: Answer, at: Timestamp, now: Timestamp) {
     match answer {
         Answer::Overview(overviews) => {
             let mut all = state.list.overviews.value.take().unwrap_or_default();
@@ -192,13 +282,14 @@ pub fn apply_live(state: &mut State, answer: Answer, at: Timestamp, now: Timesta
             state.list.arrange(now);
         }
         Answer::Results(results) => {
-            if let Some(detail) = state.open.as_deref_mut()
-                && detail.id() == Some(results.experiment_id)
-            {
+            if let Some(detail) = asked_of(state, request) {
                 if let Some(experiment) = detail.config() {
                     detail.summary = insights::summary(experiment, &results, now);
                 }
                 detail.results.set(Arc::new(*results), at);
+                if let Request::Results { experiment, query } = request {
+                    detail.results_of = Some(((**query).clone(), experiment.resource_version));
+                }
             }
         }
         _ => {}
@@ -266,7 +357,8 @@ fn step_taken(state: &mut State, experiment: &Arc<Experiment>, now: Timestamp) {
     notify(state, Level::Ok, text, now);
 }
 
-fn failed(state: &mut State, slot: Slot, failure: Failure, now: Timestamp) {
+fn failed(state: &mut State, request: &Request, failure: Failure, now: Timestamp) {
+    let slot = request.slot();
     match slot {
         Slot::Me => {}
         Slot::Experiments => state.list.experiments.fail(failure),
@@ -278,29 +370,29 @@ fn failed(state: &mut State, slot: Slot, failure: Failure, now: Timestamp) {
         }
         Slot::Probe => {}
         Slot::Results => {
-            if let Some(detail) = state.open.as_deref_mut() {
+            if let Some(detail) = asked_of(state, request) {
                 detail.results.fail(failure);
             }
         }
         Slot::SampleRatio => {
-            if let Some(detail) = state.open.as_deref_mut() {
+            if let Some(detail) = asked_of(state, request) {
                 // An old test is none: what is decided upon it would be wrong.
                 detail.guarded = Loaded::default();
                 detail.guarded.fail(failure);
             }
         }
         Slot::History => {
-            if let Some(detail) = state.open.as_deref_mut() {
+            if let Some(detail) = asked_of(state, request) {
                 detail.history.entries.fail(failure);
             }
         }
         Slot::Overrides => {
-            if let Some(detail) = state.open.as_deref_mut() {
+            if let Some(detail) = asked_of(state, request) {
                 detail.overrides.page.fail(failure);
             }
         }
         Slot::Explain => {
-            if let Some(Overlay::Explain(panel)) = state.overlays.last_mut() {
+            if let Some(panel) = explaining(state, request) {
                 panel.answer.fail(failure);
             }
         }
@@ -308,8 +400,8 @@ fn failed(state: &mut State, slot: Slot, failure: Failure, now: Timestamp) {
         Slot::Update => save::failed(state, &failure, now),
         Slot::Create | Slot::Override | Slot::Winner => write_failed(state, slot, &failure, now),
         Slot::Suggest => {
-            if let Some(editor) = state.editor_mut() {
-                editor.suggestions.names.fail(failure);
+            if let Some(suggestions) = suggestions(state, request) {
+                suggestions.names.fail(failure);
             }
         }
         // The others were taken before.

@@ -55,10 +55,10 @@ pub fn draw(pen: &mut Pen<'_>, state: &State, now: Timestamp, cursor: &mut Optio
     let lines = lines(pen, state, detail, row, draft, now);
     let flag = draft.map_or(&row.flag, |d| &d.mine);
     let items = items(flag);
-    let chosen = items.get(detail.item.min(items.len() - 1)).copied();
+    let chosen = items.get(detail.item.min(items.len() - 1));
     let at = lines
         .iter()
-        .position(|line| matches!(line, Line::Spans(Some(item), _) if Some(*item) == chosen))
+        .position(|line| matches!(line, Line::Spans(Some(item), _) if Some(item) == chosen))
         .unwrap_or(0);
     let rows = usize::from(pen.height());
     // The cursor in the middle, and no lines wasted at the end; the first item shows what is above it.
@@ -183,7 +183,7 @@ fn lines(
             format!("   {}", variant.name)
         };
         lines.push(Line::Spans(
-            Some(Item::Variant(at)),
+            Some(Item::Variant(variant.key.clone())),
             vec![
                 (
                     format!("{} {:<16}", theme.glyphs.arm(at), variant.key.as_str()),
@@ -201,7 +201,7 @@ fn lines(
     ));
     lines.push(Line::Blank);
     lines.push(Line::Heading("Rules", note(FlagPart::Rules)));
-    for (at, rule) in flag.rules.iter().enumerate() {
+    for rule in &flag.rules {
         let arm = flag.variants.iter().position(|v| v.key == rule.variant);
         let style: Style = arm.map_or(theme.warn, |arm| theme.arm(arm));
         let text = if rule.conditions.is_empty() {
@@ -210,7 +210,7 @@ fn lines(
             rule_text::write(&rule.conditions)
         };
         lines.push(Line::Spans(
-            Some(Item::Rule(at)),
+            Some(Item::Rule(rule.id)),
             vec![
                 (format!("{:>5}  ", rule.priority), theme.dim),
                 (text, theme.text),

@@ -191,13 +191,14 @@ fn line(pen: &mut Pen<'_>, y: u16, form: &Form, at: usize) -> Option<Position> {
             let texts: Vec<Span> = options
                 .iter()
                 .enumerate()
-                .map(|(n, (name, on))| {
+                .map(|(n, option)| {
                     let style = if focused && n == *at {
                         theme.selection
                     } else {
                         theme.text
                     };
-                    (format!("{} {name}", theme.glyphs.checkbox(*on)), style)
+                    let mark = theme.glyphs.checkbox(option.on);
+                    (format!("{mark} {}", option.name), style)
                 })
                 .collect();
             let width_to: u16 = texts[..=*at].iter().map(|(text, _)| columns(text) + 2).sum();

@@ -150,7 +150,8 @@ fn of_now(page: &mut Page<'_>, experiment: &Experiment, detail: &ExperimentDetai
     if results.query != crate::api::results::ResultsQuery::default() {
         page.text("The filters of the Analytics tab apply.", theme.info);
     }
-    if experiment.resource_version != detail.results_version {
+    let version = detail.results_of.as_ref().map(|(_, version)| *version);
+    if version.is_some_and(|version| version != experiment.resource_version) {
         page.text(
             "The configuration changed since; a new summary is on its way.",
             theme.stale,

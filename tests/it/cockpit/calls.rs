@@ -46,6 +46,18 @@ fn pause(n: u128) -> impl Fn(&mut Experiment) {
 }
 
 #[test]
+fn what_stands_in_another_project_is_no_news() {
+    let mut world = World::list_of(Role::Admin, false);
+    world.keys(&["P"]).answer_all(Role::Admin, false);
+    world.keys(&["j", "enter"]);
+    assert!(world.state.me.is_none(), "on the way there");
+    told(&mut world, pause(ONBOARDING), 1e-12);
+    assert_eq!(calls(&world), [""; 0]);
+    told(&mut world, pause(CHECKOUT), 1e-12);
+    assert_eq!(calls(&world).len(), 1, "what comes from now on is");
+}
+
+#[test]
 fn each_event_is_called_out_once() {
     let mut world = World::list();
     assert_eq!(calls(&world), [""; 0], "what stood at the start is no news");

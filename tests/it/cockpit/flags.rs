@@ -5,15 +5,16 @@ use serde_json::json;
 use splitdeck::api::flags::FlagList;
 use splitdeck::api::problem::{Code, Problem};
 use splitdeck::api::system::Role;
-use splitdeck::cockpit::change::Change;
+use splitdeck::cockpit::change::{Change, Changed};
 use splitdeck::cockpit::edit::{FlagPart, Kept, Of};
 use splitdeck::cockpit::intake::{Order, Tally, Told};
 use splitdeck::cockpit::ports::{Answer, Failure, FailureKind, Request, Service, Slot};
 use splitdeck::cockpit::state::objects::Kind;
 use splitdeck::cockpit::state::overlay::{DEAF_FOR, Overlay};
 use splitdeck::cockpit::state::{Screen, Settings};
+use splitdeck::cockpit::update::flag::{Item, current};
 use splitdeck::cockpit::{Action, Effect};
-use splitdeck::domain::{Flag, Percent};
+use splitdeck::domain::{Flag, Key, Percent};
 
 use crate::support::cockpit::{World, history, id, settings};
 use crate::support::objects::{self, NEW_CHECKOUT};
@@ -282,6 +283,187 @@ fn a_conflict_at_saving_merges_and_shows_the_difference_again() {
             .screen(120, 40)
             .contains("deploy-bot changed the rollout too")
     );
+}
+
+/// The page with the dialog of this line open.
+fn opened_on(item: &Item) -> World {
+    let mut world = page();
+    put_cursor(&mut world, item);
+    world.keys(&["enter"]);
+    assert!(matches!(world.state.overlays.last(), Some(Overlay::Form(_))));
+    world
+}
+
+fn put_cursor(world: &mut World, item: &Item) {
+    world.keys(&["g"]);
+    for _ in 0..30 {
+        if current(&world.state).as_ref() == Some(item) {
+            return;
+        }
+        world.keys(&["j"]);
+    }
+    panic!("no such line: {item:?}");
+}
+
+fn variant(key: &str) -> Item {
+    Item::Variant(Key::new(key).expect("a key"))
+}
+
+#[test]
+fn a_dialog_writes_only_what_was_touched_in_it() {
+    let mut world = opened_on(&variant("on"));
+    let theirs = newer(4, |flag| {
+        flag.variants[0].traffic_pct = percent(50.0);
+        let mut first = flag.variants[0].clone();
+        first.key = Key::new("first").expect("a key");
+        first.traffic_pct = percent(10.0);
+        flag.variants.insert(0, first);
+    });
+    arrives(&mut world, theirs);
+    world
+        .keys(&["tab"])
+        .text("Blue")
+        .keys(&["tab", "tab", "tab", "tab", "enter"]);
+    let draft = &world.state.objects.drafts[0];
+    assert_eq!(draft.both, [], "different lines");
+    let shares: Vec<_> = draft
+        .mine
+        .variants
+        .iter()
+        .map(|v| (v.key.as_str(), v.name.as_str(), v.traffic_pct))
+        .collect();
+    assert_eq!(
+        shares,
+        [
+            ("first", "", percent(10.0)),
+            ("on", "Blue", percent(50.0)),
+            ("on-with-chat", "With chat", percent(20.0))
+        ]
+    );
+}
+
+#[test]
+fn what_both_changed_while_a_dialog_was_open_is_asked_about() {
+    let mut world = opened_on(&variant("on"));
+    arrives(
+        &mut world,
+        newer(4, |flag| flag.variants[0].traffic_pct = percent(50.0)),
+    );
+    world
+        .keys(&["tab", "tab", "ctrl-u"])
+        .text("30")
+        .keys(&["tab", "tab", "tab", "enter"]);
+    let draft = &world.state.objects.drafts[0];
+    let [clash] = &draft.both[..] else {
+        panic!("{:?}", draft.both);
+    };
+    assert_eq!(clash.part, FlagPart::Variants);
+    assert_eq!(
+        [&clash.start, &draft.mine, &clash.theirs].map(|flag| flag.variants[0].traffic_pct),
+        [percent(80.0), percent(30.0), percent(50.0)],
+        "three copies"
+    );
+    assert!(
+        world.waiting_for(Slot::FlagHistory).is_some(),
+        "who it was is asked"
+    );
+    let screen = world.screen(120, 40);
+    assert!(
+        screen.contains("Somebody else changed the variants too"),
+        "{screen}"
+    );
+    world.keys(&["S"]);
+    assert!(world.state.overlays.is_empty(), "decided first");
+    world.keys(&["t"]);
+    assert!(
+        world
+            .state
+            .objects
+            .drafts
+            .iter()
+            .all(|draft| draft.changed().is_empty())
+    );
+}
+
+#[test]
+fn a_rule_is_found_by_its_id() {
+    let mut world = opened_on(&Item::Rule(id(93)));
+    arrives(
+        &mut world,
+        newer(4, |flag| {
+            flag.rules.remove(0);
+            flag.rules[0].conditions = vec![];
+        }),
+    );
+    world
+        .keys(&["tab", "tab", "ctrl-u"])
+        .text("7")
+        .keys(&["tab", "tab", "enter"]);
+    let rules = &draft_of(&world).rules;
+    let seen: Vec<_> = rules.iter().map(|rule| (rule.id, rule.priority)).collect();
+    assert_eq!(seen, [(id(93), 7)]);
+    // A new one has an id that no other cockpit gives to a new one.
+    let mut one = page();
+    put_cursor(&mut one, &Item::AddRule);
+    let mut two = opened(World::start(
+        splitdeck::cockpit::state::Settings {
+            seed: 99,
+            ..crate::support::cockpit::settings()
+        },
+        (120, 40),
+    ));
+    two.answer_all(Role::Admin, false);
+    put_cursor(&mut two, &Item::AddRule);
+    let new = |world: &mut World| {
+        world.keys(&["enter", "tab", "tab", "tab", "tab", "enter"]);
+        draft_of(world).rules.last().expect("a rule").id
+    };
+    assert_ne!(new(&mut one), new(&mut two));
+}
+
+#[test]
+fn the_cursor_stays_on_its_line() {
+    let mut world = page();
+    put_cursor(&mut world, &Item::Rule(id(93)));
+    arrives(
+        &mut world,
+        newer(4, |flag| {
+            let mut more = flag.variants[1].clone();
+            more.key = Key::new("more").expect("a key");
+            more.traffic_pct = percent(0.0);
+            flag.variants.push(more);
+        }),
+    );
+    assert_eq!(current(&world.state), Some(Item::Rule(id(93))));
+}
+
+#[test]
+fn what_is_changed_while_a_draft_is_being_saved_is_still_to_be_saved() {
+    let mut world = page();
+    roll_out(&mut world, "50");
+    world.keys(&["S"]).wait(DEAF_FOR).keys(&["right", "enter", "esc"]);
+    world
+        .keys(&["g", "j", "enter", "ctrl-u"])
+        .text("Later")
+        .keys(&["enter", "tab", "enter"]);
+    let mut saved = newer(4, |flag| flag.rollout_pct = percent(50.0));
+    let at = saved
+        .flags
+        .iter()
+        .position(|row| row.flag.id == id(NEW_CHECKOUT))
+        .expect("there");
+    let saved = Box::new(saved.flags.remove(at).flag);
+    world.reply(Slot::Change, Ok(Answer::Changed(Changed::Flag(saved))));
+    let notice = &world.state.notice.as_ref().expect("told").text;
+    assert_eq!(notice, "new-checkout is saved");
+    let draft = &world.state.objects.drafts[0];
+    assert_eq!(draft.changed(), [FlagPart::Name]);
+    assert_eq!(
+        (draft.mine.name.as_str(), draft.base.resource_version),
+        ("Later", 4)
+    );
+    assert_eq!(draft.mine.rollout_pct, percent(50.0));
+    assert_eq!(world.disk.len(), 1, "and kept on disk");
 }
 
 #[test]

@@ -179,7 +179,7 @@ fn space_holds_live_updates_and_counts_what_waits() {
     }
     let subjects = |world: &World| world.state.list.overview(id(CHECKOUT)).expect("known").subjects;
     assert_eq!(subjects(&world), 90_189);
-    assert_eq!(world.state.hold.waiting, 3);
+    assert_eq!(world.state.hold.waiting(), 3);
     let screen = world.screen(100, 28);
     assert!(screen.contains("held, 3 updates wait"), "{screen}");
     world.keys(&["space"]);

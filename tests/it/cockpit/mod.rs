@@ -1,5 +1,6 @@
 //! The cockpit's core: before, keys and answers, after.
 
+mod answers;
 mod anything;
 mod calls;
 mod dialogs;
@@ -9,5 +10,6 @@ mod idle;
 mod keys;
 mod list;
 mod live;
+mod objects;
 mod tabs;
 mod words;

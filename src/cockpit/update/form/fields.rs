@@ -4,7 +4,7 @@ use crate::api::system::Role;
 use crate::cockpit::edit::FlagPart;
 use crate::cockpit::rule_text;
 use crate::cockpit::state::State;
-use crate::cockpit::state::form::{Form, Input, Line, Purpose};
+use crate::cockpit::state::form::{Form, Input, Line, Purpose, Ticked};
 use crate::cockpit::state::text::TextField;
 use crate::domain::rule::MAX_SUBJECT_ID_LENGTH;
 use crate::domain::{Environment, EvaluationMode, Flag, Key, Percent, Variant};
@@ -77,8 +77,11 @@ fn deployments(state: &State, ticked: impl Fn(uuid::Uuid, bool) -> bool) -> Line
                 .map(|row| {
                     let d = &row.deployment;
                     let revoked = d.revoked_at.map_or("", |_| ", revoked");
-                    let name = format!("{} ({}{revoked})", d.name, d.kind.as_str());
-                    (name, ticked(d.id, d.is_default))
+                    Ticked {
+                        id: d.id,
+                        name: format!("{} ({}{revoked})", d.name, d.kind.as_str()),
+                        on: ticked(d.id, d.is_default),
+                    }
                 })
                 .collect(),
             at: 0,
@@ -128,10 +131,7 @@ pub fn lines(state: &State, purpose: &Purpose) -> Vec<Line> {
         }
         Purpose::CopyFlag(flag) => copy_lines(state, flag.key.as_str()),
         Purpose::CopyExperiment(experiment) => copy_lines(state, experiment.key.as_str()),
-        Purpose::FlagPart(id, part) => {
-            let Some(flag) = state.objects.edited(*id) else {
-                return Vec::new();
-            };
+        Purpose::FlagPart(flag, part) => {
             vec![match part {
                 FlagPart::Name => text("Name", &flag.name, ""),
                 FlagPart::Description => text("Description", &flag.description, ""),
@@ -146,16 +146,11 @@ pub fn lines(state: &State, purpose: &Purpose) -> Vec<Line> {
                 FlagPart::Variants | FlagPart::Rules => return Vec::new(),
             }]
         }
-        Purpose::FlagVariant(id, at) => {
-            let flag = state.objects.edited(*id);
-            let variant = flag.and_then(|f| f.variants.get((*at)?));
-            variant_lines(variant)
+        Purpose::FlagVariant(flag, key) => {
+            variant_lines(key.as_ref().and_then(|key| flag.variant(key.as_str())))
         }
-        Purpose::FlagRule(id, at) => {
-            let Some(flag) = state.objects.edited(*id) else {
-                return Vec::new();
-            };
-            let rule = at.and_then(|at| flag.rules.get(at));
+        Purpose::FlagRule(flag, id) => {
+            let rule = flag.rules.iter().find(|rule| rule.id == *id);
             let chosen = rule.and_then(|r| flag.variants.iter().position(|v| v.key == r.variant));
             vec![
                 text(
@@ -230,7 +225,11 @@ pub fn lines(state: &State, purpose: &Purpose) -> Vec<Line> {
                     input: Input::Ticks {
                         options: projects
                             .filter(|row| row.role == Role::Admin)
-                            .map(|row| (row.project.key.to_string(), Some(row.project.id) == own))
+                            .map(|row| Ticked {
+                                id: row.project.id,
+                                name: row.project.key.to_string(),
+                                on: Some(row.project.id) == own,
+                            })
                             .collect(),
                         at: 0,
                     },
@@ -290,7 +289,9 @@ pub fn problem(form: &Form, at: usize) -> Option<String> {
         Input::Choice { options, .. } if options.is_empty() => {
             return Some("there is none to choose".to_owned());
         }
-        Input::Ticks { options, .. } if line.label == "Projects" && !options.iter().any(|(_, on)| *on) => {
+        Input::Ticks { options, .. }
+            if line.label == "Projects" && !options.iter().any(|option| option.on) =>
+        {
             return Some("tick at least one project".to_owned());
         }
         _ => return None,

@@ -153,8 +153,8 @@ fn toggle(form: &mut Form) {
         match &mut form.lines[line].input {
             Input::Tick(on) => *on = !*on,
             Input::Ticks { options, at } => {
-                if let Some((_, on)) = options.get_mut(*at) {
-                    *on = !*on;
+                if let Some(option) = options.get_mut(*at) {
+                    option.on = !option.on;
                 }
             }
             Input::Choice { .. } => choose(form, true),
@@ -173,12 +173,13 @@ fn send(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
         return;
     }
     let outcome = match &form.purpose {
-        Purpose::FlagPart(..) | Purpose::FlagVariant(..) | Purpose::FlagRule(..) => {
+        Purpose::FlagPart(start, _) | Purpose::FlagVariant(start, _) | Purpose::FlagRule(start, _) => {
+            let start = start.clone();
             request::edit(state, form).map(|edited| {
-                if let Some((id, flag)) = edited {
-                    super::flag::take_edit(state, id, flag, now);
-                }
                 state.overlays.pop();
+                if let Some(flag) = edited {
+                    super::flag::take_edit(state, &start, &flag, now);
+                }
             })
         }
         Purpose::ApplyImport(_) | Purpose::UndoImport(_) | Purpose::ForgetImport(_) => {
@@ -200,11 +201,12 @@ fn send(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
                 notify(state, Level::Info, "Writing the summary anew …", now);
             })
         }
-        _ => match request::change(state, form, now) {
+        _ => match request::change(form, now) {
             Ok(Some(change)) => guard::write(state, Request::Change(Box::new(change)), now).map(|effect| {
                 if let Some(Overlay::Form(form)) = state.overlays.last_mut() {
                     form.sending = true;
                     form.error = None;
+                    state.objects.changing = Some(Box::new(form.purpose.clone()));
                 }
                 effects.push(effect);
             }),
@@ -223,20 +225,16 @@ fn fail(state: &mut State, problem: String) {
     }
 }
 
-/// Takes the dialog away that waits for an answer, to see what it was about.
-pub fn take_sent(state: &mut State) -> Option<Box<Form>> {
-    let at = state
+/// Takes the dialog away that waits for an answer, where it is still there.
+pub fn close_sent(state: &mut State) {
+    state
         .overlays
-        .iter()
-        .position(|overlay| matches!(overlay, Overlay::Form(form) if form.sending))?;
-    match state.overlays.remove(at) {
-        Overlay::Form(form) => Some(form),
-        _ => None,
-    }
+        .retain(|overlay| !matches!(overlay, Overlay::Form(form) if form.sending));
 }
 
-/// What was sent did not work: the dialog stays, and says why.
+/// What was sent did not work: the dialog stays, and says why. Where it is gone, it is said what did not work.
 pub fn refused(state: &mut State, text: String, now: Timestamp) {
+    let asked = state.objects.changing.take();
     let waiting = state.overlays.iter_mut().find_map(|overlay| match overlay {
         Overlay::Form(form) if form.sending => Some(form),
         _ => None,
@@ -246,6 +244,12 @@ pub fn refused(state: &mut State, text: String, now: Timestamp) {
             form.sending = false;
             form.error = Some(text);
         }
-        None => notify(state, Level::Warn, text, now),
+        None => {
+            let text = match asked {
+                Some(purpose) => format!("{}: {text}", words::titles(&purpose).0),
+                None => text,
+            };
+            notify(state, Level::Warn, text, now);
+        }
     }
 }

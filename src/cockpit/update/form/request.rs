@@ -15,7 +15,7 @@ use crate::cockpit::change::Change;
 use crate::cockpit::edit::{FlagDraft, FlagPart};
 use crate::cockpit::rule_text;
 use crate::cockpit::state::State;
-use crate::cockpit::state::form::{Form, Purpose};
+use crate::cockpit::state::form::{Form, Input, Line, Purpose};
 use crate::domain::{
     DeploymentKind, EvaluationMode, Flag, Key, OverrideSource, OverrideSubject, Rule, Variant,
 };
@@ -28,11 +28,9 @@ fn optional(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-fn deployments(state: &State, form: &Form) -> Vec<Uuid> {
-    let rows = state.objects.deployments.all();
-    let ids = form.ticks("Deployments").into_iter();
-    ids.filter_map(|at| rows.get(at).map(|row| row.deployment.id))
-        .collect()
+fn ticked(form: &Form, label: &str) -> Vec<Uuid> {
+    let ticked = form.ticks(label).iter().filter(|option| option.on);
+    ticked.map(|option| option.id).collect()
 }
 
 fn mode(form: &Form) -> EvaluationMode {
@@ -54,7 +52,7 @@ fn copy(form: &Form) -> Result<CopyTo, String> {
 ///
 /// # Errors
 /// What is filled in wrongly.
-pub fn change(state: &State, form: &Form, now: Timestamp) -> Result<Option<Change>, String> {
+pub fn change(form: &Form, now: Timestamp) -> Result<Option<Change>, String> {
     Ok(Some(match &form.purpose {
         Purpose::CreateFlag => Change::CreateFlag(Box::new(CreateFlag {
             name: form.text("Name").to_owned(),
@@ -62,8 +60,8 @@ pub fn change(state: &State, form: &Form, now: Timestamp) -> Result<Option<Chang
             description: form.text("Description").to_owned(),
             rollout_pct: fields::percent(form.text("Rollout"))?,
             evaluation_mode: mode(form),
-            // Before the deployments are known, the server's choice is the right one.
-            deployments: (!state.objects.deployments.all().is_empty()).then(|| deployments(state, form)),
+            // Where the dialog could not offer any, the server's choice is the right one.
+            deployments: (!form.ticks("Deployments").is_empty()).then(|| ticked(form, "Deployments")),
             ..CreateFlag::default()
         })),
         Purpose::ToggleFlag(flag) => Change::UpdateFlag(
@@ -178,16 +176,11 @@ pub fn change(state: &State, form: &Form, now: Timestamp) -> Result<Option<Chang
         }
         Purpose::CreateToken => {
             let role = ROLES.get(form.choice("Role")).copied().unwrap_or(ROLES[0]);
-            let rows = state.objects.projects.all().iter();
-            let administered: Vec<&Key> = rows
-                .filter(|row| row.role == crate::api::system::Role::Admin)
-                .map(|row| &row.project.key)
-                .collect();
-            let roles: BTreeMap<Key, _> = form
-                .ticks("Projects")
-                .into_iter()
-                .filter_map(|at| Some(((*administered.get(at)?).clone(), role)))
-                .collect();
+            let mut roles = BTreeMap::new();
+            for project in form.ticks("Projects").iter().filter(|project| project.on) {
+                // The key of a project never changes.
+                roles.insert(key(&project.name)?, role);
+            }
             let days = EXPIRIES.get(form.choice("Ends")).map_or(0, |(_, days)| *days);
             let ends = now.checked_add(SignedDuration::from_hours(24 * i64::from(days)));
             Change::CreateToken(CreateToken {
@@ -229,20 +222,23 @@ fn save(draft: &FlagDraft) -> UpdateFlag {
     update
 }
 
-/// What a dialog changes in a flag's draft; none when it is about no draft.
+/// What a dialog makes of the flag as it was when it opened: only lines that were touched are written. None when it
+/// is about no draft.
 ///
 /// # Errors
 /// What is filled in wrongly.
-pub fn edit(state: &State, form: &Form) -> Result<Option<(Uuid, Flag)>, String> {
-    let (id, mut flag) = match &form.purpose {
-        Purpose::FlagPart(id, _) | Purpose::FlagVariant(id, _) | Purpose::FlagRule(id, _) => {
-            let Some(flag) = state.objects.edited(*id) else {
-                return Err("the flag is gone".to_owned());
-            };
-            (*id, flag.clone())
-        }
-        _ => return Ok(None),
+pub fn edit(state: &State, form: &Form) -> Result<Option<Flag>, String> {
+    let (Purpose::FlagPart(start, _) | Purpose::FlagVariant(start, _) | Purpose::FlagRule(start, _)) =
+        &form.purpose
+    else {
+        return Ok(None);
     };
+    if state.objects.flags.get(start.id).is_none() {
+        return Err("the flag is gone".to_owned());
+    }
+    let mut flag = (**start).clone();
+    let opened = fields::lines(state, &form.purpose);
+    let touched = |label: &str| touched(form, &opened, label);
     match &form.purpose {
         Purpose::FlagPart(_, FlagPart::Name) => form.text("Name").clone_into(&mut flag.name),
         Purpose::FlagPart(_, FlagPart::Description) => {
@@ -250,47 +246,86 @@ pub fn edit(state: &State, form: &Form) -> Result<Option<(Uuid, Flag)>, String> 
         }
         Purpose::FlagPart(_, FlagPart::Rollout) => flag.rollout_pct = fields::percent(form.text("Rollout"))?,
         Purpose::FlagPart(_, FlagPart::Mode) => flag.evaluation_mode = mode(form),
-        Purpose::FlagPart(_, FlagPart::Deployments) => flag.deployments = deployments(state, form),
-        Purpose::FlagVariant(_, at) => {
-            let payload = match form.text("Payload") {
-                "" => serde_json::Value::Null,
-                text => serde_json::from_str(text).map_err(|error| format!("Payload: no JSON: {error}"))?,
-            };
-            let before = at.and_then(|at| flag.variants.get(at)).cloned();
-            let next = flag.variants.iter().map(|v| v.order_index + 1).max().unwrap_or(0);
-            let variant = Variant {
-                key: key(form.text("Key"))?,
-                name: form.text("Name").to_owned(),
-                description: before
-                    .as_ref()
-                    .map_or_else(String::new, |v| v.description.clone()),
-                payload,
-                is_control: before.as_ref().is_some_and(|v| v.is_control),
-                traffic_pct: fields::percent(form.text("Share"))?,
-                order_index: before.as_ref().map_or(next, |v| v.order_index),
-            };
-            if let (Some(before), Some(at)) = (before, *at) {
-                for rule in flag.rules.iter_mut().filter(|r| r.variant == before.key) {
-                    rule.variant = variant.key.clone();
+        Purpose::FlagPart(_, FlagPart::Deployments) => {
+            for option in form.ticks("Deployments") {
+                let named = flag.deployments.contains(&option.id);
+                match (named, option.on) {
+                    (true, false) => flag.deployments.retain(|id| *id != option.id),
+                    (false, true) => flag.deployments.push(option.id),
+                    _ => {}
                 }
-                flag.variants[at] = variant;
-            } else {
-                flag.variants.push(variant);
             }
         }
-        Purpose::FlagRule(_, at) => {
-            let priority = form.text("Priority").parse();
-            let rule = Rule {
-                id: at
-                    .and_then(|at| flag.rules.get(at))
-                    .map_or_else(|| fresh_id(&flag), |r| r.id),
-                variant: key(form.chosen("Variant"))?,
-                priority: priority.map_err(|_| "Priority: a whole number, such as 10".to_owned())?,
-                conditions: rule_text::parse(form.text("If")).map_err(|error| format!("If: {error}"))?,
+        Purpose::FlagVariant(_, before) => {
+            let next = flag.variants.iter().map(|v| v.order_index + 1).max().unwrap_or(0);
+            let at = flag.variants.iter().position(|v| Some(&v.key) == before.as_ref());
+            let mut variant = match at {
+                Some(at) => flag.variants[at].clone(),
+                None => Variant {
+                    key: key(form.text("Key"))?,
+                    name: String::new(),
+                    description: String::new(),
+                    payload: serde_json::Value::Null,
+                    is_control: false,
+                    traffic_pct: fields::percent(form.text("Share"))?,
+                    order_index: next,
+                },
             };
+            if touched("Key") {
+                variant.key = key(form.text("Key"))?;
+            }
+            if touched("Name") {
+                form.text("Name").clone_into(&mut variant.name);
+            }
+            if touched("Share") {
+                variant.traffic_pct = fields::percent(form.text("Share"))?;
+            }
+            if touched("Payload") {
+                variant.payload = match form.text("Payload") {
+                    "" => serde_json::Value::Null,
+                    text => {
+                        serde_json::from_str(text).map_err(|error| format!("Payload: no JSON: {error}"))?
+                    }
+                };
+            }
+            match (at, before) {
+                (Some(at), Some(before)) => {
+                    for rule in flag.rules.iter_mut().filter(|r| r.variant == *before) {
+                        rule.variant = variant.key.clone();
+                    }
+                    flag.variants[at] = variant;
+                }
+                _ => flag.variants.push(variant),
+            }
+        }
+        Purpose::FlagRule(_, id) => {
+            let at = flag.rules.iter().position(|rule| rule.id == *id);
+            let priority = || {
+                let number = form.text("Priority").parse();
+                number.map_err(|_| "Priority: a whole number, such as 10".to_owned())
+            };
+            let conditions = || rule_text::parse(form.text("If")).map_err(|error| format!("If: {error}"));
+            let mut rule = match at {
+                Some(at) => flag.rules[at].clone(),
+                None => Rule {
+                    id: *id,
+                    variant: key(form.chosen("Variant"))?,
+                    priority: priority()?,
+                    conditions: conditions()?,
+                },
+            };
+            if touched("Variant") {
+                rule.variant = key(form.chosen("Variant"))?;
+            }
+            if touched("Priority") {
+                rule.priority = priority()?;
+            }
+            if touched("If") {
+                rule.conditions = conditions()?;
+            }
             match at {
-                Some(at) if *at < flag.rules.len() => flag.rules[*at] = rule,
-                _ => flag.rules.push(rule),
+                Some(at) => flag.rules[at] = rule,
+                None => flag.rules.push(rule),
             }
         }
         _ => return Ok(None),
@@ -300,18 +335,15 @@ pub fn edit(state: &State, form: &Form) -> Result<Option<(Uuid, Flag)>, String> 
         let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
         texts.join("; ")
     })?;
-    Ok(Some((id, flag)))
+    Ok(Some(flag))
 }
 
-/// An id that no rule of the flag has. Drawn from what the flag is, because the core is pure.
-fn fresh_id(flag: &Flag) -> Uuid {
-    let taken = |id: &Uuid| flag.rules.iter().any(|rule| rule.id == *id);
-    let mut salt = flag.rules.len() as u128 + 1;
-    loop {
-        let id = Uuid::from_u128(flag.id.as_u128().wrapping_mul(31).wrapping_add(salt));
-        if !taken(&id) {
-            return id;
-        }
-        salt += 1;
+/// Whether a line says something else than when the dialog opened.
+fn touched(form: &Form, opened: &[Line], label: &str) -> bool {
+    let before = opened.iter().find(|line| line.label == label).map(|l| &l.input);
+    match (before, form.input(label)) {
+        (Some(Input::Text(before)), Some(Input::Text(now))) => before.text().trim() != now.text().trim(),
+        (Some(Input::Choice { at: before, .. }), Some(Input::Choice { at: now, .. })) => before != now,
+        _ => true,
     }
 }

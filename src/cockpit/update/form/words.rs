@@ -47,8 +47,10 @@ pub fn titles(purpose: &Purpose) -> (String, &'static str, &'static str) {
         Purpose::FlagPart(_, part) => (format!("Change the {}", part.label()), "Leave it", "Change"),
         Purpose::FlagVariant(_, None) => ("New variant".to_owned(), "Not now", "Add"),
         Purpose::FlagVariant(_, Some(_)) => ("Change a variant".to_owned(), "Leave it", "Change"),
-        Purpose::FlagRule(_, None) => ("New rule".to_owned(), "Not now", "Add"),
-        Purpose::FlagRule(_, Some(_)) => ("Change a rule".to_owned(), "Leave it", "Change"),
+        Purpose::FlagRule(flag, id) if !flag.rules.iter().any(|rule| rule.id == *id) => {
+            ("New rule".to_owned(), "Not now", "Add")
+        }
+        Purpose::FlagRule(..) => ("Change a rule".to_owned(), "Leave it", "Change"),
         Purpose::AddFlagOverride(flag) => (format!("Force somebody in {}", flag.key), "Not now", "Force"),
         Purpose::DropFlagOverride(_, o) => (
             format!("Remove the override of {}", o.subject_id),

@@ -130,7 +130,7 @@ impl<'a> Page<'a> {
             row: detail.row(),
             received: detail.results.at,
             trouble,
-            held: state.hold.on.then_some(state.hold.waiting),
+            held: state.hold.on.then_some(state.hold.waiting()),
             keys: Keys::of(&state.keymap),
             now,
         })

@@ -1,0 +1,139 @@
+//! Dialogs about objects: what was ticked is sent, whatever comes in meanwhile; keys that are shown once are shown.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use splitdeck::api::system::Role;
+use splitdeck::cockpit::change::Change;
+use splitdeck::cockpit::ports::{Answer, Failure, FailureKind, Request, Service, Slot};
+use splitdeck::cockpit::state::overlay::{DEAF_FOR, Overlay};
+
+use crate::support::cockpit::{World, id};
+use crate::support::objects::{self, BACKEND, BROWSER};
+
+fn projects(keys: &[(u128, &str)]) -> Answer {
+    let row = |(n, key): &(u128, &str)| {
+        json!({
+            "id": id(*n), "key": key, "name": "", "environment": "staging", "protected": false,
+            "role": "admin", "experiments": 0, "active": 0, "flags": 0, "resourceVersion": 1,
+        })
+    };
+    let rows: Vec<Value> = keys.iter().map(row).collect();
+    Answer::Projects(serde_json::from_value(json!({ "projects": rows })).expect("projects"))
+}
+
+/// The deployments, with one more in front of them.
+fn more_deployments() -> Answer {
+    let mut list = objects::deployments();
+    let rows = list["deployments"].as_array_mut().expect("rows");
+    let mut first = rows[0].clone();
+    first["id"] = json!(id(39));
+    first["name"] = json!("a-new-one");
+    rows.insert(0, first);
+    Answer::Deployments(serde_json::from_value(list).expect("deployments"))
+}
+
+/// They are asked for once more, and have become these.
+fn projects_are(world: &mut World, keys: &[(u128, &str)]) {
+    world.wait(Duration::from_secs(10));
+    world.reply(Slot::Projects, Ok(projects(keys)));
+}
+
+fn change(world: &World) -> &Change {
+    match world.waiting_for(Slot::Change) {
+        Some(Request::Change(change)) => change,
+        other => panic!("nothing is sent: {other:?}"),
+    }
+}
+
+fn notice(world: &World) -> &str {
+    world.state.notice.as_ref().map_or("", |notice| &notice.text)
+}
+
+#[test]
+fn a_token_is_for_the_project_that_was_ticked() {
+    let mut world = World::list_of(Role::Admin, false);
+    world.keys(&["T"]);
+    world.answer_all(Role::Admin, false);
+    projects_are(&mut world, &[(71, "demo"), (72, "zzz")]);
+    world
+        .keys(&["n"])
+        .text("bot")
+        .keys(&["tab", "tab", "right", "space"]);
+    assert!(world.screen(120, 40).contains("[x] zzz"));
+    projects_are(&mut world, &[(70, "aaa"), (71, "demo"), (72, "zzz")]);
+    world.keys(&["tab", "tab", "right", "enter"]);
+    let Change::CreateToken(token) = change(&world) else {
+        panic!("{:?}", change(&world));
+    };
+    let keys: Vec<&str> = token.roles.keys().map(|key| key.as_str()).collect();
+    assert_eq!(keys, ["zzz"]);
+}
+
+#[test]
+fn a_flag_is_seen_by_the_deployments_that_were_ticked() {
+    let mut world = World::list_of(Role::Admin, false);
+    world.keys(&["F"]).answer_all(Role::Admin, false);
+    world.keys(&["n"]).text("Banner").wait(Duration::from_secs(3));
+    world.reply(Slot::Deployments, Ok(more_deployments()));
+    world.keys(&["shift-tab", "enter"]);
+    let Change::CreateFlag(flag) = change(&world) else {
+        panic!("{:?}", change(&world));
+    };
+    assert_eq!(flag.deployments, Some(vec![id(BROWSER)]), "the default one");
+}
+
+#[test]
+fn without_a_choice_of_deployments_the_server_chooses() {
+    let mut world = World::list_of(Role::Admin, false);
+    world.keys(&["F", "n"]).text("early flag");
+    assert!(world.screen(120, 40).contains("none to choose"));
+    world.answer_all(Role::Admin, false);
+    assert!(!world.state.objects.deployments.all().is_empty());
+    world.keys(&["shift-tab", "enter"]);
+    let Change::CreateFlag(flag) = change(&world) else {
+        panic!("{:?}", change(&world));
+    };
+    assert_eq!(flag.deployments, None);
+}
+
+/// A new key for the server is on its way, and nobody looks at the dialog any more.
+fn rotating() -> World {
+    let mut world = World::list_of(Role::Admin, false);
+    world.keys(&["D"]).answer_all(Role::Admin, false);
+    world.keys(&["r"]).wait(DEAF_FOR).keys(&["right", "enter"]);
+    assert!(matches!(change(&world), Change::RotateKey(of, _) if *of == id(BACKEND)));
+    world.keys(&["esc"]);
+    assert!(world.state.overlays.is_empty());
+    world
+}
+
+#[test]
+fn the_key_of_a_server_is_shown_though_its_dialog_was_left() {
+    let mut world = rotating();
+    world.answer_all(Role::Admin, false);
+    assert_eq!(notice(&world), "The new key is taken from now on");
+    let screen = world.screen(120, 40);
+    assert!(screen.contains("sv_0123456789abcdef"), "{screen}");
+    // What else opens leaves it where it is.
+    world.state.close_overlays();
+    assert!(matches!(world.state.overlays.last(), Some(Overlay::Secret(_))));
+}
+
+#[test]
+fn what_failed_is_told_though_its_dialog_was_left() {
+    let mut world = rotating();
+    let failure = Failure::new(Service::Api, FailureKind::Refused, "it is at version 4");
+    world.reply(Slot::Change, Err(failure));
+    assert_eq!(notice(&world), "New key for backend: it is at version 4");
+    // Another dialog is not taken for the one that was left.
+    let mut world = rotating();
+    world.keys(&["e"]);
+    let failure = Failure::new(Service::Api, FailureKind::Refused, "it is at version 4");
+    world.reply(Slot::Change, Err(failure));
+    let Some(Overlay::Form(form)) = world.state.overlays.last() else {
+        panic!("the other dialog stays");
+    };
+    assert_eq!(form.error, None);
+    assert!(notice(&world).contains("New key for backend"));
+}
