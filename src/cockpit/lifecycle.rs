@@ -5,6 +5,7 @@ use crate::api::results::Overview;
 use crate::domain::{Experiment, Status};
 
 use super::format;
+use super::ports::Request;
 use super::state::overlay::{ENDED_REASONS, StepDialog};
 
 /// A step that a person can take.
@@ -20,17 +21,28 @@ pub enum Step {
     ResumeAutoPaused,
     /// Active or paused → completed.
     Complete,
+    /// Completed → ended.
+    End,
+    /// Draft, completed or ended → archived.
+    Archive,
+    /// Archived → ended.
+    BringBack,
+    /// A draft is gone.
+    Delete,
 }
 
 impl Step {
-    /// The status it leads to.
+    /// The status it leads to; none for what is gone afterwards.
     #[must_use]
-    pub fn to(self) -> Status {
-        match self {
+    pub fn to(self) -> Option<Status> {
+        Some(match self {
             Self::Activate | Self::Resume | Self::ResumeAutoPaused => Status::Active,
             Self::Pause => Status::Paused,
             Self::Complete => Status::Completed,
-        }
+            Self::End | Self::BringBack => Status::Ended,
+            Self::Archive => Status::Archived,
+            Self::Delete => return None,
+        })
     }
 
     /// The verb, as the button that does it says.
@@ -41,6 +53,10 @@ impl Step {
             Self::Pause => "Pause",
             Self::Resume | Self::ResumeAutoPaused => "Resume",
             Self::Complete => "Complete",
+            Self::End => "End",
+            Self::Archive => "Archive",
+            Self::BringBack => "Bring back",
+            Self::Delete => "Delete",
         }
     }
 
@@ -52,6 +68,9 @@ impl Step {
             Self::Pause => "Keep running",
             Self::Resume | Self::ResumeAutoPaused => "Keep paused",
             Self::Complete => "Not yet",
+            Self::End => "Keep completed",
+            Self::BringBack => "Keep archived",
+            Self::Archive | Self::Delete => "Keep it",
         }
     }
 
@@ -63,6 +82,10 @@ impl Step {
             Self::Pause => "is paused",
             Self::Resume | Self::ResumeAutoPaused => "is active again",
             Self::Complete => "is completed",
+            Self::End => "is ended",
+            Self::Archive => "is archived",
+            Self::BringBack => "is listed again, as ended",
+            Self::Delete => "is deleted",
         }
     }
 
@@ -74,6 +97,10 @@ impl Step {
             Self::Pause => experiment.status == Status::Active,
             Self::Resume | Self::ResumeAutoPaused => experiment.status == Status::Paused,
             Self::Complete => matches!(experiment.status, Status::Active | Status::Paused),
+            Self::End => experiment.status == Status::Completed,
+            Self::Archive => experiment.status.may_become(Status::Archived),
+            Self::BringBack => experiment.status == Status::Archived,
+            Self::Delete => experiment.status == Status::Draft,
         };
         (!fits).then(|| {
             format!(
@@ -85,12 +112,20 @@ impl Step {
                     Self::Pause => "an active experiment",
                     Self::Resume | Self::ResumeAutoPaused => "a paused experiment",
                     Self::Complete => "an active or paused experiment",
+                    Self::End => "a completed experiment",
+                    Self::Archive => "a draft, a completed or an ended experiment",
+                    Self::BringBack => "an archived experiment",
+                    Self::Delete => "a draft, which nobody has seen,",
                 },
                 match self {
                     Self::Activate => "activated",
                     Self::Pause => "paused",
                     Self::Resume | Self::ResumeAutoPaused => "resumed",
                     Self::Complete => "completed",
+                    Self::End => "ended",
+                    Self::Archive => "archived",
+                    Self::BringBack => "brought back",
+                    Self::Delete => "deleted",
                 }
             )
         })
@@ -103,6 +138,15 @@ impl Step {
             Self::ResumeAutoPaused
         } else {
             Self::Resume
+        }
+    }
+
+    /// Archive; of what is archived, back from there.
+    #[must_use]
+    pub fn archive_of(experiment: &Experiment) -> Self {
+        match experiment.status {
+            Status::Archived => Self::BringBack,
+            _ => Self::Archive,
         }
     }
 }
@@ -142,6 +186,51 @@ pub fn effects(dialog: &StepDialog, overview: Option<&Overview>) -> Vec<String> 
             lines.extend(losing(experiment, winner, overview));
             lines.push("A completed experiment cannot be made active again.".to_owned());
         }
+        Step::End => {
+            lines.extend(no_longer_served(experiment));
+            lines.push("An ended experiment can only be archived.".to_owned());
+        }
+        Step::Archive => {
+            match experiment.status {
+                Status::Draft => {
+                    lines.push("Nobody has seen it: a draft serves only its default.".to_owned())
+                }
+                Status::Completed => lines.extend(no_longer_served(experiment)),
+                _ => lines.push(format!("Everybody goes on seeing {default}.")),
+            }
+            lines.push(
+                "It is hidden from the list; v there shows it, and A brings it back as ended.".to_owned(),
+            );
+        }
+        Step::BringBack => {
+            lines.push(format!(
+                "It is listed again, as ended. Everybody goes on seeing {default}."
+            ));
+        }
+        Step::Delete => {
+            lines.push("Nobody has seen it: a draft serves only its default.".to_owned());
+            lines.push(
+                "It is gone for good, with its rules and overrides; the audit log keeps that it was there."
+                    .to_owned(),
+            );
+        }
+    }
+    lines
+}
+
+/// What ends with a completed experiment.
+fn no_longer_served(experiment: &Experiment) -> Vec<String> {
+    let default = &experiment.default_variant_id;
+    let mut lines = vec![match &experiment.winning_variant {
+        Some(winner) if winner != default => {
+            format!("Its winner {winner} is no longer served: everybody who asks for it sees {default}.")
+        }
+        _ => format!("Everybody who asks for it goes on seeing {default}."),
+    }];
+    if let Some(flag) = &experiment.linked_flag {
+        lines.push(format!(
+            "The flag {flag} is decided by its own rules and rollout again."
+        ));
     }
     lines
 }
@@ -167,16 +256,31 @@ pub fn unallocated(experiment: &Experiment) -> Option<String> {
 
 /// What is sent for the step.
 #[must_use]
-pub fn change(dialog: &StepDialog) -> ChangeStatus {
+pub fn request(dialog: &StepDialog) -> Request {
+    let id = dialog.experiment.id;
+    match dialog.step.to() {
+        Some(to) => Request::Status {
+            id,
+            change: change(dialog, to),
+        },
+        None => Request::Delete {
+            id,
+            version: dialog.experiment.resource_version,
+        },
+    }
+}
+
+fn change(dialog: &StepDialog, to: Status) -> ChangeStatus {
     let comment = dialog.comment.text().trim();
     let winner = winner_of(dialog).and_then(|key| dialog.experiment.variant(key));
     let completes = dialog.step == Step::Complete;
+    let has_reason = completes || dialog.step == Step::End;
     ChangeStatus {
-        to: dialog.step.to(),
+        to,
         resource_version: dialog.experiment.resource_version,
         comment: (!comment.is_empty()).then(|| comment.to_owned()),
         winning_variant: winner.filter(|_| completes).map(|v| v.key.clone()),
-        ended_reason: completes
+        ended_reason: has_reason
             .then(|| ENDED_REASONS.get(dialog.ended_reason).copied())
             .flatten(),
         override_failing_srm: dialog.override_failing,

@@ -70,7 +70,7 @@ pub enum Slot {
     Overrides,
     /// The steps of a decision.
     Explain,
-    /// A step of its life.
+    /// A step of its life, deletion included.
     Status,
     /// All flags.
     Flags,
@@ -160,7 +160,10 @@ pub enum Request {
     /// `GET /me`.
     Me,
     /// `GET /experiments`.
-    Experiments,
+    Experiments {
+        /// Whether archived ones are wanted too.
+        archived: bool,
+    },
     /// `GET /experiments/{idOrKey}`.
     Experiment {
         /// Id or key.
@@ -217,6 +220,13 @@ pub enum Request {
         id: Uuid,
         /// The step.
         change: ChangeStatus,
+    },
+    /// `DELETE /experiments/{id}`
+    Delete {
+        /// Of which experiment.
+        id: Uuid,
+        /// Its version: what the person decided upon.
+        version: u64,
     },
     /// `PATCH /experiments/{id}`
     Update {
@@ -372,7 +382,7 @@ impl Request {
     pub fn slot(&self) -> Slot {
         match self {
             Self::Me => Slot::Me,
-            Self::Experiments => Slot::Experiments,
+            Self::Experiments { .. } => Slot::Experiments,
             Self::Experiment { .. } => Slot::Experiment,
             Self::Overview { .. } => Slot::Overview,
             Self::Probe { .. } => Slot::Probe,
@@ -381,7 +391,7 @@ impl Request {
             Self::History { .. } => Slot::History,
             Self::Overrides { .. } => Slot::Overrides,
             Self::Explain { .. } => Slot::Explain,
-            Self::Status { .. } => Slot::Status,
+            Self::Status { .. } | Self::Delete { .. } => Slot::Status,
             Self::Flags => Slot::Flags,
             Self::Deployments => Slot::Deployments,
             Self::Projects => Slot::Projects,
@@ -423,6 +433,7 @@ impl Request {
         matches!(
             self,
             Self::Status { .. }
+                | Self::Delete { .. }
                 | Self::Update { .. }
                 | Self::Create { .. }
                 | Self::SetOverride { .. }
@@ -445,6 +456,8 @@ pub enum Answer {
     /// To [`Request::Experiment`], [`Request::Status`], [`Request::Update`] and [`Request::Create`]: the
     /// experiment as it is now.
     Experiment(Box<Experiment>),
+    /// To [`Request::Delete`].
+    Deleted,
     /// To [`Request::Overview`].
     Overview(Vec<Overview>),
     /// To [`Request::Probe`]: equal marks mean that nothing arrived in between.

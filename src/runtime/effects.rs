@@ -227,7 +227,9 @@ async fn ask(client: &Client, reader: &Reader, request: Request) -> Result<Answe
     let failed = |error: ClientError| api_failure(&error);
     Ok(match request {
         Request::Me => Answer::Me(client.me().await.map_err(failed)?),
-        Request::Experiments => Answer::Experiments(client.experiments(false).await.map_err(failed)?),
+        Request::Experiments { archived } => {
+            Answer::Experiments(client.experiments(archived).await.map_err(failed)?)
+        }
         Request::Experiment { id_or_key } => {
             Answer::Experiment(Box::new(client.experiment(&id_or_key).await.map_err(failed)?))
         }
@@ -332,6 +334,11 @@ async fn ask(client: &Client, reader: &Reader, request: Request) -> Result<Answe
         ),
         Request::ImportStep { of, id, step } => Answer::Import(import_step(client, of, id, *step).await?),
         Request::Change(change) => Answer::Changed(change_of(client, *change).await.map_err(failed)?),
+        Request::Delete { id, version } => {
+            let deleted = client.delete_experiment(&id.to_string(), version).await;
+            deleted.map_err(failed)?;
+            Answer::Deleted
+        }
         Request::Status { id, change } => Answer::Experiment(Box::new(
             client
                 .change_status(&id.to_string(), &change)

@@ -23,8 +23,10 @@ pub const FREEZE: Duration = Duration::from_secs(3);
 /// The list of experiments.
 #[derive(Debug, Default)]
 pub struct ListState {
-    /// All experiments of the project that are not archived, as the server sorts them.
+    /// All experiments of the project, as the server sorts them; archived ones while they are wanted.
     pub experiments: Loaded<Vec<Arc<Experiment>>>,
+    /// Whether archived ones are shown too.
+    pub archived: bool,
     /// Their live numbers.
     pub overviews: Loaded<HashMap<Uuid, Overview>>,
     /// The rows in the order they are shown: what the filter lets through.

@@ -84,6 +84,8 @@ pub struct Creation {
     pub wizard: Wizard,
     /// Where one is in them.
     pub editor: EditorState,
+    /// What is being created, while it is on its way.
+    pub sent: Option<Box<Experiment>>,
 }
 
 impl Creation {
@@ -94,6 +96,7 @@ impl Creation {
             blank: wizard::blank(now),
             wizard: Wizard::default(),
             editor: EditorState::default(),
+            sent: None,
         }
     }
 }
@@ -222,6 +225,10 @@ pub struct State {
     pub dirty: Dirty,
     /// When the relative times on the screen were last brought up to date.
     pub clock: Option<Timestamp>,
+    /// The context that the cockpit is going to, until it is there.
+    pub going_to: Option<String>,
+    /// Whether it was said what leaving now would lose.
+    pub warned: bool,
     /// Whether the cockpit is about to leave.
     pub quitting: bool,
 }
@@ -255,6 +262,8 @@ impl State {
             laid: Laid::default(),
             dirty: Dirty::Now,
             clock: None,
+            going_to: None,
+            warned: false,
             quitting: false,
         }
     }

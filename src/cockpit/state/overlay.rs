@@ -182,6 +182,9 @@ impl StepDialog {
     /// A dialog that has just opened, the focus on Cancel.
     #[must_use]
     pub fn new(step: Step, experiment: Arc<Experiment>, protected: bool, now: Timestamp) -> Self {
+        // Why it was completed is why it ends, unless somebody says something else.
+        let known = experiment.ended_reason.as_ref();
+        let ended_reason = known.and_then(|known| ENDED_REASONS.iter().position(|reason| reason == known));
         Self {
             step,
             experiment,
@@ -190,7 +193,7 @@ impl StepDialog {
             focus: Field::Cancel,
             comment: TextField::default(),
             winner: 0,
-            ended_reason: 0,
+            ended_reason: ended_reason.unwrap_or(0),
             override_failing: false,
             typed_key: TextField::default(),
             sending: false,
@@ -214,6 +217,9 @@ impl StepDialog {
                 fields.insert(0, Field::Winner);
                 fields.insert(1, Field::EndedReason);
             }
+            Step::End => fields.insert(0, Field::EndedReason),
+            // Nothing is left that a comment could be about.
+            Step::Delete => fields.clear(),
             Step::ResumeAutoPaused if test != TestNow::Passes => fields.push(Field::Override),
             _ => {}
         }

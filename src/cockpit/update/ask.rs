@@ -131,6 +131,9 @@ fn confirm(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
         (None, Ask::Create) => create::send(state, now),
         (None, Ask::Discard { id }) => {
             state.overlays.pop();
+            if id.is_nil() {
+                create::begun_anew(state);
+            }
             drafts::discard(state, *id, now, effects);
             return;
         }

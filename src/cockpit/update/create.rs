@@ -9,6 +9,7 @@ use super::{ask, edit, experiment, guard, notify, save};
 use crate::cockpit::edit::Cell;
 use crate::cockpit::edit::wizard::{self, STEPS, Wizard};
 use crate::cockpit::effect::Effect;
+use crate::cockpit::format;
 use crate::cockpit::keymap::Command;
 use crate::cockpit::ports::Request;
 use crate::cockpit::state::ask::Ask;
@@ -137,17 +138,45 @@ pub fn send(state: &mut State, now: Timestamp) -> Result<Effect, String> {
     let Some(e) = thought(state) else {
         return Err("There is nothing to create".to_owned());
     };
+    let sent = Box::new(e.clone());
     let experiment = Box::new(wizard::request(e));
-    guard::write(state, Request::Create { experiment }, now)
+    let effect = guard::write(state, Request::Create { experiment }, now)?;
+    if let Some(create) = state.create.as_deref_mut() {
+        create.sent = Some(sent);
+    }
+    Ok(effect)
 }
 
-/// The server has created it: it is looked at.
-pub fn created(state: &mut State, experiment: &Arc<Experiment>, now: Timestamp, effects: &mut Vec<Effect>) {
-    if let Some(key) = state.draft_key(Uuid::nil()) {
-        effects.push(Effect::DropDraft(key));
+/// The steps were thrown away while what they said is on its way: what is typed from now on is another one.
+pub fn begun_anew(state: &mut State) {
+    if let Some(create) = state.create.as_deref_mut() {
+        create.sent = None;
     }
-    state.drafts.remove(&Uuid::nil());
-    state.create = None;
+}
+
+/// The server has created it: it is looked at. What was typed since it was sent are its unsaved changes; another
+/// one that was begun meanwhile stays.
+pub fn created(state: &mut State, experiment: &Arc<Experiment>, now: Timestamp, effects: &mut Vec<Effect>) {
+    let looking = state.screen == Screen::Create;
+    if looking {
+        edit::walk_away(state, now);
+    }
+    let sent = state.create.as_deref_mut().and_then(|create| create.sent.take());
+    let mut left = 0;
+    if let Some(sent) = &sent {
+        if let Some(key) = state.draft_key(Uuid::nil()) {
+            effects.push(Effect::DropDraft(key));
+        }
+        if let Some(mut draft) = state.drafts.remove(&Uuid::nil()) {
+            draft.sent = Some(sent.clone());
+            draft.saved(experiment, now);
+            left = draft.count();
+            if !draft.is_clean() {
+                state.drafts.insert(experiment.id, draft);
+            }
+        }
+        state.create = None;
+    }
     if let Some(all) = &mut state.list.experiments.value
         && !all.iter().any(|e| e.id == experiment.id)
     {
@@ -157,13 +186,20 @@ pub fn created(state: &mut State, experiment: &Arc<Experiment>, now: Timestamp, 
     ask::done(
         state,
         crate::cockpit::ports::Slot::Create,
-        format!(
-            "Created {}: a draft, served to nobody until it is activated",
-            experiment.key
-        ),
+        match left {
+            0 => format!(
+                "Created {}: a draft, served to nobody until it is activated",
+                experiment.key
+            ),
+            left => format!(
+                "Created {}, as it was sent; {} since then: S saves them",
+                experiment.key,
+                format::counted(left as u64, "change was made", "changes were made")
+            ),
+        },
         now,
     );
-    if state.screen == Screen::Create {
+    if looking && sent.is_some() {
         experiment::open(state, experiment.id, now, effects);
     }
 }

@@ -8,7 +8,6 @@ use super::{experiment, guard, notify};
 use crate::cockpit::effect::Effect;
 use crate::cockpit::keymap::Command;
 use crate::cockpit::lifecycle::{self, Step};
-use crate::cockpit::ports::Request;
 use crate::cockpit::state::overlay::{ENDED_REASONS, Field, Overlay, StepDialog, TestNow};
 use crate::cockpit::state::{Level, State};
 
@@ -22,6 +21,9 @@ pub fn open(state: &mut State, command: Command, now: Timestamp, effects: &mut V
         Command::Activate => Step::Activate,
         Command::Pause => Step::Pause,
         Command::Complete => Step::Complete,
+        Command::End => Step::End,
+        Command::Archive => Step::archive_of(&target),
+        Command::Delete => Step::Delete,
         _ => Step::resume_of(&target),
     };
     if let Some(why) = step.refusal(&target) {
@@ -115,10 +117,7 @@ fn send(state: &mut State, test: TestNow, now: Timestamp, effects: &mut Vec<Effe
         dialog.error = Some(missing);
         return;
     }
-    let request = Request::Status {
-        id: dialog.experiment.id,
-        change: lifecycle::change(dialog),
-    };
+    let request = lifecycle::request(dialog);
     let outcome = guard::write(state, request, now);
     let Some(Overlay::Step(dialog)) = state.overlays.last_mut() else {
         return;

@@ -75,6 +75,16 @@ pub fn close(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
     state.screen = Screen::Experiments;
 }
 
+/// The open experiment is no more: back to the list where it was looked at.
+pub fn gone(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
+    if state.screen == Screen::Experiment {
+        close(state, now, effects);
+        state.close_overlays();
+    } else {
+        forget(state, effects);
+    }
+}
+
 fn forget(state: &mut State, effects: &mut Vec<Effect>) {
     state.open = None;
     for slot in OF_DETAIL {

@@ -19,6 +19,9 @@ pub fn refusal(state: &State, now: Timestamp) -> Option<String> {
     if state.settings.read_only {
         return Some("Started with --read-only: nothing can be changed".to_owned());
     }
+    if let Some(context) = &state.going_to {
+        return Some(format!("Going to {context}: nothing can be changed on the way"));
+    }
     match &state.api.health {
         Health::Lost { retry_at, .. } => {
             let wait = retry_at.duration_since(now).as_secs().max(0) + 1;
@@ -136,6 +139,10 @@ pub fn applies(state: &State, command: Command) -> bool {
         Command::Pause => step(Step::Pause),
         Command::Resume => step(Step::Resume),
         Command::Complete => step(Step::Complete),
+        Command::End => step(Step::End),
+        Command::Archive => target.is_some_and(|e| Step::archive_of(e).refusal(e).is_none()),
+        Command::Delete => step(Step::Delete),
+        Command::Archived => state.screen == Screen::Experiments,
         Command::History | Command::CopyKey if objects => true,
         Command::Explain | Command::Attach if flag => true,
         Command::Convert | Command::CopyTo => flag || target.is_some(),

@@ -113,7 +113,10 @@ pub fn update(state: &mut State, action: Action, now: Timestamp) -> Vec<Effect> 
             preferences::connected(state, *to, now, &mut effects);
             state.touch(Dirty::Now);
         }
-        Action::Failed(why) => notify(state, Level::Warn, why, now),
+        Action::Failed(why) => {
+            state.going_to = None;
+            notify(state, Level::Warn, why, now);
+        }
         Action::Mouse(mouse) => {
             mouse::take(state, mouse, now, &mut effects);
             state.touch(Dirty::Now);
@@ -290,6 +293,8 @@ fn text_field(state: &mut State) -> Option<&mut TextField> {
 fn press(state: &mut State, key: Key, now: Timestamp, effects: &mut Vec<Effect>) {
     let contexts = contexts(state);
     let always = state.keymap.command(&[Context::Always], key);
+    let quits = state.keymap.command(&contexts, key) == Some(Command::Quit);
+    state.warned &= quits;
     if always != Some(Command::Quit)
         && key.code != Code::Esc
         && armed_at(state).is_some_and(|armed| now < armed)
@@ -433,10 +438,7 @@ fn run(state: &mut State, command: Command, now: Timestamp, effects: &mut Vec<Ef
         return;
     }
     match command {
-        Command::Quit => {
-            state.quitting = true;
-            effects.push(Effect::Quit);
-        }
+        Command::Quit => quit(state, now, effects),
         Command::Suspend => effects.push(Effect::Suspend),
         Command::Repaint => effects.push(Effect::Repaint),
         Command::Back => back(state, now, effects),
@@ -477,9 +479,16 @@ fn run(state: &mut State, command: Command, now: Timestamp, effects: &mut Vec<Ef
         | Command::SegmentBy
         | Command::BreakDownBy
         | Command::Export => analytics::command(state, command, now, effects),
-        Command::Activate | Command::Pause | Command::Resume | Command::Complete => {
+        Command::Activate
+        | Command::Pause
+        | Command::Resume
+        | Command::Complete
+        | Command::End
+        | Command::Archive
+        | Command::Delete => {
             dialog::open(state, command, now, effects);
         }
+        Command::Archived => list::toggle_archived(state, now),
         Command::Create => create::open(state, now),
         Command::Save if state.overlays.is_empty() => edit::command(state, command, now, effects),
         Command::Restore if state.screen == Screen::Flag => flag::restore(state, now),
@@ -567,6 +576,30 @@ fn run(state: &mut State, command: Command, now: Timestamp, effects: &mut Vec<Ef
             Some(Overlay::Conflicts { .. }) => overlays::decide(state, command, now),
             _ => dialog::command(state, command, now, effects),
         },
+    }
+}
+
+/// Leaves. Where something would be lost, it is said first: the same key again leaves all the same.
+fn quit(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
+    let loses = if state.overlays.iter().any(overlays::is_lost) {
+        Some("What is shown here was not copied, and is never shown again")
+    } else {
+        objects::cannot_leave(state).map(|_| "A change is on its way, and its answer would not be seen")
+    };
+    match loses.filter(|_| !state.warned) {
+        Some(why) => {
+            state.warned = true;
+            notify(
+                state,
+                Level::Warn,
+                format!("{why}: the same key again leaves all the same"),
+                now,
+            );
+        }
+        None => {
+            state.quitting = true;
+            effects.push(Effect::Quit);
+        }
     }
 }
 

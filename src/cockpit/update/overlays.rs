@@ -248,6 +248,12 @@ pub fn keep_secret(state: &mut State, now: Timestamp) -> bool {
     true
 }
 
+/// Whether something lies there that is shown only once and was not copied.
+#[must_use]
+pub fn is_lost(overlay: &Overlay) -> bool {
+    matches!(overlay, Overlay::Secret(secret) if !secret.copied)
+}
+
 /// `R` on the Insights tab: asks whether the summary is to be written anew.
 pub fn regenerate(state: &mut State, now: Timestamp) {
     let open = state.detail().filter(|d| d.tab == Tab::Insights);

@@ -190,11 +190,15 @@ pub fn connect(state: &mut State, context: usize, now: Timestamp, effects: &mut 
         return;
     }
     notify(state, Level::Info, format!("Going to {name} …"), now);
+    state.going_to = Some(name.clone());
     effects.push(Effect::Connect(name));
 }
 
 /// The connection is to another server: everything known is of the one before.
 pub fn connected(state: &mut State, to: Connected, now: Timestamp, effects: &mut Vec<Effect>) {
+    state.going_to = None;
+    // Nothing is changed on the way, unless it was not known that one goes.
+    let unanswered = objects::cannot_leave(state).map(|_| state.settings.api.clone());
     // What is unsaved is kept on disk under the server it belongs to.
     edit::walk_away(state, now);
     drafts::settle(state, now, effects);
@@ -220,10 +224,13 @@ pub fn connected(state: &mut State, to: Connected, now: Timestamp, effects: &mut
     state.hold = Default::default();
     state.calls = Default::default();
     let name = state.settings.context.clone().unwrap_or_default();
-    notify(
-        state,
-        Level::Ok,
-        format!("Now at {name}, {}", state.settings.api),
-        now,
-    );
+    let now_at = format!("Now at {name}, {}", state.settings.api);
+    match unanswered {
+        None => notify(state, Level::Ok, now_at, now),
+        Some(before) => {
+            let text =
+                format!("{now_at}. Not known whether the last change at {before} was done: look there");
+            notify(state, Level::Warn, text, now);
+        }
+    }
 }

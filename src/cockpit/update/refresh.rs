@@ -159,7 +159,9 @@ fn any_pending(state: &State, service: Service) -> bool {
 fn wanted(state: &State, slot: Slot) -> Option<Request> {
     match slot {
         Slot::Me => Some(Request::Me),
-        Slot::Experiments => Some(Request::Experiments),
+        Slot::Experiments => Some(Request::Experiments {
+            archived: state.list.archived,
+        }),
         Slot::Experiment => {
             let detail = state.detail()?;
             let id_or_key = detail
@@ -323,6 +325,10 @@ fn results_outdated(state: &State) -> bool {
 /// Whether another page is wanted than the one that was asked for last: it is asked for at once.
 fn other_page(state: &State, slot: Slot) -> bool {
     match slot {
+        Slot::Experiments => {
+            let archived = state.list.archived;
+            matches!(state.requests.asked(slot), Some(Request::Experiments { archived: asked }) if *asked != archived)
+        }
         Slot::Overrides => overrides_outdated(state),
         Slot::FlagOverrides => objects::flag_overrides_outdated(state),
         Slot::ImportRows => objects::rows_asked_anew(state),

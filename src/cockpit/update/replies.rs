@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{ask, create, flag, import, notify, objects, refresh, save};
+use super::{ask, create, experiment, flag, import, notify, objects, refresh, save};
 use crate::api::experiments::History;
 use crate::api::problem::Code;
 use crate::cockpit::effect::Effect;
@@ -107,6 +107,7 @@ fn answered(state: &mut State, request: &Request, answer: Answer, now: Timestamp
             }
             put(state, experiment, now);
         }
+        Answer::Deleted => deleted(state, request, now, effects),
         Answer::Mark(mark) => {
             if let Some(detail) = asked_of(state, request) {
                 detail.mark = Some(mark);
@@ -343,6 +344,32 @@ fn adopt(detail: &mut ExperimentDetail, experiment: Arc<Experiment>, now: Timest
         detail.name = experiment.key.to_string();
         detail.experiment.set(experiment, now);
     }
+}
+
+/// An experiment is gone, with what was unsaved of it.
+fn deleted(state: &mut State, request: &Request, now: Timestamp, effects: &mut Vec<Effect>) {
+    let Request::Delete { id, .. } = request else {
+        return;
+    };
+    let name = state.list.experiment(*id).map(|e| e.key.to_string());
+    state.overlays.retain(
+        |overlay| !matches!(overlay, Overlay::Step(dialog) if dialog.sending && dialog.experiment.id == *id),
+    );
+    if state.drafts.remove(id).is_some()
+        && let Some(key) = state.draft_key(*id)
+    {
+        effects.push(Effect::DropDraft(key));
+    }
+    if state.open.as_deref().and_then(ExperimentDetail::id) == Some(*id) {
+        experiment::gone(state, now, effects);
+    }
+    if let Some(all) = &mut state.list.experiments.value {
+        all.retain(|e| e.id != *id);
+    }
+    state.list.arrange(now);
+    state.requests.plan(Slot::Experiments, now);
+    let name = name.unwrap_or_else(|| "The draft".to_owned());
+    notify(state, Level::Ok, format!("{name} is deleted"), now);
 }
 
 /// The step that a dialog asked for was taken.

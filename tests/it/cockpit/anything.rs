@@ -144,7 +144,7 @@ impl Server {
 
     fn answer(&mut self, request: &Request, role: Role, protected: bool) -> Result<Answer, Failure> {
         match request {
-            Request::Experiments => Ok(Answer::Experiments(ExperimentList {
+            Request::Experiments { .. } => Ok(Answer::Experiments(ExperimentList {
                 experiments: self.0.clone(),
             })),
             Request::Experiment { id_or_key } => {

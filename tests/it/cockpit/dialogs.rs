@@ -6,9 +6,11 @@ use jiff::SignedDuration;
 use splitdeck::api::experiments::{ChangeStatus, ExperimentList};
 use splitdeck::api::problem::{Code, Problem};
 use splitdeck::api::system::Role;
+use splitdeck::cockpit::keymap::Command;
 use splitdeck::cockpit::ports::{Answer, Failure, FailureKind, Request, Service, Slot};
 use splitdeck::cockpit::state::Overlay;
 use splitdeck::cockpit::state::overlay::{Field, StepDialog};
+use splitdeck::cockpit::state::preferences::{Connected, ContextEntry};
 use splitdeck::cockpit::{Action, Effect};
 use splitdeck::domain::{EndedReason, Status};
 
@@ -95,6 +97,188 @@ fn each_step_is_sent_only_from_its_dialog() {
         assert_eq!(status(&world, n), expected.to);
         assert!(notice(&world).contains("is "), "{}", notice(&world));
     }
+}
+
+/// The list with the cursor on an experiment of this status.
+fn in_status(n: u128, status: Status, protected: bool) -> World {
+    let mut world = World::list_of(Role::Editor, protected);
+    world.wait(Duration::from_secs(2));
+    let mut all = experiments();
+    let experiment = all.iter_mut().find(|e| e.id == id(n)).expect("there");
+    experiment.status = status;
+    experiment.paused_by = None;
+    experiment.ended_reason = Some(EndedReason::TechIssue);
+    let list = ExperimentList { experiments: all };
+    world.reply(Slot::Experiments, Ok(Answer::Experiments(list)));
+    world.state.list.selected = Some(id(n));
+    world
+}
+
+#[test]
+fn a_life_is_led_to_its_end_by_steps() {
+    for (status, key, to, reason) in [
+        (
+            Status::Completed,
+            "f",
+            Status::Ended,
+            Some(EndedReason::TechIssue),
+        ),
+        (Status::Draft, "A", Status::Archived, None),
+        (Status::Completed, "A", Status::Archived, None),
+        (Status::Ended, "A", Status::Archived, None),
+        (Status::Archived, "A", Status::Ended, None),
+    ] {
+        let mut world = in_status(CHECKOUT, status, false);
+        world.keys(&[key]).wait(ARMED);
+        assert_eq!(dialog(&world).focus, Field::Cancel);
+        world.keys(&["right", "enter"]);
+        let (of, change) = sent(&world).expect("sent");
+        assert_eq!(
+            (of, change.to, change.resource_version),
+            (id(CHECKOUT), to, 17),
+            "{status}"
+        );
+        assert_eq!(change.ended_reason, reason, "{status}");
+        world.reply(
+            Slot::Status,
+            Err(Failure::new(Service::Api, FailureKind::Refused, "no")),
+        );
+        assert_eq!(error(&world), "no");
+    }
+    for (status, key, says) in [
+        (Status::Active, "A", "only a draft, a completed or an ended"),
+        (Status::Paused, "f", "only a completed"),
+        (Status::Completed, "delete", "only a draft"),
+    ] {
+        let mut world = in_status(CHECKOUT, status, false);
+        world.keys(&[key]);
+        assert_eq!(world.state.overlays.len(), 0);
+        assert!(notice(&world).contains(says), "{key}: {}", notice(&world));
+    }
+}
+
+#[test]
+fn what_a_completed_experiment_served_is_said_before_it_ends() {
+    let mut world = in_status(CHECKOUT, Status::Completed, false);
+    let all = world.state.list.experiments.value.as_mut().expect("known");
+    let at = all.iter().position(|e| e.id == id(CHECKOUT)).expect("there");
+    let mut won = (*all[at]).clone();
+    won.winning_variant = Some("treatment".parse().expect("a key"));
+    won.linked_flag = Some("checkout-cta".parse().expect("a key"));
+    all[at] = std::sync::Arc::new(won);
+    world.keys(&["f"]).wait(ARMED);
+    let screen = world.screen(120, 40);
+    for part in [
+        "Its winner treatment is no longer served",
+        "The flag checkout-cta is decided by its own rules",
+    ] {
+        assert!(screen.contains(part), "{screen}");
+    }
+}
+
+#[test]
+fn a_draft_is_deleted_with_its_unsaved_changes() {
+    let mut world = on_as(PRICING, Role::Editor, true);
+    world.keys(&["enter"]).answer_all(Role::Editor, true);
+    world.keys(&["enter", "ctrl-u"]).text("Renamed").keys(&["enter"]);
+    assert_eq!(world.disk.len(), 1);
+    world.act(Action::Command(Command::Delete));
+    world.wait(ARMED).keys(&["right", "enter"]);
+    assert!(error(&world).contains("type the key"), "{}", error(&world));
+    world
+        .keys(&["tab"])
+        .text("pricing-page-v3")
+        .keys(&["tab", "right", "enter"]);
+    assert!(
+        matches!(world.waiting_for(Slot::Status), Some(Request::Delete { id: of, version: 1 }) if *of == id(PRICING)),
+        "{:?}",
+        world.waiting
+    );
+    world.reply(Slot::Status, Ok(Answer::Deleted));
+    assert_eq!(notice(&world), "pricing-page-v3 is deleted");
+    assert_eq!(world.state.overlays.len(), 0);
+    assert!(world.state.detail().is_none(), "back to the list");
+    assert!(world.state.list.experiment(id(PRICING)).is_none());
+    assert_eq!((world.disk.len(), world.state.drafts.len()), (0, 0));
+}
+
+#[test]
+fn archived_experiments_are_listed_when_somebody_wants_to_see_them() {
+    let mut world = World::list();
+    world.wait(Duration::from_secs(2));
+    let asked = |world: &World| match world.waiting_for(Slot::Experiments) {
+        Some(Request::Experiments { archived }) => Some(*archived),
+        _ => None,
+    };
+    assert_eq!(asked(&world), Some(false));
+    world.keys(&["v"]);
+    assert_eq!(asked(&world), Some(true), "at once");
+    world.keys(&["v"]);
+    assert_eq!(asked(&world), Some(false));
+}
+
+/// A change is on its way.
+fn pausing() -> World {
+    let mut world = on(CHECKOUT);
+    world.keys(&["p"]).wait(ARMED).keys(&["right", "enter", "esc"]);
+    assert!(sent(&world).is_some());
+    world
+}
+
+#[test]
+fn leaving_with_a_change_on_its_way_is_said_first() {
+    for key in ["q", "ctrl-c"] {
+        let mut world = pausing();
+        world.keys(&[key]);
+        assert!(!world.state.quitting);
+        assert!(
+            notice(&world).contains("A change is on its way"),
+            "{}",
+            notice(&world)
+        );
+        // Another key in between: it is said again.
+        world.keys(&["j", key]);
+        assert!(!world.state.quitting);
+        world.keys(&[key]);
+        assert!(world.state.quitting);
+        let mut world = pausing();
+        world.answer_all(Role::Editor, false);
+        world.keys(&[key]);
+        assert!(world.state.quitting, "nothing is lost any more");
+    }
+}
+
+#[test]
+fn nothing_is_changed_on_the_way_to_another_server() {
+    let context = |name: &str| ContextEntry {
+        name: name.to_owned(),
+        api: format!("https://{name}.example"),
+        project: None,
+    };
+    let mut world = on(CHECKOUT);
+    world.state.preferences.contexts = vec![context("prod")];
+    world.keys(&[":"]).text("context prod").keys(&["enter"]);
+    assert!(world.effects.contains(&Effect::Connect("prod".to_owned())));
+    world.keys(&["p"]);
+    assert_eq!(world.state.overlays.len(), 0);
+    assert!(notice(&world).contains("Going to prod"), "{}", notice(&world));
+    // It did not work: one is still here.
+    world.act(Action::Failed("Cannot go to prod".to_owned()));
+    world.keys(&["p"]);
+    assert_eq!(world.state.overlays.len(), 1);
+    // A change that was sent all the same is not dropped without a word.
+    let mut world = pausing();
+    let connected = Connected {
+        api: "https://prod.example".to_owned(),
+        context: Some("prod".to_owned()),
+        read_only: false,
+    };
+    world.act(Action::Connected(Box::new(connected)));
+    assert!(
+        notice(&world).contains("Not known whether the last change"),
+        "{}",
+        notice(&world)
+    );
 }
 
 #[test]
@@ -284,7 +468,7 @@ fn who_may_not_write_is_told_why_in_one_place() {
         (read_only, "--read-only"),
         (lost, "server is lost"),
     ] {
-        for key in ["a", "p", "r", "c"] {
+        for key in ["a", "p", "r", "c", "f", "A", "delete"] {
             world.keys(&[key]);
             assert_eq!(world.state.overlays.len(), 0, "{key}");
             assert!(notice(&world).contains(says), "{key}: {}", notice(&world));

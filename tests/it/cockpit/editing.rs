@@ -758,6 +758,51 @@ fn a_new_experiment_goes_step_by_step() {
     assert!(world.disk.is_empty());
 }
 
+/// A new experiment that was sent and is not answered; its dialog is left.
+fn creating() -> World {
+    let mut world = World::list();
+    world.keys(&["n", "enter"]).text("Faster search").keys(&["enter"]);
+    while world.state.overlays.is_empty() {
+        world.keys(&["S"]);
+    }
+    world.wait(ARMED).keys(&["right", "enter", "esc"]);
+    assert!(world.waiting_for(Slot::Create).is_some());
+    world.keys(&["shift-tab", "shift-tab", "shift-tab", "shift-tab", "shift-tab"]);
+    world
+}
+
+#[test]
+fn what_is_typed_while_a_new_experiment_is_on_its_way_are_its_unsaved_changes() {
+    let mut world = creating();
+    // Half typed when the answer comes.
+    world.keys(&["enter", "ctrl-u"]).text("Much faster search");
+    world.answer_all(Role::Editor, false);
+    assert_eq!(world.state.screen, Screen::Experiment);
+    let notice = &world.state.notice.as_ref().expect("told").text;
+    assert!(notice.contains("1 change was made since then"), "{notice}");
+    let draft = &world.state.drafts[&id(99)];
+    assert_eq!(draft.base.name, "Faster search");
+    assert_eq!(draft.mine.name, "Much faster search");
+    assert_eq!(draft.mine.id, id(99));
+    let kept: Vec<_> = world.disk.keys().map(|key| key.object).collect();
+    assert_eq!(kept, [id(99)], "on disk under its own name");
+}
+
+#[test]
+fn another_one_that_is_begun_meanwhile_stays() {
+    let mut world = creating();
+    world.keys(&["X"]).wait(ARMED).keys(&["right", "enter"]);
+    world.keys(&["enter"]).text("Another idea").keys(&["enter"]);
+    world.answer_all(Role::Editor, false);
+    assert_eq!(world.state.screen, Screen::Create);
+    assert_eq!(
+        world.state.edited(uuid::Uuid::nil()).expect("there").name,
+        "Another idea"
+    );
+    assert!(world.state.list.experiment(id(99)).is_some());
+    assert!(!world.state.drafts.contains_key(&id(99)));
+}
+
 #[test]
 fn a_new_experiment_that_is_left_waits_also_across_cockpits() {
     let mut world = World::list();

@@ -97,6 +97,56 @@ fn without_a_choice_of_deployments_the_server_chooses() {
     assert_eq!(flag.deployments, None);
 }
 
+/// Whether the dialog on top wants this typed.
+fn wants_key(world: &World) -> Option<&str> {
+    match world.state.overlays.last() {
+        Some(Overlay::Form(form)) => form.key.as_ref().map(|(key, _)| key.as_str()),
+        other => panic!("no dialog: {other:?}"),
+    }
+}
+
+#[test]
+fn somebody_is_forced_in_a_protected_project_only_with_its_key() {
+    for (protected, key) in [(true, Some("new-checkout")), (false, None)] {
+        let mut world = World::list_of(Role::Admin, protected);
+        for key in ["F", "j", "enter", "G", "enter"] {
+            world.keys(&[key]).answer_all(Role::Admin, protected);
+        }
+        world.keys(&["n"]);
+        assert_eq!(wants_key(&world), key);
+        world.keys(&["shift-tab", "enter"]);
+        assert!(world.waiting_for(Slot::Change).is_none(), "it is deaf at first");
+        world
+            .wait(DEAF_FOR)
+            .keys(&["tab"])
+            .text("qa-1")
+            .keys(&["shift-tab", "shift-tab", "enter"]);
+        assert_eq!(world.waiting_for(Slot::Change).is_some(), !protected);
+    }
+}
+
+#[test]
+fn a_protected_project_is_changed_only_with_its_key_wherever_one_is() {
+    // One is in a project that is not protected.
+    let mut world = World::list_of(Role::Admin, false);
+    world.keys(&["P"]).answer_all(Role::Admin, false);
+    world.keys(&["e"]);
+    assert_eq!(wants_key(&world), Some("shop-prod"));
+    world.keys(&["esc", "j", "e"]);
+    assert_eq!(wants_key(&world), None, "shop-staging is not protected");
+}
+
+#[test]
+fn a_key_that_was_not_copied_is_not_left_by_one_key() {
+    let mut world = rotating();
+    world.answer_all(Role::Admin, false);
+    world.keys(&["ctrl-c"]);
+    assert!(!world.state.quitting);
+    assert!(notice(&world).contains("never shown again"), "{}", notice(&world));
+    world.keys(&["y", "ctrl-c"]);
+    assert!(world.state.quitting, "it is copied");
+}
+
 /// A new key for the server is on its way, and nobody looks at the dialog any more.
 fn rotating() -> World {
     let mut world = World::list_of(Role::Admin, false);

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use splitdeck::api::experiments::ExperimentList;
 use splitdeck::api::system::Role;
 use splitdeck::cockpit::Action;
 use splitdeck::cockpit::ports::{Answer, Slot};
 use splitdeck::cockpit::state::overlay::DEAF_FOR;
 use splitdeck::cockpit::state::preferences::{ContextEntry, Look, Read, ThemeEntry};
+use splitdeck::domain::{EndedReason, Status};
 use splitdeck::tui::theme::Theme;
 
 use crate::support::cockpit::{World, experiments, settings};
@@ -74,6 +76,15 @@ pub fn worlds() -> Vec<(&'static str, World)> {
         "complete",
         pressed(World::experiment("checkout-cta"), &["c", "tab", "tab"], ""),
     );
+    add("end", ending());
+    add(
+        "archive",
+        pressed(World::experiment("pricing-page-v3"), &["A"], ""),
+    );
+    add(
+        "delete",
+        pressed(World::experiment("pricing-page-v3"), &["esc", "delete"], ""),
+    );
     let mut protected = World::list_of(Role::Editor, true);
     protected
         .keys(&["j", "p"])
@@ -90,6 +101,24 @@ pub fn worlds() -> Vec<(&'static str, World)> {
     worlds.extend(super::more_worlds::worlds());
     worlds.extend(editing());
     worlds
+}
+
+/// A completed experiment whose winner a flag serves is to be ended.
+fn ending() -> World {
+    let mut world = World::list();
+    world.wait(Duration::from_secs(2));
+    let mut all = experiments();
+    let completed = &mut all[1];
+    completed.status = Status::Completed;
+    completed.winning_variant = completed.variants.get(1).map(|variant| variant.key.clone());
+    completed.linked_flag = Some(completed.key.clone());
+    completed.ended_reason = Some(EndedReason::Success);
+    let at = completed.id;
+    let list = ExperimentList { experiments: all };
+    world.reply(Slot::Experiments, Ok(Answer::Experiments(list)));
+    world.state.list.selected = Some(at);
+    world.keys(&["f"]).wait(DEAF_FOR);
+    world
 }
 
 /// A cockpit with what the files of a person say.
@@ -273,7 +302,7 @@ fn empty() -> World {
     let mut world = World::start(settings(), (120, 40));
     world.reply(
         Slot::Experiments,
-        Ok(Answer::Experiments(splitdeck::api::experiments::ExperimentList {
+        Ok(Answer::Experiments(ExperimentList {
             experiments: Vec::new(),
         })),
     );

@@ -640,7 +640,7 @@ pub fn answer(request: &Request, role: Role, protected: bool) -> Result<Answer, 
     }
     Ok(match request {
         Request::Me => Answer::Me(me(role, protected)),
-        Request::Experiments => Answer::Experiments(ExperimentList {
+        Request::Experiments { .. } => Answer::Experiments(ExperimentList {
             experiments: experiments(),
         }),
         Request::Experiment { id_or_key } => {
@@ -701,6 +701,7 @@ pub fn answer(request: &Request, role: Role, protected: bool) -> Result<Answer, 
             .map(|name| (*name).to_owned())
             .collect(),
         ),
+        Request::Delete { .. } => Answer::Deleted,
         Request::Status { id, change } => {
             let mut experiment = experiments()
                 .into_iter()

@@ -102,6 +102,38 @@ pub const COMMANDS: &[Entry] = &[
         9,
         "Complete, with or without a winner",
     ))),
+    writing(in_palette(entry(
+        Command::End,
+        "experiment.end",
+        &[(In::List, "f"), (In::Experiment, "f")],
+        "end",
+        3,
+        "End a completed experiment: its winner is no longer served",
+    ))),
+    writing(in_palette(entry(
+        Command::Archive,
+        "experiment.archive",
+        &[(In::List, "A"), (In::Experiment, "A")],
+        "archive",
+        0,
+        "Archive a draft, a completed or an ended experiment: it leaves the list; an archived one comes back as ended",
+    ))),
+    writing(in_palette(entry(
+        Command::Delete,
+        "experiment.delete",
+        &[(In::List, "delete")],
+        "delete",
+        0,
+        "Delete a draft, which nobody has seen, for good",
+    ))),
+    in_palette(entry(
+        Command::Archived,
+        "list.archived",
+        &[(In::List, "v")],
+        "archived",
+        0,
+        "Show archived experiments in the list too, or no longer",
+    )),
     // Panels.
     in_palette(entry(
         Command::History,

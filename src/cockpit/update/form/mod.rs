@@ -19,11 +19,17 @@ use crate::cockpit::state::{Level, State};
 pub fn open(state: &mut State, purpose: Purpose, now: Timestamp) {
     let lines = fields::lines(state, &purpose);
     let danger = is_danger(&purpose);
-    let protected = state.me.as_ref().is_some_and(|me| me.project.protected);
+    let protected = match &purpose {
+        // What counts is the project that is changed, not the one that is looked at.
+        Purpose::EditProject(project) => project.protected,
+        _ => state.me.as_ref().is_some_and(|me| me.project.protected),
+    };
     let key = named(&purpose)
         .filter(|_| danger && protected)
         .map(|name| (name, TextField::default()));
-    let focus = if danger || lines.is_empty() {
+    // Where somebody has to be named first, nothing can be confirmed by mistake.
+    let named = matches!(purpose, Purpose::AddFlagOverride(_));
+    let focus = if (danger && !named) || lines.is_empty() {
         Focus::Cancel
     } else {
         Focus::Line(0)
@@ -43,6 +49,10 @@ pub fn open(state: &mut State, purpose: Purpose, now: Timestamp) {
 
 /// Whether it can hurt somebody, or loses something.
 fn is_danger(purpose: &Purpose) -> bool {
+    if let Purpose::AddFlagOverride(flag) = purpose {
+        // While it is off, everybody gets off whatever is forced.
+        return flag.enabled;
+    }
     !matches!(
         purpose,
         Purpose::CreateFlag
@@ -51,7 +61,6 @@ fn is_danger(purpose: &Purpose) -> bool {
             | Purpose::FlagPart(..)
             | Purpose::FlagVariant(..)
             | Purpose::FlagRule(..)
-            | Purpose::AddFlagOverride(_)
             | Purpose::CreateDeployment
             | Purpose::RenameDeployment(_)
             | Purpose::CreateProject
@@ -66,7 +75,7 @@ fn named(purpose: &Purpose) -> Option<String> {
             flag.key.to_string()
         }
         Purpose::SaveFlag(draft) => draft.base.key.to_string(),
-        Purpose::DropFlagOverride(flag, _) => flag.key.to_string(),
+        Purpose::AddFlagOverride(flag) | Purpose::DropFlagOverride(flag, _) => flag.key.to_string(),
         Purpose::ConvertExperiment(experiment) => experiment.key.to_string(),
         Purpose::RotateKey(deployment) => deployment.name.clone(),
         Purpose::RevokeDeployment(row) => row.deployment.name.clone(),
