@@ -406,9 +406,9 @@ fn a_rule_is_found_by_its_id() {
     let mut one = page();
     put_cursor(&mut one, &Item::AddRule);
     let mut two = opened(World::start(
-        splitdeck::cockpit::state::Settings {
+        Settings {
             seed: 99,
-            ..crate::support::cockpit::settings()
+            ..settings()
         },
         (120, 40),
     ));
