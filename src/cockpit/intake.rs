@@ -9,7 +9,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use uuid::Uuid;
 
 use crate::api::imports::Malformed;
-use crate::domain::rule::MAX_SUBJECT_ID_LENGTH;
+use crate::domain::rule::{MAX_SUBJECT_ID_LENGTH, bare_id, id_refusal};
 
 /// The most bytes that are taken in; a million ids of forty characters fit.
 pub const MAX_BYTES: u64 = 64 << 20;
@@ -253,19 +253,17 @@ impl Counter {
         let field = std::mem::take(&mut self.field);
         let overlong = std::mem::take(&mut self.overlong);
         let text = String::from_utf8_lossy(&field);
-        let id = text.trim();
+        let id = bare_id(&text);
         if id.is_empty() && !overlong {
             return;
         }
         self.tally.received += 1;
-        let allowed = if overlong || id.chars().count() > MAX_SUBJECT_ID_LENGTH {
+        let allowed = if overlong {
             Some(format!("at most {MAX_SUBJECT_ID_LENGTH} characters"))
         } else if std::str::from_utf8(&field).is_err() {
             Some("text in UTF-8".to_owned())
-        } else if id.chars().any(char::is_control) {
-            Some("no control characters".to_owned())
         } else {
-            None
+            id_refusal(id)
         };
         if let Some(allowed) = allowed {
             self.tally.malformed += 1;

@@ -68,6 +68,28 @@ pub struct Rule {
 /// The longest id of an override's subject, in characters.
 pub const MAX_SUBJECT_ID_LENGTH: usize = 512;
 
+/// An id of a list without what stands around it by accident: blanks, and the byte order mark of a file that was put
+/// behind another one.
+#[must_use]
+pub fn bare_id(text: &str) -> &str {
+    text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}')
+}
+
+/// What is allowed, where an id cannot be that of a subject. One that looks like another one, for a character that
+/// nobody sees, would force nobody.
+#[must_use]
+pub fn id_refusal(id: &str) -> Option<String> {
+    const UNSEEN: [char; 3] = ['\u{200b}', '\u{2060}', '\u{feff}'];
+    if id.chars().count() > MAX_SUBJECT_ID_LENGTH {
+        return Some(format!("at most {MAX_SUBJECT_ID_LENGTH} characters"));
+    }
+    if id.chars().any(char::is_control) {
+        return Some("no control characters".to_owned());
+    }
+    let unseen = id.chars().find(|c| UNSEEN.contains(c))?;
+    Some(format!("no invisible characters ({})", unseen.escape_unicode()))
+}
+
 /// What kind of id an override is for.
 #[derive(Debug, Clone, Copy, Eq, Hash, PartialEq, Ord, PartialOrd, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]

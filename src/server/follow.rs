@@ -192,6 +192,14 @@ fn in_project(what: &str, project: Option<Uuid>) -> Result<Uuid, StoreError> {
     project.ok_or_else(|| StoreError::corrupt(what, "it is in no project"))
 }
 
+/// What the store answers within [`POLL_LIMIT`].
+async fn in_time<T>(asked: impl Future<Output = Result<T, StoreError>>) -> Result<T, String> {
+    match tokio::time::timeout(POLL_LIMIT, asked).await {
+        Ok(answer) => answer.map_err(|error| error.to_string()),
+        Err(_) => Err(format!("it did not answer within {} s", POLL_LIMIT.as_secs())),
+    }
+}
+
 impl Registry {
     /// Waits until no other change is under way, on any server, and brings memory up to date. From here on
     /// until the end of the [`Write`] memory is what the store holds.
@@ -217,13 +225,7 @@ impl Registry {
         let mut away = false;
         loop {
             tokio::time::sleep(pause).await;
-            let looked = tokio::time::timeout(POLL_LIMIT, self.look()).await;
-            let error = match looked {
-                Ok(Ok(())) => None,
-                Ok(Err(error)) => Some(error.to_string()),
-                Err(_) => Some(format!("it did not answer within {} s", POLL_LIMIT.as_secs())),
-            };
-            match error {
+            match self.look().await.err() {
                 None => {
                     if away {
                         tracing::info!("the configuration store answers again; nothing was missed");
@@ -244,15 +246,21 @@ impl Registry {
         }
     }
 
-    /// Applies what is new in the feed.
-    async fn look(&self) -> Result<(), StoreError> {
+    /// Applies what is new in the feed; why not, in words. A change of this server that takes long is waited for: the
+    /// store is not away then.
+    async fn look(&self) -> Result<(), String> {
         let failed = || StoreError::query("read the feed of changes");
-        let mut connection = self.store.readers().acquire().await.map_err(failed())?;
-        if feed::head(&mut connection).await? <= self.applied.load(Ordering::Acquire) {
+        let head = async {
+            let mut connection = self.store.readers().acquire().await.map_err(failed())?;
+            let head = feed::head(&mut connection).await?;
+            Ok((connection, head))
+        };
+        let (mut connection, head) = in_time(head).await?;
+        if head <= self.applied.load(Ordering::Acquire) {
             return Ok(());
         }
         let _writing = self.writing.lock().await;
-        self.catch_up(&mut connection).await
+        in_time(self.catch_up(&mut connection)).await
     }
 
     /// Applies what is new in the feed. To be called by who holds `writing`.

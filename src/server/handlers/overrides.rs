@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use crate::api::overrides::{
     DeleteOverride, ListOverrides, MAX_OVERRIDES_PER_REQUEST, OverridePage, OverridesSet, SetOverrides,
 };
-use crate::domain::rule::MAX_SUBJECT_ID_LENGTH;
+use crate::domain::rule::{MAX_SUBJECT_ID_LENGTH, id_refusal};
 use crate::domain::{FieldError, OverrideSubject};
 use crate::server::error::ApiError;
 use crate::server::extract::{IdOrKey, JsonBody, Params};
@@ -128,7 +128,7 @@ async fn put(
             FieldError::new(
                 format!("subjectIds[{at}]"),
                 id.escape_debug(),
-                format!("1 to {MAX_SUBJECT_ID_LENGTH} characters without control characters"),
+                format!("1 to {MAX_SUBJECT_ID_LENGTH} characters, none of them control or invisible ones"),
             )
         })
         .collect();
@@ -140,7 +140,7 @@ async fn put(
 }
 
 fn is_subject_id(id: &str) -> bool {
-    !id.is_empty() && id.chars().count() <= MAX_SUBJECT_ID_LENGTH && !id.chars().any(char::is_control)
+    !id.is_empty() && id_refusal(id).is_none()
 }
 
 /// Removes the override of one subject of an experiment.

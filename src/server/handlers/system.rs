@@ -67,10 +67,14 @@ async fn ask_store(state: &AppState) -> Result<(), String> {
     let asked = tokio::time::timeout(STORE_TIME_LIMIT, state.registry().store().ping()).await;
     match asked {
         Ok(answered) => answered.map_err(|error| error.to_string()),
-        Err(_) => Err(format!(
-            "it did not answer within {} s",
-            STORE_TIME_LIMIT.as_secs()
-        )),
+        Err(_) => {
+            // The pool only knows that it waited.
+            let why = tokio::time::timeout(STORE_TIME_LIMIT, state.registry().store().why_away()).await;
+            Err(match why {
+                Ok(Some(error)) => error.to_string(),
+                Ok(None) | Err(_) => format!("it did not answer within {} s", STORE_TIME_LIMIT.as_secs()),
+            })
+        }
     }
 }
 

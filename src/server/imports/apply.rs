@@ -89,13 +89,25 @@ pub async fn forget(
     let uuid = Uuid::parse_str(id).map_err(|_| not_found(id))?;
     let owner = registry.target(caller, noun, id_or_key)?.id;
     let mut write = registry.begin().await?;
-    let stored = imports::one(&mut **write.tx(), owner, uuid).await?;
+    let owner = registry.target(caller, noun, &owner.to_string())?;
+    let stored = imports::one(&mut **write.tx(), owner.id, uuid).await?;
     let import = stored.ok_or_else(|| not_found(id))?.import;
     if matches!(import.state, ImportState::Applying | ImportState::Undoing) {
         let wanted = "apply the rest or undo it before it is forgotten";
         return Err(wrong_way(&import, wanted));
     }
     imports::delete(write.tx(), uuid).await?;
+    if import.state == ImportState::Applied {
+        // It cannot be undone from now on: somebody did that.
+        let entry = AuditEntry {
+            evidence: json!({
+                "import": import.id, "variant": import.variant, "subjectType": import.subject_type,
+                "forgotten": true, "expired": import.expired_at.is_some(),
+            }),
+            ..owner.entry(caller, write.now())
+        };
+        store::audit::insert(write.tx(), owner.project, &entry).await?;
+    }
     write.commit(|_| {}).await?;
     Ok(())
 }
@@ -244,6 +256,7 @@ impl<'a> Chunk<'a> {
         let is_variant = |key: &Key| self.owner.variant(key).is_some();
         let subject = self.stored.import.subject_type;
         let planned = plan::undo(&self.owner.overrides, subject, done, is_variant);
+        let changes = planned.changes(subject, MAX_LISTED);
         for group in &planned.groups {
             let ids: Vec<&str> = group.ids.iter().map(String::as_str).collect();
             match &group.to {
@@ -270,7 +283,7 @@ impl<'a> Chunk<'a> {
             kept: entry.kept + planned.kept,
             ..entry
         };
-        self.log(entry, Vec::new()).await?;
+        self.log(entry, changes).await?;
         if let Some(seq) = change {
             imports::chunk_taken_back(self.write.tx(), self.stored.import.id, number, seq).await?;
         }

@@ -5,13 +5,13 @@
 //! | a line end (`\n` or `\r\n`), a comma | the end of an id |
 //! | blanks around an id, empty lines, `""` | nothing |
 //! | `"a,b"` | the id `a,b`; `""` inside stands for one `"` |
-//! | a byte order mark at the start | nothing |
-//! | an id of more than 512 characters, with a control character, that is not UTF-8, or with something beside its quotes | refused, with its line |
+//! | a byte order mark around an id, as where a file was put behind another one | nothing |
+//! | an id of more than 512 characters, with a control or an invisible character, that is not UTF-8, or with something beside its quotes | refused, with its line |
 
 use sha2::{Digest as _, Sha256};
 
 use crate::api::imports::Malformed;
-use crate::domain::rule::MAX_SUBJECT_ID_LENGTH;
+use crate::domain::rule::{MAX_SUBJECT_ID_LENGTH, bare_id, id_refusal};
 
 use super::ids::Ids;
 
@@ -261,7 +261,7 @@ impl Parser {
             // The cut may have gone through a character.
             _ if cut => Err(too_long()),
             Err(_) => Err("UTF-8".to_owned()),
-            Ok(text) => checked(text.trim(), quotes),
+            Ok(text) => checked(bare_id(text), quotes),
         };
         match checked {
             Ok(Some(id)) => {
@@ -326,7 +326,7 @@ fn checked(token: &str, quotes: Quotes) -> Result<Option<std::borrow::Cow<'_, st
             let Some(inside) = rest.strip_suffix('"').filter(|inside| is_escaped(inside)) else {
                 return Err("nothing after the closing quote; a quote in an id is written twice".to_owned());
             };
-            let inside = inside.trim();
+            let inside = bare_id(inside);
             if inside.contains('"') {
                 inside.replace("\"\"", "\"").into()
             } else {
@@ -337,13 +337,10 @@ fn checked(token: &str, quotes: Quotes) -> Result<Option<std::borrow::Cow<'_, st
     if id.is_empty() {
         return Ok(None);
     }
-    if id.chars().count() > MAX_SUBJECT_ID_LENGTH {
-        return Err(format!("at most {MAX_SUBJECT_ID_LENGTH} characters"));
+    match id_refusal(&id) {
+        Some(allowed) => Err(allowed),
+        None => Ok(Some(id)),
     }
-    if id.chars().any(char::is_control) {
-        return Err("no control characters".to_owned());
-    }
-    Ok(Some(id))
 }
 
 /// Whether every quote is there twice.
@@ -392,6 +389,11 @@ mod tests {
             ("\u{feff}a\nb", &["a", "b"]),
             ("\u{feff}\"a,b\",c", &["a,b", "c"]),
             ("\u{feff}", &[]),
+            ("\u{feff}a\n\u{feff}b\n\u{feff}\n", &["a", "b"]),
+            (
+                "woman \u{1f469}\u{200d}\u{1f4bb}",
+                &["woman \u{1f469}\u{200d}\u{1f4bb}"],
+            ),
             ("\u{fe00}x", &["\u{fe00}x"]),
             ("  a \n\t b\t\n   \n", &["a", "b"]),
             ("\"a\"\r\n\"b\" , \" c \"\n\"\"\n", &["a", "b", "c"]),
@@ -410,7 +412,7 @@ mod tests {
     fn what_is_refused_says_its_line_and_the_rest_is_taken() {
         let long = "x".repeat(513);
         let longest = "é".repeat(512);
-        let mut text = format!("a\n{longest},{long}\nb\u{7}c,d\n").into_bytes();
+        let mut text = format!("a\n{longest},{long}\nb\u{7}c,d,u\u{200b}1\n").into_bytes();
         text.extend_from_slice(b"\xffbad\n\"open\n\"shut\" x\nlast\n\"a\"b\"\n");
         text.extend_from_slice(&vec![b'y'; 100_000]);
         let body = parse(&text);
@@ -426,6 +428,7 @@ mod tests {
             [
                 (2, "at most 512 characters"),
                 (3, "no control characters"),
+                (3, "no invisible characters (\\u{200b})"),
                 (4, "UTF-8"),
                 (5, "a closing quote on the same line"),
                 (6, nothing_after),
@@ -434,8 +437,8 @@ mod tests {
             ]
         );
         assert_eq!(body.malformed_lines[1].given, "b\\u{7}c");
-        assert!(body.malformed_lines[6].given.ends_with("y…"));
-        assert_eq!((body.received, body.malformed, body.duplicates), (11, 7, 0));
+        assert!(body.malformed_lines[7].given.ends_with("y…"));
+        assert_eq!((body.received, body.malformed, body.duplicates), (12, 8, 0));
     }
 
     #[test]

@@ -164,6 +164,25 @@ pub struct UndoPlan {
     pub kept: u64,
 }
 
+impl UndoPlan {
+    /// The first `most` of its ids, one by one.
+    #[must_use]
+    pub fn changes(&self, subject: OverrideSubject, most: usize) -> Vec<Change> {
+        let told = |forced: &Option<Forced>| {
+            let key = forced.as_ref().map(|forced| forced.variant.as_str());
+            key.map_or(serde_json::Value::Null, Into::into)
+        };
+        let each = self.groups.iter().flat_map(|group| {
+            group.ids.iter().map(|id| Change {
+                field: format!("overrides.{}:{id}", subject.as_str()),
+                from: told(&group.from),
+                to: told(&group.to),
+            })
+        });
+        each.take(most).collect()
+    }
+}
+
 /// Plans to take a change back. Who had a variant that `is_variant` does not know any more gets no override.
 #[must_use]
 pub fn undo(

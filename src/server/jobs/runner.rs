@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
@@ -244,9 +244,26 @@ impl Runner {
             error,
         };
         // Not before it is written down.
-        jobs::end(self.registry.store(), &run, &ended, now()).await?;
+        let written = self.write_down(&run, &ended).await;
         self.under_way.fetch_sub(1, Ordering::AcqRel);
-        Ok(())
+        written
+    }
+
+    /// Writes how a run ended; again and again while the store is busy or away, for as long as the run still counts as
+    /// this server's: what is not written down is done once more by another one.
+    async fn write_down(&self, run: &StoredRun, ended: &Ended) -> Result<(), StoreError> {
+        let timing = &self.options.timing;
+        let deadline = Instant::now() + timing.lost_after;
+        loop {
+            match jobs::end(self.registry.store(), run, ended, now()).await {
+                Ok(_) => return Ok(()),
+                Err(error) if error.is_unavailable() && Instant::now() < deadline => {
+                    tracing::warn!(%error, job = run.job, "the end of the job is not written down yet; trying again");
+                    tokio::time::sleep(timing.tick).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// Gives signs of life; ends when the run is in other hands.
@@ -330,8 +347,9 @@ impl Runner {
             report,
             error,
         };
-        jobs::end(self.registry.store(), &run, &ended, now()).await?;
+        let written = self.write_down(&run, &ended).await;
         self.under_way.fetch_sub(1, Ordering::AcqRel);
+        written?;
         Ok(done)
     }
 
@@ -371,6 +389,18 @@ impl Runner {
 }
 
 fn tell(run: StoredRun, project: Uuid) -> JobRun {
+    let (own, others): (Vec<Reported>, Vec<Reported>) = run
+        .report
+        .iter()
+        .cloned()
+        .partition(|reported| reported.project_id == project);
+    // What failed in other projects is named there.
+    let of_others = run.error.is_some() && run.error == failures(&run.report) && failures(&others).is_some();
+    let error = if of_others {
+        Some(failures(&own).unwrap_or_else(|| "experiments of other projects could not be tested".to_owned()))
+    } else {
+        run.error
+    };
     let mut experiments: Vec<_> = run
         .report
         .into_iter()
@@ -389,7 +419,7 @@ fn tell(run: StoredRun, project: Uuid) -> JobRun {
         finished_at: run.finished_at,
         attempts: run.attempts,
         next_attempt_at: run.next_attempt_at,
-        error: run.error,
+        error,
         experiments,
     }
 }

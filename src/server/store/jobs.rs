@@ -201,10 +201,16 @@ pub async fn claim(store: &Store, due: Due<'_>, now: Timestamp) -> Result<Option
         .await
         .map_err(failed())?;
     supersede(&mut tx, due, now).await?;
-    let sql = "DELETE FROM job_runs WHERE job = $1 AND slot <= \
-               (SELECT slot FROM job_runs WHERE job = $1 ORDER BY slot DESC LIMIT 1 OFFSET $2)";
+    // Of each cause by itself, and only what is over: runs by hand must not take the place of a night's, nor of one that
+    // waits for its next attempt.
+    let sql = "DELETE FROM job_runs WHERE job = $1 AND cause = $2 AND state IN ($3, $4) AND slot <= \
+               (SELECT slot FROM job_runs WHERE job = $1 AND cause = $2 AND state IN ($3, $4) \
+               ORDER BY slot DESC LIMIT 1 OFFSET $5)";
     sqlx::query(sql)
         .bind(due.job)
+        .bind(word(due.cause)?)
+        .bind(word(JobState::Done)?)
+        .bind(word(JobState::Failed)?)
         .bind(KEPT)
         .execute(&mut *tx)
         .await

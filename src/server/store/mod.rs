@@ -265,6 +265,8 @@ pub struct Store {
     writer: AnyPool,
     readers: AnyPool,
     dialect: Dialect,
+    /// How a connection is opened.
+    options: AnyConnectOptions,
 }
 
 impl Store {
@@ -324,13 +326,14 @@ impl Store {
         let readers = AnyPoolOptions::new()
             .max_connections(READERS)
             .acquire_timeout(CONNECT_LIMIT);
-        let readers = connect(readers, options, session, Some(read_only))
+        let readers = connect(readers, options.clone(), session, Some(read_only))
             .await
             .map_err(cannot_open)?;
         Ok(Self {
             writer,
             readers,
             dialect,
+            options,
         })
     }
 
@@ -381,6 +384,15 @@ impl Store {
         asked
             .map(|_| ())
             .map_err(StoreError::query("ask for a sign of life"))
+    }
+
+    /// Why no connection can be opened now; none where one can.
+    pub async fn why_away(&self) -> Option<StoreError> {
+        let opened = async {
+            let connection = self.options.connect().await?;
+            connection.close().await
+        };
+        opened.await.map_err(StoreError::query("connect")).err()
     }
 
     /// Waits for what is under way and closes the files or connections.

@@ -32,8 +32,8 @@ struct NameRow {
 }
 
 impl Warehouse {
-    /// The names that recent events of a project carry, the most frequent first; a sample of the events where
-    /// there are many.
+    /// The names that recent events of a project carry, the most frequent first; those of the newest days where
+    /// there are many, which the order of the table's key makes a read from its end.
     ///
     /// # Errors
     /// See [`WarehouseError`].
@@ -61,6 +61,7 @@ impl Warehouse {
             FROM (
                 SELECT {what} AS found FROM {EVENTS}
                 WHERE project_id = {project} AND ts >= fromUnixTimestamp64Milli({since})
+                ORDER BY project_id DESC, toDate(ts) DESC
                 LIMIT {MOST_EVENTS}
             )
             WHERE found != ''{bare}

@@ -14,7 +14,7 @@ use splitdeck::server::jobs::schedule::Schedule;
 use crate::support::engine::fresh_database;
 use crate::support::process::{Process, Serve};
 use crate::support::server::{ADMIN, TestServer};
-use crate::support::store::{each_store, on_postgres, run_sql};
+use crate::support::store::{count_sql, each_store, on_postgres, run_sql};
 use crate::support::warehouse::{connect, drained, expose, until};
 
 /// Every second: what a night is to people.
@@ -332,6 +332,32 @@ async fn a_server_that_stops_in_order_gives_its_run_back() {
     connect(&server, &fresh_database()).await;
     until("it is done", async || runs(&server).await[0]["state"] == "done").await;
     assert_eq!(runs(&server).await[0]["attempts"], 2);
+}
+
+each_store!(runs_by_hand_do_not_take_the_place_of_a_nights);
+async fn runs_by_hand_do_not_take_the_place_of_a_nights() {
+    let server = TestServer::start().await;
+    server.draft("x").await;
+    let later = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(1);
+    for (slot, state) in [(1, "done"), (2, "waiting")] {
+        let row = format!(
+            "INSERT INTO job_runs (job, slot, cause, instance, claimed_at, heartbeat_at, state, attempts, \
+             next_attempt_at, report) VALUES ('srm-guard', {slot}, 'schedule', 'other', 1, 1, '{state}', 1, {}, '[]')",
+            later.as_millisecond()
+        );
+        run_sql(server.dir.path(), row).await;
+    }
+    connect(&server, &fresh_database()).await;
+    for _ in 0..60 {
+        server.post("/jobs/srm-guard", &json!({})).await.expect(200);
+    }
+    let count = async |cause: &str| {
+        let sql = format!("SELECT count(*) FROM job_runs WHERE cause = '{cause}'");
+        count_sql(server.dir.path(), sql).await
+    };
+    assert_eq!(count("schedule").await, 2);
+    let by_hand = count("manual").await;
+    assert!((50..=52).contains(&by_hand), "{by_hand}");
 }
 
 // --- the server is killed ----------------------------------------------------------------------

@@ -231,6 +231,15 @@ async fn nothing_is_in_force_until_it_is_applied_and_everything_can_be_taken_bac
         json!({"field": "overrides.user:u00000", "from": "control", "to": "treatment"})
     );
 
+    let taken_back = undo["changes"].as_array().expect("changes");
+    assert_eq!(taken_back.len(), 100);
+    assert!(
+        taken_back.iter().all(|change| change["from"] == "treatment"),
+        "{undo}"
+    );
+    let first = json!({"field": "overrides.user:u20000", "from": "treatment", "to": null});
+    assert!(taken_back.contains(&first), "{undo}");
+
     // And so does what is loaded at the next start.
     let dir = server.stop().await;
     let server = TestServer::start_in(dir, |_| {}).await;
@@ -697,4 +706,32 @@ async fn whoever_is_refused_before_all_is_read_gets_the_answer() {
             .body(list.clone());
         send(large).await.problem(413, "too_large");
     }
+}
+
+each_store!(who_gave_up_the_way_back_is_in_the_log);
+async fn who_gave_up_the_way_back_is_in_the_log() {
+    let server = TestServer::start().await;
+    server.active("x").await;
+    let staged = stage(&server, "treatment", "a\n".to_owned()).await;
+    let import = stage(&server, "treatment", "b\n".to_owned()).await;
+    step(&server, &import, "apply", None).await.expect(200);
+    for import in [&staged, &import] {
+        let path = format!("{PATH}/{}", import["id"].as_str().expect("an id"));
+        server.delete(&path).await.expect(204);
+    }
+    let history = server
+        .get("/experiments/x/history?action=experiment.overrides_imported")
+        .await
+        .expect(200);
+    let told = history["entries"].as_array().expect("entries");
+    assert_eq!(
+        told.len(),
+        2,
+        "the apply, and that it cannot be undone any more: {history}"
+    );
+    assert_eq!(
+        (&told[0]["evidence"]["forgotten"], &told[0]["actor"]),
+        (&json!(true), &json!("admin"))
+    );
+    assert_eq!(told[0]["evidence"]["import"], import["id"]);
 }

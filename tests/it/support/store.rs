@@ -77,6 +77,15 @@ pub async fn run_sql(dir: &Path, sql: impl Into<String>) {
     store.close().await;
 }
 
+/// The number that a statement answers on the store of a server in `dir`.
+pub async fn count_sql(dir: &Path, sql: String) -> i64 {
+    let store = Store::open(&place(dir)).await.expect("a store");
+    let asked = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(store.readers());
+    let count = asked.await.expect("a number");
+    store.close().await;
+    count
+}
+
 /// The address of the test's Postgres; nothing on SQLite.
 pub fn address() -> Option<String> {
     DATABASE.try_with(Database::url).ok()
