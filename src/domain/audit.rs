@@ -162,7 +162,7 @@ pub struct AuditEntry {
     pub id: i64,
     /// When it happened.
     pub at: Timestamp,
-    /// Who did it: the name of a token, or `srm-guard`.
+    /// Who did it: the name of a token, `srm-guard`, or `system` for what a server does at its start.
     pub actor: String,
     /// What was done.
     #[serde(deserialize_with = "of_entry")]

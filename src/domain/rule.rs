@@ -44,7 +44,7 @@ pub struct Condition {
     pub operator: Operator,
     /// With what.
     #[serde(default, deserialize_with = "super::filter::value_text")]
-    #[schema(value_type = Object)]
+    #[schema(value_type = String)]
     pub value: String,
 }
 

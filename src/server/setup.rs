@@ -6,11 +6,12 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::api::projects::Organization;
 use crate::api::system::Role;
-use crate::domain::{DeploymentKind, Environment, Key, Project};
+use crate::domain::{AuditAction, AuditEntry, DeploymentKind, Environment, Key, Project};
 
 use super::ServerError;
 use super::access::{Hash, StoredDeployment, hash};
@@ -28,6 +29,9 @@ pub const DEFAULT_DEPLOYMENT: &str = "default";
 
 /// Name of the admin token in the audit log.
 const ADMIN: &str = "admin";
+
+/// Name of the server in the audit log, for what it does at a start.
+pub const SYSTEM: &str = "system";
 
 /// The shortest token that is taken from outside, in characters.
 const MIN_TOKEN_LENGTH: usize = 16;
@@ -84,6 +88,8 @@ pub async fn run(
         store::projects::insert(&mut tx, &project, now()).await?;
         let id = project.id.to_string();
         feed::record(&mut tx, Kind::Project, Some(project.id), &id, now()).await?;
+        let entry = entry(AuditAction::ProjectCreated, project.id, project.key.as_str());
+        store::audit::insert(&mut tx, project.id, &entry).await?;
         projects.push(project);
     }
     let Some(home) = projects.first() else {
@@ -114,6 +120,22 @@ pub async fn run(
     Ok(admin)
 }
 
+/// What the server itself did at a start, for the log.
+fn entry(action: AuditAction, id: Uuid, key: &str) -> AuditEntry {
+    AuditEntry {
+        id: 0,
+        at: now(),
+        actor: SYSTEM.to_owned(),
+        action,
+        object_id: id,
+        object_key: key.to_owned(),
+        resource_version: 1,
+        changes: Vec::new(),
+        comment: None,
+        evidence: Value::Null,
+    }
+}
+
 /// Makes a token the administrator of all projects, in the place of the one that was.
 async fn put_admin(
     tx: &mut Tx,
@@ -137,6 +159,21 @@ async fn put_admin(
         store::tokens::put(tx, &token).await?;
         let id = token.id.to_string();
         feed::record(tx, Kind::Token, Some(home.id), &id, now()).await?;
+        let action = match before {
+            None => AuditAction::TokenCreated,
+            Some(_) => AuditAction::TokenRolesChanged,
+        };
+        let told = AuditEntry {
+            // Whoever starts the server decides it, by the environment or by a file that was lost.
+            evidence: json!({
+                "atStart": true,
+                "newSecret": before.is_none_or(|before| before.hash != token.hash),
+            }),
+            ..entry(action, token.id, &token.name)
+        };
+        for project in projects {
+            store::audit::insert(tx, project.id, &told).await?;
+        }
     }
     Ok(())
 }

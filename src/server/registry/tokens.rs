@@ -16,7 +16,7 @@ use crate::server::access::{Access, hash};
 use crate::server::diff;
 use crate::server::error::ApiError;
 use crate::server::middleware::auth::Caller;
-use crate::server::setup::new_token;
+use crate::server::setup::{SYSTEM, new_token};
 use crate::server::store::tokens::StoredToken;
 
 use super::batch::Batch;
@@ -25,7 +25,7 @@ use super::object::json;
 use super::{Registry, carried_through};
 
 /// Names under which the server itself stands in the log.
-const RESERVED_NAMES: [&str; 2] = [SRM_GUARD, "system"];
+const RESERVED_NAMES: [&str; 2] = [SRM_GUARD, SYSTEM];
 
 /// A token as `caller` may see it: with its roles in the projects in which the caller has one.
 #[must_use]
