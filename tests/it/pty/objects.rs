@@ -1,6 +1,7 @@
 //! Flags, deployments and projects by keys alone, against a real server.
 
-use splitdeck::domain::Percent;
+use splitdeck::api::experiments::CreateExperiment;
+use splitdeck::domain::{Percent, Status};
 
 use super::terminal::{Pty, Seen};
 use crate::support::server::{ADMIN, TestServer, VIEWER};
@@ -150,4 +151,57 @@ async fn a_viewer_is_refused_before_any_dialog() {
     })
     .await
     .expect("no panic");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_draft_is_archived_brought_back_and_another_one_deleted() {
+    let server = TestServer::start().await;
+    let client = server.client();
+    for key in ["kept-idea", "lost-idea"] {
+        let new = CreateExperiment {
+            key: Some(key.to_owned()),
+            name: key.to_owned(),
+            ..CreateExperiment::default()
+        };
+        client.create_experiment(&new).await.expect("created");
+    }
+    let mut pty = open(&server, ADMIN);
+    let pty = tokio::task::spawn_blocking(move || {
+        pty.wait_for_text("lost-idea");
+        pty.send("/lost\r");
+        pty.wait_for("one row", |seen| {
+            (!seen.text().contains("kept-idea")).then_some(())
+        });
+        pty.send("\x1b[3~");
+        pty.wait_for_text("It is gone for good");
+        pty.press_until("\x1b[C", "‹ Delete ›");
+        pty.send("\r");
+        pty.wait_for_text("lost-idea is deleted");
+        pty.send("\x1b");
+        pty.wait_for_text("kept-idea");
+        pty.send("A");
+        pty.wait_for_text("It is hidden from the list");
+        pty.press_until("\x1b[C", "‹ Archive ›");
+        pty.send("\r");
+        pty.wait_for_text("kept-idea is archived");
+        pty.wait_for("an empty list", |seen| {
+            (!seen.text().contains("◌ draft") && !seen.text().contains("archived")).then_some(())
+        });
+        pty.send("v");
+        pty.wait_for_text("kept-idea");
+        pty.send("A");
+        pty.wait_for_text("It is listed again, as ended");
+        pty.press_until("\x1b[C", "‹ Bring back ›");
+        pty.send("\r");
+        pty.wait_for_text("✕ ended");
+        pty.send("\x03");
+        assert!(pty.ended().success());
+        pty
+    })
+    .await
+    .expect("no panic");
+    drop(pty);
+    let all = client.experiments(true).await.expect("some").experiments;
+    let seen: Vec<_> = all.iter().map(|e| (e.key.as_str(), e.status)).collect();
+    assert_eq!(seen, [("kept-idea", Status::Ended)]);
 }
