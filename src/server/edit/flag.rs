@@ -130,28 +130,28 @@ pub fn update(
     use_written_keys(&next.variants, &mut next.rules);
     let mut errors = next.check(max_variants).err().unwrap_or_default();
     errors.extend(export::refusals(&next));
-    for gone in &current.variants {
-        let count = match next.variant(gone.key.as_str()) {
-            Some(_) => 0,
-            None => overrides_of(&gone.key),
-        };
-        if count > 0 && !gone.key.as_str().eq_ignore_ascii_case(OFF) {
-            let allowed = format!(
-                "{} as well: {count} overrides force subjects into it; remove them first",
-                gone.key
-            );
-            errors.push(FieldError::new(
-                "variants",
-                format!("no variant {}", gone.key),
-                allowed,
-            ));
-        }
-    }
+    errors.extend(orphans(current, &next, overrides_of));
     if !errors.is_empty() {
         return Err(errors);
     }
     follow_rollout(&mut next, now);
     Ok(next)
+}
+
+/// The refusals of variants that would go although overrides force subjects into them. [`OFF`] is always there.
+pub fn orphans(current: &Flag, next: &Flag, overrides_of: impl Fn(&Key) -> u64) -> Vec<FieldError> {
+    let gone = current.variants.iter().map(|v| &v.key);
+    let gone =
+        gone.filter(|key| next.variant(key.as_str()).is_none() && !key.as_str().eq_ignore_ascii_case(OFF));
+    let counted = gone.map(|key| (key, overrides_of(key)));
+    counted
+        .filter(|(_, count)| *count > 0)
+        .map(|(key, count)| {
+            let allowed =
+                format!("{key} as well: {count} overrides force subjects into it; remove them first");
+            FieldError::new("variants", format!("no variant {key}"), allowed)
+        })
+        .collect()
 }
 
 /// Links a new experiment to a flag. Where there is none with the key it names, or it names none, this is the

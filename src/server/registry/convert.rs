@@ -94,6 +94,13 @@ impl Registry {
                 this.max_variants,
                 now,
             )?;
+            if let Some(entry) = &known {
+                let errors =
+                    edit::flag::orphans(&entry.flag, &next_flag, |key| entry.overrides.count_of(key));
+                if !errors.is_empty() {
+                    return Err(errors.into());
+                }
+            }
             let evidence = json!({ "experimentId": experiment.id, "experimentKey": experiment.key });
             let flag_id = next_flag.id;
             let actions = match &known {

@@ -348,3 +348,24 @@ async fn a_full_flag_says_why_it_cannot_become_an_experiment() {
         .await
         .expect(201);
 }
+
+each_store!(a_flag_that_is_taken_over_leaves_no_override_without_its_variant);
+async fn a_flag_that_is_taken_over_leaves_no_override_without_its_variant() {
+    let server = TestServer::start().await;
+    let body = json!({ "key": "f", "variants": [{ "key": "blue", "trafficPct": 100 }] });
+    server.post("/flags", &body).await.expect(201);
+    let forced = json!({ "variant": "blue", "subjectType": "user", "subjectIds": ["tester"] });
+    server.put("/flags/f/overrides", &forced).await.expect(200);
+    let draft = server
+        .post("/experiments", &json!({ "name": "x", "linkedFlag": "f" }))
+        .await
+        .expect(201);
+    let body = json!({ "resourceVersion": draft["resourceVersion"] });
+    let refused = server.post("/experiments/x/convert", &body).await;
+    assert_eq!(refused.refused(400, "invalid"), ["variants"]);
+    server
+        .delete("/flags/f/overrides?subjectType=user&subjectId=tester")
+        .await
+        .expect(204);
+    server.post("/experiments/x/convert", &body).await.expect(200);
+}
