@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::Path;
 
 /// A segment that is being written.
@@ -34,7 +35,13 @@ impl SegmentFile for RealFile {
 
     fn sync(&mut self) -> io::Result<()> {
         // The length is part of what `sync_data` must make last, as the data cannot be read without it.
-        self.0.sync_data()
+        self.0.sync_data()?;
+        // A file that somebody has deleted takes everything, and nothing of it is there after the next start.
+        if self.0.metadata()?.nlink() == 0 {
+            let why = "the segment was deleted while it was written to; leave the event spool to the server";
+            return Err(io::Error::new(io::ErrorKind::NotFound, why));
+        }
+        Ok(())
     }
 
     fn cut(&mut self, len: u64) -> io::Result<()> {
@@ -44,6 +51,18 @@ impl SegmentFile for RealFile {
 
 impl Disk for RealDisk {
     fn create(&mut self, path: &Path) -> io::Result<Box<dyn SegmentFile>> {
+        match create_private(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            created => return Ok(Box::new(RealFile(created?))),
+        }
+        // Somebody has deleted the spool. What comes from now on need not be lost too.
+        if let Some(dir) = path.parent() {
+            tracing::error!(dir = %dir.display(), "the event spool was deleted under the server; it is made again");
+            std::fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(dir)?;
+        }
         Ok(Box::new(RealFile(create_private(path)?)))
     }
 

@@ -366,6 +366,25 @@ async fn a_failed_sync_acknowledges_nothing_and_gives_the_segment_up() {
 }
 
 #[tokio::test]
+async fn a_spool_that_is_deleted_acknowledges_nothing_that_is_gone_and_goes_on() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let ingest = Ingest::open(&options(dir.path(), 1 << 20)).expect("opens");
+    append(&ingest, 1).await.expect("takes");
+    let spool = dir.path().join("spool");
+    std::fs::remove_dir_all(&spool).expect("deleted");
+    let refused = append(&ingest, 2).await.expect_err("it would be gone");
+    assert!(refused.to_string().contains("deleted"), "{refused}");
+    append(&ingest, 3)
+        .await
+        .expect("a new segment in a new directory");
+    assert_eq!(files(&spool, SEGMENT_EXTENSION).len(), 1);
+    let sink = accept_all();
+    drain_all(&ingest, &sink).await;
+    assert!(sink.events().contains(&3), "{:?}", sink.events());
+    assert_eq!(ingest.stats().spool_bytes, 0);
+}
+
+#[tokio::test]
 async fn a_full_disk_refuses_the_whole_request() {
     let dir = tempfile::tempdir().expect("a directory");
     let disk = FailingDisk::default();
