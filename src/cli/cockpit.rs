@@ -1,5 +1,7 @@
 //! `splitdeck` without a subcommand: the cockpit of a server.
 
+use std::io::IsTerminal as _;
+
 use clap::builder::BoolishValueParser;
 
 use super::remote::Server;
@@ -30,9 +32,17 @@ pub struct Args {
     /// A server of the configuration by name; else SPLITDECK_CONTEXT, else the configuration.
     #[arg(long, value_name = "NAME")]
     pub context: Option<String>,
-    /// Refuse every change, whatever the token may do.
-    #[arg(long, env = "SPLITDECK_READ_ONLY", value_parser = BoolishValueParser::new())]
-    pub read_only: bool,
+    /// Refuse every change, whatever the token may do; --read-only=false overrules the configuration.
+    #[arg(
+        long,
+        env = "SPLITDECK_READ_ONLY",
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        value_parser = BoolishValueParser::new()
+    )]
+    pub read_only: Option<bool>,
     /// Allow plain HTTP to a server on another machine: the token crosses the network in the clear.
     #[arg(long)]
     pub allow_plain_http: bool,
@@ -108,7 +118,9 @@ pub fn run(args: Args) -> Result<(), CliError> {
         }
         let server = Server {
             allow_plain_http: args.allow_plain_http || access.allow_plain_http,
-            read_only: args.read_only || config.cockpit.read_only || access.read_only,
+            read_only: args
+                .read_only
+                .unwrap_or(config.cockpit.read_only || access.read_only),
             access,
         };
         let first = match (&args.experiment, &args.flag) {
@@ -140,11 +152,19 @@ pub(super) fn configuration() -> Result<(Config, Files), CliError> {
 /// # Errors
 /// See [`CliError`].
 pub(super) fn open(access: Access, args: Args, config: Config, files: Files) -> Result<(), CliError> {
+    // The same keys would be read in two places, and the cockpit would get none of them.
+    if args.import.as_deref() == Some("-") && std::io::stdin().is_terminal() {
+        return Err(CliError::Usage(
+            "--import - reads ids from standard input, which is the terminal: give the path of a file, redirect \
+             (--import - < ids.txt), or leave it out and paste the ids into the Overrides tab (i)"
+                .to_owned(),
+        ));
+    }
     let mut options = CockpitOptions::new(access);
     options.experiment = args.experiment;
     options.flag = args.flag;
     options.import = args.import;
-    options.read_only = args.read_only || config.cockpit.read_only;
+    options.read_only = args.read_only;
     options.allow_plain_http = args.allow_plain_http;
     options.mouse = args.look.mouse.unwrap_or(config.cockpit.mouse);
     options.fixed = Fixed {

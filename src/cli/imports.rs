@@ -12,6 +12,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::api::banners::group;
 use crate::api::imports::{ApplyChunks, CHUNK_IDS, Import, ImportState, StartImport};
 use crate::client::{Client, ClientError, Owner};
+use crate::cockpit::format::steers;
 use crate::domain::{Key, OverrideSubject};
 
 use super::CliError;
@@ -173,7 +174,7 @@ async fn upload(to: &To<'_>) -> Result<Import, CliError> {
             let name: String = name
                 .to_string_lossy()
                 .chars()
-                .filter(|c| !c.is_control())
+                .filter(|c| !steers(*c))
                 .take(200)
                 .collect();
             if is_stdin(file) {

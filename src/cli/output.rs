@@ -7,6 +7,7 @@ use serde::Serialize;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::CliError;
+use crate::cockpit::format::steers;
 
 /// Writes text to standard output. A reader that has gone away (`| head`) is no failure.
 ///
@@ -74,12 +75,13 @@ pub fn say(json: bool, answer: &impl Serialize, text: impl FnOnce() -> String) -
     if json { print_json(answer) } else { print(&text()) }
 }
 
-/// Text from elsewhere as it may be shown: control characters, which could steer the terminal, are escaped.
+/// Text from elsewhere as it may be shown: characters that could steer the terminal, or turn the rest of their line
+/// around, are escaped.
 #[must_use]
 pub fn plain(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for c in text.chars() {
-        if c.is_control() {
+        if steers(c) {
             plain.extend(c.escape_default());
         } else {
             plain.push(c);
@@ -190,6 +192,8 @@ mod tests {
     #[test]
     fn nothing_steers_the_terminal() {
         assert_eq!(plain("a\u{1b}[31m\nb\u{9b}c"), "a\\u{1b}[31m\\nb\\u{9b}c");
+        // Nor turns the rest of its line around.
+        assert_eq!(plain("a\u{202e}b\u{2066}ج"), "a\\u{202e}b\\u{2066}ج");
         let mut table = Table::pairs();
         table.row(["x", "\u{7}"]);
         assert_eq!(table.text(), "x  \\u{7}\n");

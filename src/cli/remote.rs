@@ -31,16 +31,20 @@ pub struct Remote {
         help_heading = "Server"
     )]
     context: Option<String>,
-    /// Refuse every change before it is sent; so does read_only in the configuration
+    /// Refuse every change before it is sent; so does read_only in the configuration, unless this says false
     #[arg(
         id = "server_read_only",
         long = "read-only",
         global = true,
         env = "SPLITDECK_READ_ONLY",
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
         value_parser = clap::builder::BoolishValueParser::new(),
         help_heading = "Server"
     )]
-    read_only: bool,
+    read_only: Option<bool>,
     /// Speak plain HTTP to another machine, the token readable on the way
     #[arg(long, global = true, help_heading = "Server")]
     allow_plain_http: bool,
@@ -94,13 +98,13 @@ impl Remote {
                 let access = Access::find(&flags, |name| std::env::var(name).ok(), of_user)?;
                 Server {
                     allow_plain_http: access.allow_plain_http,
-                    read_only: access.read_only,
+                    read_only: self.read_only.unwrap_or(access.read_only),
                     access,
                 }
             }
         };
         server.allow_plain_http |= self.allow_plain_http;
-        server.read_only |= self.read_only;
+        server.read_only |= self.read_only == Some(true);
         Ok(server)
     }
 

@@ -41,7 +41,8 @@ pub enum Action {
     Paste {
         /// The text, without control characters other than line breaks and tabs.
         text: String,
-        /// Whether it was cut because it was longer than the terminal input takes.
+        /// Whether it was cut: longer than the terminal input takes, or without an end. While more follows: its end
+        /// is overdue.
         truncated: bool,
         /// Whether more of the same paste follows.
         more: bool,

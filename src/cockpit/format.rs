@@ -13,6 +13,14 @@ use crate::domain::Status;
 /// What stands where there is no value.
 pub const NONE: &str = "–";
 
+/// Whether a character of somebody else's text would steer the terminal, or turn the rest of its line around: control
+/// characters, and those of bidirectional text.
+#[must_use]
+pub fn steers(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// A number of subjects that need not be whole, such as an expected one: rounded, as [`count`] writes it.
 #[must_use]
 pub fn rounded(number: f64) -> String {

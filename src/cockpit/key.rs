@@ -113,6 +113,46 @@ impl Key {
     }
 }
 
+/// A key that cannot be relied on.
+#[derive(Debug, Clone, Copy, Eq, PartialEq, thiserror::Error)]
+pub enum Unreliable {
+    /// Its bytes mean another key.
+    #[error("terminals send {0} for it")]
+    Means(&'static str),
+    /// It has no bytes of its own, or only the beginning of other keys.
+    #[error("terminals do not send it")]
+    NotSent,
+    /// It seldom arrives.
+    #[error("many terminals keep it for themselves")]
+    Kept,
+}
+
+impl Key {
+    /// Why terminals cannot be relied on to send this key; none when they can.
+    #[must_use]
+    pub fn unreliable(self) -> Option<Unreliable> {
+        use Unreliable::{Kept, Means, NotSent};
+        match (self.code, self.ctrl) {
+            (Code::Char('h'), true) => Some(Means("backspace")),
+            (Code::Char('i'), true) => Some(Means("tab")),
+            (Code::Char('j' | 'm'), true) => Some(Means("enter")),
+            (Code::Char('['), true) => Some(Means("esc")),
+            (Code::Char('a'..='z' | ' ' | '\\' | ']' | '^' | '_'), true) => None,
+            (Code::Char('A'..='Z'), true) => Some(Means("the one with the small letter")),
+            (Code::Char(_), true) => Some(NotSent),
+            // They begin the sequences of other keys, and answers of the terminal.
+            (Code::Char('[' | ']' | 'O' | 'P' | '_' | '^'), false) if self.alt => Some(NotSent),
+            (Code::Enter | Code::Esc | Code::Backspace | Code::Tab, true) => Some(NotSent),
+            (Code::Enter | Code::Esc | Code::Backspace, false) if self.shift => {
+                Some(Means("the one without shift"))
+            }
+            (Code::Enter | Code::Tab, false) if self.alt => Some(Kept),
+            (Code::Esc, false) if self.alt => Some(Means("esc")),
+            _ => None,
+        }
+    }
+}
+
 /// Why a text names no key.
 #[derive(Debug, Clone, Eq, PartialEq, thiserror::Error)]
 #[error("\"{0}\" is no key; write one like g, G, space, ctrl-r, alt-x, shift-tab, f5, pagedown")]

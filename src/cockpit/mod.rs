@@ -20,6 +20,7 @@
 //! | [`evidence`] | how far a split is off, and since when |
 //! | [`lifecycle`] | the steps of a life, and their effects in words |
 //! | [`rule_text`] | rules written as text, and read from it |
+//! | [`width`] | how wide text is on the screen |
 //! | [`wiring`] | snippets that ask for a variant and attach the attribution |
 
 pub mod action;
@@ -37,6 +38,7 @@ pub mod ports;
 pub mod rule_text;
 pub mod state;
 pub mod update;
+pub mod width;
 pub mod wiring;
 
 pub use action::Action;

@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc::UnboundedSender;
 use uuid::Uuid;
 
-use super::effects::Outcome;
+use super::effects::{self, Outcome};
 use crate::cockpit::Action;
 use crate::cockpit::edit::{DraftKey, Kept, Left, Of, OnDisk};
 
@@ -48,7 +48,7 @@ impl Drafts {
     pub fn open(state: Option<&Path>, replies: UnboundedSender<Outcome>) -> Self {
         let (jobs, queue) = mpsc::channel();
         let dir = state.map(|state| state.join("drafts"));
-        let worker = std::thread::spawn(move || {
+        let worker = effects::thread(replies.clone(), move || {
             let shelf = dir.map(Shelf::new);
             work(shelf, &queue, &replies);
         });
@@ -96,7 +96,8 @@ fn work(mut shelf: Option<Shelf>, queue: &Receiver<Job>, replies: &UnboundedSend
     if let Some(shelf) = &shelf {
         shelf.sweep();
     }
-    let mut failed = None;
+    // Why the newest of an object is not on disk.
+    let mut failed: BTreeMap<DraftKey, String> = BTreeMap::new();
     while let Ok(first) = queue.recv() {
         // Of several drafts of one object only the newest is written.
         let mut latest: BTreeMap<DraftKey, Option<Kept>> = BTreeMap::new();
@@ -117,10 +118,10 @@ fn work(mut shelf: Option<Shelf>, queue: &Receiver<Job>, replies: &UnboundedSend
             let Some(shelf) = &mut shelf else {
                 let why = "Unsaved changes end with this cockpit: there is no directory to keep them in; set HOME or \
                            SPLITDECK_STATE_DIR";
-                if failed.is_none() {
+                if failed.is_empty() {
                     tell(Action::DraftLost(why.to_owned()));
                 }
-                failed = Some(why.to_owned());
+                failed.insert(key, why.to_owned());
                 continue;
             };
             let path = shelf.own(&key);
@@ -128,22 +129,24 @@ fn work(mut shelf: Option<Shelf>, queue: &Receiver<Job>, replies: &UnboundedSend
                 Some(draft) => shelf.write(&path, &draft),
                 None => remove(&path),
             };
-            let why = outcome.err().map(|error| {
-                format!(
-                    "Unsaved changes are kept in memory only: {}: {error}; free some space, or make the directory \
-                     writable",
-                    path.display()
-                )
-            });
+            let Err(error) = outcome else {
+                failed.remove(&key);
+                continue;
+            };
+            let why = format!(
+                "Unsaved changes are kept in memory only: {}: {error}; free some space, or make the directory writable",
+                path.display()
+            );
             // Said when it begins, not at every key.
-            if why.is_some() && why != failed {
-                why.clone().map(Action::DraftLost).into_iter().for_each(tell);
+            if failed.get(&key) != Some(&why) {
+                tell(Action::DraftLost(why.clone()));
             }
-            failed = why;
+            failed.insert(key, why);
         }
         if let Some(shelf) = &shelf {
             // What was taken over must be on disk here before it goes there.
-            for file in dealt.into_iter().filter(|_| failed.is_none()) {
+            let safe = |file: &String| !failed.keys().any(|key| file.starts_with(&stem(key)));
+            for file in dealt.into_iter().filter(safe) {
                 // What cannot be removed is offered once more: better twice than never.
                 let _ = remove(&shelf.dir.join(file));
             }
@@ -353,10 +356,14 @@ mod tests {
     }
 
     fn draft(name: &str, second: i64) -> Kept {
+        draft_at("http://a", name, second)
+    }
+
+    fn draft_at(server: &str, name: &str, second: i64) -> Kept {
         let now = Timestamp::from_second(second).expect("a time");
         let mut draft = Draft::new(std::sync::Arc::new(wizard::blank(now)), now);
         draft.enter(&Cell::Name, name, now);
-        Kept::Experiment(Box::new(draft.stored(key("http://a"), None)))
+        Kept::Experiment(Box::new(draft.stored(key(server), None)))
     }
 
     fn name(kept: &Kept) -> &str {
@@ -524,6 +531,9 @@ mod tests {
         fs::create_dir(shelf.own(&key("http://a"))).expect("creates");
         let (jobs, queue) = mpsc::channel();
         jobs.send(Job::Keep(draft("both", 2))).expect("taken");
+        // That another one can be kept is of no help to this one.
+        jobs.send(Job::Keep(draft_at("http://b", "other", 2)))
+            .expect("taken");
         jobs.send(Job::ForgetLeft(file.clone())).expect("taken");
         drop(jobs);
         work(Some(shelf), &queue, &replies);

@@ -48,6 +48,27 @@ pub enum Outcome {
     Crashed,
 }
 
+/// A thread of the cockpit. When it panics, the terminal was given back and the cockpit ends: it would go on without
+/// a screen otherwise.
+pub fn thread(
+    replies: mpsc::UnboundedSender<Outcome>,
+    work: impl FnOnce() + Send + 'static,
+) -> std::thread::JoinHandle<()> {
+    struct Watch(mpsc::UnboundedSender<Outcome>);
+    impl Drop for Watch {
+        fn drop(&mut self) {
+            if std::thread::panicking() {
+                // The loop is gone when nobody listens.
+                let _ = self.0.send(Outcome::Crashed);
+            }
+        }
+    }
+    std::thread::spawn(move || {
+        let _watch = Watch(replies);
+        work();
+    })
+}
+
 /// Runs requests.
 pub struct Runner {
     client: Client,
@@ -492,4 +513,20 @@ pub fn api_failure(error: &ClientError) -> Failure {
     let mut failure = Failure::new(Service::Api, kind, message);
     failure.problem = error.problem().map(|problem| Box::new(problem.clone()));
     failure
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_that_panics_ends_the_cockpit_and_one_that_ends_does_not() {
+        let (replies, mut answers) = mpsc::unbounded_channel();
+        let fine = thread(replies.clone(), || {});
+        fine.join().expect("no panic");
+        assert!(answers.try_recv().is_err(), "nothing is said");
+        let broken = thread(replies, || panic!("for the test"));
+        broken.join().expect_err("a panic");
+        assert!(matches!(answers.try_recv(), Ok(Outcome::Crashed)));
+    }
 }

@@ -4,21 +4,28 @@
 use std::collections::HashMap;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::fd::AsFd;
+use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::sync::mpsc::UnboundedSender;
 use uuid::Uuid;
 
-use super::effects::Outcome;
+use super::effects::{self, Outcome};
 use crate::cockpit::Action;
 use crate::cockpit::intake::{Counter, Left, MAX_BYTES, Order, Told};
 use crate::config::Paths;
 
 /// How often it is told how far a large intake is.
 const TELL_EVERY: Duration = Duration::from_millis(100);
+/// How long a pipe may be silent: everything after it waits for it.
+const PIPE_WAIT: Timespec = Timespec {
+    tv_sec: 10,
+    tv_nsec: 0,
+};
 /// How much of a file is read at once.
 const CHUNK: usize = 256 << 10;
 /// The most names that are offered for a path.
@@ -59,7 +66,7 @@ impl Intakes {
         let orders = self.orders.get_or_insert_with(|| {
             let (orders, received) = channel();
             let replies = self.replies.clone();
-            std::thread::spawn(move || Worker::new(replies).run(&received));
+            effects::thread(replies.clone(), move || Worker::new(replies).run(&received));
             orders
         });
         // The thread ends only when this end is dropped.
@@ -95,6 +102,11 @@ impl Worker {
             // A paste comes in many pieces: what waits is taken before anything is told.
             while let Ok(order) = orders.try_recv() {
                 let next = self.carry_out(order);
+                if let (Some(one), Some(other)) = (changed, next)
+                    && one != other
+                {
+                    self.tell_counted(one, true);
+                }
                 changed = next.or(changed);
                 if let Some(intake) = changed {
                     self.tell_now_and_then(intake);
@@ -108,6 +120,7 @@ impl Worker {
 
     /// Carries an order out; the intake whose count changed.
     fn carry_out(&mut self, order: Order) -> Option<Uuid> {
+        let reads = matches!(order, Order::Read { .. });
         let (intake, outcome) = match order {
             Order::Find { experiment } => {
                 let left = directory().and_then(|dir| {
@@ -138,7 +151,11 @@ impl Worker {
         match outcome {
             Ok(()) => Some(intake),
             Err(message) => {
-                self.open.remove(&intake);
+                let open = self.open.remove(&intake);
+                if let Some(open) = open.filter(|_| reads) {
+                    // It is there once more, where it was read from; what cannot be removed is offered.
+                    let _ = fs::remove_file(open.path);
+                }
                 self.tell(Told::Failed { intake, message });
                 None
             }
@@ -203,10 +220,21 @@ impl Worker {
             return self.take_all(intake, &mut io::stdin().lock(), Path::new("standard input"));
         };
         let path = expanded(given);
-        let mut file = File::open(&path).map_err(|error| cannot("read", &path, &error))?;
-        let about = file.metadata().map_err(|error| cannot("read", &path, &error))?;
-        if about.is_dir() {
+        let failed = |error: &io::Error| cannot("read", &path, error);
+        // Not to wait for somebody who writes into a pipe, nor to take the terminal's keys.
+        let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
+        let mut file = OpenOptions::new()
+            .read(true)
+            .custom_flags(flags)
+            .open(&path)
+            .map_err(|error| failed(&error))?;
+        let about = file.metadata().map_err(|error| failed(&error))?;
+        let kind = about.file_type();
+        if kind.is_dir() {
             return Err(format!("{} is a folder: name a file in it", path.display()));
+        }
+        if kind.is_char_device() || kind.is_block_device() {
+            return Err(format!("{} is a device: name a file", path.display()));
         }
         if about.len() > MAX_BYTES {
             return Err(format!(
@@ -216,16 +244,48 @@ impl Worker {
                 MAX_BYTES >> 20
             ));
         }
-        self.take_all(intake, &mut file, &path)
+        self.take_all(intake, &mut file, &path)?;
+        let empty = self
+            .open
+            .get(&intake)
+            .is_some_and(|open| open.counter.tally().bytes == 0);
+        if kind.is_fifo() && empty {
+            return Err(format!(
+                "Nobody writes into the pipe {}: start what writes the ids, then read it again",
+                path.display()
+            ));
+        }
+        Ok(())
     }
 
-    fn take_all(&mut self, intake: Uuid, from: &mut impl Read, name: &Path) -> Result<(), String> {
+    /// Takes in what comes until its end, or until it is more than is taken at once.
+    fn take_all(&mut self, intake: Uuid, from: &mut (impl Read + AsFd), name: &Path) -> Result<(), String> {
         let mut buffer = vec![0; CHUNK];
         loop {
             match from.read(&mut buffer) {
                 Ok(0) => break,
-                Ok(n) => self.add(intake, &buffer[..n])?,
+                Ok(n) => {
+                    self.add(intake, &buffer[..n])?;
+                    let open = self.open.get(&intake);
+                    if open.is_some_and(|open| open.counter.tally().truncated) {
+                        break;
+                    }
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    let mut pipe = [PollFd::new(from, PollFlags::IN)];
+                    match poll(&mut pipe, Some(&PIPE_WAIT)) {
+                        Ok(0) => {
+                            return Err(format!(
+                                "Nothing came out of {} for {} s; what was read of it is thrown away",
+                                name.display(),
+                                PIPE_WAIT.tv_sec
+                            ));
+                        }
+                        Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                        Err(error) => return Err(cannot("read", name, &error.into())),
+                    }
+                }
                 Err(error) => return Err(cannot("read", name, &error)),
             }
             self.tell_now_and_then(intake);
@@ -370,6 +430,127 @@ fn complete(asked: &str) -> Told {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What a worker says to reading `path`, with an intake that was begun; and the ids it counted.
+    fn read(path: &Path) -> Result<u64, String> {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (replies, _answers) = tokio::sync::mpsc::unbounded_channel();
+        let mut worker = Worker::new(replies);
+        let intake = Uuid::from_u128(1);
+        let counter = Counter::default();
+        let file = File::create(dir.path().join("ids")).expect("made");
+        let path_of_it = dir.path().join("ids");
+        worker.open.insert(
+            intake,
+            Open {
+                path: path_of_it,
+                file,
+                counter,
+            },
+        );
+        worker.read(intake, path.to_str())?;
+        Ok(worker.open[&intake].counter.tally().received)
+    }
+
+    #[test]
+    fn what_has_no_end_is_refused_and_nobody_is_waited_for() {
+        for device in ["/dev/zero", "/dev/null", "/dev/tty"] {
+            let why = read(Path::new(device)).expect_err("no file");
+            assert!(
+                why.contains("is a device: name a file") || why.contains("Cannot read"),
+                "{why}"
+            );
+        }
+        let dir = tempfile::tempdir().expect("a directory");
+        let pipe = dir.path().join("pipe");
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            &pipe,
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
+            0,
+        )
+        .expect("a pipe");
+        let why = read(&pipe).expect_err("nobody writes");
+        assert!(why.contains("Nobody writes into the pipe"), "{why}");
+        // With somebody at its other end it is as good as a file.
+        let writer = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(&pipe)
+            .expect("opens");
+        (&writer).write_all(b"u1\nu2\nu3\n").expect("written");
+        let closing = std::thread::spawn({
+            let path = pipe.clone();
+            move || {
+                let ids = read(&path);
+                (ids, path)
+            }
+        });
+        // It is closed once everything was taken out.
+        while rustix::io::ioctl_fionread(&writer).expect("asks") > 0 {
+            std::thread::yield_now();
+        }
+        drop(writer);
+        assert_eq!(closing.join().expect("no panic").0, Ok(3));
+    }
+
+    #[test]
+    fn more_than_is_taken_at_once_is_not_read_to_its_end() {
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair().expect("a pair");
+        let writing = std::thread::spawn(move || {
+            let piece = "0123456789abcde\n".repeat(1 << 12);
+            let mut sent = 0_u64;
+            // It would write for ever.
+            while let Ok(()) = (&theirs).write_all(piece.as_bytes()) {
+                sent += piece.len() as u64;
+            }
+            sent
+        });
+        let dir = tempfile::tempdir().expect("a directory");
+        let (replies, _answers) = tokio::sync::mpsc::unbounded_channel();
+        let mut worker = Worker::new(replies);
+        let intake = Uuid::from_u128(1);
+        let path = dir.path().join("ids");
+        let file = File::create(&path).expect("made");
+        let counter = Counter::default();
+        worker.open.insert(intake, Open { path, file, counter });
+        let mut from = ours;
+        worker
+            .take_all(intake, &mut from, Path::new("a stream"))
+            .expect("taken");
+        drop(from);
+        assert!(writing.join().expect("no panic") >= MAX_BYTES);
+        let tally = worker.open[&intake].counter.tally();
+        assert!(tally.truncated && tally.bytes == MAX_BYTES, "{tally:?}");
+    }
+
+    /// Of two intakes in one batch both are told to their end: the one may be brought back in the place of the other.
+    #[test]
+    fn every_intake_of_a_batch_is_told_to_its_end() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (replies, mut answers) = tokio::sync::mpsc::unbounded_channel();
+        let mut worker = Worker::new(replies);
+        let (orders, received) = channel();
+        let intakes = [Uuid::from_u128(1), Uuid::from_u128(2)];
+        for intake in intakes {
+            let path = dir.path().join(intake.to_string());
+            let file = File::create(&path).expect("made");
+            let counter = Counter::default();
+            worker.open.insert(intake, Open { path, file, counter });
+            let text = "u1\nu2\n".to_owned();
+            orders.send(Order::Add { intake, text }).expect("taken");
+        }
+        drop(orders);
+        worker.run(&received);
+        let mut told = Vec::new();
+        while let Ok(Outcome::Done(action)) = answers.try_recv() {
+            if let Action::Intake(Told::Counted { intake, tally, done }) = *action {
+                told.extend(done.then_some((intake, tally.received)));
+            }
+        }
+        assert_eq!(told, intakes.map(|intake| (intake, 2)));
+    }
 
     #[test]
     fn a_path_goes_on_as_far_as_it_is_clear() {

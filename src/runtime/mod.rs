@@ -15,6 +15,8 @@ mod signals;
 mod tty;
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -24,8 +26,7 @@ use tokio::sync::mpsc;
 use crate::client::ClientError;
 use crate::cockpit::action::Mouse;
 use crate::cockpit::effect::File;
-use crate::cockpit::state::preferences::Connected;
-use crate::cockpit::state::preferences::Look;
+use crate::cockpit::state::preferences::{Connected, Look, Read};
 use crate::cockpit::state::{Dirty, Level, Settings, State};
 use crate::cockpit::update::import;
 use crate::cockpit::update::{next_deadline, notify};
@@ -55,8 +56,8 @@ pub struct CockpitOptions {
     pub flag: Option<String>,
     /// Ids to import into what is opened: a file, or `-` for standard input.
     pub import: Option<String>,
-    /// Whether every write is refused, whatever the token may do.
-    pub read_only: bool,
+    /// Whether every write is refused, whatever the token may do; the configuration decides where this is none.
+    pub read_only: Option<bool>,
     /// Whether plain HTTP to a host that is not loopback is allowed.
     pub allow_plain_http: bool,
     /// The configuration, as it was read.
@@ -82,7 +83,7 @@ impl CockpitOptions {
             experiment: None,
             flag: None,
             import: None,
-            read_only: false,
+            read_only: None,
             allow_plain_http: false,
             config: Config::default(),
             files: Files::default(),
@@ -91,6 +92,12 @@ impl CockpitOptions {
             mouse: false,
             panic_after_first_frame: false,
         }
+    }
+
+    /// Whether every write to a server is refused: the file says so, unless a variable or flag overrules it.
+    fn refuses_writes(&self, access: &Access) -> bool {
+        let file = self.config.cockpit.read_only || access.read_only;
+        self.read_only.unwrap_or(file)
     }
 }
 
@@ -169,8 +176,6 @@ struct Cockpit {
     calls: Vec<Call>,
     /// Unsaved changes on disk.
     drafts: Drafts,
-    /// Whether we stopped ourselves: the signal that we were continued is no news then.
-    stopped: bool,
     /// When the last frame for data was drawn.
     last_frame: Option<Timestamp>,
 }
@@ -178,8 +183,9 @@ struct Cockpit {
 impl Cockpit {
     async fn run(options: CockpitOptions, theme: Theme, profile: TermProfile) -> Result<(), CockpitError> {
         let clock = Clock::start();
-        let mut signals = Signals::listen().map_err(CockpitError::Setup)?;
-        let terminal = Terminal::enter(options.mouse)?;
+        let leaving = Arc::default();
+        let mut signals = Signals::listen(&leaving).map_err(CockpitError::Setup)?;
+        let terminal = Terminal::enter(options.mouse, Arc::clone(&leaving))?;
         let mut tty = Tty::new(terminal.input()?).map_err(CockpitError::Setup)?;
         let settings = Settings {
             api: options.access.api.clone(),
@@ -187,7 +193,7 @@ impl Cockpit {
             experiment: options.experiment.clone(),
             flag: options.flag.clone(),
             import: options.import.clone(),
-            read_only: options.read_only || options.access.read_only,
+            read_only: options.refuses_writes(&options.access),
             seed: clock.seed(),
         };
         let mut state = State::new(settings, terminal.drawn_size());
@@ -195,7 +201,7 @@ impl Cockpit {
             state.preferences.file = file.display().to_string();
         }
         let read = options.files.read(&options.config, &options.fixed, false);
-        let (replies, mut answered) = mpsc::unbounded_channel();
+        let (replies, answered) = mpsc::unbounded_channel();
         let mut cockpit = Self {
             state,
             theme,
@@ -206,9 +212,33 @@ impl Cockpit {
             drafts: Drafts::open(options.state_dir.as_deref(), replies.clone()),
             profile,
             options,
-            stopped: false,
             last_frame: None,
         };
+        let ended = cockpit
+            .live(&mut signals, &mut tty, replies, answered, read)
+            .await;
+        // What was typed last is on disk before the terminal is given back, whatever ended it.
+        cockpit.drafts.finish();
+        cockpit.terminal.leave();
+        match ended {
+            Ok(End::Left) => Ok(()),
+            Ok(End::Crashed) => Err(CockpitError::Crashed),
+            // Whoever ended us did not want to wait for a line that takes nothing.
+            Err(CockpitError::Terminal(_)) if leaving.load(Ordering::SeqCst) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The loop, from the first frame to whatever ends it.
+    async fn live(
+        &mut self,
+        signals: &mut Signals,
+        tty: &mut Tty,
+        replies: mpsc::UnboundedSender<effects::Outcome>,
+        mut answered: mpsc::UnboundedReceiver<effects::Outcome>,
+        read: Read,
+    ) -> Result<End, CockpitError> {
+        let cockpit = self;
         // The first frame comes before anything is asked of anybody.
         cockpit.draw()?;
         if cockpit.options.panic_after_first_frame {
@@ -223,7 +253,10 @@ impl Cockpit {
             ended = cockpit.take(Action::Read(Box::new(read)), &mut runner)?;
         }
         let mut inputs = Vec::new();
-        while ended.is_none() {
+        loop {
+            if let Some(ended) = ended {
+                return Ok(ended);
+            }
             let wait = cockpit.next_wake();
             tokio::select! {
                 biased;
@@ -256,13 +289,6 @@ impl Cockpit {
             if ended.is_none() {
                 cockpit.draw_if_due()?;
             }
-        }
-        // What was typed last is on disk before the terminal is given back.
-        cockpit.drafts.finish();
-        cockpit.terminal.leave();
-        match ended {
-            Some(End::Crashed) => Err(CockpitError::Crashed),
-            _ => Ok(()),
         }
     }
 
@@ -388,9 +414,9 @@ impl Cockpit {
         match elsewhere {
             Ok((access, next)) => {
                 let connected = Connected {
+                    read_only: self.options.refuses_writes(&access),
                     api: access.api,
                     context: access.context,
-                    read_only: access.read_only || self.options.read_only,
                 };
                 // What is on its way to the server of before is dropped by it.
                 let mut before = std::mem::replace(runner, next);
@@ -417,10 +443,7 @@ impl Cockpit {
                 Ok(None)
             }
             Signal::Continue => {
-                // Taking the terminal twice would throw away what was typed in between.
-                if !std::mem::take(&mut self.stopped) {
-                    self.reenter(runner)?;
-                }
+                self.reenter(runner)?;
                 Ok(None)
             }
         }
@@ -429,10 +452,14 @@ impl Cockpit {
     /// Gives the terminal back and stops, until the shell says to go on.
     fn suspend(&mut self, runner: &mut Runner) -> Result<(), CockpitError> {
         self.terminal.leave();
-        self.stopped = true;
-        // Returns once somebody continues the process.
-        signals::stop_self().map_err(CockpitError::Setup)?;
-        self.reenter(runner)
+        let stopped = signals::stop_group().map_err(CockpitError::Setup)?;
+        self.reenter(runner)?;
+        if !stopped {
+            let text = "There is no shell to go back to: nobody could continue the cockpit (q leaves)";
+            notify(&mut self.state, Level::Info, text.to_owned(), self.clock.now());
+            self.state.touch(Dirty::Now);
+        }
+        Ok(())
     }
 
     fn reenter(&mut self, runner: &mut Runner) -> Result<(), CockpitError> {

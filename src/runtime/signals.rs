@@ -1,6 +1,9 @@
 //! Signals of the terminal and of whoever ends the process.
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 
@@ -13,7 +16,7 @@ pub enum Signal {
     Resize,
     /// Somebody asks to stop (`kill -TSTP`; ctrl-z comes as a key).
     Stop,
-    /// Continued after a stop that nobody asked us for.
+    /// Continued after a stop that we had no part in.
     Continue,
 }
 
@@ -38,11 +41,15 @@ fn continue_kind() -> SignalKind {
 }
 
 impl Signals {
-    /// Takes them over from the defaults.
+    /// Takes them over from the defaults. Those that end the process set `leaving` at once, whatever the loop is
+    /// doing.
     ///
     /// # Errors
     /// When the system refuses.
-    pub fn listen() -> io::Result<Self> {
+    pub fn listen(leaving: &Arc<AtomicBool>) -> io::Result<Self> {
+        for end in [libc::SIGHUP, libc::SIGTERM, libc::SIGINT, libc::SIGQUIT] {
+            signal_hook::flag::register(end, Arc::clone(leaving))?;
+        }
         Ok(Self {
             hangup: signal(SignalKind::hangup())?,
             terminate: signal(SignalKind::terminate())?,
@@ -68,13 +75,71 @@ impl Signals {
     }
 }
 
-/// Stops this process; returns once it is continued.
+/// How long a process that was continued may take until it hears of it.
+const HEARD_WITHIN: Duration = Duration::from_millis(100);
+
+/// Whether we were continued since this was last set to false.
+static CONTINUED: AtomicBool = AtomicBool::new(false);
+
+extern "C" fn continued(_signal: libc::c_int) {
+    CONTINUED.store(true, Ordering::SeqCst);
+}
+
+/// What a signal does for a while; what it did before comes back when this is dropped.
+struct Meanwhile {
+    signal: libc::c_int,
+    before: libc::sigaction,
+}
+
+impl Meanwhile {
+    /// `action` is `SIG_DFL` or a handler that only does what is safe in one.
+    fn new(signal: libc::c_int, action: libc::sighandler_t) -> io::Result<Self> {
+        // SAFETY: all zeros is a valid `sigaction`: the default action, no flags; `sa_mask` is set below.
+        let (mut wanted, mut before): (libc::sigaction, libc::sigaction) = unsafe { std::mem::zeroed() };
+        wanted.sa_sigaction = action;
+        wanted.sa_flags = libc::SA_RESTART;
+        // SAFETY: both point to `sigaction`s that live through the calls; the action is as described above.
+        let outcome = unsafe {
+            libc::sigemptyset(&raw mut wanted.sa_mask);
+            libc::sigaction(signal, &raw const wanted, &raw mut before)
+        };
+        if outcome == 0 {
+            Ok(Self { signal, before })
+        } else {
+            Err(io::Error::last_os_error())
+        }
+    }
+}
+
+impl Drop for Meanwhile {
+    fn drop(&mut self) {
+        // SAFETY: `before` is what the system gave for this very signal. It cannot fail for a signal that was set.
+        unsafe { libc::sigaction(self.signal, &raw const self.before, std::ptr::null_mut()) };
+    }
+}
+
+/// Stops the whole process group, as ctrl-z on a cooked terminal does: a shell, a script or `make` between us and
+/// the shell that controls jobs would wait for us for ever otherwise. Returns once we are continued.
 ///
-/// Not `SIGTSTP`, which is ours now: the shell sees a stopped job either way.
+/// False where nobody could continue us: the system does not stop a group without a parent in its session (the
+/// program that `ssh -t HOST splitdeck` or a terminal window runs).
 ///
 /// # Errors
 /// When the system refuses.
-pub fn stop_self() -> io::Result<()> {
-    let me = rustix::process::getpid();
-    rustix::process::kill_process(me, rustix::process::Signal::STOP).map_err(Into::into)
+pub fn stop_group() -> io::Result<bool> {
+    let _stop = Meanwhile::new(libc::SIGTSTP, libc::SIG_DFL)?;
+    let noticed: extern "C" fn(libc::c_int) = continued;
+    let _proceed = Meanwhile::new(libc::SIGCONT, noticed as libc::sighandler_t)?;
+    CONTINUED.store(false, Ordering::SeqCst);
+    rustix::process::kill_current_process_group(rustix::process::Signal::TSTP)?;
+    // We are stopped before this returns, and here again when we are continued: the handler ran, or runs in
+    // another thread right now.
+    let until = Instant::now() + HEARD_WITHIN;
+    while !CONTINUED.load(Ordering::SeqCst) {
+        if Instant::now() >= until {
+            return Ok(false);
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    Ok(true)
 }

@@ -14,8 +14,11 @@ use crate::tui::input::{Input, Parser, Waiting};
 const ESCAPE_WAIT: Duration = Duration::from_millis(40);
 /// How long a paste that is not bracketed may pause before it is over.
 const BURST_WAIT: Duration = Duration::from_millis(100);
-/// How long a paste may pause before its end is given up.
+/// How long a paste may pause before what is there is handed on and it is said that its end is overdue.
 const PASTE_WAIT: Duration = Duration::from_secs(1);
+/// How long nothing may come after that before the end is given up: longer than any line needs to send again what
+/// it lost.
+const REST_WAIT: Duration = Duration::from_secs(10);
 
 /// The terminal's input.
 pub struct Tty {
@@ -66,6 +69,7 @@ impl Tty {
             Waiting::No => None,
             Waiting::Escape => Some(Instant::now() + ESCAPE_WAIT),
             Waiting::Paste => Some(Instant::now() + PASTE_WAIT),
+            Waiting::Rest => Some(Instant::now() + REST_WAIT),
             Waiting::Burst => Some(Instant::now() + BURST_WAIT),
         };
         Ok(())

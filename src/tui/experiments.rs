@@ -6,7 +6,6 @@ use ratatui::style::Style;
 use super::theme::Theme;
 use super::widgets::Pen;
 use super::widgets::empty::empty;
-use super::widgets::pen::columns;
 use super::widgets::sparkline::sparkline;
 use crate::api::results::{INCONCLUSIVE, Overview};
 use crate::cockpit::alarms::{self, Alarm, Severity};
@@ -121,11 +120,8 @@ pub fn draw(pen: &mut Pen<'_>, state: &State, now: Timestamp) -> Laid {
         nothing(pen, state);
         return Laid::default();
     }
-    let longest =
-        |text: fn(&Experiment) -> &str| list.all().iter().map(|e| columns(text(e))).max().unwrap_or(0);
-    let named = list.all().iter().any(|e| e.name != e.key.as_str());
-    let name = if named { longest(|e| &e.name) } else { 0 };
-    let plan = Columns::plan(pen.width(), longest(|e| e.key.as_str()), name);
+    let widths = list.widths();
+    let plan = Columns::plan(pen.width(), widths.key, widths.name);
     let titled = u16::from(pen.height() >= 3);
     if titled > 0 {
         titles(pen, &plan);
@@ -337,7 +333,72 @@ impl Cursor {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use uuid::Uuid;
+
     use super::*;
+    use crate::cockpit::edit::wizard;
+    use crate::cockpit::state::Settings;
+    use crate::tui::widgets::pen::counting::texts;
+
+    /// A list of so many experiments.
+    fn list_of(count: u32, now: Timestamp) -> State {
+        let settings = Settings {
+            api: "http://127.0.0.1:9".to_owned(),
+            context: None,
+            experiment: None,
+            flag: None,
+            import: None,
+            read_only: false,
+            seed: 1,
+        };
+        let mut state = State::new(settings, (120, 40));
+        let blank = wizard::blank(now);
+        let all = (0..count).map(|n| {
+            let mut experiment = blank.clone();
+            experiment.id = Uuid::from_u128(u128::from(n) + 1);
+            experiment.key = format!("experiment-{n:06}").parse().expect("a key");
+            experiment.name = format!("Experiment number {n:06}");
+            Arc::new(experiment)
+        });
+        state.list.experiments.set(all.collect(), now);
+        state.list.arrange(now);
+        state
+    }
+
+    /// What a frame measures and writes is what it shows: a window on the rows, however many there are.
+    #[test]
+    fn a_frame_of_a_hundred_thousand_rows_costs_as_much_as_one_of_a_hundred() {
+        let now = Timestamp::UNIX_EPOCH;
+        let theme = Theme::built_in("default").expect("built in");
+        let size = (120, 40);
+        let mut costs = Vec::new();
+        for count in [100, 100_000] {
+            let mut state = list_of(count, now);
+            assert_eq!(state.list.rows.len(), count as usize);
+            let end = isize::MAX;
+            for (by, last) in [(0, false), (end, true), (1 - count as isize / 2, false)] {
+                if by != 0 {
+                    state.list.move_by(by, now);
+                }
+                let (texts, buffer) = texts(|| crate::tui::view::buffer(&state, &theme, size, now));
+                costs.push((count, texts));
+                let shown: String = buffer.content.iter().map(|cell| cell.symbol()).collect();
+                let at = state.list.current().expect("a row");
+                assert!(shown.contains(at.key.as_str()), "the row under the cursor");
+                let newest = format!("experiment-{:06}", count - 1);
+                assert_eq!(shown.contains(&newest), last, "{by}");
+                let rows = shown.matches("experiment-").count();
+                assert!((30..40).contains(&rows), "{rows}");
+            }
+        }
+        let (few, many) = costs.split_at(3);
+        for (few, many) in few.iter().zip(many) {
+            // Less where the larger numbers leave less room for the footer.
+            assert!(many.1 <= few.1, "{costs:?}");
+        }
+    }
 
     #[test]
     fn columns_fit_every_width_and_the_key_stays() {

@@ -15,9 +15,10 @@ pub enum Input {
     Paste {
         /// The text; bytes that are no UTF-8 are replaced.
         text: String,
-        /// Whether it was cut: longer than [`MAX_PASTE`], or its end never came.
+        /// Whether it was cut: longer than [`MAX_PASTE`], or its end never came. While `more` follows: its end is
+        /// overdue, and a person should know.
         truncated: bool,
-        /// Whether more of the same paste follows: a long one comes in pieces.
+        /// Whether more of the same paste follows: a long one comes in pieces, and so does one that pauses.
         more: bool,
     },
     /// The window gained or lost the focus.
@@ -49,8 +50,10 @@ pub enum Waiting {
     No,
     /// An escape sequence, or the Esc key: a few milliseconds tell.
     Escape,
-    /// A paste without its end: a second tells.
+    /// A paste without its end: after a second what is there is handed on.
     Paste,
+    /// The rest of a paste whose end is overdue: it is text as long as it comes, and given up after a long silence.
+    Rest,
     /// A paste that the terminal does not bracket: its end is a short silence.
     Burst,
 }
@@ -74,6 +77,10 @@ struct Paste {
     gone: usize,
     truncated: bool,
     limit: usize,
+    /// Whether it has paused: a lone Esc or ctrl-c is a person then.
+    stalled: bool,
+    /// Whether nothing came since what was there was handed on.
+    silent: bool,
 }
 
 /// What the beginning of the buffer is.
@@ -89,6 +96,13 @@ enum Parsed {
 impl Parser {
     /// Takes bytes as they came, cut anywhere.
     pub fn feed(&mut self, bytes: &[u8], out: &mut Vec<Input>) {
+        if let Some(paste) = &mut self.paste {
+            paste.silent = false;
+            // Typed: leaving works in every state. Terminals leave control characters out of pastes.
+            if paste.stalled && bytes == b"\x03" {
+                self.give_paste_up(out);
+            }
+        }
         let between = self.paste.is_none() && self.buffer.is_empty();
         let plain = bytes
             .iter()
@@ -115,9 +129,8 @@ impl Parser {
     /// Nothing came for the time that [`Parser::waiting`] stands for: what is there is all there is.
     pub fn idle(&mut self, out: &mut Vec<Input>) {
         self.end_burst(out);
-        if let Some(mut paste) = self.paste.take() {
-            paste.keep(&std::mem::take(&mut self.buffer));
-            out.push(paste.into_input(true));
+        if self.paste.is_some() {
+            self.idle_in_paste(out);
             return;
         }
         if self.buffer.is_empty() {
@@ -142,12 +155,52 @@ impl Parser {
     pub fn waiting(&self) -> Waiting {
         if self.burst.is_some() {
             Waiting::Burst
-        } else if self.paste.is_some() {
-            Waiting::Paste
+        } else if let Some(paste) = &self.paste {
+            if paste.silent {
+                Waiting::Rest
+            } else {
+                Waiting::Paste
+            }
         } else if self.buffer.is_empty() {
             Waiting::No
         } else {
             Waiting::Escape
+        }
+    }
+
+    /// Nothing came for a while in the middle of a paste. A line with losses pauses for longer than a second: what
+    /// is there is handed on, and what comes is still text, never keys, until the end or a long silence.
+    fn idle_in_paste(&mut self, out: &mut Vec<Input>) {
+        let Some(paste) = &mut self.paste else { return };
+        let lone_escape = paste.stalled && paste.bytes.is_empty() && self.buffer == b"\x1b";
+        if paste.silent || lone_escape {
+            self.give_paste_up(out);
+            return;
+        }
+        // The beginning of the end may be there already.
+        let keep = (1..PASTE_END.len())
+            .rev()
+            .find(|len| self.buffer.ends_with(&PASTE_END[..*len]))
+            .unwrap_or(0);
+        let rest = self.buffer.split_off(self.buffer.len() - keep);
+        paste.keep(&std::mem::replace(&mut self.buffer, rest));
+        paste.silent = true;
+        let first = !std::mem::replace(&mut paste.stalled, true);
+        let text = paste.whole_characters();
+        if first || !text.is_empty() {
+            out.push(Input::Paste {
+                text,
+                truncated: true,
+                more: true,
+            });
+        }
+    }
+
+    /// The end of the paste is not waited for any longer.
+    fn give_paste_up(&mut self, out: &mut Vec<Input>) {
+        self.buffer.clear();
+        if let Some(paste) = self.paste.take() {
+            out.push(paste.into_input(true));
         }
     }
 
@@ -157,6 +210,8 @@ impl Parser {
             gone: 0,
             truncated: false,
             limit: self.limit.unwrap_or(MAX_PASTE),
+            stalled: false,
+            silent: false,
         }
     }
 
@@ -214,22 +269,36 @@ impl Paste {
         self.bytes.extend_from_slice(&bytes[..bytes.len().min(room)]);
     }
 
-    /// What can be handed on before the end, where that is much: whole characters.
+    /// What can be handed on before the end, where that is much.
     fn piece(&mut self) -> Option<Input> {
         if self.bytes.len() < PIECE {
             return None;
         }
-        let begun = self.bytes.iter().rev().take(3).position(|byte| *byte >= 0xc0);
-        let rest = self
-            .bytes
-            .split_off(self.bytes.len() - begun.map_or(0, |at| at + 1));
-        let bytes = std::mem::replace(&mut self.bytes, rest);
-        self.gone += bytes.len();
         Some(Input::Paste {
-            text: String::from_utf8_lossy(&bytes).into_owned(),
+            text: self.whole_characters(),
             truncated: false,
             more: true,
         })
+    }
+
+    /// Hands on what is there, but for a character of which bytes are missing.
+    fn whole_characters(&mut self) -> String {
+        let begun = self.bytes.iter().rev().take(3).position(|byte| *byte >= 0xc0);
+        let missing = begun.filter(|at| {
+            let lead = self.bytes[self.bytes.len() - 1 - at];
+            let length = match lead {
+                0xf0.. => 4,
+                0xe0.. => 3,
+                _ => 2,
+            };
+            at + 1 < length
+        });
+        let rest = self
+            .bytes
+            .split_off(self.bytes.len() - missing.map_or(0, |at| at + 1));
+        let bytes = std::mem::replace(&mut self.bytes, rest);
+        self.gone += bytes.len();
+        String::from_utf8_lossy(&bytes).into_owned()
     }
 
     fn into_input(self, cut: bool) -> Input {
@@ -535,6 +604,50 @@ mod tests {
         );
     }
 
+    /// What can be bound arrives, and what does not arrive cannot be bound.
+    #[test]
+    fn the_keys_that_can_be_relied_on_are_those_that_arrive() {
+        for c in ' '..='~' {
+            let mut key = Key::ctrl(c);
+            let byte = match c {
+                ' ' => Some(0),
+                'a'..='z' | '['..='_' => Some(c as u8 & 0x1f),
+                _ => None,
+            };
+            let arrives = byte.is_some_and(|byte| all(&[byte]) == [Input::Key(key)]);
+            assert_eq!(key.unreliable().is_none(), arrives, "{key}");
+            key.ctrl = false;
+            key.alt = true;
+            let arrives = all(&[0x1b, c as u8]) == [Input::Key(key)];
+            assert_eq!(key.unreliable().is_none(), arrives, "{key}");
+            key.alt = false;
+            assert_eq!(key.unreliable(), None, "{key}");
+        }
+        for name in [
+            "up",
+            "home",
+            "pagedown",
+            "f1",
+            "f12",
+            "delete",
+            "shift-tab",
+            "alt-backspace",
+        ] {
+            let key: Key = name.parse().expect("a key");
+            assert_eq!(key.unreliable(), None, "{key}");
+        }
+        for name in [
+            "ctrl-enter",
+            "ctrl-tab",
+            "shift-enter",
+            "alt-esc",
+            "shift-backspace",
+        ] {
+            let key: Key = name.parse().expect("a key");
+            assert!(key.unreliable().is_some(), "{key}");
+        }
+    }
+
     #[test]
     fn an_escape_is_the_key_only_when_nothing_follows() {
         let mut parser = Parser::default();
@@ -558,8 +671,6 @@ mod tests {
             all(b"\x1b[200~a\x1b[A\x03\nb\x1b[201~c"),
             [pasted("a\x1b[A\x03\nb", false), Input::Key(Key::char('c'))]
         );
-        // Its end never comes.
-        assert_eq!(all(b"\x1b[200~abc"), [pasted("abc", true)]);
         // Too long: the rest is left out, and what follows is read.
         let mut long = PASTE_BEGIN.to_vec();
         long.extend(std::iter::repeat_n(b'x', 5_005));
@@ -574,6 +685,60 @@ mod tests {
             read,
             [pasted(&"x".repeat(5_000), true), Input::Key(Key::char('q'))]
         );
+    }
+
+    #[test]
+    fn the_rest_of_a_paste_that_pauses_is_text_and_its_end_is_given_up_after_a_long_silence() {
+        let paste = |text: &str, truncated, more| Input::Paste {
+            text: text.to_owned(),
+            truncated,
+            more,
+        };
+        let stalled = |rest: &[u8]| {
+            let mut parser = Parser::default();
+            let mut out = Vec::new();
+            parser.feed(b"\x1b[200~checkout\n\xc3", &mut out);
+            assert_eq!(parser.waiting(), Waiting::Paste);
+            parser.idle(&mut out);
+            assert_eq!(parser.waiting(), Waiting::Rest);
+            assert_eq!(out, [paste("checkout\n", true, true)], "whole characters");
+            out.clear();
+            parser.feed(rest, &mut out);
+            (parser, out)
+        };
+        let q = Input::Key(Key::char('q'));
+        // The line was only slow.
+        let (parser, out) = stalled(b"\xa9 cookie\rquit \x03of this\r\x1b[201~q");
+        assert_eq!(
+            out,
+            [paste("é cookie\rquit \x03of this\r", false, false), q.clone()]
+        );
+        assert_eq!(parser.waiting(), Waiting::No);
+        // It pauses once more, in the middle of its end.
+        let (mut parser, mut out) = stalled(b"\xa9quit\x1b[20");
+        parser.idle(&mut out);
+        parser.feed(b"1~q", &mut out);
+        assert_eq!(
+            out,
+            [paste("équit", true, true), paste("", false, false), q.clone()]
+        );
+        // The end never comes.
+        let (mut parser, mut out) = stalled(b"\xa9q");
+        parser.idle(&mut out);
+        parser.idle(&mut out);
+        parser.feed(b"q", &mut out);
+        assert_eq!(out, [paste("éq", true, true), paste("", true, false), q.clone()]);
+        // A person does not wait for that: ctrl-c is obeyed at once, and Esc ends the paste.
+        let (_, out) = stalled(b"\x03");
+        assert_eq!(out[1..], [Input::Key(Key::ctrl('c'))]);
+        let mut parser = Parser::default();
+        let mut out = Vec::new();
+        parser.feed(b"\x1b[200~abc", &mut out);
+        parser.idle(&mut out);
+        parser.feed(b"\x1b", &mut out);
+        parser.idle(&mut out);
+        parser.feed(b"q", &mut out);
+        assert_eq!(out, [paste("abc", true, true), paste("", true, false), q]);
     }
 
     #[test]

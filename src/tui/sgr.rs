@@ -51,8 +51,9 @@ pub fn bytes<'a>(cells: impl Iterator<Item = (u16, u16, &'a Cell)>) -> String {
         change(&mut out, look, wanted);
         look = wanted;
         out.push_str(symbol);
-        // Where the cursor is after a wide character is the terminal's to know; the row is certain.
-        at = Some((if symbol.width() == 1 { x + 1 } else { u16::MAX }, y));
+        // Where the cursor is after a wide character, or one of several, is the terminal's to know; the row is certain.
+        let certain = symbol.width() == 1 && symbol.chars().nth(1).is_none();
+        at = Some((if certain { x + 1 } else { u16::MAX }, y));
     }
     change(&mut out, look, PLAIN);
     out

@@ -5,7 +5,8 @@ use std::fs::File;
 use std::io::{self, IsTerminal as _, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
-use std::sync::{Mutex, Once, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, Once, PoisonError};
 
 use base64::Engine as _;
 use ratatui::backend::{Backend, ClearType, CrosstermBackend, WindowSize};
@@ -13,10 +14,12 @@ use ratatui::buffer::Cell as ScreenCell;
 use ratatui::crossterm::style::force_color_output;
 use ratatui::layout::{Position, Size};
 use ratatui::{Frame, Terminal as Screen};
-use rustix::event::{PollFd, PollFlags, poll};
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{Mode, OFlags, open};
+use rustix::termios::{OptionalActions, QueueSelector, Termios, tcflush, tcgetattr, tcgetwinsize, tcsetattr};
 
 use super::sgr;
+use crate::cockpit::format::steers;
 
 /// Alternate screen, hidden cursor, bracketed paste, focus events; the mouse stays the terminal's own.
 const ENTER: &str = "\x1b[?1049h\x1b[?25l\x1b[?2004h\x1b[?1004h\x1b[0m\x1b[2J";
@@ -63,7 +66,7 @@ struct Taken {
 }
 
 /// Takes the terminal over: raw mode, alternate screen.
-fn enter(out: &impl AsFd, mouse: bool) -> io::Result<()> {
+fn enter(out: &impl AsFd, mouse: bool, leaving: &AtomicBool) -> io::Result<()> {
     let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
     if taken.is_some() {
         return Ok(());
@@ -78,7 +81,9 @@ fn enter(out: &impl AsFd, mouse: bool) -> io::Result<()> {
         modes,
     });
     let mouse = if mouse { MOUSE_ON } else { "" };
-    write_all(out, [ENTER, mouse].concat().as_bytes())
+    write_all(out, [ENTER, mouse].concat().as_bytes(), || {
+        leaving.load(Ordering::SeqCst)
+    })
 }
 
 /// Gives the terminal back as it was. Does nothing when it is not taken over; errors are of no use to
@@ -91,10 +96,26 @@ pub fn restore() {
         Err(std::sync::TryLockError::WouldBlock) => None,
     };
     if let Some(taken) = taken {
-        let _ = write_all(&taken.out, LEAVE.as_bytes());
+        give_back(&taken);
+    }
+}
+
+fn give_back(taken: &Taken) {
+    let mut tries = 0;
+    let written = write_all(&taken.out, LEAVE.as_bytes(), || {
+        tries += 1;
+        tries > LAST_TRIES
+    });
+    if written.is_ok() {
         // Flush: keys typed meanwhile must not reach the shell as commands.
         let _ = tcsetattr(&taken.out, OptionalActions::Flush, &taken.modes);
+        return;
     }
+    // The line stands still. What it has not taken yet is of no use any more, and makes room; setting the modes
+    // must not wait for it.
+    let _ = tcflush(&taken.out, QueueSelector::IOFlush);
+    let _ = write_all(&taken.out, LEAVE.as_bytes(), || true);
+    let _ = tcsetattr(&taken.out, OptionalActions::Now, &taken.modes);
 }
 
 /// Whether the terminal is taken over: false once a panic gave it back.
@@ -114,16 +135,27 @@ fn restore_on_panic() {
     });
 }
 
-fn write_all(out: &impl AsFd, mut bytes: &[u8]) -> io::Result<()> {
+/// How long it is waited for a line that takes nothing, until it is asked again whether to give up.
+const STALLED: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 100_000_000,
+};
+/// So often when the terminal is given back.
+const LAST_TRIES: u32 = 10;
+
+/// Writes all of it. Where the line takes nothing, `give_up` is asked again and again.
+fn write_all(out: &impl AsFd, mut bytes: &[u8], mut give_up: impl FnMut() -> bool) -> io::Result<()> {
     while !bytes.is_empty() {
         match rustix::io::write(out, bytes) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(n) => bytes = &bytes[n..],
             Err(rustix::io::Errno::INTR) => {}
-            // Whoever started us left the line non-blocking: wait until it takes more.
             Err(rustix::io::Errno::AGAIN) => {
+                if give_up() {
+                    return Err(io::ErrorKind::TimedOut.into());
+                }
                 let mut line = [PollFd::new(out, PollFlags::OUT)];
-                match poll(&mut line, None) {
+                match poll(&mut line, Some(&STALLED)) {
                     Ok(_) | Err(rustix::io::Errno::INTR) => {}
                     Err(error) => return Err(error.into()),
                 }
@@ -140,27 +172,34 @@ pub struct Terminal {
     screen: Screen<FrameBackend>,
     tmux: bool,
     mouse: bool,
+    /// Set once somebody ends the process: nothing waits for the line then.
+    leaving: Arc<AtomicBool>,
 }
 
 impl Terminal {
-    /// Takes the terminal on standard output over, with its mouse or without.
+    /// Takes the terminal on standard output over, with its mouse or without. Once `leaving` is set, writing gives
+    /// up where the line takes nothing.
     ///
     /// # Errors
     /// When standard output is no terminal, or it cannot be set up.
-    pub fn enter(mouse: bool) -> Result<Self, TerminalError> {
+    pub fn enter(mouse: bool, leaving: Arc<AtomicBool>) -> Result<Self, TerminalError> {
         let stdout = io::stdout();
         if !stdout.is_terminal() {
             return Err(TerminalError::NotATerminal);
         }
-        let out = stdout
-            .as_fd()
-            .try_clone_to_owned()
-            .map_err(TerminalError::io("open"))?;
+        // Where the device cannot be opened, a line that stands still holds up whoever writes on it.
+        let out = match open_line(&stdout, OFlags::WRONLY) {
+            Ok(out) => out,
+            Err(_) => stdout
+                .as_fd()
+                .try_clone_to_owned()
+                .map_err(TerminalError::io("open"))?,
+        };
         // Otherwise NO_COLOR would also reset bold and reverse, and the selection with them. The theme
         // leaves colours out instead.
         force_color_output(true);
         restore_on_panic();
-        enter(&out, mouse).map_err(TerminalError::io("set up"))?;
+        enter(&out, mouse, &leaving).map_err(TerminalError::io("set up"))?;
         let size = size_of(&out).unwrap_or(FALLBACK_SIZE);
         let screen = Screen::new(FrameBackend::new(size)).map_err(TerminalError::io("set up"))?;
         let tmux = std::env::var_os("TMUX").is_some_and(|value| !value.is_empty());
@@ -169,23 +208,22 @@ impl Terminal {
             screen,
             tmux,
             mouse,
+            leaving,
         })
     }
 
-    /// Opens the terminal's input: a description of its own, so that making it non-blocking does not
-    /// reach the shell's.
+    /// Opens the terminal's input.
     ///
     /// # Errors
     /// When the device cannot be opened.
     pub fn input(&self) -> Result<File, TerminalError> {
-        use rustix::fs::{Mode, OFlags, open};
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let named = rustix::termios::ttyname(&self.out, Vec::new())
-            .and_then(|name| open(name.as_c_str(), flags, Mode::empty()));
-        let fd = named
-            .or_else(|_| open("/dev/tty", flags, Mode::empty()))
-            .map_err(|error| TerminalError::io("read")(error.into()))?;
-        Ok(File::from(fd))
+        let fd = open_line(&self.out, OFlags::RDONLY);
+        fd.map(File::from).map_err(TerminalError::io("read"))
+    }
+
+    fn write(&self, bytes: &[u8]) -> Result<(), TerminalError> {
+        let give_up = || self.leaving.load(Ordering::SeqCst);
+        write_all(&self.out, bytes, give_up).map_err(TerminalError::io("write to"))
     }
 
     /// Columns and rows; none when the terminal is gone (0×0, or an error).
@@ -217,7 +255,7 @@ impl Terminal {
             .map_err(TerminalError::io("draw on"))?;
         let bytes = self.screen.backend_mut().take_frame();
         if !bytes.is_empty() && is_taken() {
-            write_all(&self.out, &bytes).map_err(TerminalError::io("write to"))?;
+            self.write(&bytes)?;
         }
         seen.ok_or_else(|| TerminalError::io("draw on")(io::Error::other("no frame was drawn")))
     }
@@ -235,7 +273,7 @@ impl Terminal {
     /// # Errors
     /// When the terminal is gone.
     pub fn copy(&self, text: &str) -> Result<(), TerminalError> {
-        write_all(&self.out, osc52(text, self.tmux).as_bytes()).map_err(TerminalError::io("write to"))
+        self.write(osc52(text, self.tmux).as_bytes())
     }
 
     /// Calls a person who does not look, in each of the ways.
@@ -243,7 +281,7 @@ impl Terminal {
     /// # Errors
     /// When the terminal is gone.
     pub fn call(&self, text: &str, ways: &[Call]) -> Result<(), TerminalError> {
-        write_all(&self.out, calls(text, ways, self.tmux).as_bytes()).map_err(TerminalError::io("write to"))
+        self.write(calls(text, ways, self.tmux).as_bytes())
     }
 
     /// Gives the terminal back for a while (a stop).
@@ -258,7 +296,7 @@ impl Terminal {
     pub fn reenter(&mut self) -> Result<(), TerminalError> {
         // Whoever had it in between may have left any mode behind.
         restore();
-        enter(&self.out, self.mouse).map_err(TerminalError::io("set up"))?;
+        enter(&self.out, self.mouse, &self.leaving).map_err(TerminalError::io("set up"))?;
         self.repaint()
     }
 }
@@ -269,10 +307,27 @@ impl Drop for Terminal {
     }
 }
 
-/// The sequence that puts a text on the clipboard; tmux passes it on when it is wrapped.
+/// Opens the device of a terminal once more: a description of its own, so that making it non-blocking does not
+/// reach the shell's.
+fn open_line(terminal: &impl AsFd, access: OFlags) -> io::Result<OwnedFd> {
+    let flags = access | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let named = rustix::termios::ttyname(terminal, Vec::new())
+        .and_then(|name| open(name.as_c_str(), flags, Mode::empty()));
+    named
+        .or_else(|_| open("/dev/tty", flags, Mode::empty()))
+        .map_err(Into::into)
+}
+
+/// The sequence that puts a text on the clipboard. tmux takes it itself with `set-clipboard on`, its default being
+/// to take it from itself only, and passes it on with `allow-passthrough on` when it is wrapped: it gets both.
 fn osc52(text: &str, tmux: bool) -> String {
     let encoded = base64::engine::general_purpose::STANDARD.encode(text);
-    wrapped(format!("\x1b]52;c;{encoded}\x07"), tmux)
+    let plain = format!("\x1b]52;c;{encoded}\x07");
+    if tmux {
+        [plain.clone(), wrapped(plain, true)].concat()
+    } else {
+        plain
+    }
 }
 
 /// A sequence for the terminal around tmux, which passes it on when it is wrapped (`allow-passthrough`).
@@ -302,7 +357,7 @@ pub enum Call {
 fn calls(text: &str, ways: &[Call], tmux: bool) -> String {
     let text: String = text
         .chars()
-        .filter(|c| !c.is_control())
+        .filter(|c| !steers(*c))
         .map(|c| if c == ';' { ',' } else { c })
         .take(MOST_OF_A_CALL)
         .collect();
@@ -521,7 +576,7 @@ mod tests {
                 .expect("draws");
             let frame = screen.backend_mut().take_frame();
             assert!(frame.len() > 2_000, "{}", frame.len());
-            write_all(&out, &frame).expect("written");
+            write_all(&out, &frame, || false).expect("written");
             // A datagram socket keeps writes apart.
             let mut buffer = vec![0; 1 << 20];
             let length = seen.recv(&mut buffer).expect("received");
@@ -547,8 +602,11 @@ mod tests {
     }
 
     #[test]
-    fn copying_is_wrapped_for_tmux() {
+    fn tmux_gets_a_copy_plain_and_wrapped() {
         assert_eq!(osc52("exp", false), "\x1b]52;c;ZXhw\x07");
-        assert_eq!(osc52("exp", true), "\x1bPtmux;\x1b\x1b]52;c;ZXhw\x07\x1b\\");
+        assert_eq!(
+            osc52("exp", true),
+            "\x1b]52;c;ZXhw\x07\x1bPtmux;\x1b\x1b]52;c;ZXhw\x07\x1b\\"
+        );
     }
 }

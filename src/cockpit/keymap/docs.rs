@@ -9,7 +9,7 @@ use super::{COMMANDS, Context};
 pub fn render() -> String {
     let mut page = String::from(
         "# Keys of the cockpit\n\n\
-         Written from the registry in `src/cockpit/keymap/table.rs`; a test keeps it true \
+         Written from the registry in `src/cockpit/keymap/table/`; a test keeps it true \
          (`SPLITDECK_BLESS=1 cargo test generated` writes it anew).\n\n\
          `:` reaches everything by name, `?` shows what works where you are. Commands marked with * change \
          something on the server: each opens a dialog first, and is refused with `--read-only`, with a \

@@ -243,6 +243,58 @@ impl Context {
         Self::Running,
     ];
 
+    /// The chains of places that the keys go through, the most specific first: one for each kind of screen.
+    pub const CHAINS: &[&[Self]] = {
+        use Context as In;
+        &[
+            &[In::List, In::Rows, In::Global, In::Always],
+            &[In::Filter, In::Always],
+            &[In::Edit, In::Experiment, In::Rows, In::Global, In::Always],
+            &[
+                In::Table,
+                In::Edit,
+                In::Experiment,
+                In::Rows,
+                In::Global,
+                In::Always,
+            ],
+            &[In::Overrides, In::Experiment, In::Rows, In::Global, In::Always],
+            &[In::Analytics, In::Experiment, In::Rows, In::Global, In::Always],
+            &[In::Insights, In::Experiment, In::Rows, In::Global, In::Always],
+            &[In::Field, In::Always],
+            &[In::Search, In::Always],
+            &[In::Prompt, In::Always],
+            &[In::Create, In::Edit, In::Rows, In::Global, In::Always],
+            &[In::Table, In::Create, In::Edit, In::Rows, In::Global, In::Always],
+            &[In::Objects, In::Rows, In::Global, In::Always],
+            &[In::Flags, In::Objects, In::Rows, In::Global, In::Always],
+            &[In::Deployments, In::Objects, In::Rows, In::Global, In::Always],
+            &[In::Tokens, In::Objects, In::Rows, In::Global, In::Always],
+            &[In::Flag, In::Flags, In::Rows, In::Global, In::Always],
+            &[In::FlagOverrides, In::Rows, In::Global, In::Always],
+            &[In::Panel, In::Rows, In::Global, In::Always],
+            &[In::Wiring, In::Panel, In::Rows, In::Global, In::Always],
+            &[In::Settings, In::Rows, In::Global, In::Always],
+            &[In::Palette, In::Always],
+            &[In::Explain, In::Always],
+            &[In::Dialog, In::Always],
+            &[In::Secret, In::Always],
+            &[In::Collect, In::Always],
+            &[In::Review, In::Rows, In::Always],
+            &[In::Running, In::Always],
+            &[In::Imports, In::Rows, In::Always],
+        ]
+    };
+
+    /// Whether keys of both work on one screen.
+    #[must_use]
+    pub fn meets(self, other: Self) -> bool {
+        self == other
+            || Self::CHAINS
+                .iter()
+                .any(|chain| chain.contains(&self) && chain.contains(&other))
+    }
+
     /// Whether characters are typed into a text there, or must reach it in every state.
     #[must_use]
     pub fn takes_text(self) -> bool {
@@ -377,58 +429,83 @@ pub struct KeyProblem {
 impl Keymap {
     /// Gives commands other keys; a command that is not named keeps its own.
     ///
-    /// What cannot be done is said, one sentence each, and the command keeps its own keys. ctrl-c leaves
-    /// whatever is bound.
+    /// All of them at once: two commands can change places. What cannot be done is said, one sentence each, and the
+    /// command keeps its own keys. ctrl-c leaves whatever is bound.
     pub fn rebind(&mut self, keys: &BTreeMap<String, Vec<String>>) -> Vec<KeyProblem> {
-        let mut problems = Vec::new();
+        let mut problems = BTreeMap::new();
+        let mut wanted = BTreeMap::new();
         for (name, texts) in keys {
-            match self.rebound(name, texts) {
-                Ok(bindings) => self.bindings = bindings,
-                Err(why) => problems.push(KeyProblem {
-                    command: name.clone(),
-                    why,
-                }),
+            match read(name, texts) {
+                Ok((entry, keys)) => {
+                    wanted.insert(name, (entry, keys));
+                }
+                Err(why) => {
+                    problems.insert(name, why);
+                }
             }
         }
-        problems
+        // One that cannot be has its own keys back, which another one may have been given.
+        loop {
+            let (bindings, clashes) = self.rebound(&wanted);
+            if clashes.is_empty() {
+                self.bindings = bindings;
+                break;
+            }
+            for (name, why) in clashes {
+                wanted.remove(name);
+                problems.insert(name, why);
+            }
+        }
+        let told = problems.into_iter().map(|(command, why)| KeyProblem {
+            command: command.clone(),
+            why,
+        });
+        told.collect()
     }
 
-    fn rebound(&self, name: &str, texts: &[String]) -> Result<Vec<Binding>, String> {
-        let Some(entry) = COMMANDS.iter().find(|entry| entry.name == name) else {
-            return Err("there is no such command; docs/keys.md lists them".to_owned());
-        };
-        let mut contexts: Vec<Context> = entry.keys.iter().map(|(context, _)| *context).collect();
-        contexts.sort_unstable();
-        contexts.dedup();
-        let mut bindings: Vec<Binding> = self
-            .bindings
-            .iter()
-            .filter(|b| b.command != entry.command || b.key == Key::ctrl('c'))
-            .copied()
-            .collect();
-        for text in texts {
-            let key: Key = text.parse().map_err(|error| format!("{error}"))?;
-            for context in &contexts {
-                // Where text is typed, a character is text.
-                if context.takes_text() && key.typed().is_some() {
-                    continue;
-                }
-                let taken = bindings.iter().find(|b| b.context == *context && b.key == key);
-                match taken {
-                    Some(other) if other.command != entry.command => {
-                        let other = other.command.entry().map_or("another command", |e| e.name);
-                        return Err(format!("{text} already is {other}"));
-                    }
-                    Some(_) => {}
-                    None => bindings.push(Binding {
-                        context: *context,
-                        key,
-                        command: entry.command,
-                    }),
+    /// The bindings with those that are wanted, and why which of those cannot be.
+    fn rebound<'n>(
+        &self,
+        wanted: &BTreeMap<&'n String, (&'static Entry, Vec<Key>)>,
+    ) -> (Vec<Binding>, BTreeMap<&'n String, String>) {
+        let named = |command| wanted.values().any(|(entry, _)| entry.command == command);
+        let kept = |b: &&Binding| !named(b.command) || b.key == Key::ctrl('c');
+        let mut bindings: Vec<Binding> = self.bindings.iter().filter(kept).copied().collect();
+        for (entry, keys) in wanted.values() {
+            for binding in asked_for(entry, keys) {
+                if !bindings.contains(&binding) {
+                    bindings.push(binding);
                 }
             }
         }
-        Ok(bindings)
+        // A key means one thing on a screen: what comes first there would hide the other. The registry's own keys are as
+        // they should be.
+        let own = |binding: &Binding| self.bindings.contains(binding);
+        let mut clashes = BTreeMap::new();
+        for (name, (entry, keys)) in wanted {
+            // Of two that ask for the same key the first one by name has it, if it can have its keys at all.
+            let yields = |other: &Binding| {
+                let asking = wanted.iter().find(|(_, (e, _))| e.command == other.command);
+                asking.is_some_and(|(n, _)| clashes.contains_key(n) || (n > name && !own(other)))
+            };
+            let clash = asked_for(entry, keys)
+                .filter(|binding| !own(binding))
+                .find_map(|binding| {
+                    let other = bindings.iter().find(|other| {
+                        other.key == binding.key
+                            && other.command != binding.command
+                            && other.context.meets(binding.context)
+                            && !yields(other)
+                    })?;
+                    let command = other.command.entry().map_or("another command", |e| e.name);
+                    let place = other.context.title();
+                    Some(format!("{} already is {command} (\"{place}\")", binding.key))
+                });
+            if let Some(why) = clash {
+                clashes.insert(*name, why);
+            }
+        }
+        (bindings, clashes)
     }
 
     /// The command of a key in a chain of contexts, the most specific first.
@@ -457,6 +534,41 @@ impl Keymap {
     pub fn bindings(&self) -> &[Binding] {
         &self.bindings
     }
+}
+
+/// A command and its keys, as they are written.
+fn read(name: &str, texts: &[String]) -> Result<(&'static Entry, Vec<Key>), String> {
+    let Some(entry) = COMMANDS.iter().find(|entry| entry.name == name) else {
+        return Err("there is no such command; docs/keys.md lists them".to_owned());
+    };
+    let keys = texts.iter().map(|text| {
+        let key: Key = text.parse().map_err(|error| format!("{error}"))?;
+        match key.unreliable() {
+            Some(why) => Err(format!("{text} cannot be one of its keys: {why}")),
+            None => Ok(key),
+        }
+    });
+    Ok((entry, keys.collect::<Result<_, _>>()?))
+}
+
+/// The bindings of a command with these keys, in each place where it has any.
+fn asked_for(entry: &'static Entry, keys: &[Key]) -> impl Iterator<Item = Binding> {
+    let mut contexts: Vec<Context> = entry.keys.iter().map(|(context, _)| *context).collect();
+    contexts.sort_unstable();
+    contexts.dedup();
+    keys.iter().flat_map(move |key| {
+        let contexts = contexts.clone();
+        let key = *key;
+        contexts.into_iter().filter_map(move |context| {
+            // Where text is typed, a character is text.
+            let text = context.takes_text() && key.typed().is_some();
+            (!text).then_some(Binding {
+                context,
+                key,
+                command: entry.command,
+            })
+        })
+    })
 }
 
 #[cfg(test)]
@@ -548,14 +660,62 @@ mod tests {
             "others stay"
         );
         // A character is not taken from a text field.
-        let (keymap, _) = rebind("move.down", &["J"]);
-        assert_eq!(keymap.command(&list, key("J")), Some(Command::Down));
-        assert_eq!(keymap.command(&[Context::Palette], key("J")), None);
+        let (keymap, _) = rebind("move.down", &["Z"]);
+        assert_eq!(keymap.command(&list, key("Z")), Some(Command::Down));
+        assert_eq!(keymap.command(&[Context::Palette], key("Z")), None);
         // Leaving works whatever is bound.
         let (keymap, problems) = rebind("quit", &[]);
         assert_eq!(problems, []);
         assert_eq!(keymap.command(&list, key("ctrl-c")), Some(Command::Quit));
         assert_eq!(keymap.command(&list, key("q")), None);
+    }
+
+    fn rebind_all(keys: &[(&str, &[&str])]) -> (Keymap, Vec<KeyProblem>) {
+        let mut keymap = Keymap::default();
+        let keys = keys.iter().map(|(name, keys)| {
+            let keys = keys.iter().map(|k| (*k).to_owned()).collect();
+            ((*name).to_owned(), keys)
+        });
+        let problems = keymap.rebind(&keys.collect());
+        (keymap, problems)
+    }
+
+    #[test]
+    fn commands_change_places_whatever_their_names() {
+        let list = [Context::List, Context::Rows, Context::Global, Context::Always];
+        let key = |text: &str| text.parse::<Key>().expect("a key");
+        let (keymap, problems) = rebind_all(&[("experiment.activate", &["p"]), ("experiment.pause", &["a"])]);
+        assert_eq!(problems, []);
+        assert_eq!(keymap.command(&list, key("p")), Some(Command::Activate));
+        assert_eq!(keymap.command(&list, key("a")), Some(Command::Pause));
+        // In a ring, and to a key that only becomes free.
+        let (keymap, problems) = rebind_all(&[
+            ("experiment.activate", &["p"]),
+            ("experiment.pause", &["?"]),
+            ("help", &["a"]),
+        ]);
+        assert_eq!(problems, []);
+        assert_eq!(keymap.command(&list, key("a")), Some(Command::Help));
+        assert_eq!(keymap.command(&list, key("?")), Some(Command::Pause));
+    }
+
+    #[test]
+    fn one_that_cannot_be_has_its_own_keys_back() {
+        let list = [Context::List, Context::Rows, Context::Global, Context::Always];
+        let key = |text: &str| text.parse::<Key>().expect("a key");
+        // Pause cannot have the key of leaving, so that it keeps p, and activate cannot have that.
+        let (keymap, problems) = rebind_all(&[("experiment.activate", &["p"]), ("experiment.pause", &["q"])]);
+        let named: Vec<&str> = problems.iter().map(|p| p.command.as_str()).collect();
+        assert_eq!(named, ["experiment.activate", "experiment.pause"], "{problems:?}");
+        assert_eq!(keymap.command(&list, key("a")), Some(Command::Activate));
+        assert_eq!(keymap.command(&list, key("p")), Some(Command::Pause));
+        assert_eq!(keymap.command(&list, key("q")), Some(Command::Quit));
+        // Of two that ask for the same, one has it.
+        let (keymap, problems) = rebind_all(&[("help", &["f9"]), ("palette", &["f9"])]);
+        assert_eq!(problems.len(), 1);
+        assert!(problems[0].why.contains("f9 already is help"), "{problems:?}");
+        assert_eq!(keymap.command(&list, key("f9")), Some(Command::Help));
+        assert_eq!(keymap.command(&list, key(":")), Some(Command::Palette));
     }
 
     #[test]
@@ -564,12 +724,28 @@ mod tests {
         for (name, keys, says) in [
             ("help", &["hlep"][..], "no key"),
             ("hlep", &["f2"], "no such command"),
-            ("help", &["f2", ":"], "already is palette"),
+            ("help", &["f2", ":"], ": already is palette"),
+            // On the list the step goes first, and would be taken for leaving.
+            ("quit", &["a"], "a already is experiment.activate"),
+            // And the other way round: the list goes before what works everywhere.
+            ("experiment.activate", &["q"], "q already is quit"),
+            ("help", &["ctrl-c"], "ctrl-c already is quit"),
+            ("help", &["ctrl-h"], "terminals send backspace for it"),
+            ("help", &["f2", "ctrl-m"], "terminals send enter for it"),
+            ("help", &["alt-enter"], "keep it for themselves"),
+            ("experiment.activate", &["ctrl-A"], "small letter"),
         ] {
             let (keymap, problems) = rebind(name, keys);
             assert_eq!(problems.len(), 1);
             assert!(problems[0].why.contains(says), "{problems:?}");
-            assert_eq!(keymap.command(&list, Key::char('?')), Some(Command::Help));
+            for (key, command) in [
+                ("?", Command::Help),
+                ("q", Command::Quit),
+                ("a", Command::Activate),
+            ] {
+                let key = key.parse().expect("a key");
+                assert_eq!(keymap.command(&list, key), Some(command));
+            }
             assert_eq!(keymap.command(&list, "f2".parse().expect("a key")), None);
         }
     }

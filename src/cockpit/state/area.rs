@@ -13,6 +13,8 @@ pub struct TextArea {
     lines: Vec<Vec<char>>,
     row: usize,
     column: usize,
+    /// Characters of the whole text, line breaks among them: counted along, for a paste comes in many pieces.
+    length: usize,
 }
 
 impl TextArea {
@@ -25,7 +27,13 @@ impl TextArea {
         }
         let row = lines.len() - 1;
         let column = lines[row].len();
-        Self { lines, row, column }
+        let length = text.chars().count();
+        Self {
+            lines,
+            row,
+            column,
+            length,
+        }
     }
 
     /// The text.
@@ -56,33 +64,48 @@ impl TextArea {
         self.lines.get(self.row).map_or(&[], Vec::as_slice)
     }
 
-    fn len(&self) -> usize {
-        self.lines.iter().map(|line| line.len() + 1).sum()
+    fn insert(&mut self, c: char) {
+        self.put(std::iter::once(c));
     }
 
-    fn insert(&mut self, c: char) {
-        if self.len() > MAX_AREA_CHARS {
-            return;
-        }
+    /// Puts characters at the cursor, as far as there is room; false where they were cut. What lies behind the
+    /// cursor is moved once, not for each of them.
+    fn put(&mut self, text: impl Iterator<Item = char>) -> bool {
         if self.lines.is_empty() {
             self.lines.push(Vec::new());
         }
-        if c == '\n' {
-            let rest = self.lines[self.row].split_off(self.column);
-            self.row += 1;
-            self.column = 0;
-            self.lines.insert(self.row, rest);
-        } else {
-            self.lines[self.row].insert(self.column, c);
-            self.column += 1;
+        let behind = self.lines[self.row].split_off(self.column);
+        let mut added = Vec::new();
+        let mut line = std::mem::take(&mut self.lines[self.row]);
+        let mut whole = true;
+        for c in text {
+            if self.length >= MAX_AREA_CHARS {
+                whole = false;
+                break;
+            }
+            self.length += 1;
+            if c == '\n' {
+                added.push(std::mem::take(&mut line));
+            } else {
+                line.push(c);
+            }
         }
+        let row = self.row;
+        self.row += added.len();
+        self.column = line.len();
+        line.extend(behind);
+        added.push(line);
+        self.lines.splice(row..=row, added);
+        whole
     }
 
     fn backspace(&mut self) {
         if self.column > 0 {
             self.column -= 1;
             self.lines[self.row].remove(self.column);
+            self.length -= 1;
         } else if self.row > 0 {
+            self.length -= 1;
             let line = self.lines.remove(self.row);
             self.row -= 1;
             self.column = self.lines[self.row].len();
@@ -93,7 +116,9 @@ impl TextArea {
     fn delete(&mut self) {
         if self.column < self.line().len() {
             self.lines[self.row].remove(self.column);
+            self.length -= 1;
         } else if self.row + 1 < self.lines.len() {
+            self.length -= 1;
             let line = self.lines.remove(self.row + 1);
             self.lines[self.row].extend(line);
         }
@@ -134,6 +159,7 @@ impl TextArea {
                 } else {
                     let at = self.column;
                     self.lines[self.row].drain(to..at);
+                    self.length -= at - to;
                     self.column = to;
                 }
             }
@@ -176,12 +202,14 @@ impl TextArea {
                 let at = self.column;
                 if at > 0 {
                     self.lines[self.row].drain(..at);
+                    self.length -= at;
                     self.column = 0;
                 }
             }
             (Code::Char('k'), true, false) => {
                 if self.column < self.line().len() {
                     let at = self.column;
+                    self.length -= self.line().len() - at;
                     self.lines[self.row].truncate(at);
                 } else {
                     self.delete();
@@ -192,24 +220,29 @@ impl TextArea {
         true
     }
 
-    /// Takes pasted text: tabs become blanks, other control characters but line breaks are left out.
-    pub fn paste(&mut self, text: &str) {
-        for c in text.replace("\r\n", "\n").replace('\r', "\n").chars() {
-            match c {
-                '\t' => {
-                    self.insert(' ');
-                    self.insert(' ');
-                }
-                '\n' => self.insert('\n'),
-                c if c.is_control() => {}
-                c => self.insert(c),
-            }
-        }
+    /// Takes pasted text, or a piece of it: tabs become blanks, other control characters but line breaks are left
+    /// out. False when there was no room for all of it.
+    pub fn paste(&mut self, text: &str) -> bool {
+        let mut before = ' ';
+        let clean = text.chars().flat_map(|c| {
+            // A line break of two characters is one.
+            let second = c == '\n' && before == '\r';
+            before = c;
+            let (kept, times) = match c {
+                '\t' => (' ', 2),
+                '\n' | '\r' => ('\n', usize::from(!second)),
+                c => (c, usize::from(!c.is_control())),
+            };
+            std::iter::repeat_n(kept, times)
+        });
+        self.put(clean)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -241,7 +274,40 @@ mod tests {
         area.key(Key::plain(Code::End));
         area.key(Key::ctrl('w'));
         assert_eq!(area.text(), "a\n  \nc");
-        area.paste(&"x".repeat(2 * MAX_AREA_CHARS));
-        assert!(area.text().len() <= MAX_AREA_CHARS + 2);
+        assert!(!area.paste(&"x\n".repeat(MAX_AREA_CHARS)));
+        assert_eq!(area.text().chars().count(), MAX_AREA_CHARS);
+        assert!(!area.paste("more"), "later pieces are left out");
+        assert!(area.paste("\x07"), "and what is nothing is not missed");
+        assert_eq!(area.text().chars().count(), MAX_AREA_CHARS);
+        assert!(
+            area.text().ends_with("c"),
+            "what was behind the cursor stays there"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn the_length_is_counted_along(start in "[a\n]{0,6}", keys in proptest::collection::vec(0..10_usize, 0..40)) {
+            let mut area = TextArea::new(&start);
+            for key in keys {
+                let key = match key {
+                    0 => Key::char('x'),
+                    1 => Key::plain(Code::Enter),
+                    2 => Key::plain(Code::Backspace),
+                    3 => Key::plain(Code::Delete),
+                    4 => Key::ctrl('w'),
+                    5 => Key::ctrl('u'),
+                    6 => Key::ctrl('k'),
+                    7 => Key::plain(Code::Left),
+                    8 => Key::plain(Code::Up),
+                    _ => {
+                        area.paste("b\r\nc d");
+                        continue;
+                    }
+                };
+                area.key(key);
+                prop_assert_eq!(area.length, area.text().chars().count());
+            }
+        }
     }
 }

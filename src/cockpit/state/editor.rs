@@ -110,12 +110,12 @@ impl Editing {
         }
     }
 
-    /// Takes a paste.
-    pub fn paste(&mut self, text: &str) {
+    /// Takes a paste, or a piece of one. False when there was no room for all of it.
+    pub fn paste(&mut self, text: &str) -> bool {
         match &mut self.input {
             Input::Line(field) => field.paste(text),
             Input::Area(area) => area.paste(text),
-            Input::Choice { .. } => {}
+            Input::Choice { .. } => true,
         }
     }
 }

@@ -118,6 +118,19 @@ impl From<&Flag> for Target {
     }
 }
 
+/// Ids that stay until others have taken their place.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Before {
+    /// Their name.
+    pub intake: Uuid,
+    /// Where they come from.
+    pub source: Source,
+    /// What was counted.
+    pub tally: Tally,
+    /// Whether something is still to be counted.
+    pub counting: bool,
+}
+
 /// The panel.
 #[derive(Debug)]
 pub struct ImportPanel {
@@ -135,6 +148,10 @@ pub struct ImportPanel {
     pub tally: Tally,
     /// Whether something is still to be counted.
     pub counting: bool,
+    /// The ids from before, while a file is read: a path may be wrong.
+    pub before: Option<Box<Before>>,
+    /// Until when one more press throws the ids away.
+    pub discard_until: Option<Timestamp>,
     /// What is typed of one id, until its end.
     pub line: TextField,
     /// Whether the last piece ended within a line.
@@ -191,6 +208,8 @@ impl ImportPanel {
             source: Source::Pasted,
             tally: Tally::default(),
             counting: false,
+            before: None,
+            discard_until: None,
             line: TextField::default(),
             open_line: false,
             last_piece: None,

@@ -15,6 +15,7 @@ use super::text::TextField;
 use crate::api::results::Overview;
 use crate::cockpit::alarms::{self, Severity};
 use crate::cockpit::ports::Loaded;
+use crate::cockpit::width::columns;
 use crate::domain::{Experiment, Status};
 
 /// How long the order of the rows holds after the cursor moved.
@@ -41,6 +42,25 @@ pub struct ListState {
     pub filtering: bool,
     /// Until when the order of the rows holds.
     pub frozen_until: Option<Timestamp>,
+    /// What is known of all of them, so that a frame looks only at the rows that it shows.
+    whole: Whole,
+}
+
+/// What is known of all experiments.
+#[derive(Debug, Default)]
+struct Whole {
+    /// Where each stood when the rows were arranged.
+    places: HashMap<Uuid, usize>,
+    widths: Widths,
+}
+
+/// How wide the widest are, in columns.
+#[derive(Debug, Clone, Copy, Default, Eq, PartialEq)]
+pub struct Widths {
+    /// Of the keys.
+    pub key: u16,
+    /// Of the names; 0 where none is another than the key.
+    pub name: u16,
 }
 
 impl ListState {
@@ -53,7 +73,15 @@ impl ListState {
     /// An experiment by id.
     #[must_use]
     pub fn experiment(&self, id: Uuid) -> Option<&Arc<Experiment>> {
-        self.all().iter().find(|e| e.id == id)
+        let there = |e: &&Arc<Experiment>| e.id == id;
+        let known = self.whole.places.get(&id).and_then(|at| self.all().get(*at));
+        known.filter(there).or_else(|| self.all().iter().find(there))
+    }
+
+    /// How wide keys and names are.
+    #[must_use]
+    pub fn widths(&self) -> Widths {
+        self.whole.widths
     }
 
     /// An experiment's live numbers.
@@ -107,6 +135,7 @@ impl ListState {
     /// While the order holds, rows stay where they are: new ones are added at the end, gone ones are
     /// taken out.
     pub fn arrange(&mut self, now: Timestamp) {
+        self.whole = Whole::of(self.all());
         let wanted = self.sorted(now);
         if self.is_frozen(now) && !self.rows.is_empty() {
             let there: HashSet<Uuid> = wanted.iter().copied().collect();
@@ -157,6 +186,20 @@ impl ListState {
             .collect();
         rows.sort();
         rows.into_iter().map(|(_, id)| id).collect()
+    }
+}
+
+impl Whole {
+    fn of(all: &[Arc<Experiment>]) -> Self {
+        let named = all.iter().any(|e| e.name != e.key.as_str());
+        let names = all.iter().filter(|_| named).map(|e| columns(&e.name));
+        Self {
+            places: all.iter().map(|e| e.id).zip(0..).collect(),
+            widths: Widths {
+                key: all.iter().map(|e| columns(e.key.as_str())).max().unwrap_or(0),
+                name: names.max().unwrap_or(0),
+            },
+        }
     }
 }
 

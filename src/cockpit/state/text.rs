@@ -73,7 +73,8 @@ impl TextField {
     }
 
     /// Takes pasted text: line breaks become blanks, other control characters are left out.
-    pub fn paste(&mut self, text: &str) {
+    /// False when there was no room for all of it.
+    pub fn paste(&mut self, text: &str) -> bool {
         let room = MAX_FIELD_CHARS.saturating_sub(self.text().chars().count());
         let clean = text.trim_end_matches(['\r', '\n']).replace("\r\n", " ");
         for c in clean.chars().take(room) {
@@ -87,6 +88,7 @@ impl TextField {
                 }
             }
         }
+        clean.chars().nth(room).is_none()
     }
 }
 
@@ -114,9 +116,9 @@ mod tests {
     #[test]
     fn a_paste_becomes_one_clean_line_within_the_limit() {
         let mut field = TextField::new("a ");
-        field.paste("b\r\nc\x1b[31m\td\n");
+        assert!(field.paste("b\r\nc\x1b[31m\td\n"));
         assert_eq!(field.text(), "a b c[31m d");
-        field.paste(&"x".repeat(3 * MAX_FIELD_CHARS));
+        assert!(!field.paste(&"x".repeat(3 * MAX_FIELD_CHARS)));
         assert_eq!(field.text().chars().count(), MAX_FIELD_CHARS);
         assert!(field.key(Key::char('y')));
         assert_eq!(field.text().chars().count(), MAX_FIELD_CHARS);

@@ -3,15 +3,16 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{experiment, form, guard, notify};
+use super::{NOTICE_FOR, experiment, form, guard, notify};
 use crate::api::imports::{ApplyChunks, Import, ImportState, RowEffect, StartImport};
 use crate::cockpit::edit::Of;
 use crate::cockpit::effect::Effect;
-use crate::cockpit::intake::{Order, Source, Told};
-use crate::cockpit::keymap::Command;
+use crate::cockpit::format::count;
+use crate::cockpit::intake::{Left, Order, Source, Told};
+use crate::cockpit::keymap::{Command, Context};
 use crate::cockpit::ports::{Failure, FailureKind, ImportStep, Request, Slot};
 use crate::cockpit::state::form::Purpose;
-use crate::cockpit::state::import::{BURST, Focus, ImportPanel, ImportsPanel, Run, Stage, Target};
+use crate::cockpit::state::import::{BURST, Before, Focus, ImportPanel, ImportsPanel, Run, Stage, Target};
 use crate::cockpit::state::link::later;
 use crate::cockpit::state::overlay::Overlay;
 use crate::cockpit::state::overrides::OverridesState;
@@ -168,6 +169,9 @@ pub fn paste(state: &mut State, text: &str, truncated: bool, now: Timestamp, eff
 }
 
 fn add(state: &mut State, text: &str, now: Timestamp, effects: &mut Vec<Effect>) {
+    if text.is_empty() && panel(state).is_none_or(|panel| panel.line.text().is_empty()) {
+        return;
+    }
     let Some(intake) = intake(state, Source::Pasted, effects) else {
         return;
     };
@@ -175,20 +179,35 @@ fn add(state: &mut State, text: &str, now: Timestamp, effects: &mut Vec<Effect>)
     let mut piece = panel.line.text().to_owned();
     panel.line.clear();
     piece.push_str(text);
-    if piece.is_empty() {
-        return;
-    }
     panel.open_line = !piece.ends_with(['\n', '\r', ',']);
     panel.last_piece = Some(now);
     panel.counting = true;
     panel.error = None;
+    panel.discard_until = None;
     effects.push(Effect::Intake(Order::Add { intake, text: piece }));
 }
 
-/// Reads a file, or standard input.
-fn read(state: &mut State, path: Option<String>, _now: Timestamp, effects: &mut Vec<Effect>) {
+/// Reads a file, or standard input. What was there stays until that is done.
+fn read(state: &mut State, path: Option<String>, now: Timestamp, effects: &mut Vec<Effect>) {
     let source = path.clone().map_or(Source::Stdin, Source::File);
-    discard(state, effects);
+    if panel(state).is_some_and(|panel| !panel.line.text().is_empty()) {
+        add(state, "\n", now, effects);
+    }
+    let Some(panel) = panel_mut(state) else { return };
+    if let Some(intake) = panel.intake.take() {
+        if panel.before.is_some() {
+            // A file that is being read gives way to another one.
+            effects.push(Effect::Intake(Order::Drop { intake }));
+        } else {
+            panel.before = Some(Box::new(Before {
+                intake,
+                source: std::mem::replace(&mut panel.source, Source::Pasted),
+                tally: std::mem::take(&mut panel.tally),
+                counting: panel.counting,
+            }));
+        }
+    }
+    empty(panel);
     let Some(intake) = intake(state, source, effects) else {
         return;
     };
@@ -202,45 +221,127 @@ fn read(state: &mut State, path: Option<String>, _now: Timestamp, effects: &mut 
     effects.push(Effect::Intake(Order::Read { intake, path }));
 }
 
-/// Forgets the ids of the card, and their file.
-fn discard(state: &mut State, effects: &mut Vec<Effect>) {
-    let Some(panel) = panel_mut(state) else { return };
+/// The card as it is without ids.
+fn empty(panel: &mut ImportPanel) {
+    panel.intake = None;
     panel.line.clear();
     panel.open_line = false;
     panel.tally = Default::default();
     panel.counting = false;
     panel.error = None;
     panel.source = Source::Pasted;
-    if let Some(intake) = panel.intake.take() {
-        effects.push(Effect::Intake(Order::Drop { intake }));
+    panel.discard_until = None;
+}
+
+/// Nothing comes of what was to take their place: the ids from before are those of the card again.
+fn bring_back(panel: &mut ImportPanel) {
+    if let Some(before) = panel.before.take() {
+        panel.intake = Some(before.intake);
+        panel.source = before.source;
+        panel.tally = before.tally;
+        panel.counting = before.counting;
     }
 }
 
+/// Forgets the ids of the card, and their file. Asks first where there are any; a file that is still read is only
+/// left.
+fn discard(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
+    let key = state
+        .keymap
+        .keys(&[Context::Collect], Command::ImportDiscard)
+        .next();
+    let Some(panel) = panel_mut(state) else { return };
+    let reading = panel.before.is_some();
+    let some = panel.intake.is_some() || !panel.line.text().is_empty();
+    let sure = panel.discard_until.is_some_and(|until| now < until);
+    if some && !reading && !sure {
+        panel.discard_until = Some(later(now, NOTICE_FOR));
+        let ids = match panel.tally.received {
+            0 => "ids".to_owned(),
+            n => format!("{} ids", count(n)),
+        };
+        let key = key.map_or_else(|| "The same".to_owned(), |key| key.to_string());
+        let text = format!("{key} once more throws the {ids} away: nothing brings them back");
+        notify(state, Level::Warn, text, now);
+        return;
+    }
+    if let Some(intake) = panel.intake {
+        effects.push(Effect::Intake(Order::Drop { intake }));
+    }
+    empty(panel);
+    bring_back(panel);
+    let text = if reading {
+        "The file is left; the ids from before stay"
+    } else if some {
+        "The ids are thrown away"
+    } else {
+        "There are no ids to throw away"
+    };
+    notify(state, Level::Info, text, now);
+}
+
 /// What is told of an intake.
-pub fn told(state: &mut State, told: Told, now: Timestamp) {
+pub fn told(state: &mut State, told: Told, now: Timestamp, effects: &mut Vec<Effect>) {
     let Some(panel) = panel_mut(state) else { return };
     match told {
         Told::Found(left) => panel.left = left,
         Told::Counted { intake, tally, done } if panel.intake == Some(intake) => {
             panel.tally = *tally;
             panel.counting = !done;
+            if done {
+                replaced(state, now, effects);
+            }
         }
         Told::Failed { intake, message } if panel.intake == Some(intake) => {
-            panel.counting = false;
-            panel.error = Some(message);
             // Nothing of it can be used: another try begins anew.
-            panel.intake = None;
-            panel.tally = Default::default();
-            panel.source = Source::Pasted;
+            empty(panel);
+            bring_back(panel);
+            panel.error = Some(message);
+        }
+        Told::Counted { intake, tally, done } => {
+            if let Some(before) = panel.before.as_mut().filter(|b| b.intake == intake) {
+                before.tally = *tally;
+                before.counting = !done;
+            }
+        }
+        Told::Failed { intake, message } => {
+            if panel.before.as_ref().is_some_and(|b| b.intake == intake) {
+                panel.before = None;
+                panel.error = Some(message);
+            }
         }
         Told::Completed { asked, path, names } if panel.path.text() == asked => {
             panel.path = crate::cockpit::state::text::TextField::new(&path);
             panel.completions = names;
         }
-        Told::Counted { .. } | Told::Failed { .. } | Told::Completed { .. } => {}
+        Told::Completed { .. } => {}
     }
     state.touch(crate::cockpit::state::Dirty::Data);
-    let _ = now;
+}
+
+/// A file was read to its end. Ids that are nowhere else stay, and are offered; those of another file go.
+fn replaced(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
+    let Some(panel) = panel_mut(state) else { return };
+    let Some(before) = panel.before.take() else { return };
+    let Before { intake, tally, .. } = *before;
+    if matches!(before.source, Source::File(_)) || (tally.received == 0 && !before.counting) {
+        effects.push(Effect::Intake(Order::Drop { intake }));
+        return;
+    }
+    panel.left.insert(
+        0,
+        Left {
+            intake,
+            bytes: tally.bytes,
+            at: now.as_second(),
+        },
+    );
+    notify(
+        state,
+        Level::Info,
+        "The ids from before are kept: the next import into the same offers them",
+        now,
+    );
 }
 
 /// A command in the panel.
@@ -255,6 +356,9 @@ pub fn command(state: &mut State, command: Command, now: Timestamp, effects: &mu
 
 fn collect(state: &mut State, command: Command, now: Timestamp, effects: &mut Vec<Effect>) {
     let Some(panel) = panel_mut(state) else { return };
+    if command != Command::ImportDiscard {
+        panel.discard_until = None;
+    }
     let at = Focus::ALL.iter().position(|f| *f == panel.focus).unwrap_or(0);
     let step = |by: usize| Focus::ALL[(at + by) % Focus::ALL.len()];
     match command {
@@ -265,10 +369,7 @@ fn collect(state: &mut State, command: Command, now: Timestamp, effects: &mut Ve
             let path = panel.path.text().to_owned();
             effects.push(Effect::Intake(Order::Complete { path }));
         }
-        Command::ImportDiscard => {
-            discard(state, effects);
-            notify(state, Level::Info, "The ids are thrown away", now);
-        }
+        Command::ImportDiscard => discard(state, now, effects),
         Command::ImportLeft => take_left(state, effects),
         Command::ImportMalformed => panel.malformed = !panel.malformed,
         Command::Press => match panel.focus {
@@ -345,6 +446,8 @@ pub fn not_ready(panel: &ImportPanel) -> Option<&'static str> {
         Some("There are no ids yet: paste them, or name a file")
     } else if panel.counting {
         Some("The ids are still being counted")
+    } else if panel.tally.truncated {
+        Some("Only the first 64 MB were taken: split the list, and send one part after the other")
     } else if panel.tally.unique == 0 {
         Some("None of the ids can be used")
     } else {
@@ -600,7 +703,7 @@ pub fn stepped(state: &mut State, import: Option<Box<Import>>, now: Timestamp, e
 /// What landed, exactly.
 #[must_use]
 pub fn outcome(import: &Import, run: Run) -> String {
-    use crate::cockpit::format::{count, counted};
+    use crate::cockpit::format::counted;
     let chunks = |n: u32| counted(u64::from(n), "chunk", "chunks");
     if run.undo {
         let kept = match import.kept {
@@ -704,7 +807,7 @@ pub fn back(state: &mut State, now: Timestamp) -> bool {
 }
 
 fn close(state: &mut State, now: Timestamp) {
-    let kept = panel(state).is_some_and(|p| p.intake.is_some() && p.tally.received > 0);
+    let kept = panel(state).is_some_and(|p| p.before.is_some() || p.intake.is_some() && p.tally.received > 0);
     if matches!(state.overlays.last(), Some(Overlay::Import(_))) {
         state.overlays.pop();
     }

@@ -68,10 +68,18 @@ pub fn update(state: &mut State, action: Action, now: Timestamp) -> Vec<Effect> 
             more,
         } => {
             if import::takes_pieces(state) {
-                import::paste(state, &text, truncated, now, &mut effects);
+                import::paste(state, &text, truncated && !more, now, &mut effects);
             } else {
-                // What is longer than one piece is longer than any line of text.
-                paste(state, &text, truncated || more, now);
+                paste(state, &text, truncated && !more, now);
+            }
+            if truncated && more {
+                notify(
+                    state,
+                    Level::Warn,
+                    "The paste pauses: what comes is still text, until its end, ten seconds of silence, or Esc. The \
+                     path of a file does without a paste",
+                    now,
+                );
             }
             state.touch(Dirty::Now);
         }
@@ -121,7 +129,7 @@ pub fn update(state: &mut State, action: Action, now: Timestamp) -> Vec<Effect> 
             mouse::take(state, mouse, now, &mut effects);
             state.touch(Dirty::Now);
         }
-        Action::Intake(told) => import::told(state, told, now),
+        Action::Intake(told) => import::told(state, told, now, &mut effects),
         Action::DraftFound { key, found } => {
             drafts::found(state, &key, found, now, &mut effects);
             for key in edit::let_go(state) {
@@ -356,40 +364,31 @@ fn suggesting(state: &State, key: Key) -> bool {
             .is_some_and(|editing| matches!(editing.input, Input::Line(_)))
 }
 
-fn paste(state: &mut State, text: &str, truncated: bool, now: Timestamp) {
+/// Puts a paste, or a piece of one, where text is typed. `cut` is whether the terminal's input cut it.
+fn paste(state: &mut State, text: &str, cut: bool, now: Timestamp) {
     if armed_at(state).is_some_and(|armed| now < armed) {
         return;
     }
-    if state.overlays.is_empty() && edit::paste(state, text, now) {
-        if truncated {
-            notify(
-                state,
-                Level::Warn,
-                "The paste was cut: it is too long for a field",
-                now,
-            );
-        }
-        return;
-    }
-    if let Some(field) = text_field(state) {
-        field.paste(text);
-        text_changed(state, now);
-        if truncated {
-            notify(
-                state,
-                Level::Warn,
-                "The paste was cut: its end did not come, or it is longer than 64 MiB. A file path does without it",
-                now,
-            );
-        }
+    let edited = if state.overlays.is_empty() {
+        edit::paste(state, text, now)
     } else {
-        notify(
-            state,
-            Level::Info,
-            "Nothing takes text here: the paste was left out",
-            now,
-        );
-    }
+        None
+    };
+    let taken = edited.or_else(|| {
+        let whole = text_field(state)?.paste(text);
+        text_changed(state, now);
+        Some(whole)
+    });
+    let (level, said) = match taken {
+        Some(false) => (Level::Warn, "The paste was cut: it is too long for this field"),
+        Some(true) if cut => (
+            Level::Warn,
+            "The paste was cut: its end did not come, or it is longer than 64 MiB. A file path does without it",
+        ),
+        Some(true) => return,
+        None => (Level::Info, "Nothing takes text here: the paste was left out"),
+    };
+    notify(state, level, said, now);
 }
 
 fn text_changed(state: &mut State, now: Timestamp) {

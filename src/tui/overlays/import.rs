@@ -270,11 +270,11 @@ fn size(bytes: u64) -> String {
     }
 }
 
-/// Control characters as signs that can be seen.
+/// Characters that steer the terminal as signs that can be seen.
 fn printable(text: &str) -> String {
     text.chars()
         .flat_map(|c| {
-            if c.is_control() {
+            if format::steers(c) {
                 c.escape_default().collect::<Vec<_>>()
             } else {
                 vec![c]

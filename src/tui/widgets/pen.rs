@@ -7,6 +7,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
+use crate::cockpit::width;
 use crate::tui::glyphs::Glyphs;
 use crate::tui::theme::Theme;
 
@@ -79,7 +80,10 @@ impl<'a> Pen<'a> {
             return x;
         }
         let room = width.min(self.area.width - x);
-        let shown = fit(text, room, self.glyphs());
+        #[cfg(test)]
+        counting::count_text();
+        let certain = width::certain(text);
+        let shown = fit(&certain, room, self.glyphs());
         let (end, _) =
             self.buf
                 .set_stringn(self.area.x + x, self.area.y + y, &shown, usize::from(room), style);
@@ -149,7 +153,9 @@ impl<'a> Pen<'a> {
 /// Columns that a text takes, at most `u16::MAX`.
 #[must_use]
 pub fn columns(text: &str) -> u16 {
-    u16::try_from(text.width()).unwrap_or(u16::MAX)
+    #[cfg(test)]
+    counting::count_text();
+    width::columns(text)
 }
 
 /// The text in at most `width` columns, with an ellipsis where it was cut.
@@ -214,9 +220,31 @@ pub fn wrap(text: &str, width: u16, lines: u16, glyphs: Glyphs) -> Vec<String> {
     out
 }
 
+/// Counts texts, for the tests that a frame costs as much as what it shows.
+#[cfg(test)]
+pub mod counting {
+    use std::cell::Cell;
+
+    thread_local! {
+        static TEXTS: Cell<usize> = const { Cell::new(0) };
+    }
+
+    pub(super) fn count_text() {
+        TEXTS.with(|texts| texts.set(texts.get() + 1));
+    }
+
+    /// How many texts `work` measures and writes.
+    pub fn texts<T>(work: impl FnOnce() -> T) -> (usize, T) {
+        let before = TEXTS.with(Cell::get);
+        let done = work();
+        (TEXTS.with(Cell::get) - before, done)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cockpit::width::certain;
 
     fn theme() -> Theme {
         Theme::built_in("default").expect("built in")
@@ -247,6 +275,29 @@ mod tests {
         assert_eq!(fit("日本語", 4, Glyphs::Braille), "日…");
         assert_eq!(fit("日本語", 0, Glyphs::Braille), "");
         assert_eq!(fit("abc", 2, Glyphs::Ascii), "a~");
+    }
+
+    #[test]
+    fn sequences_of_uncertain_width_are_written_in_parts_that_have_one() {
+        for (given, shown) in [
+            ("plain, é日本", "plain, é日本"),
+            ("🇩🇪 and 🇫🇷", "DE and FR"),
+            ("👨‍👩‍👧!", "👨👩👧!"),
+            ("❤️ 1️⃣ 👍🏽", "❤ 1 👍"),
+            ("🏴\u{e0067}\u{e0062}\u{e007f}", "🏴"),
+            // What turns the rest of a line around.
+            ("a\u{202e}txt.exe\u{2066}b\u{200f}", "atxt.exeb"),
+        ] {
+            assert_eq!(certain(given), shown);
+            let theme = theme();
+            let mut buf = Buffer::empty(Rect::new(0, 0, 30, 1));
+            let end = Pen::new(&theme, buf.area, &mut buf).text(0, 0, given, Style::default());
+            assert_eq!(end, columns(given), "{given}");
+            for cell in &buf.content {
+                // A cell holds one character, of which every terminal knows how wide it is.
+                assert_eq!(cell.symbol().chars().count(), 1, "{given}: {:?}", cell.symbol());
+            }
+        }
     }
 
     #[test]

@@ -79,6 +79,46 @@ async fn read_only_refuses_before_anything_is_sent() {
     )
     .await;
     assert!(refused.failed(1).contains("would change something"));
+    // The file, then the variable, then the flag.
+    let dir = tempfile::tempdir().expect("a directory");
+    let config = format!(
+        "[contexts.here]\napi = \"{}\"\ntoken_command = [\"/bin/echo\", \"{ADMIN}\"]\nread_only = true\n",
+        server.base
+    );
+    std::fs::write(dir.path().join("config.toml"), config).expect("written");
+    let activate = |variable: Option<&str>, flag: Option<&str>| {
+        let mut args = vec!["experiments", "activate", "checkout-button", "--context", "here"];
+        args.extend(flag);
+        let mut command = splitdeck(&args);
+        command.env("SPLITDECK_CONFIG_DIR", dir.path());
+        command.envs(variable.map(|value| ("SPLITDECK_READ_ONLY", value)));
+        run(command, "")
+    };
+    for (variable, flag) in [
+        (None, None),
+        (Some("true"), None),
+        (Some("false"), Some("--read-only")),
+    ] {
+        let refused = activate(variable, flag).await.failed(1);
+        assert!(refused.contains("would change something"), "{refused}");
+    }
+    // The commands of plain mode are no other.
+    let env = [("SPLITDECK_CONFIG_DIR", dir.path().to_str().expect("a path"))];
+    let args = ["--plain", "--context", "here", "--read-only=false"];
+    let out = plain(
+        &server,
+        &args,
+        &env,
+        "experiments activate checkout-button --read-only\nexperiments activate checkout-button\n",
+    )
+    .await;
+    assert_eq!(out.ok().matches("would change something: refused").count(), 1);
+    let live = server
+        .client()
+        .experiment("checkout-button")
+        .await
+        .expect("there");
+    assert_eq!(live.status, splitdeck::domain::Status::Active);
 }
 
 #[tokio::test]

@@ -25,6 +25,10 @@ fn no_key_has_two_meanings_on_one_screen() {
     }
     assert!(chains.len() > 20, "nearly every place was looked at: {chains:?}");
     for (chain, name) in chains {
+        assert!(
+            Context::CHAINS.contains(&chain.as_slice()),
+            "{name} goes through {chain:?}, which Context::CHAINS does not know"
+        );
         let mut meanings = BTreeMap::new();
         for context in &chain {
             for bound in keymap.bindings().iter().filter(|b| b.context == *context) {

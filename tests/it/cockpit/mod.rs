@@ -7,6 +7,7 @@ mod dialogs;
 mod editing;
 mod flags;
 mod idle;
+mod imports;
 mod keys;
 mod list;
 mod live;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use super::terminal::{DEADLINE, Pty, Seen};
+use super::terminal::{DEADLINE, Pty, Seen, modes};
 
 fn started() -> Pty {
     let pty = Pty::start(&[], &[], (80, 24));
@@ -114,18 +114,83 @@ fn a_lost_line_ends_it() {
     }
 }
 
-/// The state of a process, as Linux tells it: `T` is stopped.
-#[cfg(target_os = "linux")]
-fn is_stopped(pty: &Pty) -> bool {
-    let stat =
-        std::fs::read_to_string(format!("/proc/{}/stat", pty.pid().as_raw_nonzero())).unwrap_or_default();
-    stat.rsplit_once(')')
-        .is_some_and(|(_, rest)| rest.trim_start().starts_with('T'))
+/// A line that stands still (ctrl-s, a network that is gone): whoever ends the cockpit does not wait for it.
+#[test]
+fn signals_end_it_while_the_terminal_takes_nothing() {
+    for signal in [Signal::TERM, Signal::HUP] {
+        let (mut child, line) = Pty::bare();
+        let before = modes(line.as_ref());
+        let mut reader = line.try_clone_reader().expect("a reader");
+        let mut writer = line.take_writer().expect("a writer");
+        let mut read = |until: &str| {
+            let (mut seen, mut buffer) = (String::new(), [0; 4096]);
+            while !seen.contains(until) {
+                let n = std::io::Read::read(&mut reader, &mut buffer).expect("reads");
+                assert_ne!(n, 0, "no {until} in {seen:?}");
+                seen.push_str(&String::from_utf8_lossy(&buffer[..n]));
+            }
+        };
+        read("Experiments");
+        // From here on nobody reads. The help opens and closes until the keys are not taken any more.
+        let keys = std::fs::File::open(line.tty_name().expect("a name")).expect("opens");
+        let waiting = || rustix::io::ioctl_fionread(&keys).expect("asks") > 0;
+        while !waiting() {
+            std::io::Write::write_all(&mut writer, b"?").expect("types");
+            let enough = Instant::now() + Duration::from_secs(2);
+            while waiting() && Instant::now() < enough {
+                std::thread::park_timeout(Duration::from_millis(1));
+            }
+        }
+        let pid = i32::try_from(child.process_id().expect("it runs")).expect("a pid");
+        let pid = rustix::process::Pid::from_raw(pid).expect("a pid");
+        rustix::process::kill_process(pid, signal).expect("signals");
+        let until = Instant::now() + DEADLINE;
+        while child.try_wait().expect("waits").is_none() {
+            if Instant::now() >= until {
+                child.kill().expect("ends");
+                panic!("it does not end");
+            }
+            std::thread::park_timeout(Duration::from_millis(5));
+        }
+        assert_eq!(modes(line.as_ref()), before, "raw mode is left on");
+        // Once the line goes on, the terminal is as it was.
+        read("\x1b[?1049l");
+    }
 }
 
-#[cfg(target_os = "linux")]
+/// At a shell, and with a program in between that waits for us and knows nothing of jobs: back to the prompt,
+/// `fg` takes the terminal again.
 #[test]
-fn ctrl_z_gives_the_terminal_back_and_fg_takes_it_again() {
+fn ctrl_z_goes_back_to_the_shell_and_fg_returns() {
+    for line in ["$splitdeck", "sh -c '$splitdeck; true'"] {
+        let mut pty = Pty::shell((80, 24));
+        pty.wait_for_text(">>");
+        pty.send(&format!("{line}\r"));
+        pty.wait_for_text("Experiments");
+        pty.send("\x1a");
+        pty.shows_the_main_screen();
+        // Typed at the prompt: only a shell adds.
+        pty.send("echo $((20 + 22))\r");
+        pty.wait_for_text("42");
+        pty.send("fg\r");
+        pty.wait_for("the cockpit again", is_there);
+        assert_ne!(pty.modes(), pty.modes_before(), "raw mode");
+        pty.send("?");
+        pty.wait_for_text("Keys that work here");
+        pty.send("\x03");
+        pty.shows_the_main_screen();
+        pty.send("exit\r");
+        pty.ended();
+    }
+}
+
+fn is_there(seen: &Seen) -> Option<()> {
+    (seen.terminal.screen().alternate_screen() && seen.text().contains("Experiments")).then_some(())
+}
+
+/// What a terminal window or `ssh -t HOST splitdeck` runs: nobody is there who could continue it.
+#[test]
+fn ctrl_z_without_a_shell_says_so_and_the_cockpit_stays() {
     for stop in ["key", "signal"] {
         let mut pty = started();
         if stop == "key" {
@@ -133,16 +198,8 @@ fn ctrl_z_gives_the_terminal_back_and_fg_takes_it_again() {
         } else {
             pty.signal(Signal::TSTP);
         }
-        let until = Instant::now() + DEADLINE;
-        while !is_stopped(&pty) {
-            assert!(Instant::now() < until, "it does not stop");
-            std::thread::park_timeout(Duration::from_millis(5));
-        }
-        pty.is_restored();
-        pty.signal(Signal::CONT);
-        pty.wait_for("the cockpit again", |seen: &Seen| {
-            (seen.terminal.screen().alternate_screen() && seen.text().contains("Experiments")).then_some(())
-        });
+        pty.wait_for_text("There is no shell to go back to");
+        pty.wait_for("the cockpit again", is_there);
         assert_ne!(pty.modes(), pty.modes_before(), "raw mode");
         pty.send("?");
         pty.wait_for_text("Keys that work here");
@@ -150,6 +207,28 @@ fn ctrl_z_gives_the_terminal_back_and_fg_takes_it_again() {
         assert!(pty.ended().success());
         pty.is_restored();
     }
+}
+
+/// Stopped and continued from elsewhere, without a word to us before: whatever was done to the terminal meanwhile,
+/// it is taken over anew.
+#[test]
+fn continued_after_a_stop_from_elsewhere_it_takes_the_terminal_again() {
+    let mut pty = started();
+    pty.signal(Signal::STOP);
+    let painted = pty.look(|seen| {
+        String::from_utf8_lossy(&seen.bytes)
+            .matches("\x1b[?1049h")
+            .count()
+    });
+    pty.signal(Signal::CONT);
+    pty.wait_for("the terminal taken again", |seen| {
+        let bytes = String::from_utf8_lossy(&seen.bytes).into_owned();
+        (bytes.matches("\x1b[?1049h").count() > painted).then_some(())
+    });
+    pty.wait_for("the cockpit again", is_there);
+    pty.send("q");
+    assert!(pty.ended().success());
+    pty.is_restored();
 }
 
 #[test]
@@ -207,14 +286,51 @@ fn no_color_leaves_colours_out_and_the_selection_in() {
     pty.is_restored();
 }
 
+/// The line loses a segment in the middle of a paste: what comes after the pause is text as well, not keys.
+#[test]
+fn a_paste_that_pauses_is_still_one() {
+    let mut pty = started();
+    pty.send("/\x1b[200~checkout ");
+    // Shown once it pauses, with what to do where its end is lost.
+    pty.wait_for_text("/ checkout");
+    pty.wait_for_text("The paste pauses");
+    pty.send("quit of this\r q\x1b[201~");
+    pty.wait_for_text("/ checkout quit of this  q");
+    pty.send("\x1b");
+    pty.wait_for("an empty filter", |seen| {
+        (!seen.text().contains("checkout")).then_some(())
+    });
+    pty.send("q");
+    assert!(pty.ended().success());
+    pty.is_restored();
+}
+
 #[test]
 fn a_paste_without_its_end_does_not_hang_it() {
     let mut pty = started();
+    // Esc ends it, and keys are keys again.
     pty.send("/\x1b[200~check");
     pty.wait_for_text("/ check");
+    pty.send("\x1b");
+    pty.wait_for_text("The paste was cut");
+    pty.send("\x1b");
+    pty.wait_for("an empty filter", |seen| {
+        (!seen.text().contains("check")).then_some(())
+    });
+    pty.send("/\x1b[200~cookie");
+    pty.wait_for_text("/ cookie");
     pty.send("\x03");
     assert!(pty.ended().success());
     pty.is_restored();
+}
+
+/// Reading ids from the terminal would take the keys away.
+#[test]
+fn ids_from_standard_input_are_refused_where_that_is_the_terminal() {
+    let mut pty = Pty::start(&["--experiment", "checkout", "--import", "-"], &[], (80, 24));
+    assert_eq!(pty.ended().exit_code(), 2);
+    pty.wait_for_text("which is the terminal");
+    pty.look(|seen| assert!(!seen.terminal.screen().alternate_screen()));
 }
 
 /// 1.5 MB, as a terminal sends them that brackets a paste, and as one that does not. Nothing in it is a command.

@@ -61,11 +61,24 @@ pub struct Pty {
 
 impl Pty {
     /// Starts the cockpit with these arguments and variables.
-    pub fn start(args: &[&str], env: &[(&str, &str)], (width, height): (u16, u16)) -> Self {
+    pub fn start(args: &[&str], env: &[(&str, &str)], size: (u16, u16)) -> Self {
+        Self::run(command(env!("CARGO_BIN_EXE_splitdeck"), args, env), size)
+    }
+
+    /// Starts a shell at which a person types; `$splitdeck` is the cockpit, and `>>` the prompt.
+    pub fn shell(size: (u16, u16)) -> Self {
+        let env = [
+            ("splitdeck", env!("CARGO_BIN_EXE_splitdeck")),
+            ("PATH", "/usr/bin:/bin"),
+            ("PS1", ">>"),
+        ];
+        Self::run(command("sh", &["-i"], &env), size)
+    }
+
+    fn run(command: CommandBuilder, (width, height): (u16, u16)) -> Self {
         let pair = native_pty_system()
             .openpty(size(width, height))
             .expect("a pseudo-terminal");
-        let command = command(args, env);
         let before = modes(pair.master.as_ref());
         let child = pair.slave.spawn_command(command).expect("starts");
         let mut reader = pair.master.try_clone_reader().expect("a reader");
@@ -130,7 +143,10 @@ impl Pty {
         let pair = native_pty_system()
             .openpty(size(80, 24))
             .expect("a pseudo-terminal");
-        let child = pair.slave.spawn_command(command(&[], &[])).expect("starts");
+        let child = pair
+            .slave
+            .spawn_command(command(env!("CARGO_BIN_EXE_splitdeck"), &[], &[]))
+            .expect("starts");
         (child, pair.master)
     }
 
@@ -257,6 +273,13 @@ impl Pty {
     /// Everything that was set in the terminal is as it was before.
     #[track_caller]
     pub fn is_restored(&self) {
+        self.shows_the_main_screen();
+        assert_eq!(self.modes(), self.before, "raw mode is left on");
+    }
+
+    /// What the cockpit asked of the terminal is taken back; the modes of the line are whoever's is there now.
+    #[track_caller]
+    pub fn shows_the_main_screen(&self) {
         self.wait_for("main screen", |seen| {
             (!seen.terminal.screen().alternate_screen()).then_some(())
         });
@@ -274,7 +297,6 @@ impl Pty {
             assert!(!screen.hide_cursor(), "the cursor is hidden");
             assert!(!screen.bracketed_paste(), "pastes are bracketed");
         });
-        assert_eq!(self.modes(), self.before, "raw mode is left on");
     }
 
     /// The modes of the line.
@@ -297,8 +319,8 @@ impl Drop for Pty {
     }
 }
 
-fn command(args: &[&str], env: &[(&str, &str)]) -> CommandBuilder {
-    let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_splitdeck"));
+fn command(program: &str, args: &[&str], env: &[(&str, &str)]) -> CommandBuilder {
+    let mut command = CommandBuilder::new(program);
     command.args(args);
     command.cwd(std::env::temp_dir());
     command.env_clear();
@@ -332,7 +354,8 @@ fn size(width: u16, height: u16) -> PtySize {
     }
 }
 
-fn modes(master: &dyn MasterPty) -> String {
+/// The modes of a line.
+pub fn modes(master: &dyn MasterPty) -> String {
     let fd = master.as_raw_fd().expect("a descriptor");
     // SAFETY: the master is borrowed for the whole call, and its descriptor is open.
     let fd = unsafe { BorrowedFd::borrow_raw(fd) };

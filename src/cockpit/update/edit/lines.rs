@@ -203,13 +203,12 @@ pub(super) fn shift(
             true,
         ),
         Cell::Rule(rule) => (change(state, id, now, |e| rows::move_rule(e, rule, down)), true),
-        Cell::Condition(rule, at, part) => {
-            let moved = change(state, id, now, |e| {
+        Cell::Condition(rule, at, _) => (
+            change(state, id, now, |e| {
                 rule_mut(e, rule).is_some_and(|rule| rows::shift(&mut rule.conditions, at, down))
-            });
-            let _ = part;
-            (moved, true)
-        }
+            }),
+            true,
+        ),
         Cell::Filter(which, at, _) => (
             change(state, id, now, |e| {
                 metric_mut(e, which).is_some_and(|metric| rows::shift(&mut metric.filters, at, down))

@@ -127,14 +127,12 @@ pub fn key(state: &mut State, key: Key, now: Timestamp) -> bool {
     true
 }
 
-/// A paste while a field is typed into. False when nothing is typed into.
-pub fn paste(state: &mut State, text: &str, now: Timestamp) -> bool {
-    let Some(editing) = state.editor_mut().and_then(|editor| editor.editing.as_mut()) else {
-        return false;
-    };
-    editing.paste(text);
+/// A paste while a field is typed into: whether there was room for all of it; none when nothing is typed into.
+pub fn paste(state: &mut State, text: &str, now: Timestamp) -> Option<bool> {
+    let editing = state.editor_mut().and_then(|editor| editor.editing.as_mut())?;
+    let whole = editing.paste(text);
     typed(state, now);
-    true
+    Some(whole)
 }
 
 pub(super) fn typed(state: &mut State, now: Timestamp) {

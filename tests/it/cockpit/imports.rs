@@ -1,0 +1,153 @@
+//! The card of a bulk import: ids are never lost by a slip.
+
+use std::time::Duration;
+
+use splitdeck::api::system::Role;
+use splitdeck::cockpit::intake::{Order, Source, Tally, Told};
+use splitdeck::cockpit::state::import::ImportPanel;
+use splitdeck::cockpit::state::overlay::Overlay;
+use splitdeck::cockpit::{Action, Effect};
+use uuid::Uuid;
+
+use crate::support::cockpit::World;
+
+fn panel(world: &World) -> &ImportPanel {
+    match world.state.overlays.last() {
+        Some(Overlay::Import(panel)) => panel,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn counted(world: &mut World, intake: Uuid, received: u64) {
+    let tally = Tally {
+        received,
+        unique: received,
+        bytes: received * 3,
+        ..Tally::default()
+    };
+    world.act(Action::Intake(Told::Counted {
+        intake,
+        tally: Box::new(tally),
+        done: true,
+    }));
+}
+
+/// A card with two pasted ids; their name.
+fn pasted() -> (World, Uuid) {
+    let mut world = World::experiment("checkout-cta");
+    world.keys(&["4", "i"]).answer_all(Role::Editor, false);
+    world.act(Action::Paste {
+        text: "u1\nu2\n".to_owned(),
+        truncated: false,
+        more: false,
+    });
+    let intake = panel(&world).intake.expect("begun");
+    counted(&mut world, intake, 2);
+    (world, intake)
+}
+
+/// Names a file; the intake it is read into.
+fn name_a_file(world: &mut World, path: &str) -> Uuid {
+    while panel(world).focus != splitdeck::cockpit::state::import::Focus::Path {
+        world.keys(&["up"]);
+    }
+    world.keys(&["ctrl-u"]).text(path).keys(&["enter"]);
+    panel(world).intake.expect("begun")
+}
+
+fn dropped(world: &World, intake: Uuid) -> bool {
+    world.effects.contains(&Effect::Intake(Order::Drop { intake }))
+}
+
+fn notice(world: &World) -> &str {
+    &world.state.notice.as_ref().expect("said").text
+}
+
+#[test]
+fn a_wrong_path_leaves_the_pasted_ids() {
+    let (mut world, ids) = pasted();
+    let file = name_a_file(&mut world, "/no/such/file");
+    assert_ne!(file, ids);
+    assert!(panel(&world).counting);
+    world.act(Action::Intake(Told::Failed {
+        intake: file,
+        message: "Cannot read /no/such/file".to_owned(),
+    }));
+    let card = panel(&world);
+    assert_eq!((card.intake, card.tally.received), (Some(ids), 2));
+    assert_eq!(card.source, Source::Pasted);
+    assert!(card.error.as_deref().is_some_and(|e| e.contains("Cannot read")));
+    // What is counted of them while the file is read is not lost either.
+    let file = name_a_file(&mut world, "/no/such/file");
+    counted(&mut world, ids, 3);
+    assert_eq!(panel(&world).intake, Some(file));
+    // Nor does leaving the file touch them.
+    world.keys(&["ctrl-x"]);
+    assert_eq!(
+        (panel(&world).intake, panel(&world).tally.received),
+        (Some(ids), 3)
+    );
+    assert!(dropped(&world, file) && !dropped(&world, ids));
+}
+
+#[test]
+fn a_file_takes_the_place_of_pasted_ids_and_they_are_kept() {
+    let (mut world, ids) = pasted();
+    let file = name_a_file(&mut world, "ids.txt");
+    counted(&mut world, file, 9);
+    assert!(!dropped(&world, ids));
+    assert!(notice(&world).contains("are kept"), "{}", notice(&world));
+    assert_eq!(panel(&world).left[0].intake, ids);
+    // Another file in the place of this one: what it held is on disk anyway.
+    let other = name_a_file(&mut world, "more.txt");
+    counted(&mut world, other, 5);
+    assert!(dropped(&world, file));
+    // The pasted ones are taken up again.
+    world.keys(&["ctrl-x", "ctrl-x", "ctrl-t"]);
+    assert_eq!(panel(&world).intake, Some(ids));
+    assert!(
+        world
+            .effects
+            .contains(&Effect::Intake(Order::Recount { intake: ids }))
+    );
+}
+
+#[test]
+fn ids_are_thrown_away_only_when_that_is_said_twice() {
+    let (mut world, ids) = pasted();
+    world.keys(&["ctrl-x"]);
+    assert!(
+        notice(&world).contains("ctrl-x once more throws the 2 ids away"),
+        "{}",
+        notice(&world)
+    );
+    assert!(!dropped(&world, ids));
+    // The question ends with its notice, and with anything else that is done.
+    world.wait(Duration::from_secs(7)).keys(&["ctrl-x"]);
+    assert!(!dropped(&world, ids));
+    world.keys(&["down", "ctrl-x"]);
+    assert!(!dropped(&world, ids));
+    world.keys(&["ctrl-x"]);
+    assert!(dropped(&world, ids));
+    assert_eq!(panel(&world).intake, None);
+    world.keys(&["ctrl-x"]);
+    assert!(notice(&world).contains("no ids"), "{}", notice(&world));
+}
+
+#[test]
+fn a_list_that_was_cut_is_not_sent() {
+    let (mut world, ids) = pasted();
+    let tally = Tally {
+        received: 2,
+        unique: 2,
+        truncated: true,
+        ..Tally::default()
+    };
+    world.act(Action::Intake(Told::Counted {
+        intake: ids,
+        tally: Box::new(tally),
+        done: true,
+    }));
+    let why = splitdeck::cockpit::update::import::not_ready(panel(&world));
+    assert!(why.is_some_and(|why| why.contains("split the list")), "{why:?}");
+}
