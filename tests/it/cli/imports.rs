@@ -204,3 +204,29 @@ async fn an_interrupt_stops_after_the_chunk_and_says_what_landed() {
         "{resumed}"
     );
 }
+
+/// A client that is still sending reads why it was refused, and no broken pipe.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_list_that_is_refused_at_once_says_why() {
+    let server = TestServer::start().await;
+    server.active("exp").await;
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), list(0..2_000_000)).expect("written");
+    let path = file.path().to_str().expect("text");
+    for _ in 0..3 {
+        let import = ["overrides", "import", "exp", path, "--variant", "nobody", "--yes"];
+        let refused = on(&server, &import).await.failed(2);
+        assert!(refused.contains("variant: got \"nobody\""), "{refused}");
+        let import = [
+            "overrides",
+            "import",
+            "gone",
+            path,
+            "--variant",
+            "control",
+            "--yes",
+        ];
+        let refused = on(&server, &import).await;
+        assert!(refused.err.contains("there is no experiment"), "{}", refused.err);
+    }
+}

@@ -688,26 +688,6 @@ async fn long_after_it_was_applied_an_import_cannot_be_undone_and_says_so() {
     server.get(&path).await.problem(404, "not_found");
 }
 
-/// A client that is still sending reads why it was refused, and no broken pipe.
-#[tokio::test]
-async fn whoever_is_refused_before_all_is_read_gets_the_answer() {
-    let server = TestServer::start().await;
-    server.draft("x").await;
-    let list = ids(0..99_999).repeat(20);
-    assert!(list.len() > 12 << 20);
-    for _ in 0..5 {
-        let refused = upload(&server, "variant=nobody&subjectType=user", None, list.clone()).await;
-        assert_eq!(refused.refused(400, "invalid"), ["variant"]);
-        let path = format!("{PATH}?variant=control&subjectType=user");
-        let stranger = server.request(Method::POST, &path, "no-token").body(list.clone());
-        send(stranger).await.problem(401, "unauthorized");
-        let large = server
-            .request(Method::POST, "/experiments", ADMIN)
-            .body(list.clone());
-        send(large).await.problem(413, "too_large");
-    }
-}
-
 each_store!(who_gave_up_the_way_back_is_in_the_log);
 async fn who_gave_up_the_way_back_is_in_the_log() {
     let server = TestServer::start().await;
