@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use crate::api::imports::CHUNK_IDS;
 use crate::api::projects::Organization;
 use crate::domain::{AuditAction, AuditEntry, Experiment, Flag, Key, Lab, OverrideSubject, Project, Status};
 use crate::server::access::StoredDeployment;
@@ -286,34 +287,49 @@ impl<'a> Batch<'a> {
                 .or_default()
                 .push(row.subject_id);
         }
-        for ((subject_type, forced), ids) in grouped {
-            let decree = store::overrides::Decree {
-                experiment: to,
-                subject_type,
-                variant: &forced.variant,
-                source: forced.source,
-                now: self.write.now(),
-            };
-            let texts: Vec<&str> = ids.iter().map(String::as_str).collect();
-            store::overrides::put(self.write.tx(), decree, &texts).await?;
-            let change = OverrideChange {
-                experiment: to,
-                subject_type,
-                import: None,
-                groups: vec![OverrideGroup {
-                    from: None,
-                    to: Some(forced),
-                    ids,
-                }],
-            };
-            self.write.touched_overrides(project, &change).await?;
-            self.publish(move |snapshot| {
-                if let Some(table) = snapshot.overrides_of(to) {
-                    table.apply(&change);
-                }
-            });
+        // In documents of a bounded size, as imports tell what they did.
+        for ((subject_type, forced), all) in grouped {
+            for ids in all.chunks(CHUNK_IDS) {
+                let change = OverrideChange {
+                    experiment: to,
+                    subject_type,
+                    import: None,
+                    groups: vec![OverrideGroup {
+                        from: None,
+                        to: Some(forced.clone()),
+                        ids: ids.to_vec(),
+                    }],
+                };
+                self.copied(project, &forced, change).await?;
+            }
         }
         Ok(count)
+    }
+
+    /// Puts one document of copied overrides into force.
+    async fn copied(
+        &mut self,
+        project: Uuid,
+        forced: &Forced,
+        change: OverrideChange,
+    ) -> Result<(), ApiError> {
+        let decree = store::overrides::Decree {
+            experiment: change.experiment,
+            subject_type: change.subject_type,
+            variant: &forced.variant,
+            source: forced.source,
+            now: self.write.now(),
+        };
+        let ids = change.groups.iter().flat_map(|group| &group.ids);
+        let ids: Vec<&str> = ids.map(String::as_str).collect();
+        store::overrides::put(self.write.tx(), decree, &ids).await?;
+        self.write.touched_overrides(project, &change).await?;
+        self.publish(move |snapshot| {
+            if let Some(table) = snapshot.overrides_of(change.experiment) {
+                table.apply(&change);
+            }
+        });
+        Ok(())
     }
 
     async fn document<T: Object>(

@@ -43,6 +43,12 @@ async fn a_copy_has_what_is_configured_and_nothing_that_happened() {
     let original = server.to(&draft, "active").await;
     let set = json!({ "variant": "treatment", "subjectType": "user", "subjectIds": ["tester"] });
     server.put("/experiments/exp/overrides", &set).await.expect(200);
+    // More than one document of the feed holds.
+    for part in 0..3 {
+        let ids: Vec<String> = (0..6_000).map(|n| format!("u{part}-{n}")).collect();
+        let set = json!({ "variant": "treatment", "subjectType": "user", "subjectIds": ids });
+        server.put("/experiments/exp/overrides", &set).await.expect(200);
+    }
 
     let copy = server
         .post(
@@ -82,7 +88,11 @@ async fn a_copy_has_what_is_configured_and_nothing_that_happened() {
         &Value::Null,
     )
     .await;
-    assert_eq!(page.expect(200)["overrides"][0]["subjectId"], "tester");
+    let page = page.expect(200);
+    assert_eq!(
+        (&page["overrides"][0]["subjectId"], &page["fixed"]),
+        (&json!("tester"), &json!(18_001))
+    );
     let flag = in_project(&server, "prod", Method::GET, "/flags/exp", &Value::Null).await;
     assert_eq!(flag.expect(200)["enabled"], false);
     let told = in_project(
