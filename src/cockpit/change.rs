@@ -1,4 +1,4 @@
-//! Changes of flags, deployments, projects, tokens and copies: each is one request with its own dialog.
+//! Changes of flags, deployments, projects, labs, tokens and copies: each is one request with its own dialog.
 
 use uuid::Uuid;
 
@@ -6,8 +6,10 @@ use crate::api::deployments::{CreateDeployment, RevokeKey, RotateKey, UpdateDepl
 use crate::api::experiments::CopyTo;
 use crate::api::flags::{Convert, Converted, CreateFlag, UpdateFlag};
 use crate::api::overrides::{DeleteOverride, OverridesSet, SetOverrides};
-use crate::api::projects::{CreateProject, CreateToken, TokenMade, TokenRow, UpdateProject};
-use crate::domain::{Deployment, Experiment, Flag, Project};
+use crate::api::projects::{
+    CreateLab, CreateProject, CreateToken, TokenMade, TokenRow, UpdateLab, UpdateProject,
+};
+use crate::domain::{Deployment, Experiment, Flag, Lab, Project};
 
 /// What is to be changed.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,6 +42,10 @@ pub enum Change {
     CreateProject(CreateProject),
     /// `PATCH /projects/{id}`
     UpdateProject(Uuid, UpdateProject),
+    /// `POST /labs`
+    CreateLab(CreateLab),
+    /// `PATCH /labs/{id}`
+    UpdateLab(Uuid, UpdateLab),
     /// `POST /tokens`
     CreateToken(CreateToken),
     /// `DELETE /tokens/{id}`
@@ -61,6 +67,8 @@ pub enum Changed {
     Deployment(Box<Deployment>),
     /// A project.
     Project(Box<Project>),
+    /// A lab.
+    Lab(Box<Lab>),
     /// A token that was made.
     Token(Box<TokenMade>),
     /// A token that was to be revoked and is still taken, in projects of others.

@@ -82,12 +82,13 @@ pub fn rate_interval(low: f64, high: f64) -> String {
 
 /// A probability of being best, 0 to 1, with one decimal: `97.2 %`.
 ///
-/// What would round to certainty without being it is `<0.1 %` or `>99.9 %`.
+/// What would round to certainty is `<0.1 %` or `>99.9 %`: no finite data make anybody certain, whatever the last
+/// digits of a quadrature say.
 #[must_use]
 pub fn prob_best(p: f64) -> String {
-    if p > 0.0 && p < 0.0005 {
+    if p < 0.0005 {
         "<0.1 %".to_owned()
-    } else if p < 1.0 && p > 0.9995 {
+    } else if p > 0.9995 {
         ">99.9 %".to_owned()
     } else {
         format!("{} %", fixed(p * 100.0, 1))
@@ -305,14 +306,14 @@ mod tests {
     #[test]
     fn the_probability_of_being_best_has_one_and_never_pretends_certainty() {
         for (p, text) in [
-            (0.0, "0.0 %"),
+            (0.0, "<0.1 %"),
             (1e-9, "<0.1 %"),
             (0.000_777_338, "0.1 %"),
             (0.5, "50.0 %"),
             (0.972_1, "97.2 %"),
             (0.999_222_7, "99.9 %"),
             (0.999_999, ">99.9 %"),
-            (1.0, "100.0 %"),
+            (1.0, ">99.9 %"),
         ] {
             assert_eq!(prob_best(p), text);
         }

@@ -68,7 +68,7 @@ impl Source {
             Self::Pasted => "pasted".to_owned(),
             Self::File(path) => path.rsplit('/').next().unwrap_or(path).to_owned(),
             Self::Stdin => "standard input".to_owned(),
-            Self::Kept => "kept from before".to_owned(),
+            Self::Kept => "an earlier session".to_owned(),
         }
     }
 }

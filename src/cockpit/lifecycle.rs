@@ -1,5 +1,7 @@
 //! The steps of an experiment's life, and what each will do, in words.
 
+use jiff::Timestamp;
+
 use crate::api::experiments::ChangeStatus;
 use crate::api::results::Overview;
 use crate::domain::{Experiment, Status};
@@ -153,7 +155,7 @@ impl Step {
 
 /// What a step will do, one sentence a line.
 #[must_use]
-pub fn effects(dialog: &StepDialog, overview: Option<&Overview>) -> Vec<String> {
+pub fn effects(dialog: &StepDialog, overview: Option<&Overview>, now: Timestamp) -> Vec<String> {
     let experiment = dialog.experiment.as_ref();
     let default = &experiment.default_variant_id;
     let mut lines = Vec::new();
@@ -175,7 +177,7 @@ pub fn effects(dialog: &StepDialog, overview: Option<&Overview>) -> Vec<String> 
         }
         Step::Pause => {
             lines.push(format!("Everybody sees {default} until it is resumed."));
-            lines.extend(losing(experiment, default.as_str(), overview));
+            lines.extend(losing(experiment, default.as_str(), overview, now));
         }
         Step::Resume | Step::ResumeAutoPaused => {
             lines.push("Decisions are made again, with the same split and the same slots.".to_owned());
@@ -183,7 +185,7 @@ pub fn effects(dialog: &StepDialog, overview: Option<&Overview>) -> Vec<String> 
         Step::Complete => {
             let winner = winner_of(dialog).unwrap_or(default.as_str());
             lines.push(format!("Everybody sees {winner} from now on."));
-            lines.extend(losing(experiment, winner, overview));
+            lines.extend(losing(experiment, winner, overview, now));
             lines.push("A completed experiment cannot be made active again.".to_owned());
         }
         Step::End => {
@@ -287,16 +289,26 @@ fn change(dialog: &StepDialog, to: Status) -> ChangeStatus {
     }
 }
 
-/// "About 12,400 exposures an hour stop seeing treatment", for each arm with traffic but `stays`.
-fn losing(experiment: &Experiment, stays: &str, overview: Option<&Overview>) -> Vec<String> {
+/// The new subjects of a day, as they came since the experiment was activated; none before there are any.
+#[must_use]
+pub fn subjects_per_day(experiment: &Experiment, overview: &Overview, now: Timestamp) -> Option<u64> {
+    const DAY: u128 = 24 * 60 * 60;
+    let seconds = now.duration_since(experiment.activated_at?).as_secs();
+    // In the first minute one subject more or less would be thousands a day.
+    let seconds = u128::try_from(seconds).ok().filter(|seconds| *seconds >= 60)?;
+    let a_day = u128::from(overview.subjects) * DAY / seconds;
+    u64::try_from(a_day).ok().filter(|subjects| *subjects > 0)
+}
+
+/// "About 12,400 subjects/day stop seeing treatment", for each arm with traffic but `stays`.
+fn losing(experiment: &Experiment, stays: &str, overview: Option<&Overview>, now: Timestamp) -> Vec<String> {
     if experiment.status != Status::Active {
         return Vec::new();
     }
-    let Some(overview) = overview.filter(|o| !o.per_minute.is_empty()) else {
+    let a_day = overview.and_then(|overview| subjects_per_day(experiment, overview, now));
+    let Some(a_day) = a_day else {
         return Vec::new();
     };
-    let minutes = overview.per_minute.len() as u64;
-    let per_hour = overview.per_minute.iter().sum::<u64>() * 60 / minutes.max(1);
     let total: u32 = experiment
         .variants
         .iter()
@@ -307,12 +319,51 @@ fn losing(experiment: &Experiment, stays: &str, overview: Option<&Overview>) -> 
         .iter()
         .filter(|v| v.traffic_pct.basis_points() > 0 && !v.key.as_str().eq_ignore_ascii_case(stays))
         .map(|v| {
-            let share = per_hour * u64::from(v.traffic_pct.basis_points()) / u64::from(total.max(1));
+            let share =
+                u128::from(a_day) * u128::from(v.traffic_pct.basis_points()) / u128::from(total.max(1));
             format!(
-                "About {} exposures an hour stop seeing {}.",
-                format::count(share),
+                "About {} subjects/day stop seeing {}.",
+                format::count(u64::try_from(share).unwrap_or(u64::MAX)),
                 v.key
             )
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::cockpit::edit::wizard;
+
+    #[test]
+    fn a_day_is_that_of_the_time_since_activation() {
+        let start = Timestamp::from_second(1_000_000).expect("a time");
+        let after = |minutes: i64| Timestamp::from_second(1_000_000 + minutes * 60).expect("a time");
+        let mut experiment = wizard::blank(start);
+        experiment.status = Status::Active;
+        let overview = Overview {
+            experiment_id: Uuid::nil(),
+            subjects: 1_000,
+            // Half an hour of minutes, most of them from before there was an experiment.
+            per_minute: [vec![0; 25], vec![2_000; 5]].concat(),
+            last_event_at: None,
+            leader: None,
+            srm_p: None,
+            gathering: true,
+        };
+        assert_eq!(subjects_per_day(&experiment, &overview, after(5)), None);
+        experiment.activated_at = Some(start);
+        assert_eq!(subjects_per_day(&experiment, &overview, start), None);
+        assert_eq!(subjects_per_day(&experiment, &overview, after(5)), Some(288_000));
+        assert_eq!(
+            subjects_per_day(&experiment, &overview, after(2 * 24 * 60)),
+            Some(500)
+        );
+        let lines = losing(&experiment, "control", Some(&overview), after(5));
+        assert_eq!(lines, ["About 144,000 subjects/day stop seeing treatment."]);
+        experiment.status = Status::Paused;
+        assert!(losing(&experiment, "control", Some(&overview), after(5)).is_empty());
+    }
 }

@@ -22,7 +22,7 @@ use crate::api::imports::{ApplyChunks, Import, ImportList, ImportRows, ListImpor
 use crate::api::insights::Insight;
 use crate::api::overrides::{DeleteOverride, ListOverrides, OverridePage, OverridesSet, SetOverrides};
 use crate::api::problem::Problem;
-use crate::api::projects::{ProjectList, TokenList};
+use crate::api::projects::{LabList, ProjectList, TokenList};
 use crate::api::results::{Overview, Results, ResultsQuery, Srm};
 use crate::api::system::Me;
 use crate::domain::{Experiment, Explanation};
@@ -80,6 +80,8 @@ pub enum Slot {
     Projects,
     /// The tokens of the projects that the caller administers.
     Tokens,
+    /// The labs of the project.
+    Labs,
     /// A page of the overrides of the open flag.
     FlagOverrides,
     /// The history of the open flag, to tell who changed it.
@@ -112,7 +114,7 @@ pub enum Slot {
 
 impl Slot {
     /// All of them.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::Me,
         Self::Experiments,
         Self::Experiment,
@@ -128,6 +130,7 @@ impl Slot {
         Self::Deployments,
         Self::Projects,
         Self::Tokens,
+        Self::Labs,
         Self::FlagOverrides,
         Self::FlagHistory,
         Self::Audit,
@@ -274,6 +277,8 @@ pub enum Request {
     Deployments,
     /// `GET /projects`.
     Projects,
+    /// `GET /labs`.
+    Labs,
     /// `GET /tokens`.
     Tokens,
     /// `GET /flags/{id}/overrides`.
@@ -395,6 +400,7 @@ impl Request {
             Self::Flags => Slot::Flags,
             Self::Deployments => Slot::Deployments,
             Self::Projects => Slot::Projects,
+            Self::Labs => Slot::Labs,
             Self::Tokens => Slot::Tokens,
             Self::FlagOverrides { .. } => Slot::FlagOverrides,
             Self::FlagHistory { .. } => Slot::FlagHistory,
@@ -478,6 +484,8 @@ pub enum Answer {
     Deployments(DeploymentList),
     /// To [`Request::Projects`].
     Projects(ProjectList),
+    /// To [`Request::Labs`].
+    Labs(LabList),
     /// To [`Request::Tokens`].
     Tokens(TokenList),
     /// To [`Request::FlagOverrides`].

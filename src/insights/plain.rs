@@ -111,8 +111,9 @@ fn in_short(experiment: &Experiment, results: &Results) -> String {
                     signed(u.high)
                 )
             });
-            // Rounded up to certainty it would claim too much.
-            let prob = if prob > 0.9995 && prob < 1.0 {
+            // Rounded up to certainty it would claim too much, and the last digits of a quadrature would make it
+            // change from one look to the next.
+            let prob = if prob > 0.9995 {
                 "over 99.9 %".to_owned()
             } else {
                 percent(prob, 1)
@@ -167,7 +168,9 @@ fn traffic(experiment: &Experiment, results: &Results, now: Timestamp) -> String
     if let Some(from) = experiment.activated_at {
         let minutes = now.duration_since(from).as_mins().max(0);
         let since = match minutes {
-            0..120 => format!("{minutes} minutes"),
+            0 => "less than a minute".to_owned(),
+            1 => "1 minute".to_owned(),
+            2..120 => format!("{minutes} minutes"),
             120..2_880 => format!("{} hours", minutes / 60),
             _ => format!("{} days", minutes / 1_440),
         };
@@ -284,8 +287,17 @@ fn cautions(results: &Results) -> String {
     }
     if results.forced_subjects > 0 {
         sentences.push(format!(
-            "{} were put into their arm by an override or a rule, not at random.",
-            group(results.forced_subjects)
+            "{} put into {} arm by an override or a rule, not at random.",
+            if results.forced_subjects == 1 {
+                "1 was".to_owned()
+            } else {
+                format!("{} were", group(results.forced_subjects))
+            },
+            if results.forced_subjects == 1 {
+                "the"
+            } else {
+                "their"
+            },
         ));
     }
     if results.outside_subjects > 0 {

@@ -315,6 +315,7 @@ async fn ask(client: &Client, reader: &Reader, request: Request) -> Result<Answe
         Request::Flags => Answer::Flags(client.flags(true).await.map_err(failed)?),
         Request::Deployments => Answer::Deployments(client.deployments().await.map_err(failed)?),
         Request::Projects => Answer::Projects(client.projects().await.map_err(failed)?),
+        Request::Labs => Answer::Labs(client.labs().await.map_err(failed)?),
         Request::Tokens => Answer::Tokens(client.tokens().await.map_err(failed)?),
         Request::FlagOverrides { id, query } => Answer::FlagOverrides(
             client
@@ -479,6 +480,10 @@ async fn change_of(client: &Client, change: Change) -> Result<Changed, ClientErr
         Change::CreateProject(body) => Changed::Project(Box::new(client.create_project(&body).await?)),
         Change::UpdateProject(id, body) => {
             Changed::Project(Box::new(client.update_project(&id.to_string(), &body).await?))
+        }
+        Change::CreateLab(body) => Changed::Lab(Box::new(client.create_lab(&body).await?)),
+        Change::UpdateLab(id, body) => {
+            Changed::Lab(Box::new(client.update_lab(&id.to_string(), &body).await?))
         }
         Change::CreateToken(body) => Changed::Token(Box::new(client.create_token(&body).await?)),
         Change::RevokeToken(id) => match client.revoke_token(id).await? {

@@ -11,58 +11,110 @@ use super::theme::Theme;
 use super::widgets::Pen;
 use super::widgets::pen::columns;
 use crate::cockpit::edit::Draft;
-use crate::cockpit::keymap::COMMANDS;
+use crate::cockpit::keymap::{COMMANDS, Command};
 use crate::cockpit::ports::Service;
+use crate::cockpit::state::editor::Input;
 use crate::cockpit::state::{ExperimentDetail, Health, Level, Link, Screen, State, Tab};
 use crate::cockpit::update::live::{COMING_SECONDS, newest_event};
-use crate::cockpit::update::{contexts, guard};
+use crate::cockpit::update::{age, contexts, guard};
 use crate::cockpit::{Key, format};
 
 /// Blank columns between two parts of a header line.
 const GAP: u16 = 3;
 
-/// The first line: where am I, and how healthy is the data.
-pub fn header(pen: &mut Pen<'_>, state: &State, now: Timestamp) {
-    let theme = pen.theme;
+/// How much of the header gives way to the health of the connections, one after the other.
+#[derive(Debug, Clone, Copy, Eq, PartialEq, Ord, PartialOrd)]
+enum Told {
+    /// Everything.
+    All,
+    /// A shorter word for the demo.
+    ShortDemo,
+    /// No role.
+    NoRole,
+    /// No name of the context.
+    NoContext,
+    /// The project, its environment, and whether anything may be changed.
+    Least,
+}
+
+/// Where am I: project, environment, role.
+fn place_of_header(state: &State, theme: &Theme, told: Told) -> Vec<Span> {
     let dot = (format!(" {} ", theme.glyphs.dot()), theme.dim);
-    let mut left: Vec<Span> = Vec::new();
+    let mut spans: Vec<Span> = Vec::new();
     match &state.me {
         Some(me) => {
-            left.push((me.project.key.to_string(), theme.heading));
+            spans.push((me.project.key.to_string(), theme.heading));
             let environment = me.project.environment;
-            left.push(dot.clone());
-            left.push((
+            spans.push(dot.clone());
+            spans.push((
                 environment.as_str().to_uppercase(),
                 theme.environment(environment),
             ));
-            left.push(dot.clone());
-            left.push((me.role.as_str().to_owned(), theme.dim));
-            if me.demo {
-                left.push(dot.clone());
-                left.push(("demo, traffic partly simulated".to_owned(), theme.info));
+            if told < Told::NoRole {
+                spans.push(dot.clone());
+                spans.push((me.role.as_str().to_owned(), theme.dim));
+            }
+            if me.demo && told < Told::Least {
+                let text = match told {
+                    Told::All => "demo, traffic partly simulated",
+                    _ => "simulated",
+                };
+                spans.push(dot.clone());
+                spans.push((text.to_owned(), theme.info));
             }
         }
-        None => left.push((state.settings.api.clone(), theme.dim)),
+        None => spans.push((state.settings.api.clone(), theme.dim)),
     }
-    if let Some(context) = &state.settings.context {
-        left.push(dot.clone());
-        left.push((format!("@{context}"), theme.dim));
+    if let Some(context) = state.settings.context.as_ref().filter(|_| told < Told::NoContext) {
+        spans.push(dot.clone());
+        spans.push((format!("@{context}"), theme.dim));
     }
     if state.settings.read_only {
-        left.push(dot);
-        left.push(("read-only".to_owned(), theme.info));
+        spans.push(dot);
+        spans.push(("read-only".to_owned(), theme.info));
     }
-    draw_spans(pen, 1, 0, &left);
-    let used = width_of(&left).saturating_add(1);
+    spans
+}
+
+/// The first line: where am I, and how healthy is the data.
+pub fn header(pen: &mut Pen<'_>, state: &State, now: Timestamp) {
+    let theme = pen.theme;
+    let services = [Service::Api, Service::Warehouse];
     // The most important parts first; those that do not fit are left out.
-    let mut parts: Vec<Vec<Span>> = vec![
-        link(Service::Api, state, theme, now),
-        link(Service::Warehouse, state, theme, now),
-    ];
+    let mut parts: Vec<Vec<Span>> = services.map(|service| link(service, state, theme, now)).to_vec();
+    let troubled =
+        |service: &Service| state.link(*service).is_down() || waits(state, *service, now).is_some();
+    let ill = services.iter().filter(|service| troubled(service)).count();
+    if ill > 0 {
+        // What is wrong before what is well.
+        parts.sort_by_key(|part| part.last().is_none_or(|(_, style)| *style == theme.text));
+    }
     if let Some(at) = newest_event(state) {
         parts.push(vec![(events(at, now), theme.dim)]);
     }
-    let room = pen.width().saturating_sub(used + GAP);
+    let room_beside = |left: &[Span]| pen.width().saturating_sub(width_of(left) + 1 + GAP);
+    let fits = |left: &[Span], count: usize| {
+        let wide: u16 = parts.iter().take(count).map(|part| width_of(part) + GAP).sum();
+        wide.saturating_sub(GAP) < room_beside(left)
+    };
+    let tellings = [
+        Told::All,
+        Told::ShortDemo,
+        Told::NoRole,
+        Told::NoContext,
+        Told::Least,
+    ];
+    let told = |most: Told, count: usize| {
+        let mut all = tellings.into_iter().filter(|told| *told <= most);
+        all.find(|told| fits(&place_of_header(state, theme, *told), count))
+    };
+    // Latencies are not worth the role; a service that is lost is worth everything but the environment.
+    let told = told(Told::ShortDemo, services.len())
+        .or_else(|| (ill > 0).then(|| told(Told::Least, ill).unwrap_or(Told::Least)))
+        .unwrap_or(Told::All);
+    let left = place_of_header(state, theme, told);
+    let end = draw_spans_to(pen, 1, 0, &left);
+    let room = pen.width().saturating_sub(end + GAP);
     let mut kept: Vec<Vec<Span>> = Vec::new();
     let mut width = 0_u16;
     for part in parts {
@@ -77,6 +129,12 @@ pub fn header(pen: &mut Pen<'_>, state: &State, now: Timestamp) {
         draw_spans(pen, x, 0, &part);
         x += width_of(&part) + GAP;
     }
+}
+
+/// Writes spans; the column after them.
+fn draw_spans_to(pen: &mut Pen<'_>, x: u16, y: u16, spans: &[Span]) -> u16 {
+    draw_spans(pen, x, y, spans);
+    x.saturating_add(width_of(spans))
 }
 
 /// How old the newest event is: in seconds while they come, then when the last one came, which stays true
@@ -96,12 +154,10 @@ fn events(at: Timestamp, now: Timestamp) -> String {
 fn link(service: Service, state: &State, theme: &Theme, now: Timestamp) -> Vec<Span> {
     let link = state.link(service);
     let name = (format!("{} ", service.as_str()), theme.dim);
-    let oldest = state.requests.oldest(service);
-    let waiting = oldest.map_or(0, |since| now.duration_since(since).as_secs());
+    if let Some(waiting) = waits(state, service, now) {
+        return vec![name, (format!("waiting {waiting} s"), theme.warn)];
+    }
     match &link.health {
-        Health::Up | Health::Unknown if waiting >= SLOW_SECONDS => {
-            vec![name, (format!("waiting {waiting} s"), theme.warn)]
-        }
         Health::Unknown => vec![name, ("connecting".to_owned(), theme.dim)],
         Health::Up => {
             let took = link.latency.map(format::latency).unwrap_or_default();
@@ -112,18 +168,33 @@ fn link(service: Service, state: &State, theme: &Theme, now: Timestamp) -> Vec<S
     }
 }
 
+/// For how many seconds a service that was not lost has been waited for, once that is worth a word.
+fn waits(state: &State, service: Service, now: Timestamp) -> Option<i64> {
+    if !matches!(state.link(service).health, Health::Up | Health::Unknown) {
+        return None;
+    }
+    let since = state.requests.oldest(service)?;
+    Some(now.duration_since(since).as_secs()).filter(|waited| *waited >= SLOW_SECONDS)
+}
+
 /// From when on a wait is worth a word.
 const SLOW_SECONDS: i64 = 2;
 
 /// What is wrong with a connection, for a line of its own; none while both are fine.
 #[must_use]
-pub fn alert(state: &State) -> Option<(String, bool)> {
+pub fn alert(state: &State, now: Timestamp) -> Option<(String, bool)> {
     [Service::Api, Service::Warehouse]
         .into_iter()
-        .find_map(|service| match &state.link(service).health {
-            Health::Stopped { message } => Some((format!("{message} (ctrl-r tries again)"), true)),
-            Health::Lost { message, .. } => Some((message.clone(), false)),
-            Health::Up | Health::Unknown => None,
+        .find_map(|service| {
+            let link = state.link(service);
+            match &link.health {
+                Health::Stopped { message } => Some((format!("{message} (ctrl-r tries again)"), true)),
+                // First what a narrow line must not lose.
+                Health::Lost {
+                    message, retry_at, ..
+                } => Some((format!("{}: {message}", stale_text(link, *retry_at, now)), false)),
+                Health::Up | Health::Unknown => None,
+            }
         })
 }
 
@@ -160,17 +231,20 @@ pub fn list_title(pen: &mut Pen<'_>, state: &State, now: Timestamp) -> Option<Po
     if list.experiments.value.is_some() {
         let (needing, active) = list.counts(now);
         let needs = match needing {
+            0 if !list.all_known() => (theme.glyphs.text("…"), theme.dim),
             0 => ("nobody is needed".to_owned(), theme.ok),
             1 => ("1 needs you".to_owned(), theme.danger),
             n => (format!("{n} need you"), theme.danger),
         };
         let dot = (format!(" {} ", theme.glyphs.dot()), theme.dim);
-        right(
-            pen,
-            0,
-            used,
-            &[needs, dot, (format!("{active} active"), theme.dim)],
-        );
+        let old = age::list(state).filter(|age| age.is_old(now) && !state.warehouse.is_down());
+        let mut spans: Vec<Span> = Vec::new();
+        if let Some(age) = old {
+            spans.push((format!("stale {}", format::age(age.since, now)), theme.warn));
+            spans.push(dot.clone());
+        }
+        spans.extend([needs, dot, (format!("{active} active"), theme.dim)]);
+        right(pen, 0, used, &spans);
     }
     cursor
 }
@@ -179,6 +253,8 @@ pub fn list_title(pen: &mut Pen<'_>, state: &State, now: Timestamp) -> Option<Po
 enum TabBar {
     /// Everything.
     Long,
+    /// Short names for the tabs that are not open.
+    Brief,
     /// Numbers for the tabs that are not open.
     Short,
     /// The same with the name alone in front.
@@ -210,8 +286,9 @@ fn tab_spans(
     theme: &Theme,
     detail: &ExperimentDetail,
     draft: Option<&Draft>,
-    short: bool,
+    width: &TabBar,
 ) -> Vec<(Option<Tab>, Span)> {
+    let short = !matches!(width, TabBar::Long);
     let mut spans = Vec::new();
     for tab in Tab::ALL {
         let open = tab == detail.tab;
@@ -231,6 +308,8 @@ fn tab_spans(
         };
         let text = if open || !short {
             format!("{number} {}{star}", tab.title())
+        } else if matches!(width, TabBar::Brief) {
+            format!("{number} {}{star}", brief(tab))
         } else {
             format!("{number}{star}")
         };
@@ -242,6 +321,18 @@ fn tab_spans(
         spans.push((Some(tab), (text, style)));
     }
     spans
+}
+
+/// A short name of a tab.
+fn brief(tab: Tab) -> &'static str {
+    match tab {
+        Tab::Setup => "Set",
+        Tab::Variants => "Var",
+        Tab::Rules => "Rule",
+        Tab::Overrides => "Ovr",
+        Tab::Analytics => "Anly",
+        Tab::Insights => "Ins",
+    }
 }
 
 fn plain(spans: &[(Option<Tab>, Span)]) -> Vec<Span> {
@@ -257,11 +348,13 @@ fn tab_plan(
     width: u16,
 ) -> (TabBar, Vec<(Option<Tab>, Span)>) {
     let used = width_of(left) + 1;
-    let long = tab_spans(theme, detail, draft, false);
-    if used + GAP + width_of(&plain(&long)) < width {
-        return (TabBar::Long, long);
+    for (plan, gap) in [(TabBar::Long, GAP), (TabBar::Brief, 1)] {
+        let spans = tab_spans(theme, detail, draft, &plan);
+        if used + gap + width_of(&plain(&spans)) < width {
+            return (plan, spans);
+        }
     }
-    let short = tab_spans(theme, detail, draft, true);
+    let short = tab_spans(theme, detail, draft, &TabBar::Short);
     let room = width_of(&plain(&short));
     if used + 1 + room < width {
         (TabBar::Short, short)
@@ -303,12 +396,13 @@ pub fn tab_bar(pen: &mut Pen<'_>, detail: &ExperimentDetail, draft: Option<&Draf
     let tabs = plain(&tabs);
     let room = width_of(&tabs);
     match plan {
-        TabBar::Long | TabBar::Short => {
+        TabBar::Long | TabBar::Brief | TabBar::Short => {
             draw_spans(pen, 1, 0, &left);
             draw_spans(pen, width - room - 1, 0, &tabs);
         }
         TabBar::Shorter => {
-            draw_spans(&mut pen.part(0, 0, width - room - 2, 1), 1, 0, &left[..1]);
+            let spans = with_mark(theme, detail, &left);
+            draw_spans(&mut pen.part(0, 0, width - room - 2, 1), 1, 0, &spans);
             draw_spans(pen, width - room - 1, 0, &tabs);
         }
         TabBar::Open => {
@@ -316,8 +410,37 @@ pub fn tab_bar(pen: &mut Pen<'_>, detail: &ExperimentDetail, draft: Option<&Draf
                 format!("{} {}", detail.tab.index() + 1, detail.tab.title()),
                 theme.accent,
             );
-            draw_spans(pen, 1, 0, &[open, ("  ".to_owned(), theme.dim), left[0].clone()]);
+            let name = with_mark(theme, detail, &left);
+            let gap = ("  ".to_owned(), theme.dim);
+            let spans: Vec<Span> = [open, gap].into_iter().chain(name).collect();
+            draw_spans(pen, 1, 0, &spans);
         }
+    }
+}
+
+/// The name behind the glyph of the status, where there is no room for its word.
+fn with_mark(theme: &Theme, detail: &ExperimentDetail, about: &[Span]) -> Vec<Span> {
+    let mark = detail.config().map(|experiment| {
+        let auto = experiment.is_auto_paused();
+        let mark = theme.glyphs.status(experiment.status, auto);
+        (format!("{mark} "), theme.status(experiment.status, auto))
+    });
+    mark.into_iter().chain(about.first().cloned()).collect()
+}
+
+/// The environment at the right end of the second line, where there is no first line to say it.
+pub fn environment(pen: &mut Pen<'_>, state: &State) {
+    let theme = pen.theme;
+    let Some(me) = &state.me else { return };
+    let word = me.project.environment.as_str().to_uppercase();
+    let short: String = if pen.width() < 40 {
+        word.chars().take(4).collect()
+    } else {
+        word
+    };
+    let text = format!(" {short}");
+    if let Some(x) = pen.width().checked_sub(columns(&text) + 1) {
+        pen.text(x, 0, &text, theme.environment(me.project.environment));
     }
 }
 
@@ -377,33 +500,74 @@ pub fn footer(pen: &mut Pen<'_>, state: &State, place: &str) {
         width => width + GAP,
     };
     let room = pen.width().saturating_sub(reserved + 1);
+    let (mut ways_out, others): (Vec<_>, Vec<_>) = hints(state)
+        .into_iter()
+        .partition(|(command, ..)| WAYS_OUT.contains(command));
+    let wide =
+        |(_, keys, label): &(Command, String, &str)| columns(&theme.glyphs.text(keys)) + 1 + columns(label);
+    // The way to everything else is kept before other keys; but for the first of them, in a very narrow line.
+    let kept =
+        |ways_out: &[(Command, String, &str)]| ways_out.iter().map(|hint| wide(hint) + GAP).sum::<u16>();
+    let first = others.first().map_or(0, wide);
+    while !ways_out.is_empty() && 1 + first + kept(&ways_out) > room {
+        ways_out.remove(0);
+    }
+    let kept = kept(&ways_out);
+    let for_others = room.saturating_sub(kept);
+    let mut end = 1;
+    let fitting = others.iter().take_while(|hint| {
+        // A shorter one may still fit, but holes in the order confuse more than they help.
+        end += wide(hint) + GAP;
+        end <= for_others + GAP
+    });
     let mut x = 1;
-    for (keys, label) in hints(state) {
-        let keys = theme.glyphs.text(&keys);
-        let width = columns(&keys) + 1 + columns(label);
-        if x + width > room {
-            // A shorter one may still fit, but holes in the order confuse more than they help.
+    for hint in fitting.chain(&ways_out) {
+        if x + wide(hint) > room {
             break;
         }
-        x = pen.text(x, 0, &keys, theme.key);
+        let (_, keys, label) = hint;
+        x = pen.text(x, 0, &theme.glyphs.text(keys), theme.key);
         x = pen.text(x + 1, 0, label, theme.dim) + GAP;
     }
     right(pen, 0, x.saturating_sub(GAP), &right_part);
 }
 
-/// Keys and labels for the footer, the most important first.
-fn hints(state: &State) -> Vec<(String, &'static str)> {
+/// What the footer ends with wherever it works: from there everything else is found.
+const WAYS_OUT: [Command; 2] = [Command::Palette, Command::Help];
+
+/// Keys and labels for the footer, the most important first. What is refused anyway is left out.
+fn hints(state: &State) -> Vec<(Command, String, &'static str)> {
     let contexts = contexts(state);
     let mut entries: Vec<_> = COMMANDS
         .iter()
         .filter(|entry| entry.priority > 0 && guard::applies(state, entry.command))
+        .filter(|entry| !guard::always_refused(state, entry.command))
         .filter_map(|entry| {
             let key = state.keymap.keys(&contexts, entry.command).next()?;
-            Some((entry.priority, key_text(key), entry.label))
+            let label = hint_label(state, entry.command).unwrap_or(entry.label);
+            Some((entry.priority, entry.command, key_text(key), label))
         })
         .collect();
     entries.sort_by_key(|(priority, ..)| *priority);
-    entries.into_iter().map(|(_, key, label)| (key, label)).collect()
+    let hints = entries.into_iter();
+    hints
+        .map(|(_, command, key, label)| (command, key, label))
+        .collect()
+}
+
+/// What a command is called where it does something else than its usual; none elsewhere.
+fn hint_label(state: &State, command: Command) -> Option<&'static str> {
+    match command {
+        Command::Zoom => state.detail()?.zoomed().then_some("all panels"),
+        // What was begun is not lost.
+        Command::Create => state.create.is_some().then_some("new, go on"),
+        // In a text of several lines it is a line break.
+        Command::Accept => {
+            let editing = state.editor()?.editing.as_ref()?;
+            matches!(editing.input, Input::Area(_)).then_some("new line")
+        }
+        _ => None,
+    }
 }
 
 /// A key as the footer and the help show it.
@@ -427,7 +591,8 @@ fn right(pen: &mut Pen<'_>, y: u16, used: u16, spans: &[Span]) {
 
 /// Whether what is shown on the screen is older than it should be, so that it is drawn faded.
 #[must_use]
-pub fn is_stale(state: &State) -> bool {
+pub fn is_stale(state: &State, now: Timestamp) -> bool {
+    let aged = [age::results(state), age::list(state)];
     let numbers = match state.screen {
         Screen::Experiments => true,
         Screen::Create | Screen::Objects(_) | Screen::Flag => false,
@@ -436,5 +601,7 @@ pub fn is_stale(state: &State) -> bool {
             .as_deref()
             .is_some_and(|d| matches!(d.tab, Tab::Analytics | Tab::Insights)),
     };
-    state.api.is_down() || (numbers && state.warehouse.is_down())
+    state.api.is_down()
+        || (numbers && state.warehouse.is_down())
+        || aged.into_iter().flatten().any(|age| age.is_old(now))
 }

@@ -69,7 +69,7 @@ pub fn draw(pen: &mut Pen<'_>, state: &State, now: Timestamp, drawn: &mut Drawn)
         return Laid::default();
     };
     let mut power = Page::new(pen.theme, width);
-    estimate(&mut power, state, create, e);
+    estimate(&mut power, state, create, e, now);
     // The estimate stands below every step, where there is room for both.
     let below = u16::try_from(power.len()).unwrap_or(u16::MAX);
     let room = if height > below + 9 { below + 1 } else { 0 };
@@ -86,7 +86,7 @@ pub fn draw(pen: &mut Pen<'_>, state: &State, now: Timestamp, drawn: &mut Drawn)
 }
 
 /// The sample that is needed, and how long it takes with the traffic there is.
-fn estimate(page: &mut Page<'_>, state: &State, create: &Creation, e: &Experiment) {
+fn estimate(page: &mut Page<'_>, state: &State, create: &Creation, e: &Experiment, now: Timestamp) {
     let theme = page.theme;
     page.heading("Power", "80 % power, two-sided alpha 0.05, of a conversion rate");
     match create.wizard.sample(e) {
@@ -120,14 +120,16 @@ fn estimate(page: &mut Page<'_>, state: &State, create: &Creation, e: &Experimen
                 (text, theme.heading),
             ]);
             let allocated: u32 = e.variants.iter().map(|v| v.traffic_pct.basis_points()).sum();
-            let all = state.list.overviews.value.iter().flat_map(|all| all.values());
-            match daily_traffic(all) {
+            let list = &state.list;
+            let all = list.all().iter();
+            let all = all.filter_map(|e| Some((&**e, list.overview(e.id)?)));
+            match daily_traffic(all, now) {
                 Some(daily) if allocated > 0 => {
                     let daily = daily * u64::from(allocated) / 10_000;
                     #[expect(clippy::cast_precision_loss, reason = "days need no 53 bits")]
                     let days = sample.total as f64 / daily.max(1) as f64;
                     let text = format!(
-                        "{} with the exposures of the busiest experiment now ({} a day, {}.{:02} % of them allocated)",
+                        "{} with the new subjects of the busiest experiment ({} a day, {}.{:02} % of them allocated)",
                         duration(days),
                         format::count(daily * 10_000 / u64::from(allocated)),
                         allocated / 100,
@@ -182,8 +184,13 @@ fn review(pen: &mut Pen<'_>, state: &State, e: &Experiment) -> Laid {
         ("tracked", Path::TrackedEvents),
         ("holdout", Path::Holdout),
         ("sticky", Path::Sticky),
+        ("lab", Path::Lab),
     ] {
         page.field(label, &path.show(&path.get(e)));
+    }
+    match &e.linked_flag {
+        Some(flag) => page.field("linked flag", flag.as_str()),
+        None => page.missing("linked flag", "none: one is created with the experiment"),
     }
     for (at, variant) in e.variants.iter().enumerate() {
         let (mark, style) = sheet::arm(theme, e, variant.key.as_str()).unwrap_or(("", theme.text));

@@ -136,7 +136,8 @@ pub fn draw(pen: &mut Pen<'_>, state: &State, now: Timestamp) -> Laid {
         let Some(experiment) = list.experiment(*id) else {
             continue;
         };
-        row(pen, y, &plan, experiment, list.overview(*id), now);
+        let dirty = state.drafts.get(id).is_some_and(|draft| !draft.is_clean());
+        row(pen, y, &plan, experiment, (list.overview(*id), dirty), now);
         if list.selected == Some(*id) {
             pen.restyle_row(y, pen.theme.selection);
         }
@@ -162,8 +163,8 @@ fn nothing(pen: &mut Pen<'_>, state: &State) {
         empty(
             &mut inside,
             "No experiments yet.",
-            "Create the first one: POST /experiments with {\"name\": \"Checkout button\"} makes a draft with a \
-             control and a treatment at 50 % each. It appears here at once.",
+            "n makes the first one, step by step: what is changed, what counts, the variants and their shares. \
+             It is a draft until you activate it.",
         );
     } else if let Some(failure) = &list.experiments.failure {
         empty(
@@ -196,7 +197,7 @@ fn row(
     y: u16,
     plan: &Columns,
     experiment: &Experiment,
-    overview: Option<&Overview>,
+    (overview, dirty): (Option<&Overview>, bool),
     now: Timestamp,
 ) {
     let theme = pen.theme;
@@ -218,7 +219,12 @@ fn row(
     } else {
         theme.text
     };
-    cursor.left(pen, y, plan.key, experiment.key.as_str(), key_style);
+    let (key, key_style) = if dirty {
+        (format!("{}*", experiment.key), theme.dirty)
+    } else {
+        (experiment.key.to_string(), key_style)
+    };
+    cursor.left(pen, y, plan.key, &key, key_style);
     cursor.left(pen, y, plan.name, &experiment.name, theme.dim);
     let age = experiment
         .activated_at

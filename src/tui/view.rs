@@ -31,10 +31,14 @@ pub fn view(frame: &mut Frame<'_>, state: &State, theme: &Theme, now: Timestamp)
 fn paint(frame: &mut Frame<'_>, state: &State, theme: &Theme, now: Timestamp) -> (Laid, Drawn) {
     let area = frame.area();
     frame.buffer_mut().set_style(area, theme.base());
-    let alert = chrome::alert(state);
+    let alert = chrome::alert(state, now);
     let parts = split(area, alert.is_some(), is_zoomed(state));
     let faded = theme.faded();
-    let data_theme = if chrome::is_stale(state) { &faded } else { theme };
+    let data_theme = if chrome::is_stale(state, now) {
+        &faded
+    } else {
+        theme
+    };
     let mut drawn = Drawn::default();
     let place;
     let mut laid;
@@ -85,6 +89,9 @@ fn paint(frame: &mut Frame<'_>, state: &State, theme: &Theme, now: Timestamp) ->
             let mut pen = Pen::new(theme, parts.title, frame.buffer_mut());
             drawn.cursor = chrome::list_title(&mut pen, state, now);
         }
+    }
+    if parts.header.height == 0 {
+        chrome::environment(&mut Pen::new(theme, parts.title, frame.buffer_mut()), state);
     }
     chrome::header(&mut Pen::new(theme, parts.header, frame.buffer_mut()), state, now);
     chrome::footer(
@@ -139,7 +146,7 @@ pub fn target(
     if state.overlays.is_empty()
         && let (Screen::Experiment, Some(detail)) = (state.screen, state.open.as_deref())
         && !is_zoomed(state)
-        && row == split(area, chrome::alert(state).is_some(), false).title.y
+        && row == split(area, chrome::alert(state, now).is_some(), false).title.y
     {
         let draft = detail.id().and_then(|id| state.drafts.get(&id));
         return chrome::tab_at(theme, detail, draft, width, column, now).map(Target::Tab);

@@ -10,6 +10,7 @@ use super::rows::in_order;
 use super::set::{set_event, set_variant};
 use super::sheet::Sheet;
 use super::typed::{link, operator, percent, prior, variant_key};
+use crate::domain::experiment::DEFAULT_LAB;
 use crate::domain::{
     AssignmentMode, Condition, Experiment, FieldError, Filter, Key, Metric, Operator, Rule, Scope, Status,
     SubjectType,
@@ -80,8 +81,6 @@ pub enum Fact {
     Mode,
     /// The salt.
     Salt,
-    /// The lab.
-    Lab,
     /// The status, and since when.
     Status,
     /// Who paused it.
@@ -131,6 +130,8 @@ pub enum Cell {
     Sticky,
     /// The linked flag.
     LinkedFlag,
+    /// The lab.
+    Lab,
     /// The prior: `a b`.
     Prior,
     /// A metric as a whole; leads to its own sheet.
@@ -192,6 +193,7 @@ impl Cell {
             Self::Holdout => Path::Holdout,
             Self::Sticky => Path::Sticky,
             Self::LinkedFlag => Path::LinkedFlag,
+            Self::Lab => Path::Lab,
             Self::Prior => Path::Prior,
             Self::Metric(which) | Self::Event(which) | Self::Filter(which, ..) => match which {
                 Which::Primary => Path::PrimaryMetric,
@@ -292,6 +294,7 @@ impl Cell {
                 .as_ref()
                 .map(ToString::to_string)
                 .unwrap_or_default(),
+            Self::Lab => e.parent_id.clone(),
             Self::Prior => format!("{} {}", e.prior.a, e.prior.b),
             Self::Metric(which) => metric(e, *which)
                 .map(super::path::metric_text)
@@ -369,6 +372,12 @@ impl Cell {
                 e.linked_flag = match line {
                     "" => None,
                     key => Some(Key::new(key).map_err(|error| error.named("linkedFlag"))?),
+                }
+            }
+            Self::Lab => {
+                e.parent_id = match line {
+                    "" => DEFAULT_LAB.to_owned(),
+                    lab => lab.to_owned(),
                 }
             }
             Self::Prior => e.prior = prior(line)?,
@@ -450,6 +459,7 @@ impl Cell {
             "holdoutPct" => Self::Holdout,
             "sticky" => Self::Sticky,
             "linkedFlag" => Self::LinkedFlag,
+            "parentId" => Self::Lab,
             "prior" => Self::Prior,
             "defaultVariantId" => Self::DefaultVariant,
             "primaryMetric" => Self::Metric(Which::Primary),
@@ -476,7 +486,6 @@ impl Fact {
     pub fn why(self) -> &'static str {
         match self {
             Self::Key | Self::Mode | Self::Salt => "Fixed at creation: assignments depend on it",
-            Self::Lab => "The lab is chosen by whoever creates the experiment",
             Self::Status | Self::PausedBy | Self::Activated | Self::Winner | Self::Ended => {
                 "The status has its own steps: a activates, p pauses, r resumes, c completes"
             }

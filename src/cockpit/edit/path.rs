@@ -33,6 +33,8 @@ pub enum Path {
     Sticky,
     /// `linkedFlag`
     LinkedFlag,
+    /// `parentId`
+    Lab,
     /// `primaryMetric`
     PrimaryMetric,
     /// `secondaryEvent`
@@ -86,6 +88,7 @@ impl Path {
             Self::Holdout,
             Self::Sticky,
             Self::LinkedFlag,
+            Self::Lab,
             Self::PrimaryMetric,
             Self::SecondaryEvent,
             Self::TrackedEvents,
@@ -126,6 +129,7 @@ impl Path {
             Self::Holdout => json(e.holdout_pct),
             Self::Sticky => json(e.sticky),
             Self::LinkedFlag => json(&e.linked_flag),
+            Self::Lab => json(&e.parent_id),
             Self::PrimaryMetric => json(&e.primary_metric),
             Self::SecondaryEvent => json(&e.secondary_event),
             Self::TrackedEvents => json(&e.tracked_events),
@@ -168,6 +172,7 @@ impl Path {
             Self::Holdout => set(&mut e.holdout_pct, value),
             Self::Sticky => set(&mut e.sticky, value),
             Self::LinkedFlag => set(&mut e.linked_flag, value),
+            Self::Lab => set(&mut e.parent_id, value),
             Self::PrimaryMetric => set(&mut e.primary_metric, value),
             Self::SecondaryEvent => set(&mut e.secondary_event, value),
             Self::TrackedEvents => set(&mut e.tracked_events, value),
@@ -238,6 +243,7 @@ impl Path {
             Self::Holdout => "holdout".to_owned(),
             Self::Sticky => "sticky".to_owned(),
             Self::LinkedFlag => "linked flag".to_owned(),
+            Self::Lab => "lab".to_owned(),
             Self::PrimaryMetric => "primary metric".to_owned(),
             Self::SecondaryEvent => "first step".to_owned(),
             Self::TrackedEvents => "tracked events".to_owned(),
@@ -389,6 +395,7 @@ pub fn request(base: &Experiment, mine: &Experiment, wanted: impl Fn(&Path) -> b
             Path::Holdout => body.holdout_pct = Some(mine.holdout_pct),
             Path::Sticky => body.sticky = Some(mine.sticky),
             Path::LinkedFlag => body.linked_flag = Some(mine.linked_flag.clone()),
+            Path::Lab => body.parent_id = Some(mine.parent_id.clone()),
             Path::PrimaryMetric => body.primary_metric = Some(mine.primary_metric.clone()),
             Path::SecondaryEvent => body.secondary_event = Some(mine.secondary_event.clone()),
             Path::TrackedEvents => body.tracked_events = Some(mine.tracked_events.clone()),

@@ -57,10 +57,16 @@ impl Sheet {
         }
     }
 
-    /// Whether its rows are those of a table, in which left and right go from field to field.
+    /// Whether its rows are the variants.
     #[must_use]
     pub fn is_table(self) -> bool {
         matches!(self, Self::Variants | Self::Arms)
+    }
+
+    /// Whether it has several fields side by side, among which left and right go.
+    #[must_use]
+    pub fn has_columns(self) -> bool {
+        self.is_table() || matches!(self, Self::Rule(_) | Self::Metric(_))
     }
 
     /// What it is about; none when that is gone.
@@ -96,6 +102,8 @@ impl Sheet {
                 row("mode", [Cell::Mode]),
                 row("subject", [Cell::SubjectType]),
                 row("hypothesis", [Cell::Hypothesis]),
+                row("lab", [Cell::Lab]).under("Where does it belong?"),
+                row("linked flag", [Cell::LinkedFlag]),
             ],
             Self::Measure => {
                 let mut rows =
@@ -160,7 +168,7 @@ fn setup(e: &Experiment) -> Vec<Row> {
         if e.links.is_empty() { "links" } else { "" },
         [Cell::NewLink],
     ));
-    rows.push(fact("lab", Fact::Lab));
+    rows.push(row("lab", [Cell::Lab]));
     rows.extend([
         fact("mode", Fact::Mode).under("Assignment"),
         row("subject", [Cell::SubjectType]),

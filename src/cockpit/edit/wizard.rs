@@ -10,6 +10,7 @@ use super::cell::Cell;
 use super::sheet::Sheet;
 use crate::api::experiments::CreateExperiment;
 use crate::api::results::Overview;
+use crate::cockpit::lifecycle::subjects_per_day;
 use crate::cockpit::state::text::TextField;
 use crate::domain::experiment::DEFAULT_LAB;
 use crate::domain::{AssignmentMode, Experiment, Key, Percent, Prior, Status, SubjectType, Variant};
@@ -98,14 +99,16 @@ impl Wizard {
     }
 }
 
-/// The subjects that the running experiments see a day, as a guess for a new one: the busiest of them.
+/// The new subjects of a day of a running experiment, as a guess for a new one: the busiest of them.
 #[must_use]
-pub fn daily_traffic<'a>(overviews: impl Iterator<Item = &'a Overview>) -> Option<u64> {
-    overviews
-        .filter(|o| !o.per_minute.is_empty())
-        .map(|o| o.per_minute.iter().sum::<u64>() * 60 * 24 / o.per_minute.len() as u64)
+pub fn daily_traffic<'a>(
+    running: impl Iterator<Item = (&'a Experiment, &'a Overview)>,
+    now: Timestamp,
+) -> Option<u64> {
+    running
+        .filter(|(e, _)| e.status == Status::Active)
+        .filter_map(|(e, overview)| subjects_per_day(e, overview, now))
         .max()
-        .filter(|n| *n > 0)
 }
 
 /// A new experiment: control and treatment, half each.
@@ -190,7 +193,7 @@ pub fn request(e: &Experiment) -> CreateExperiment {
         rules: e.rules.clone(),
         linked_flag: e.linked_flag.clone(),
         deployments: None,
-        parent_id: None,
+        parent_id: Some(e.parent_id.clone()),
         prior: e.prior,
     }
 }

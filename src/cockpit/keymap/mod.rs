@@ -78,6 +78,8 @@ pub enum Command {
     GoDeployments,
     GoProjects,
     GoTokens,
+    /// Open the list of labs.
+    GoLabs,
     AuditLog,
     ObjectOpen,
     ObjectEdit,
@@ -178,7 +180,7 @@ pub enum Context {
     Panel,
     /// The settings.
     Settings,
-    /// Flags, deployments, projects, tokens.
+    /// Flags, deployments, projects, labs, tokens.
     Objects,
     /// The list of flags, and a flag.
     Flags,
@@ -334,7 +336,7 @@ impl Context {
             Self::Explain => "Explain",
             Self::Panel => "Panels",
             Self::Settings => "Settings",
-            Self::Objects => "Flags, deployments, projects, tokens",
+            Self::Objects => "Flags, deployments, projects, labs, tokens",
             Self::Flags => "Flags",
             Self::Flag => "One flag",
             Self::FlagOverrides => "Overrides of a flag",

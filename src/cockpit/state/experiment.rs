@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::analytics::AnalyticsState;
@@ -104,6 +105,9 @@ pub struct ExperimentDetail {
     pub mark: Option<u64>,
     /// The mark before the last results were asked for.
     pub results_mark: Option<u64>,
+    /// When it was last known that nothing is newer than the results that are shown, or since when somebody looks
+    /// at them; none while nobody does.
+    pub checked_at: Option<Timestamp>,
     /// The test of its split as the guard makes it: after an overridden resume of fewer subjects.
     pub guarded: Loaded<Srm>,
     /// The version of the experiment that it was made for.
@@ -146,6 +150,7 @@ impl ExperimentDetail {
             results_version: 0,
             mark: None,
             results_mark: None,
+            checked_at: None,
             guarded: Loaded::default(),
             guarded_version: 0,
             guarded_asked: 0,

@@ -12,7 +12,7 @@ use crate::api::deployments::DeploymentRow;
 use crate::api::imports::Import;
 use crate::api::projects::TokenRow;
 use crate::cockpit::edit::{FlagDraft, FlagPart};
-use crate::domain::{Deployment, Experiment, Flag, Key, Override, Project};
+use crate::domain::{Deployment, Experiment, Flag, Key, Lab, Override, Project};
 
 /// What is asked about, with the objects as they were when the dialog opened.
 #[derive(Debug, Clone)]
@@ -57,6 +57,10 @@ pub enum Purpose {
     CreateProject,
     /// A project is changed.
     EditProject(Box<Project>),
+    /// A new lab.
+    CreateLab,
+    /// A lab is changed: its name, what it is about, whether it is hidden.
+    EditLab(Box<Lab>),
     /// A new token.
     CreateToken,
     /// A token is not taken any more.

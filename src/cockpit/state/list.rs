@@ -115,6 +115,13 @@ impl ListState {
         (needing, active.count())
     }
 
+    /// Whether the numbers of every running experiment are known: before that nobody can tell who is needed.
+    #[must_use]
+    pub fn all_known(&self) -> bool {
+        let mut running = self.all().iter().filter(|e| e.status == Status::Active);
+        running.all(|e| self.overview(e.id).is_some())
+    }
+
     /// Whether the order of the rows holds.
     #[must_use]
     pub fn is_frozen(&self, now: Timestamp) -> bool {

@@ -86,6 +86,8 @@ pub struct Creation {
     pub editor: EditorState,
     /// What is being created, while it is on its way.
     pub sent: Option<Box<Experiment>>,
+    /// Whether the first field that has to be filled in is still to be typed into: a step has just been opened.
+    pub begin: bool,
 }
 
 impl Creation {
@@ -97,6 +99,7 @@ impl Creation {
             wizard: Wizard::default(),
             editor: EditorState::default(),
             sent: None,
+            begin: true,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The lists of flags, deployments, projects and tokens, and the open flag.
+//! The lists of flags, deployments, projects, labs and tokens, and the open flag.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::api::projects::{ProjectRow, TokenRow};
 use crate::cockpit::Key;
 use crate::cockpit::edit::{FlagDraft, StoredFlag};
 use crate::cockpit::ports::Loaded;
-use crate::domain::Flag;
+use crate::domain::{Flag, Lab};
 
 /// A list that is a screen of its own.
 #[derive(Debug, Clone, Copy, Eq, Hash, PartialEq)]
@@ -31,6 +31,8 @@ pub enum Kind {
     Projects,
     /// Tokens.
     Tokens,
+    /// Labs: what experiments are grouped by.
+    Labs,
 }
 
 impl Kind {
@@ -42,6 +44,7 @@ impl Kind {
             Self::Deployments => "Deployments",
             Self::Projects => "Projects",
             Self::Tokens => "Tokens",
+            Self::Labs => "Labs",
         }
     }
 }
@@ -102,6 +105,17 @@ impl Listed for TokenRow {
             .collect();
         let revoked = self.revoked_at.map_or("", |_| " revoked");
         format!("{} {}{revoked}", self.name, roles.join(" "))
+    }
+}
+
+impl Listed for Lab {
+    fn id(&self) -> Uuid {
+        self.id
+    }
+
+    fn text(&self) -> String {
+        let archived = if self.archived { " archived" } else { "" };
+        format!("{} {}{archived}", self.key, self.name)
     }
 }
 
@@ -211,6 +225,8 @@ pub struct Objects {
     pub projects: ObjectList<ProjectRow>,
     /// The tokens of the projects that the caller administers.
     pub tokens: ObjectList<TokenRow>,
+    /// The labs of the project; the default one is none of them.
+    pub labs: ObjectList<Lab>,
     /// The open flag.
     pub flag: Option<Box<FlagDetail>>,
     /// Flags with changes that are not saved, open or not.

@@ -26,6 +26,8 @@ pub struct Requests {
     asked: BTreeMap<Slot, Request>,
     due: BTreeMap<Slot, Timestamp>,
     took: BTreeMap<Slot, Duration>,
+    /// The same of the run before the last one.
+    took_before: BTreeMap<Slot, Duration>,
 }
 
 impl Requests {
@@ -39,6 +41,7 @@ impl Requests {
             asked: BTreeMap::new(),
             due: BTreeMap::new(),
             took: BTreeMap::new(),
+            took_before: BTreeMap::new(),
         }
     }
 
@@ -66,7 +69,9 @@ impl Requests {
     pub fn finish(&mut self, slot: Slot, run: RunId, took: Duration) -> Option<Request> {
         self.pending.get(&slot).filter(|pending| pending.run == run)?;
         self.pending.remove(&slot);
-        self.took.insert(slot, took);
+        if let Some(before) = self.took.insert(slot, took) {
+            self.took_before.insert(slot, before);
+        }
         self.asked.remove(&slot)
     }
 
@@ -100,6 +105,18 @@ impl Requests {
     #[must_use]
     pub fn took(&self, slot: Slot) -> Option<Duration> {
         self.took.get(&slot).copied()
+    }
+
+    /// How long a run of a kind takes: the quicker of the last two, because one that stalled says nothing about
+    /// the next one.
+    #[must_use]
+    pub fn pace(&self, slot: Slot) -> Option<Duration> {
+        let took = self.took.get(&slot).copied()?;
+        Some(
+            self.took_before
+                .get(&slot)
+                .map_or(took, |before| took.min(*before)),
+        )
     }
 
     /// Plans the next run of a kind.

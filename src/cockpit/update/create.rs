@@ -6,8 +6,8 @@ use uuid::Uuid;
 
 use super::drafts::draft_of;
 use super::{ask, edit, experiment, guard, notify, save};
-use crate::cockpit::edit::Cell;
 use crate::cockpit::edit::wizard::{self, STEPS, Wizard};
+use crate::cockpit::edit::{Cell, Sheet};
 use crate::cockpit::effect::Effect;
 use crate::cockpit::format;
 use crate::cockpit::keymap::Command;
@@ -19,8 +19,35 @@ use crate::domain::{Experiment, Key};
 /// `n`: opens the steps, where they were left.
 pub fn open(state: &mut State, now: Timestamp) {
     state.close_overlays();
-    state.create.get_or_insert_with(|| Box::new(Creation::new(now)));
+    state
+        .create
+        .get_or_insert_with(|| Box::new(Creation::new(now)))
+        .begin = true;
     state.screen = Screen::Create;
+}
+
+/// Types into what a step that has just been opened cannot do without, so that a name that is typed is no
+/// commands. Waits until it is known whether there is a draft on disk.
+pub fn begin(state: &mut State, now: Timestamp) {
+    if state.screen != Screen::Create || !state.overlays.is_empty() {
+        return;
+    }
+    let refused = guard::edit_refusal(state).is_some();
+    let Some(create) = state.create.as_deref_mut().filter(|create| create.begin) else {
+        return;
+    };
+    if create.editor.found.is_open() && !refused {
+        return;
+    }
+    create.begin = false;
+    if refused || create.editor.found.offered().is_some() || create.editor.editing.is_some() {
+        return;
+    }
+    let unnamed = thought(state).is_some_and(|e| e.name.is_empty());
+    if unnamed && matches!(state.sheet(), Some((_, Sheet::Basics))) {
+        edit::jump(state, Uuid::nil(), &Cell::Name);
+        edit::type_into(state, Uuid::nil(), Cell::Name, now);
+    }
 }
 
 /// The experiment as it stands, without asking whether anything was typed.
@@ -57,6 +84,7 @@ pub fn step(state: &mut State, forward: bool, now: Timestamp) {
     } else {
         step.saturating_sub(1)
     };
+    create.begin = true;
 }
 
 /// Asks whether to create it; or goes to what is in the way, or to the review first.

@@ -78,7 +78,10 @@ pub fn command(state: &mut State, command: Command, now: Timestamp, effects: &mu
         Command::Less => choose(dialog, false),
         Command::More => choose(dialog, true),
         Command::Toggle => match dialog.focus {
-            Field::Override => dialog.override_failing = !dialog.override_failing,
+            Field::Override => {
+                dialog.override_failing = !dialog.override_failing;
+                dialog.error = None;
+            }
             Field::Winner | Field::EndedReason => choose(dialog, true),
             Field::Comment | Field::TypedKey | Field::Cancel | Field::Confirm => {}
         },

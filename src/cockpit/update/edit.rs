@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 pub use self::places::{jump, move_by, point};
 pub use self::suggest::{pick, suggestions, wanted_suggestions};
-pub use self::typing::{accept, hold, key, leave, let_go, paste, refresh_field, typing};
+pub use self::typing::{accept, hold, key, leave, let_go, paste, refresh_field, type_into, typing};
 use super::drafts::{self, draft_of};
 use super::{ask, create, guard, notify, save};
 use crate::cockpit::edit::cell::metric;
@@ -102,7 +102,7 @@ fn begin(state: &mut State, id: Uuid, sheet: Sheet, now: Timestamp, effects: &mu
             }
             if missing {
                 // There is only one thing to do in it.
-                typing::type_into(state, id, Cell::Event(which_of(&cell)), now);
+                type_into(state, id, Cell::Event(which_of(&cell)), now);
             }
         }
         Kind::Toggle => {
@@ -122,7 +122,7 @@ fn begin(state: &mut State, id: Uuid, sheet: Sheet, now: Timestamp, effects: &mu
         }
         Kind::Text | Kind::Lines | Kind::Choice(_) => {
             if allowed(state, now) {
-                typing::type_into(state, id, cell, now);
+                type_into(state, id, cell, now);
             }
         }
     }

@@ -43,20 +43,54 @@ pub fn refusal(state: &State, now: Timestamp) -> Option<String> {
     }
 }
 
-/// Why a command that writes is refused now; none when it is not.
+/// Whether a command is refused however long one waits: what the footer does not offer.
 #[must_use]
-pub fn command_refusal(state: &State, command: Command, now: Timestamp) -> Option<String> {
-    let managed = match state.screen {
+pub fn always_refused(state: &State, command: Command) -> bool {
+    let edits = matches!(
+        command,
+        Command::Edit
+            | Command::Add
+            | Command::Remove
+            | Command::MoveUp
+            | Command::MoveDown
+            | Command::SplitEvenly
+            | Command::Undo
+            | Command::Redo
+            | Command::FlagUndo
+    );
+    let writes = edits || command.entry().is_some_and(|entry| entry.writes);
+    if !writes {
+        return false;
+    }
+    let viewer = state.me.as_ref().is_some_and(|me| me.role < Role::Editor);
+    let only_managed = of_list(command)
+        && managed_list(state).is_some_and(|what| administrators_only(state, what).is_some());
+    state.settings.read_only || viewer || only_managed
+}
+
+/// What the list on the screen holds, where only administrators change it.
+fn managed_list(state: &State) -> Option<&'static str> {
+    match state.screen {
         Screen::Objects(Kind::Deployments) => Some("deployments"),
         Screen::Objects(Kind::Projects) => Some("projects"),
         Screen::Objects(Kind::Tokens) => Some("tokens"),
         _ => None,
-    };
-    let of_list = matches!(
+    }
+}
+
+/// Whether a command changes what stands in a list of objects.
+fn of_list(command: Command) -> bool {
+    matches!(
         command,
         Command::ObjectNew | Command::ObjectEdit | Command::RotateKey | Command::Revoke
-    );
-    refusal(state, now).or_else(|| administrators_only(state, managed.filter(|_| of_list)?))
+    )
+}
+
+/// Why a command that writes is refused now; none when it is not.
+#[must_use]
+pub fn command_refusal(state: &State, command: Command, now: Timestamp) -> Option<String> {
+    refusal(state, now)
+        .or_else(|| administrators_only(state, managed_list(state).filter(|_| of_list(command))?))
 }
 
 fn administrators_only(state: &State, what: &str) -> Option<String> {
@@ -147,10 +181,13 @@ pub fn applies(state: &State, command: Command) -> bool {
         Command::Explain | Command::Attach if flag => true,
         Command::Convert | Command::CopyTo => flag || target.is_some(),
         Command::FlagToggle | Command::FlagArchive => flag,
-        Command::ObjectOpen => matches!(state.screen, Screen::Objects(Kind::Flags | Kind::Projects)),
+        Command::ObjectOpen => matches!(
+            state.screen,
+            Screen::Objects(Kind::Flags | Kind::Projects | Kind::Labs)
+        ),
         Command::ObjectEdit => matches!(
             state.screen,
-            Screen::Objects(Kind::Flags | Kind::Deployments | Kind::Projects)
+            Screen::Objects(Kind::Flags | Kind::Deployments | Kind::Projects | Kind::Labs)
         ),
         Command::ObjectNew => matches!(state.screen, Screen::Objects(_)),
         Command::GoTokens => state.me.as_ref().is_some_and(|me| me.role == Role::Admin),
@@ -197,6 +234,7 @@ pub fn applies(state: &State, command: Command) -> bool {
                 Sheet::Setup | Sheet::Basics | Sheet::Power | Sheet::Measure
             )
         }),
+        Command::SplitEvenly => state.sheet().is_some_and(|(_, sheet)| sheet.is_table()),
         Command::Remove => removable(state),
         Command::ApplyWinner => target.is_some_and(|e| super::ask::winner(state, e).is_ok()),
         Command::AddOverride => target.is_some(),
@@ -248,6 +286,7 @@ fn removable(state: &State) -> bool {
                 | Cell::Metric(_)
                 | Cell::Link(_)
                 | Cell::LinkedFlag
+                | Cell::Lab
                 | Cell::Description
                 | Cell::Hypothesis
         )

@@ -155,9 +155,24 @@ fn intake(state: &mut State, source: Source, effects: &mut Vec<Effect>) -> Optio
     Some(fresh)
 }
 
+/// How a piece of a paste ends.
+#[derive(Debug, Clone, Copy)]
+pub struct Cut {
+    /// The paste was cut because it was longer than the terminal input takes.
+    pub truncated: bool,
+    /// More of the same paste follows.
+    pub more: bool,
+}
+
 /// A piece of pasted text, cut anywhere.
-pub fn paste(state: &mut State, text: &str, truncated: bool, now: Timestamp, effects: &mut Vec<Effect>) {
+///
+/// The end of a paste is the end of an id: the card would count all but the last one.
+pub fn paste(state: &mut State, text: &str, cut: Cut, now: Timestamp, effects: &mut Vec<Effect>) {
+    let Cut { truncated, more } = cut;
     add(state, text, now, effects);
+    if !more && !truncated && panel(state).is_some_and(|panel| panel.open_line) {
+        add(state, "\n", now, effects);
+    }
     if truncated {
         notify(
             state,
@@ -370,6 +385,7 @@ fn collect(state: &mut State, command: Command, now: Timestamp, effects: &mut Ve
             effects.push(Effect::Intake(Order::Complete { path }));
         }
         Command::ImportDiscard => discard(state, now, effects),
+        Command::ImportComplete => go(state, step(1), now, effects),
         Command::ImportLeft => take_left(state, effects),
         Command::ImportMalformed => panel.malformed = !panel.malformed,
         Command::Press => match panel.focus {

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{notify, replies};
+use super::{age, notify, replies};
 use crate::cockpit::ports::{Service, Slot};
 use crate::cockpit::state::overlay::Overlay;
 use crate::cockpit::state::{Dirty, Health, Hold, Level, State};
@@ -55,7 +55,13 @@ pub fn reload(state: &mut State, now: Timestamp) {
 
 /// Somebody looks again: what was asked less often meanwhile is asked at once.
 pub fn catch_up(state: &mut State, now: Timestamp) {
-    for slot in [Slot::Experiments, Slot::Experiment, Slot::Overview, Slot::Probe] {
+    for slot in [
+        Slot::Experiments,
+        Slot::Experiment,
+        Slot::Overview,
+        Slot::Probe,
+        Slot::Results,
+    ] {
         state.requests.plan(slot, now);
     }
     state.touch(Dirty::Data);
@@ -102,7 +108,13 @@ pub fn next_clock(state: &State, clock: Timestamp) -> Timestamp {
     } else {
         jiff::SignedDuration::from_secs(60)
     };
-    clock.checked_add(step).unwrap_or(Timestamp::MAX)
+    let next = clock.checked_add(step).unwrap_or(Timestamp::MAX);
+    // The moment from which on what is shown is old is told at once, not at the next minute.
+    [age::results(state), age::list(state)]
+        .into_iter()
+        .flatten()
+        .filter_map(|age| age.turns_at(clock))
+        .fold(next, Timestamp::min)
 }
 
 /// When the newest event that is shown was taken in.

@@ -1,5 +1,6 @@
 //! What each action does to the state. Pure: the time is a parameter, effects are plain data.
 
+pub mod age;
 pub mod analytics;
 pub mod ask;
 pub mod calls;
@@ -68,7 +69,8 @@ pub fn update(state: &mut State, action: Action, now: Timestamp) -> Vec<Effect> 
             more,
         } => {
             if import::takes_pieces(state) {
-                import::paste(state, &text, truncated && !more, now, &mut effects);
+                let truncated = truncated && !more;
+                import::paste(state, &text, import::Cut { truncated, more }, now, &mut effects);
             } else {
                 paste(state, &text, truncated && !more, now);
             }
@@ -132,6 +134,7 @@ pub fn update(state: &mut State, action: Action, now: Timestamp) -> Vec<Effect> 
         Action::Intake(told) => import::told(state, told, now, &mut effects),
         Action::DraftFound { key, found } => {
             drafts::found(state, &key, found, now, &mut effects);
+            create::begin(state, now);
             for key in edit::let_go(state) {
                 press(state, key, now, &mut effects);
             }
@@ -146,6 +149,7 @@ pub fn update(state: &mut State, action: Action, now: Timestamp) -> Vec<Effect> 
             calls::look(state, now, &mut effects);
         }
     }
+    create::begin(state, now);
     drafts::settle(state, now, &mut effects);
     refresh::start_due(state, now, &mut effects);
     // Last: what is on its way now decides how often relative times are brought up to date.
@@ -196,7 +200,7 @@ pub fn contexts_under(state: &State, overlays: &[Overlay]) -> Vec<Context> {
         return vec![Context::Field, Context::Always];
     }
     let sheet = state.sheet().map(|(_, sheet)| sheet);
-    let table = sheet.filter(|sheet| sheet.is_table()).map(|_| Context::Table);
+    let table = sheet.filter(|sheet| sheet.has_columns()).map(|_| Context::Table);
     match (state.screen, state.open.as_deref()) {
         (Screen::Create, _) => {
             let rest = [
@@ -237,7 +241,7 @@ pub fn contexts_under(state: &State, overlays: &[Overlay]) -> Vec<Context> {
                 Kind::Flags => Some(Context::Flags),
                 Kind::Deployments => Some(Context::Deployments),
                 Kind::Tokens => Some(Context::Tokens),
-                Kind::Projects => None,
+                Kind::Projects | Kind::Labs => None,
             };
             let rest = [Context::Objects, Context::Rows, Context::Global, Context::Always];
             own.into_iter().chain(rest).collect()
@@ -395,6 +399,8 @@ fn text_changed(state: &mut State, now: Timestamp) {
     if let Some(overlay) = state.overlays.last_mut() {
         match overlay {
             Overlay::Palette(palette) => palette.selected = 0,
+            // What was missing is told anew when the button is pressed.
+            Overlay::Step(dialog) => dialog.error = None,
             Overlay::Import(panel) if panel.stage == Stage::Collect => panel.completions.clear(),
             Overlay::Import(panel) => panel.question_changed(),
             _ => {}
@@ -528,6 +534,7 @@ fn run(state: &mut State, command: Command, now: Timestamp, effects: &mut Vec<Ef
         Command::GoDeployments => objects::go(state, Kind::Deployments, now, effects),
         Command::GoProjects => objects::go(state, Kind::Projects, now, effects),
         Command::GoTokens => objects::go(state, Kind::Tokens, now, effects),
+        Command::GoLabs => objects::go(state, Kind::Labs, now, effects),
         Command::AuditLog => objects::history(state, true, now),
         Command::ObjectOpen
         | Command::ObjectEdit

@@ -1,4 +1,4 @@
-//! The lists of flags, deployments, projects and tokens; copies, conversions, the audit log.
+//! The lists of flags, deployments, projects, labs and tokens; copies, conversions, the audit log.
 
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -9,7 +9,7 @@ use crate::api::experiments::History;
 use crate::api::projects::STILL_TAKEN;
 use crate::api::system::Role;
 use crate::cockpit::change::Changed;
-use crate::cockpit::edit::Of;
+use crate::cockpit::edit::{Cell, Of};
 use crate::cockpit::effect::Effect;
 use crate::cockpit::keymap::Command;
 use crate::cockpit::ports::{Answer, Failure, FailureKind, Request, Slot};
@@ -43,6 +43,7 @@ pub fn show(state: &mut State, kind: Kind, id: Uuid, now: Timestamp, effects: &m
         Kind::Deployments => &mut state.objects.deployments.selected,
         Kind::Projects => &mut state.objects.projects.selected,
         Kind::Tokens => &mut state.objects.tokens.selected,
+        Kind::Labs => &mut state.objects.labs.selected,
     };
     *selected = Some(id);
     if kind == Kind::Flags {
@@ -67,6 +68,7 @@ pub fn filter(objects: &Objects, kind: Kind) -> (&TextField, bool) {
         Kind::Deployments => (&objects.deployments.filter, objects.deployments.filtering),
         Kind::Projects => (&objects.projects.filter, objects.projects.filtering),
         Kind::Tokens => (&objects.tokens.filter, objects.tokens.filtering),
+        Kind::Labs => (&objects.labs.filter, objects.labs.filtering),
     }
 }
 
@@ -80,6 +82,7 @@ pub fn filter_mut(objects: &mut Objects, kind: Kind) -> (&mut TextField, &mut bo
         ),
         Kind::Projects => (&mut objects.projects.filter, &mut objects.projects.filtering),
         Kind::Tokens => (&mut objects.tokens.filter, &mut objects.tokens.filtering),
+        Kind::Labs => (&mut objects.labs.filter, &mut objects.labs.filtering),
     }
 }
 
@@ -90,6 +93,7 @@ pub fn move_by(state: &mut State, kind: Kind, by: isize) {
         Kind::Deployments => state.objects.deployments.move_by(by),
         Kind::Projects => state.objects.projects.move_by(by),
         Kind::Tokens => state.objects.tokens.move_by(by),
+        Kind::Labs => state.objects.labs.move_by(by),
     }
 }
 
@@ -112,6 +116,7 @@ pub fn command(state: &mut State, command: Command, now: Timestamp, effects: &mu
                 Some(Kind::Deployments) => Purpose::CreateDeployment,
                 Some(Kind::Projects) => Purpose::CreateProject,
                 Some(Kind::Tokens) => Purpose::CreateToken,
+                Some(Kind::Labs) => Purpose::CreateLab,
                 None => return,
             };
             form::open(state, purpose, now);
@@ -133,6 +138,7 @@ pub fn command(state: &mut State, command: Command, now: Timestamp, effects: &mu
                     .projects
                     .current()
                     .map(|row| Purpose::EditProject(Box::new(row.project.clone()))),
+                Some(Kind::Labs) => edit_lab(state),
                 Some(Kind::Tokens) | None => None,
             };
             ask_about(state, purpose, now);
@@ -211,6 +217,12 @@ fn ask_about(state: &mut State, purpose: Option<Purpose>, now: Timestamp) {
     }
 }
 
+/// What changes the lab under the cursor.
+fn edit_lab(state: &State) -> Option<Purpose> {
+    let lab = state.objects.labs.current()?;
+    Some(Purpose::EditLab(Box::new(lab.clone())))
+}
+
 fn open(state: &mut State, kind: Option<Kind>, now: Timestamp, effects: &mut Vec<Effect>) {
     match kind {
         Some(Kind::Flags) => match state.objects.flags.current().map(|row| row.flag.id) {
@@ -226,6 +238,10 @@ fn open(state: &mut State, kind: Option<Kind>, now: Timestamp, effects: &mut Vec
             Some(key) => switch(state, key, now, effects),
             None => notify(state, Level::Info, "There is no project under the cursor", now),
         },
+        Some(Kind::Labs) => {
+            let purpose = edit_lab(state);
+            ask_about(state, purpose, now);
+        }
         _ => {}
     }
 }
@@ -328,6 +344,11 @@ fn object(state: &State) -> Option<(Uuid, String)> {
             Some((p.id, p.key.to_string()))
         }
         Kind::Tokens => state.objects.tokens.current().map(|t| (t.id, t.name.clone())),
+        Kind::Labs => state
+            .objects
+            .labs
+            .current()
+            .map(|lab| (lab.id, lab.key.to_string())),
         Kind::Flags => None,
     }
 }
@@ -354,6 +375,7 @@ pub fn copied(state: &State) -> Option<String> {
         }
         Kind::Projects => Some(state.objects.projects.current()?.project.key.to_string()),
         Kind::Tokens => Some(state.objects.tokens.current()?.name.clone()),
+        Kind::Labs => Some(state.objects.labs.current()?.key.to_string()),
         Kind::Flags => None,
     }
 }
@@ -372,7 +394,15 @@ pub fn wanted(state: &State, slot: Slot) -> Option<Request> {
     let palette = matches!(state.overlays.last(), Some(Overlay::Palette(_)));
     let admin = state.me.as_ref().is_some_and(|me| me.role == Role::Admin);
     match slot {
-        Slot::Flags => (flags_shown || palette || !state.objects.drafts.is_empty()).then_some(Request::Flags),
+        Slot::Flags => {
+            let named = matches!(named_cell(state), Some(Cell::LinkedFlag));
+            let shown = flags_shown || palette || named || !state.objects.drafts.is_empty();
+            shown.then_some(Request::Flags)
+        }
+        Slot::Labs => {
+            let named = matches!(named_cell(state), Some(Cell::Lab));
+            (list == Some(Kind::Labs) || palette || named).then_some(Request::Labs)
+        }
         Slot::Deployments => (list == Some(Kind::Deployments) || flags_shown || wiring || palette)
             .then_some(Request::Deployments),
         Slot::Projects => {
@@ -439,6 +469,11 @@ pub fn wanted(state: &State, slot: Slot) -> Option<Request> {
     }
 }
 
+/// The field that is typed into, where it takes the name of an object.
+fn named_cell(state: &State) -> Option<&Cell> {
+    Some(&state.editor()?.editing.as_ref()?.cell)
+}
+
 /// Whether other rows of the dry run are wanted than those that were asked for last.
 #[must_use]
 pub fn rows_outdated(state: &State) -> bool {
@@ -488,6 +523,7 @@ pub fn answered(
             state.objects.projects.set(list.projects, now);
         }
         Answer::Tokens(list) => state.objects.tokens.set(list.tokens, now),
+        Answer::Labs(list) => state.objects.labs.set(list.labs, now),
         Answer::FlagOverrides(page) => {
             if let (Request::FlagOverrides { query, .. }, Some(overrides)) =
                 (request, flag_overrides(state, request))
@@ -600,6 +636,7 @@ fn took(state: &mut State, changed: Changed, now: Timestamp) {
         Slot::Deployments,
         Slot::Projects,
         Slot::Tokens,
+        Slot::Labs,
         Slot::Experiments,
         Slot::Experiment,
         Slot::Me,
@@ -628,6 +665,7 @@ fn took(state: &mut State, changed: Changed, now: Timestamp) {
         Changed::Converted(both) => state.objects.flags.selected = Some(both.flag.id),
         Changed::Experiment(_) | Changed::Project(_) | Changed::TokenLeft(_) | Changed::Gone => {}
         Changed::Overrides(_) => {}
+        Changed::Lab(lab) => state.objects.labs.selected = Some(lab.id),
         Changed::Deployment(deployment) => {
             state.objects.deployments.selected = Some(deployment.id);
             // The key of a server comes once, and is lost where it is not shown.
@@ -690,6 +728,7 @@ pub fn failed(state: &mut State, request: &Request, failure: &Failure, now: Time
             state.objects.projects.rows.fail(failure);
         }
         Slot::Tokens => state.objects.tokens.rows.fail(failure),
+        Slot::Labs => state.objects.labs.rows.fail(failure),
         Slot::FlagOverrides => {
             if let Some(overrides) = flag_overrides(state, request) {
                 overrides.page.fail(failure);
@@ -731,7 +770,13 @@ pub fn failed(state: &mut State, request: &Request, failure: &Failure, now: Time
                 ),
                 (_, None) => failure.message,
             };
-            for slot in [Slot::Flags, Slot::Deployments, Slot::Projects, Slot::Tokens] {
+            for slot in [
+                Slot::Flags,
+                Slot::Deployments,
+                Slot::Projects,
+                Slot::Tokens,
+                Slot::Labs,
+            ] {
                 state.requests.plan(slot, now);
             }
             form::refused(state, text, now);

@@ -75,7 +75,8 @@ pub fn palette_items(state: &State, typed: &str) -> Vec<PaletteItem> {
     let deployments = named(&state.objects.deployments, Kind::Deployments, "deployment");
     let projects = named(&state.objects.projects, Kind::Projects, "project");
     let tokens = named(&state.objects.tokens, Kind::Tokens, "token");
-    let objects = flags.chain(deployments).chain(projects).chain(tokens);
+    let labs = named(&state.objects.labs, Kind::Labs, "lab");
+    let objects = flags.chain(deployments).chain(projects).chain(labs).chain(tokens);
     let contexts = state
         .preferences
         .contexts
@@ -89,11 +90,14 @@ pub fn palette_items(state: &State, typed: &str) -> Vec<PaletteItem> {
         let text = format!("theme {} {}", theme.name, theme.description);
         (PaletteItem::Theme(at), text)
     });
-    let all = commands
-        .chain(contexts)
-        .chain(experiments)
-        .chain(objects)
-        .chain(themes);
+    let rest = contexts.chain(objects).chain(themes);
+    let all: Vec<(PaletteItem, String)> = if state.screen == Screen::Experiments {
+        // There one looks for an experiment first.
+        experiments.chain(commands).chain(rest).collect()
+    } else {
+        commands.chain(experiments).chain(rest).collect()
+    };
+    let all = all.into_iter();
     if typed.trim().is_empty() {
         return all.map(|(item, _)| item).collect();
     }

@@ -20,12 +20,15 @@ use crate::domain::{Experiment, Status};
 const UNFOCUSED: u32 = 5;
 /// A query rests for this many times as long as it took.
 const REST: u32 = 10;
+/// The longest rest of a query, however long it took.
+const LONGEST_REST: Duration = Duration::from_secs(30);
 
 /// Starts every request that is wanted, due, and not on its way.
 pub fn start_due(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
     if state.quitting {
         return;
     }
+    watch_results(state, now);
     for slot in Slot::ALL {
         if !may_start(state, slot, now) || due(state, slot).is_some_and(|at| at > now) {
             continue;
@@ -74,13 +77,12 @@ pub fn plan_next(state: &mut State, slot: Slot, took: Duration, now: Timestamp) 
         Slot::Experiments if state.screen == Screen::Experiments => Duration::from_secs(2),
         Slot::Experiments => Duration::from_secs(10),
         Slot::Experiment => Duration::from_secs(2),
-        Slot::Overview => Duration::from_secs(2).max(took * REST),
-        Slot::Probe => Duration::from_secs(1).max(took * REST),
-        Slot::Results => Duration::from_secs(1).max(took * REST),
+        Slot::Overview => Duration::from_secs(2).max(rest_after(took)),
+        Slot::Probe | Slot::Results => Duration::from_secs(1).max(rest_after(took)),
         Slot::Overrides => Duration::from_secs(15),
-        Slot::Flags | Slot::Deployments | Slot::Tokens => Duration::from_secs(3),
+        Slot::Flags | Slot::Deployments | Slot::Tokens | Slot::Labs => Duration::from_secs(3),
         // The guard looks every few minutes at most.
-        Slot::SampleRatio => Duration::from_secs(10).max(took * REST),
+        Slot::SampleRatio => Duration::from_secs(10).max(rest_after(took)),
         Slot::Projects | Slot::Imports | Slot::Insight => Duration::from_secs(10),
         Slot::FlagOverrides => Duration::from_secs(15),
         Slot::Suggest => Duration::from_secs(60),
@@ -100,6 +102,11 @@ pub fn plan_next(state: &mut State, slot: Slot, took: Duration, now: Timestamp) 
     };
     let rest = if state.focused { base } else { base * UNFOCUSED };
     state.requests.plan(slot, later(now, rest));
+}
+
+/// How long a query rests that took so long.
+pub(super) fn rest_after(took: Duration) -> Duration {
+    took.saturating_mul(REST).min(LONGEST_REST)
 }
 
 fn due(state: &State, slot: Slot) -> Option<Timestamp> {
@@ -255,6 +262,7 @@ fn wanted(state: &State, slot: Slot) -> Option<Request> {
         | Slot::Deployments
         | Slot::Projects
         | Slot::Tokens
+        | Slot::Labs
         | Slot::FlagOverrides
         | Slot::FlagHistory
         | Slot::Audit
@@ -310,6 +318,14 @@ fn results_watched(state: &State) -> Option<&ExperimentDetail> {
     let dialog = matches!(state.overlays.last(), Some(Overlay::Step(_)));
     let tab = state.screen == Screen::Experiment && matches!(detail.tab, Tab::Analytics | Tab::Insights);
     (tab || dialog).then_some(detail)
+}
+
+/// From the moment on that somebody looks at results, it counts how long they were not brought up to date.
+fn watch_results(state: &mut State, now: Timestamp) {
+    let watched = results_watched(state).is_some();
+    if let Some(detail) = state.open.as_deref_mut() {
+        detail.checked_at = watched.then(|| detail.checked_at.unwrap_or(now));
+    }
 }
 
 /// Whether other results are wanted than those that were asked for last.

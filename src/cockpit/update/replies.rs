@@ -32,7 +32,8 @@ pub fn take(state: &mut State, reply: Reply, now: Timestamp, effects: &mut Vec<E
     match outcome {
         Ok(answer) => {
             state.link_mut(slot.service()).up(took, now);
-            refresh::plan_next(state, slot, took, now);
+            let pace = state.requests.pace(slot).unwrap_or(took);
+            refresh::plan_next(state, slot, pace, now);
             if let Some(answer) = objects::answered(state, &request, answer, now, effects) {
                 answered(state, &request, answer, now, effects);
             }
@@ -111,6 +112,9 @@ fn answered(state: &mut State, request: &Request, answer: Answer, now: Timestamp
         Answer::Mark(mark) => {
             if let Some(detail) = asked_of(state, request) {
                 detail.mark = Some(mark);
+                if detail.results_mark == detail.mark {
+                    detail.checked_at = detail.checked_at.map(|_| now);
+                }
             }
         }
         Answer::SampleRatio(srm) => {
@@ -291,6 +295,7 @@ pub fn apply_live(state: &mut State, request: &Request, answer: Answer, at: Time
                 if let Request::Results { experiment, query } = request {
                     detail.results_of = Some(((**query).clone(), experiment.resource_version));
                 }
+                detail.checked_at = detail.checked_at.map(|before| before.max(at));
             }
         }
         _ => {}

@@ -1,4 +1,4 @@
-//! Flags, deployments, projects, tokens: the lists, and the page of a flag.
+//! Flags, deployments, projects, labs, tokens: the lists, and the page of a flag.
 
 pub mod flag;
 pub mod grid;
@@ -35,6 +35,7 @@ pub fn title(pen: &mut Pen<'_>, state: &State, kind: Kind) -> Option<Position> {
         (Kind::Flags, "F"),
         (Kind::Deployments, "D"),
         (Kind::Projects, "P"),
+        (Kind::Labs, "B"),
         (Kind::Tokens, "T"),
     ]
     .into_iter()
@@ -73,6 +74,7 @@ pub fn place(state: &State, kind: Kind) -> String {
         Kind::Deployments => of(&objects.deployments),
         Kind::Projects => of(&objects.projects),
         Kind::Tokens => of(&objects.tokens),
+        Kind::Labs => of(&objects.labs),
     }
 }
 
@@ -116,6 +118,14 @@ pub fn draw(pen: &mut Pen<'_>, state: &State, kind: Kind, now: Timestamp) -> Lai
                 &shown,
                 objects.projects.position_in(&shown).unwrap_or(0),
             )
+        }
+        Kind::Labs => {
+            let shown = objects.labs.shown();
+            if shown.is_empty() {
+                return nothing(pen, state, &objects.labs, kind);
+            }
+            let at = objects.labs.position_in(&shown).unwrap_or(0);
+            rows::labs(pen, state, &shown, at, now)
         }
         Kind::Tokens => {
             let shown = objects.tokens.shown();
@@ -168,6 +178,10 @@ fn teach(kind: Kind) -> (&'static str, &'static str) {
         Kind::Projects => (
             "No projects.",
             "This token has no role in any project; an administrator gives it one.",
+        ),
+        Kind::Labs => (
+            "No labs yet: every experiment is in DEFAULT.",
+            "A lab groups experiments, such as those of one team. n makes one; Setup puts an experiment into it.",
         ),
         Kind::Tokens => (
             "No tokens.",

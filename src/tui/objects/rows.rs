@@ -10,14 +10,13 @@ use crate::api::projects::{ProjectRow, TokenRow};
 use crate::cockpit::format;
 use crate::cockpit::state::{Laid, State};
 use crate::domain::flag::OFF;
-use crate::domain::{Environment, Flag};
+use crate::domain::{Environment, Flag, Lab, Status};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::Pen;
 
 /// Glyph, word and style of how a flag stands.
 #[must_use]
 pub fn standing(theme: &Theme, flag: &Flag) -> (&'static str, &'static str, Style) {
-    use crate::domain::Status;
     if flag.archived {
         (
             theme.glyphs.status(Status::Archived, false),
@@ -120,18 +119,18 @@ pub fn deployments(pen: &mut Pen<'_>, shown: &[&DeploymentRow], at: usize, now: 
         let grace = d.previous_key_until.filter(|until| *until > now);
         let (mark, state, style) = match (d.revoked_at, grace) {
             (Some(at), _) => (
-                theme.glyphs.status(crate::domain::Status::Ended, false),
+                theme.glyphs.status(Status::Ended, false),
                 format!("revoked {} ago", format::since(at, now)),
                 theme.danger,
             ),
             (None, Some(until)) => (
-                theme.glyphs.status(crate::domain::Status::Active, false),
+                theme.glyphs.status(Status::Active, false),
                 format!("old key ends in {}", format::age(now, until)),
                 theme.warn,
             ),
             (None, None) => (
-                theme.glyphs.status(crate::domain::Status::Active, false),
-                if d.is_default { "taken, default" } else { "taken" }.to_owned(),
+                theme.glyphs.status(Status::Active, false),
+                if d.is_default { "valid, default" } else { "valid" }.to_owned(),
                 theme.ok,
             ),
         };
@@ -182,10 +181,7 @@ pub fn projects(pen: &mut Pen<'_>, state: &State, shown: &[&ProjectRow], at: usi
         };
         Row {
             mark: if open {
-                (
-                    theme.glyphs.status(crate::domain::Status::Active, false),
-                    theme.accent,
-                )
+                (theme.glyphs.status(Status::Active, false), theme.accent)
             } else {
                 (" ", theme.dim)
             },
@@ -208,8 +204,8 @@ pub fn projects(pen: &mut Pen<'_>, state: &State, shown: &[&ProjectRow], at: usi
 
 pub fn tokens(pen: &mut Pen<'_>, shown: &[&TokenRow], at: usize, now: Timestamp) -> Laid {
     const COLUMNS: [Column; 3] = [
-        Column::left("state", 22, 1),
-        Column::left("roles", 44, 2),
+        Column::left("state", 15, 2),
+        Column::left("roles", 44, 1),
         Column::left("made", 9, 3),
     ];
     let theme = pen.theme;
@@ -225,12 +221,12 @@ pub fn tokens(pen: &mut Pen<'_>, shown: &[&TokenRow], at: usize, now: Timestamp)
             ),
             (None, Some(at), _) => ("x", format!("ended {} ago", format::age(at, now)), theme.danger),
             (None, None, Some(at)) => ("*", format!("ends in {}", format::age(now, at)), theme.ok),
-            (None, None, None) => ("*", "taken".to_owned(), theme.ok),
+            (None, None, None) => ("*", "valid".to_owned(), theme.ok),
         };
         let status = if mark == "x" {
-            crate::domain::Status::Ended
+            Status::Ended
         } else {
-            crate::domain::Status::Active
+            Status::Active
         };
         let roles: Vec<String> = token
             .roles
@@ -244,6 +240,41 @@ pub fn tokens(pen: &mut Pen<'_>, shown: &[&TokenRow], at: usize, now: Timestamp)
                 (state, style),
                 (roles.join(", "), theme.text),
                 (format::since(token.created_at, now), theme.dim),
+            ],
+        }
+    })
+}
+
+pub fn labs(pen: &mut Pen<'_>, state: &State, shown: &[&Lab], at: usize, now: Timestamp) -> Laid {
+    const COLUMNS: [Column; 5] = [
+        Column::left("name", 26, 1),
+        Column::right("experiments", 11, 0),
+        Column::left("state", 8, 2),
+        Column::left("about", 40, 4),
+        Column::left("changed", 8, 3),
+    ];
+    let theme = pen.theme;
+    let label = longest(shown.iter().map(|lab| lab.key.as_str()));
+    grid::draw(pen, "key", label, &COLUMNS, shown.len(), at, |at| {
+        let lab = shown[at];
+        let all = state.list.all().iter();
+        let inside = all
+            .filter(|e| e.parent_id.eq_ignore_ascii_case(lab.key.as_str()))
+            .count();
+        let (status, word, style) = if lab.archived {
+            (Status::Archived, "archived", theme.dim)
+        } else {
+            (Status::Active, "open", theme.ok)
+        };
+        Row {
+            mark: (theme.glyphs.status(status, false), style),
+            label: (lab.key.to_string(), theme.heading),
+            cells: vec![
+                (lab.name.clone(), theme.text),
+                (format::count(inside as u64), theme.text),
+                (word.to_owned(), style),
+                (lab.description.clone(), theme.dim),
+                (format::since(lab.updated_at, now), theme.dim),
             ],
         }
     })

@@ -202,6 +202,51 @@ fn named(what: &str, entry: &AuditEntry) -> String {
     }
 }
 
+/// What was recorded as evidence: a name and a value each, with numbers as they stand everywhere else.
+fn evidence(value: &Value) -> String {
+    let value_text = |value: &Value| match value {
+        Value::Null => "unknown".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Number(number) => match (number.as_u64(), number.as_f64()) {
+            (Some(n), _) => format::count(n),
+            (None, Some(f)) if f != 0.0 && f.abs() < 0.001 => format!("{f:.1e}"),
+            (None, Some(f)) if f.abs() >= 1e9 => format!("{f:.1e}"),
+            (None, Some(f)) => format!("{f:.2}"),
+            _ => number.to_string(),
+        },
+        other => other.to_string(),
+    };
+    let Value::Object(fields) = value else {
+        return value_text(value);
+    };
+    let parts: Vec<String> = fields
+        .iter()
+        .map(|(name, value)| match value {
+            Value::Object(inner) => {
+                let inner: Vec<String> = inner
+                    .iter()
+                    .map(|(key, value)| format!("{key} {}", value_text(value)))
+                    .collect();
+                format!("{} {}", words_of(name), inner.join(" · "))
+            }
+            value => format!("{} {}", words_of(name), value_text(value)),
+        })
+        .collect();
+    parts.join(", ")
+}
+
+/// `alwaysValidP` as a person writes it: `always valid p`.
+fn words_of(name: &str) -> String {
+    let mut words = String::new();
+    for c in name.chars() {
+        if c.is_ascii_uppercase() {
+            words.push(' ');
+        }
+        words.push(c.to_ascii_lowercase());
+    }
+    words
+}
+
 fn describe(page: &mut Page<'_>, entry: &AuditEntry) {
     let theme = page.theme;
     page.heading(
@@ -223,9 +268,35 @@ fn describe(page: &mut Page<'_>, entry: &AuditEntry) {
         );
     }
     if !entry.evidence.is_null() {
-        page.field("evidence", &entry.evidence.to_string());
+        page.field("evidence", &evidence(&entry.evidence));
     }
     if entry.changes.is_empty() && entry.comment.is_none() && entry.evidence.is_null() {
         page.text("No fields were recorded.", theme.dim);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn evidence_reads_as_words_and_numbers() {
+        let recorded = json!({
+            "p": 9.1e-20, "chiSquare": 96.674_150_996_351_4, "df": 1, "alwaysValidP": 5.964e-20,
+            "observed": {"control": 1000, "treatment": 2000}, "eValue": null,
+        });
+        let text = evidence(&recorded);
+        for part in [
+            "p 9.1e-20",
+            "chi square 96.67",
+            "df 1",
+            "always valid p 6.0e-20",
+            "observed control 1,000 · treatment 2,000",
+            "e value unknown",
+        ] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
     }
 }

@@ -51,8 +51,9 @@ pub fn draw(
     );
     let step = match panel.stage {
         Stage::Collect => "step 1 of 3",
-        Stage::Sending | Stage::Review => "step 2 of 3",
         Stage::Running => "step 3 of 3",
+        Stage::Review if panel.import.as_ref().is_some_and(|i| i.applied_chunks > 0) => "step 3 of 3",
+        Stage::Sending | Stage::Review => "step 2 of 3",
     };
     match panel.stage {
         Stage::Collect => canvas.boxed(&title, step, (width, 19), |pen| collect(pen, panel, now)),
@@ -157,12 +158,9 @@ fn collect(pen: &mut Pen<'_>, panel: &ImportPanel, now: Timestamp) -> (Laid, Opt
                 y += 1;
             }
             for bad in tally.malformed_lines.iter().take(3) {
-                let text = format!(
-                    "line {}: \"{}\": {}",
-                    count(bad.line),
-                    printable(&bad.given),
-                    bad.allowed
-                );
+                let line = format!("line {}: ", count(bad.line));
+                let room = width.saturating_sub(LABEL + columns(&line) + columns(&bad.allowed) + 4);
+                let text = format!("{line}\"{}\": {}", shortened(&bad.given, room), bad.allowed);
                 pen.text_within(
                     LABEL,
                     y,
@@ -270,6 +268,23 @@ fn size(bytes: u64) -> String {
     }
 }
 
+/// An id that can be seen, in so many columns (at least eight): what is wrong with it stands behind it.
+fn shortened(given: &str, room: u16) -> String {
+    let text = printable(given);
+    let room = room.max(8);
+    if columns(&text) <= room {
+        return text;
+    }
+    let mut kept = String::new();
+    for c in text.chars() {
+        if columns(&kept) + 2 > room {
+            break;
+        }
+        kept.push(c);
+    }
+    kept + "…"
+}
+
 /// Characters that steer the terminal as signs that can be seen.
 fn printable(text: &str) -> String {
     text.chars()
@@ -306,7 +321,8 @@ fn malformed(pen: &mut Pen<'_>, lines: &[Malformed], all: u64, top: u16) {
     for (y, bad) in (top + 1..pen.height()).zip(lines) {
         let line = count(bad.line);
         pen.text_before(9, y, &line, 9, theme.dim);
-        let text = format!("\"{}\"", printable(&bad.given));
+        let room = pen.width().saturating_sub(11 + 2 + 2 + columns(&bad.allowed));
+        let text = format!("\"{}\"", shortened(&bad.given, room));
         let end = pen.text(11, y, &theme.glyphs.text(&text), theme.warn);
         pen.text(end + 2, y, &bad.allowed, theme.dim);
     }
@@ -447,7 +463,8 @@ fn chunks(pen: &mut Pen<'_>, y: u16, panel: &ImportPanel, import: &Import, now: 
         (None, Some(_)) => "applying …".to_owned(),
         (_, None) => super::imports::progress(theme, import).0,
     };
-    let bar_width = width.min(40);
+    // What is said goes before the bar.
+    let bar_width = width.saturating_sub(columns(&text) + 2).clamp(8, 40);
     let eighths =
         u64::from(bar_width) * 8 * u64::from(import.applied_chunks) / u64::from(import.chunks.max(1));
     for n in 0..bar_width {
@@ -557,7 +574,10 @@ fn hints(pen: &mut Pen<'_>, y: u16, _state: &State, panel: &ImportPanel, import:
         (_, ImportState::Applying) => {
             parts.push((
                 "⏎",
-                format!("go on with the {} chunks left", count(u64::from(left))),
+                match left {
+                    1 => "go on with the chunk left".to_owned(),
+                    n => format!("go on with the {} chunks left", count(u64::from(n))),
+                },
             ));
             parts.push(("u", "undo".to_owned()));
         }

@@ -75,6 +75,10 @@ fn object(state: &State, kind: Kind, id: Uuid) -> Option<(&'static str, String)>
             let project = &objects.projects.get(id)?.project;
             ("project", format!("{}  {}", project.key, project.name))
         }
+        Kind::Labs => {
+            let lab = objects.labs.get(id)?;
+            ("lab", format!("{}  {}", lab.key, lab.name))
+        }
         Kind::Tokens => ("token", objects.tokens.get(id)?.name.clone()),
     })
 }

@@ -32,7 +32,7 @@ pub fn draw(
         resume::evidence(&mut page, state, dialog, test, now);
     } else {
         let overview = state.list.overview(dialog.experiment.id);
-        for line in lifecycle::effects(dialog, overview) {
+        for line in lifecycle::effects(dialog, overview, now) {
             page.text(&line, theme.text);
         }
     }

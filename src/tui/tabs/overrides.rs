@@ -14,6 +14,7 @@ use crate::tui::glyphs::{Tone, arm_slots};
 use crate::tui::widgets::Pen;
 use crate::tui::widgets::empty::empty;
 use crate::tui::widgets::heading::Heading;
+use crate::tui::widgets::pen::columns;
 
 /// Draws the tab.
 pub fn draw(
@@ -82,12 +83,15 @@ pub fn unfinished(pen: &mut Pen<'_>, imports: &[Import]) -> u16 {
             ImportState::Staged => "nothing of it is in force".to_owned(),
             _ => format!("{} of {} chunks in force", import.applied_chunks, import.chunks),
         };
-        let text = format!(
-            "{} Import of {} ids into {} is unfinished: {text}. I goes on with it, or undoes it.",
-            theme.glyphs.tone(Tone::Warn),
-            format::count(import.unique),
-            import.variant
-        );
+        let of = format!("{} ids into {}", format::count(import.unique), import.variant);
+        let mark = theme.glyphs.tone(Tone::Warn);
+        let long = format!("{mark} Import of {of} is unfinished: {text}. I goes on with it, or undoes it.");
+        // The key is what must not be cut.
+        let text = if columns(&long) + 1 < pen.width() {
+            long
+        } else {
+            format!("{mark} I goes on with an import, or undoes it: {text}, of {of}.")
+        };
         pen.text(1, y, &theme.glyphs.text(&text), theme.warn);
         y += 1;
     }

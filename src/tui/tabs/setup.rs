@@ -21,7 +21,6 @@ pub fn fact(theme: &Theme, view: &View<'_>, fact: Fact) -> (String, Style) {
         Fact::Key => known(e.key.to_string()),
         Fact::Mode => known(mode_text(e.assignment_mode).to_owned()),
         Fact::Salt => known(e.salt.clone()),
-        Fact::Lab => known(e.parent_id.clone()),
         Fact::Status => status(theme, e, view.now),
         Fact::PausedBy => match e.paused_by {
             Some(PauseCause::SrmGuard) => {

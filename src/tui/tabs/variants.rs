@@ -33,7 +33,10 @@ fn table(e: &Experiment, width: u16) -> Vec<Column> {
     let key = widest(|v| v.key.as_str(), 12, 28) + 2;
     let name = widest(|v| &v.name, 10, 24);
     let fixed = key + 9 + name + 7 + 7 + 12;
-    let rest = width.saturating_sub(fixed + 2);
+    // Three columns in front, two behind; and the bar of the share, where the texts keep enough beside it.
+    let rest = width.saturating_sub(fixed + 5);
+    let beside_bar = rest.checked_sub(BAR + 3).filter(|rest| *rest >= 30);
+    let rest = beside_bar.unwrap_or(rest);
     let payload = (rest / 2).clamp(12, 40);
     vec![
         column("key", key, false),
@@ -120,24 +123,22 @@ pub fn draw(pen: &mut Pen<'_>, view: &View<'_>, drawn: &mut Drawn) -> Laid {
     laid
 }
 
-/// The columns that fit: the key always, then as many as there is room for, the selected one among them.
+/// The columns that fit: the key and the selected one always, of the others as many as there is room for, so that
+/// few of them change places while the cursor moves.
 fn shown(all: &[Column], selected: usize, width: u16) -> Vec<usize> {
-    let fits = |from: usize| -> Vec<usize> {
-        let mut used = 3 + all.first().map_or(0, |column| column.width + 2);
-        let mut shown = vec![0];
-        for (at, column) in all.iter().enumerate().skip(from.max(1)) {
-            if used + column.width >= width {
-                break;
-            }
-            used += column.width + 2;
-            shown.push(at);
+    let wide = |at: usize| all.get(at).map_or(0, |column: &Column| column.width + 2);
+    let mut shown = vec![0];
+    shown.extend((selected > 0).then_some(selected));
+    let mut used = 3 + shown.iter().map(|at| wide(*at)).sum::<u16>();
+    for at in (1..all.len()).filter(|at| *at != selected) {
+        if used + wide(at) - 2 >= width {
+            break;
         }
-        shown
-    };
-    (1..=selected.max(1))
-        .map(fits)
-        .find(|shown| shown.contains(&selected))
-        .unwrap_or_else(|| vec![0, selected])
+        used += wide(at);
+        shown.push(at);
+    }
+    shown.sort_unstable();
+    shown
 }
 
 /// What a field of the table says.

@@ -214,9 +214,33 @@ impl Posteriors<'_> {
                 }
             }
         }
+        self.peaks(pen, left, &densities, (peak, down));
         for (y, curve) in (rows..).zip(&self.curves) {
             self.label(pen, y, left, curve);
             self.interval(pen, y, left, curve);
+        }
+    }
+
+    /// Each curve's glyph on its peak, so that curves are told apart without their colours. Where two peaks are in
+    /// one place the later glyph steps down its own right side.
+    fn peaks(&self, pen: &mut Pen<'_>, left: u16, densities: &[Vec<f64>], (peak, down): (f64, usize)) {
+        let mut taken: Vec<(usize, usize)> = Vec::new();
+        for (curve, density) in self.curves.iter().zip(densities) {
+            let highest = density.iter().copied().fold(0.0, f64::max);
+            let Some(top) = density.iter().position(|density| *density >= highest) else {
+                continue;
+            };
+            let places = (top..density.len()).step_by(2).filter_map(|x| {
+                let share = share_of(*density.get(x)?, peak, down - 1);
+                (share > 0).then_some((x / 2, (down - 1 - share) / 4))
+            });
+            let mut free = places.filter(|place| !taken.contains(place));
+            if let Some((x, y)) = free.next()
+                && let (Ok(column), Ok(row)) = (u16::try_from(x), u16::try_from(y))
+            {
+                pen.glyph(left + column, row, curve.mark.0, curve.mark.1);
+                taken.push((x, y));
+            }
         }
     }
 
@@ -378,6 +402,10 @@ mod tests {
                 .any(|line| line.contains('⠉') || line.contains('⡠')),
             "{drawn:#?}"
         );
+        for mark in ['◆', '●'] {
+            let curves = drawn[..18].iter().flat_map(|line| line.chars());
+            assert_eq!(curves.filter(|c| *c == mark).count(), 1, "{drawn:#?}");
+        }
         assert!(
             drawn[18].starts_with("◆ control") && drawn[18].contains('┼'),
             "{drawn:#?}"

@@ -24,8 +24,6 @@ pub struct Line {
 pub struct Series {
     /// The lines.
     pub lines: Vec<Line>,
-    /// Whether the last bucket is not over yet: it is drawn quieter, because its count still grows.
-    pub partial: bool,
 }
 
 /// Width of the labels of the value axis, with a blank: the longest short count.
@@ -125,7 +123,6 @@ impl Series {
                 before = Some(y);
             }
         }
-        let quiet = self.quiet_from(plot);
         for (index, cell) in dots.iter().enumerate() {
             let Ok(index) = u16::try_from(index) else { break };
             let (x, y) = (index % plot, index / plot);
@@ -133,21 +130,29 @@ impl Series {
             let Some(line) = self.lines.get(number) else {
                 continue;
             };
-            let style = if x >= quiet { theme.rule } else { line.mark.1 };
-            pen.char(axis + x, y, cell.glyph(), style);
+            pen.char(axis + x, y, cell.glyph(), line.mark.1);
         }
+        self.marks(pen, axis, plot);
     }
 
-    /// The column from which the chart shows the last bucket alone, when that is not over yet.
-    fn quiet_from(&self, plot: u16) -> u16 {
-        let last = self.buckets().saturating_sub(1);
-        if !self.partial || last == 0 {
-            return plot;
+    /// Each line's glyph at its right end, so that lines are told apart without their colours. Where two end in
+    /// one place the later one steps to the left.
+    fn marks(&self, pen: &mut Pen<'_>, axis: u16, plot: u16) {
+        let (across, down) = (usize::from(plot) * 2, usize::from(pen.height()) * 4);
+        let max = self.max();
+        let mut taken: Vec<(u16, u16)> = Vec::new();
+        for line in &self.lines {
+            let heights = self.dots(&line.values, across, down, max);
+            let places = (0..plot).rev().step_by(2).filter_map(|x| {
+                let row = heights.get(usize::from(x) * 2 + 1).copied().flatten()?;
+                Some((x, u16::try_from(row / 4).ok()?))
+            });
+            let mut free = places.filter(|place| !taken.contains(place));
+            if let Some((x, y)) = free.next() {
+                pen.glyph(axis + x, y, line.mark.0, line.mark.1);
+                taken.push((x, y));
+            }
         }
-        // After the cell in which the last whole bucket is drawn.
-        let share = (last - 1) as f64 / last as f64;
-        let whole = share * f64::from(plot.saturating_sub(1));
-        to_column(whole.floor()).saturating_add(1)
     }
 
     /// For each column of dots the row of its dot, from the top; none without a value.
@@ -311,7 +316,6 @@ mod tests {
                     values: values.to_vec(),
                 })
                 .collect(),
-            partial: false,
         }
     }
 
@@ -319,7 +323,7 @@ mod tests {
     fn a_rising_line_rises() {
         let buf = draw(26, 3, |pen| series(&[&[0, 1200]]).draw(pen));
         let expected = [
-            " 1.2k              ⢀⣀⡠⠤⠒⠒⠉",
+            " 1.2k              ⢀⣀⡠⠤⠒⠒◆",
             "            ⢀⣀⠤⠤⠒⠒⠉⠁",
             "    0 ⣀⠤⠤⠒⠊⠉⠁",
         ];
@@ -329,11 +333,11 @@ mod tests {
     #[test]
     fn a_flat_line_is_at_the_top_and_nothing_at_the_bottom() {
         let drawn = lines(&draw(20, 2, |pen| series(&[&[5, 5, 5]]).draw(pen)));
-        assert_eq!(drawn, ["    5 ⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉", "    0"]);
+        assert_eq!(drawn, ["    5 ⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉◆", "    0"]);
         let drawn = lines(&draw(20, 2, |pen| series(&[&[0, 0, 0]]).draw(pen)));
-        assert_eq!(drawn, ["    0", "    0 ⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀"]);
+        assert_eq!(drawn, ["    0", "    0 ⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀◆"]);
         let drawn = lines(&draw(20, 2, |pen| series(&[&[7]]).draw(pen)));
-        assert_eq!(drawn, ["    7 ⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉", "    0"]);
+        assert_eq!(drawn, ["    7 ⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉◆", "    0"]);
     }
 
     #[test]
@@ -364,15 +368,16 @@ mod tests {
     }
 
     #[test]
-    fn the_bucket_that_still_grows_is_quieter() {
-        let theme = Theme::built_in("dark").expect("built in");
-        let area = Rect::new(0, 0, 26, 1);
-        let mut buf = Buffer::empty(area);
-        let mut one = series(&[&[9, 9, 9, 9, 1]]);
-        one.partial = true;
-        one.draw(&mut Pen::new(&theme, area, &mut buf));
-        assert_eq!(Some(buf.cell((25, 0)).expect("inside").fg), theme.rule.fg);
-        assert_ne!(Some(buf.cell((20, 0)).expect("inside").fg), theme.rule.fg);
+    fn each_line_ends_in_its_glyph() {
+        let mut both = series(&[&[10, 10], &[10, 10], &[0, 0]]);
+        for (line, mark) in both.lines.iter_mut().zip(["◆", "●", "▲"]) {
+            line.mark.0 = mark;
+        }
+        let drawn = lines(&draw(26, 2, |pen| both.draw(pen)));
+        assert_eq!(
+            drawn,
+            ["   10 ⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉●⠉◆", "    0 ⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀▲"]
+        );
     }
 
     #[test]

@@ -706,7 +706,7 @@ fn a_new_experiment_goes_step_by_step() {
     let mut world = World::list();
     world.keys(&["n"]);
     assert_eq!(world.state.screen, Screen::Create);
-    world.keys(&["enter"]).text("Faster search: page 2");
+    world.text("Faster search: page 2");
     let screen = world.screen(120, 40);
     assert!(
         screen.contains("faster-search-page-2"),
@@ -761,7 +761,7 @@ fn a_new_experiment_goes_step_by_step() {
 /// A new experiment that was sent and is not answered; its dialog is left.
 fn creating() -> World {
     let mut world = World::list();
-    world.keys(&["n", "enter"]).text("Faster search").keys(&["enter"]);
+    world.keys(&["n"]).text("Faster search").keys(&["enter"]);
     while world.state.overlays.is_empty() {
         world.keys(&["S"]);
     }
@@ -806,10 +806,7 @@ fn another_one_that_is_begun_meanwhile_stays() {
 #[test]
 fn a_new_experiment_that_is_left_waits_also_across_cockpits() {
     let mut world = World::list();
-    world
-        .keys(&["n", "enter"])
-        .text("Half an idea")
-        .keys(&["enter", "esc"]);
+    world.keys(&["n"]).text("Half an idea").keys(&["enter", "esc"]);
     assert_eq!(world.state.screen, Screen::Experiments);
     world.keys(&["n"]);
     assert!(world.screen(120, 40).contains("half-an-idea"));
@@ -838,14 +835,14 @@ fn a_new_experiment_that_is_left_waits_also_across_cockpits() {
 fn a_key_that_is_taken_is_said_before_it_is_sent() {
     let mut world = World::list();
     world
-        .keys(&["n", "enter"])
+        .keys(&["n"])
         .text("Checkout CTA")
         .keys(&["enter", "tab", "tab", "tab", "tab", "tab"]);
     assert!(notice(&world).contains("key is taken"), "{}", notice(&world));
     assert_eq!(world.state.create.as_ref().expect("open").wizard.step, 0);
     assert_eq!(world.state.overlays.len(), 0);
     let mut world = World::list();
-    world.keys(&["n", "S"]);
+    world.keys(&["n", "esc", "S"]);
     assert!(notice(&world).contains("name"), "{}", notice(&world));
 }
 
@@ -974,7 +971,7 @@ fn on_call_it_takes_less_than_ten_keys_to_resume_from_evidence() {
 fn keys_that_are_typed_before_the_disk_has_answered_are_not_lost() {
     let mut world = World::list();
     world.slow_disk = true;
-    world.keys(&["n", "enter"]).text("Aside").keys(&["enter"]);
+    world.keys(&["n"]).text("Aside").keys(&["enter"]);
     assert_eq!(world.state.edited(uuid::Uuid::nil()).expect("there").name, "");
     world.disk_answers();
     assert_eq!(
@@ -988,4 +985,63 @@ fn keys_that_are_typed_before_the_disk_has_answered_are_not_lost() {
     assert_eq!(world.state.screen, Screen::Experiments);
     world.disk_answers();
     assert_eq!(world.state.overlays.len(), 0);
+}
+
+#[test]
+fn a_name_is_typed_into_the_wizard_and_runs_no_commands() {
+    let mut world = World::list();
+    world.slow_disk = true;
+    // Letters that are commands of the list, before and after the disk has answered.
+    world.keys(&["n"]).text("Fq");
+    world.disk_answers();
+    world.text("Tq P").keys(&["tab"]);
+    assert_eq!(world.state.screen, Screen::Create);
+    assert!(!world.state.quitting);
+    assert_eq!(
+        world.state.edited(uuid::Uuid::nil()).expect("there").name,
+        "FqTq P"
+    );
+}
+
+#[test]
+fn tab_takes_the_suggestion_under_the_cursor_and_arrows_stay_in_a_condition() {
+    let mut world = World::experiment("checkout-cta");
+    world.keys(&["3", "n", "n", "tab"]);
+    world.answer_all(Role::Editor, false);
+    world.text("co");
+    let suggestions = splitdeck::cockpit::update::edit::suggestions(&world.state);
+    let first = suggestions.first().cloned().expect("a name that goes with it");
+    world.keys(&["down", "tab", "esc"]);
+    let (_, sheet) = world.state.sheet().expect("a rule");
+    let of_rule = |world: &World| {
+        let e = world
+            .state
+            .edited(world.state.sheet().expect("a rule").0)
+            .expect("edited");
+        e.rules
+            .last()
+            .expect("the new rule")
+            .conditions
+            .last()
+            .expect("a condition")
+            .field
+            .clone()
+    };
+    assert!(of_rule(&world).ends_with(&first), "{} {first}", of_rule(&world));
+    let column = |world: &World| {
+        world
+            .state
+            .editor()
+            .expect("editing")
+            .at
+            .get(&sheet)
+            .expect("there")
+            .1
+    };
+    let before = column(&world);
+    world.keys(&["left"]);
+    assert_eq!(column(&world), before - 1);
+    world.keys(&["right", "right", "right", "right", "right"]);
+    assert_eq!(column(&world), 3, "the last of the four");
+    assert_eq!(world.state.detail().expect("open").tab, Tab::Rules);
 }

@@ -67,17 +67,8 @@ fn ids_for_an_experiment_that_does_not_exist_go_nowhere() {
     assert!(world.state.overlays.is_empty(), "{:?}", world.state.overlays);
 }
 
-#[test]
-fn the_list_is_asked_every_two_seconds_and_a_slow_query_rests_ten_times_as_long() {
-    let mut world = World::list();
-    let before = asked(&world, Slot::Overview);
-    world.wait(Duration::from_millis(1_900));
-    assert_eq!(asked(&world, Slot::Overview), before);
-    world.wait(Duration::from_millis(200));
-    assert_eq!(asked(&world, Slot::Overview), before + 1);
-    // Never twice at once, however long it takes.
-    world.wait(Duration::from_secs(30));
-    assert_eq!(asked(&world, Slot::Overview), before + 1);
+/// The numbers of the list come after three seconds.
+fn answer_slowly(world: &mut World) {
     let (run, _) = world
         .waiting
         .iter()
@@ -91,10 +82,28 @@ fn the_list_is_asked_every_two_seconds_and_a_slow_query_rests_ten_times_as_long(
         outcome: Ok(Answer::Overview(overviews())),
     })));
     world.waiting.retain(|(_, r)| r.slot() != Slot::Overview);
-    world.wait(Duration::from_secs(29));
+}
+
+#[test]
+fn the_list_is_asked_every_two_seconds_and_a_slow_query_rests_ten_times_as_long() {
+    let mut world = World::list();
+    let before = asked(&world, Slot::Overview);
+    world.wait(Duration::from_millis(1_900));
+    assert_eq!(asked(&world, Slot::Overview), before);
+    world.wait(Duration::from_millis(200));
     assert_eq!(asked(&world, Slot::Overview), before + 1);
-    world.wait(Duration::from_secs(2));
+    // Never twice at once, however long it takes.
+    world.wait(Duration::from_secs(30));
+    assert_eq!(asked(&world, Slot::Overview), before + 1);
+    // One that stalled says nothing about the next one; two that were slow do.
+    answer_slowly(&mut world);
+    world.wait(Duration::from_secs(3));
     assert_eq!(asked(&world, Slot::Overview), before + 2);
+    answer_slowly(&mut world);
+    world.wait(Duration::from_secs(29));
+    assert_eq!(asked(&world, Slot::Overview), before + 2);
+    world.wait(Duration::from_secs(2));
+    assert_eq!(asked(&world, Slot::Overview), before + 3);
 }
 
 #[test]
@@ -303,4 +312,50 @@ fn only_what_changed_asks_for_a_frame() {
     assert_eq!(world.state.dirty, Dirty::No, "the same size is no news");
     world.keys(&["j"]);
     assert_eq!(world.state.dirty, Dirty::Now);
+}
+
+#[test]
+fn one_stalled_query_neither_stops_the_results_nor_passes_for_the_present() {
+    let mut world = World::experiment("checkout-cta");
+    world.keys(&["5"]);
+    for _ in 0..4 {
+        world.wait(Duration::from_secs(1));
+        world.answer_all(Role::Editor, false);
+    }
+    assert!(
+        !world.screen(120, 40).contains("Stale"),
+        "{}",
+        world.screen(120, 40)
+    );
+    // ClickHouse hangs: after five seconds the numbers are old, and say so.
+    world.wait(Duration::from_secs(4));
+    assert!(
+        !world.screen(120, 40).contains("Stale"),
+        "{}",
+        world.screen(120, 40)
+    );
+    world.wait(Duration::from_secs(4));
+    let screen = world.screen(120, 40);
+    assert!(screen.contains("ClickHouse has not answered for"), "{screen}");
+    // It goes on after 27 s: what stalled is no measure for the rest that follows.
+    world.wait(Duration::from_secs(19));
+    let stalled: Vec<_> = world
+        .waiting
+        .iter()
+        .map(|(run, request)| (*run, request.slot()))
+        .collect();
+    let (run, _) = *stalled
+        .iter()
+        .find(|(_, slot)| *slot == Slot::Probe)
+        .expect("asked");
+    world.act(Action::Reply(Box::new(splitdeck::cockpit::ports::Reply {
+        run,
+        slot: Slot::Probe,
+        took: Duration::from_secs(27),
+        outcome: Ok(Answer::Mark(99)),
+    })));
+    world.waiting.retain(|(_, request)| request.slot() != Slot::Probe);
+    let before = asked(&world, Slot::Probe);
+    world.wait(Duration::from_secs(2));
+    assert_eq!(asked(&world, Slot::Probe), before + 1);
 }

@@ -9,6 +9,7 @@ mod flags;
 mod idle;
 mod imports;
 mod keys;
+mod labs;
 mod list;
 mod live;
 mod objects;

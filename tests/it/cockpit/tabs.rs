@@ -177,6 +177,7 @@ fn the_palette_reaches_every_object_by_its_name() {
             "backend",
         ),
         ("project staging", Screen::Objects(Kind::Projects), "shop-staging"),
+        ("lab checkout", Screen::Objects(Kind::Labs), "checkout"),
         ("token deploy-bot", Screen::Objects(Kind::Tokens), "deploy-bot"),
     ] {
         // From an experiment, where none of them was looked at before.

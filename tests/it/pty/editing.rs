@@ -291,7 +291,6 @@ async fn an_experiment_is_created_and_prepared_without_leaving_the_keyboard() {
         pty.wait_for_text("editor");
         pty.send("n");
         pty.wait_for_text("What is it?");
-        pty.send("\r");
         pty.wait_for_text("next field");
         pty.send("Faster search");
         pty.wait_for_text("faster-search");

@@ -171,6 +171,7 @@ pub fn worlds() -> Vec<(&'static str, World)> {
         ("deployment_revoke", with(list("D"), &["X"], "")),
         ("deployment_key", with(list("D"), &["r", "tab", "enter"], "")),
         ("projects", list("P")),
+        ("labs", list("B")),
         ("project_edit", with(list("P"), &["e"], "")),
         ("tokens", list("T")),
         ("token_new", with(list("T"), &["n"], "ci")),

@@ -164,11 +164,9 @@ proptest! {
         theme in theme(),
         area in area(),
         values in proptest::collection::vec(proptest::collection::vec(count(), 0..300), 0..12),
-        partial in any::<bool>(),
     ) {
         let series = Series {
             lines: values.iter().map(|values| Line { mark: ("◆", Style::default()), values: values.clone() }).collect(),
-            partial,
         };
         stays_inside(area, |area, buf| series.draw(&mut Pen::new(&theme, area, buf)));
         series.ticks(area.width, |index| index.to_string());

@@ -216,9 +216,9 @@ fn editing() -> Vec<(&'static str, World)> {
     add("news", disagreed(false));
     add("conflict", disagreed(true));
     add("conflicts", pressed(disagreed(true), &["S", "right"], ""));
-    add("create", pressed(World::list(), &["n", "enter"], "Faster search"));
+    add("create", pressed(World::list(), &["n"], "Faster search"));
     let named = || {
-        let mut world = pressed(World::list(), &["n", "enter"], "Faster search");
+        let mut world = pressed(World::list(), &["n"], "Faster search");
         world.keys(&["enter"]);
         world
     };

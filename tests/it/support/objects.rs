@@ -92,6 +92,19 @@ pub fn projects() -> Value {
     ] })
 }
 
+pub fn labs() -> Value {
+    let lab = |n, key: &str, name: &str, description: &str, archived| {
+        json!({
+            "id": id(n), "key": key, "name": name, "description": description, "archived": archived,
+            "resourceVersion": 2, "createdAt": "2026-11-01T08:00:00Z", "updatedAt": "2026-11-10T08:00:00Z",
+        })
+    };
+    json!({ "labs": [
+        lab(61, "checkout", "Checkout", "Everything between the cart and the receipt", false),
+        lab(62, "search-2025", "Search of last year", "", true),
+    ] })
+}
+
 pub fn tokens() -> Value {
     json!({ "tokens": [
         {"id": id(51), "name": "ana", "roles": {"shop-prod": "admin", "shop-staging": "editor"},
@@ -145,6 +158,7 @@ pub fn answer(request: &Request) -> Option<Result<Answer, Failure>> {
         Request::Flags => Answer::Flags(read(flags())),
         Request::Deployments => Answer::Deployments(read(deployments())),
         Request::Projects => Answer::Projects(read(projects())),
+        Request::Labs => Answer::Labs(read(labs())),
         Request::Tokens => Answer::Tokens(read(tokens())),
         Request::FlagOverrides { .. } => Answer::FlagOverrides(override_page(0, 3, false)),
         Request::FlagHistory { id: of } => {

@@ -45,6 +45,14 @@ pub const COMMANDS: &[Entry] = &[
         "The list of tokens, for administrators",
     )),
     in_palette(entry(
+        Command::GoLabs,
+        "go.labs",
+        &[(In::Global, "B")],
+        "labs",
+        0,
+        "The list of labs, by which experiments are grouped",
+    )),
+    in_palette(entry(
         Command::AuditLog,
         "go.audit",
         &[(In::Global, "L")],
@@ -58,7 +66,7 @@ pub const COMMANDS: &[Entry] = &[
         &[(In::Objects, "enter")],
         "open",
         1,
-        "Open the flag under the cursor; go to the project under the cursor",
+        "Open the flag under the cursor; go to the project under the cursor; change the lab under the cursor",
     ),
     writing(entry(
         Command::ObjectEdit,
@@ -66,7 +74,7 @@ pub const COMMANDS: &[Entry] = &[
         &[(In::Objects, "e")],
         "edit",
         4,
-        "Open the flag, rename the deployment, change the project",
+        "Open the flag, rename the deployment, change the project or the lab",
     )),
     writing(in_palette(entry(
         Command::ObjectNew,

@@ -21,7 +21,9 @@ pub(super) fn split_evenly(
     now: Timestamp,
     effects: &mut Vec<Effect>,
 ) {
-    if allowed(state, now) {
+    if !sheet.is_table() {
+        notify(state, Level::Info, "Shares are split among variants", now);
+    } else if allowed(state, now) {
         change(state, id, now, rows::split_evenly);
         save::by_itself(state, sheet, now, effects);
     }
@@ -167,7 +169,7 @@ pub(super) fn remove(state: &mut State, id: Uuid, sheet: Sheet, now: Timestamp, 
             });
         }
         Cell::Metric(which) => take(state, id, &Cell::Event(which), "", now),
-        Cell::Link(_) | Cell::LinkedFlag | Cell::Description | Cell::Hypothesis => {
+        Cell::Link(_) | Cell::LinkedFlag | Cell::Lab | Cell::Description | Cell::Hypothesis => {
             take(state, id, &cell, "", now);
         }
         _ => notify(

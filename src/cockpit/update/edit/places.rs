@@ -3,14 +3,14 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::typing::{leave, type_into};
+use super::typing::{leave, take_picked, type_into};
 use crate::cockpit::edit::wizard::{STEPS, Wizard};
 use crate::cockpit::edit::{Cell, Kind, Sheet};
 use crate::cockpit::effect::Effect;
 use crate::cockpit::state::{EditorState, Screen, State};
 use crate::cockpit::update::save;
 
-/// Tab while typing: leaves the field and types into the next one.
+/// Tab while typing: takes the suggestion under the cursor, leaves the field and types into the next one.
 pub(super) fn next_cell(
     state: &mut State,
     id: Uuid,
@@ -19,6 +19,7 @@ pub(super) fn next_cell(
     now: Timestamp,
     effects: &mut Vec<Effect>,
 ) {
+    take_picked(state);
     leave(state, now);
     move_on(state, id, sheet, forward, now, false);
     save::by_itself(state, sheet, now, effects);

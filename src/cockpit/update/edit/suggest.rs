@@ -4,6 +4,7 @@ use crate::cockpit::edit::{Cell, Part};
 use crate::cockpit::ports::Suggest;
 use crate::cockpit::state::State;
 use crate::cockpit::state::editor::{Editing, Input};
+use crate::domain::experiment::DEFAULT_LAB;
 
 /// The most suggestions below a field.
 const SUGGESTIONS: usize = 6;
@@ -64,23 +65,28 @@ pub fn wanted_suggestions(state: &State) -> Option<Suggest> {
 /// The names that go with what is typed, those that begin with it first.
 #[must_use]
 pub fn suggestions(state: &State) -> Vec<String> {
-    let Some(wanted) = wanted_suggestions(state) else {
-        return Vec::new();
-    };
     let Some(editor) = state.editor() else {
         return Vec::new();
     };
-    if editor.suggestions.asked.as_ref() != Some(&wanted) {
-        return Vec::new();
-    }
     let typed = editor
         .editing
         .as_ref()
         .map(Editing::text)
         .unwrap_or_default()
         .to_lowercase();
-    let all = editor.suggestions.names.value.iter().flatten();
+    let objects;
+    let all: &[String] = match (objects_of(state), wanted_suggestions(state)) {
+        (Some(names), _) => {
+            objects = names;
+            &objects
+        }
+        (None, Some(wanted)) if editor.suggestions.asked.as_ref() == Some(&wanted) => {
+            editor.suggestions.names.value.as_deref().unwrap_or_default()
+        }
+        (None, _) => return Vec::new(),
+    };
     let mut matching: Vec<&String> = all
+        .iter()
         .filter(|name| {
             let name = name.to_lowercase();
             name.contains(typed.trim()) && name != typed.trim()
@@ -88,4 +94,20 @@ pub fn suggestions(state: &State) -> Vec<String> {
         .collect();
     matching.sort_by_key(|name| !name.to_lowercase().starts_with(typed.trim()));
     matching.into_iter().take(SUGGESTIONS).cloned().collect()
+}
+
+/// The keys of the objects that the field can name; none where it names no object.
+fn objects_of(state: &State) -> Option<Vec<String>> {
+    match &state.editor()?.editing.as_ref()?.cell {
+        Cell::Lab => {
+            let open = state.objects.labs.all().iter().filter(|lab| !lab.archived);
+            let keys = open.map(|lab| lab.key.to_string());
+            Some(std::iter::once(DEFAULT_LAB.to_owned()).chain(keys).collect())
+        }
+        Cell::LinkedFlag => {
+            let flags = state.objects.flags.all().iter().filter(|row| !row.flag.archived);
+            Some(flags.map(|row| row.flag.key.to_string()).collect())
+        }
+        _ => None,
+    }
 }

@@ -17,7 +17,7 @@ use crate::cockpit::update::drafts::{self, draft_of};
 use crate::cockpit::update::save;
 
 /// Begins to type into a field. What it is made from is held from here on.
-pub(super) fn type_into(state: &mut State, id: Uuid, cell: Cell, now: Timestamp) {
+pub fn type_into(state: &mut State, id: Uuid, cell: Cell, now: Timestamp) {
     if draft_of(state, id, now).is_none() {
         return;
     }
@@ -87,10 +87,11 @@ pub fn hold(state: &mut State, key: Key, command: Option<Command>) -> bool {
                 | Command::FlagUndo
         )
     );
+    let begins = state.screen == Screen::Create && state.create.as_deref().is_some_and(|create| create.begin);
     let Some((true, held)) = held(state) else {
         return false;
     };
-    let wait = edits || !held.is_empty();
+    let wait = edits || begins || !held.is_empty();
     if wait {
         held.push(key);
     }
@@ -182,16 +183,22 @@ pub fn leave(state: &mut State, now: Timestamp) {
     }
 }
 
+/// The suggestion under the cursor in the place of what was typed.
+pub(super) fn take_picked(state: &mut State) {
+    let picked = picked(state);
+    let editing = state.editor_mut().and_then(|editor| editor.editing.as_mut());
+    if let (Some(text), Some(Input::Line(field))) = (picked, editing.map(|editing| &mut editing.input)) {
+        *field = TextField::new(&text);
+    }
+}
+
 /// Enter while typing: takes the suggestion or the text; through the parts of a condition it goes on.
 pub fn accept(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
     let Some((id, sheet)) = state.sheet() else { return };
-    let picked = picked(state);
-    let Some(editing) = state.editor_mut().and_then(|editor| editor.editing.as_mut()) else {
+    take_picked(state);
+    let Some(editing) = state.editor().and_then(|editor| editor.editing.as_ref()) else {
         return;
     };
-    if let (Some(text), Input::Line(field)) = (picked, &mut editing.input) {
-        *field = TextField::new(&text);
-    }
     let cell = editing.cell.clone();
     leave(state, now);
     if matches!(

@@ -210,6 +210,16 @@ pub fn lines(state: &State, purpose: &Purpose) -> Vec<Line> {
             ),
             tick("Protected", project.protected),
         ],
+        Purpose::CreateLab => vec![
+            text("Key", "", "required, such as checkout"),
+            text("Name", "", "the key where it is empty"),
+            text("Description", "", "optional"),
+        ],
+        Purpose::EditLab(lab) => vec![
+            text("Name", &lab.name, ""),
+            text("Description", &lab.description, "optional"),
+            tick("Archived", lab.archived),
+        ],
         Purpose::CreateToken => {
             let projects = state.objects.projects.all().iter();
             let own = state.me.as_ref().map(|me| me.project.id);

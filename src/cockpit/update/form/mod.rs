@@ -64,6 +64,8 @@ fn is_danger(purpose: &Purpose) -> bool {
             | Purpose::CreateDeployment
             | Purpose::RenameDeployment(_)
             | Purpose::CreateProject
+            | Purpose::CreateLab
+            | Purpose::EditLab(_)
             | Purpose::CreateToken
     )
 }

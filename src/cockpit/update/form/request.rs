@@ -10,7 +10,7 @@ use crate::api::deployments::{CreateDeployment, RevokeKey, RotateKey, UpdateDepl
 use crate::api::experiments::CopyTo;
 use crate::api::flags::{Convert, CreateFlag, UpdateFlag};
 use crate::api::overrides::{DeleteOverride, SetOverrides};
-use crate::api::projects::{CreateProject, CreateToken, UpdateProject};
+use crate::api::projects::{CreateLab, CreateProject, CreateToken, UpdateLab, UpdateProject};
 use crate::cockpit::change::Change;
 use crate::cockpit::edit::{FlagDraft, FlagPart};
 use crate::cockpit::rule_text;
@@ -171,6 +171,23 @@ pub fn change(form: &Form, now: Timestamp) -> Result<Option<Change>, String> {
                     name: (name != project.name && !name.is_empty()).then_some(name),
                     environment: environment.filter(|e| *e != project.environment),
                     protected: Some(form.ticked("Protected")).filter(|p| *p != project.protected),
+                },
+            )
+        }
+        Purpose::CreateLab => Change::CreateLab(CreateLab {
+            key: key(form.text("Key"))?,
+            name: form.text("Name").to_owned(),
+            description: form.text("Description").to_owned(),
+        }),
+        Purpose::EditLab(lab) => {
+            let (name, description) = (form.text("Name").to_owned(), form.text("Description").to_owned());
+            Change::UpdateLab(
+                lab.id,
+                UpdateLab {
+                    resource_version: lab.resource_version,
+                    name: (name != lab.name && !name.is_empty()).then_some(name),
+                    description: (description != lab.description).then_some(description),
+                    archived: Some(form.ticked("Archived")).filter(|archived| *archived != lab.archived),
                 },
             )
         }

@@ -7,6 +7,7 @@ use crate::cockpit::format;
 use crate::cockpit::rule_text;
 use crate::cockpit::state::State;
 use crate::cockpit::state::form::{Form, Purpose};
+use crate::cockpit::state::import::ImportPanel;
 use crate::domain::{DeploymentKind, Flag};
 
 /// Title, button that changes nothing, button that does it.
@@ -63,6 +64,8 @@ pub fn titles(purpose: &Purpose) -> (String, &'static str, &'static str) {
         Purpose::RevokeDeployment(row) => (format!("Revoke {}", row.deployment.name), "Keep it", "Revoke"),
         Purpose::CreateProject => ("New project".to_owned(), "Not now", "Create"),
         Purpose::EditProject(project) => (format!("Change {}", project.key), "Leave it", "Change"),
+        Purpose::CreateLab => ("New lab".to_owned(), "Not now", "Create"),
+        Purpose::EditLab(lab) => (format!("Change {}", lab.key), "Leave it", "Change"),
         Purpose::CreateToken => ("New token".to_owned(), "Not now", "Create"),
         Purpose::RevokeToken(token) => (format!("Revoke the token {}", token.name), "Keep it", "Revoke"),
         Purpose::ApplyImport(import) => (
@@ -99,12 +102,14 @@ pub fn done(purpose: &Purpose) -> String {
         Purpose::DropFlagOverride(_, o) => format!("{} is decided like everybody again", o.subject_id),
         Purpose::CreateDeployment => "The deployment is there".to_owned(),
         Purpose::RenameDeployment(_) => "The deployment is renamed".to_owned(),
-        Purpose::RotateKey(_) => "The new key is taken from now on".to_owned(),
-        Purpose::RevokeDeployment(row) => format!("No key of {} is taken any more", row.deployment.name),
+        Purpose::RotateKey(_) => "The new key is valid from now on".to_owned(),
+        Purpose::RevokeDeployment(row) => format!("No key of {} is valid any more", row.deployment.name),
         Purpose::CreateProject => "The project is there".to_owned(),
         Purpose::EditProject(project) => format!("{} is changed", project.key),
+        Purpose::CreateLab => "The lab is there: experiments choose it in Setup".to_owned(),
+        Purpose::EditLab(lab) => format!("{} is changed", lab.key),
         Purpose::CreateToken => "The token is there".to_owned(),
-        Purpose::RevokeToken(token) => format!("The token {} is not taken any more", token.name),
+        Purpose::RevokeToken(token) => format!("The token {} is not valid any more", token.name),
         Purpose::DiscardFlag(_)
         | Purpose::FlagPart(..)
         | Purpose::FlagVariant(..)
@@ -194,7 +199,7 @@ pub fn effects(state: &State, form: &Form) -> Vec<String> {
             lines
         }
         Purpose::RevokeDeployment(row) => vec![
-            "No key of it is taken any more, at once and for good.".to_owned(),
+            "No key of it is valid any more, at once and for good.".to_owned(),
             format!(
                 "{} and {} name it: programs that use it get no variants of them.",
                 format::counted(row.experiments, "experiment", "experiments"),
@@ -204,12 +209,47 @@ pub fn effects(state: &State, form: &Form) -> Vec<String> {
         Purpose::CreateProject | Purpose::EditProject(_) => {
             vec!["In a protected project dangerous actions ask for the key to be typed.".to_owned()]
         }
+        Purpose::CreateLab => {
+            vec!["A lab groups experiments; it decides nothing about who sees what.".to_owned()]
+        }
+        Purpose::EditLab(lab) => {
+            let all = state.list.all().iter();
+            let inside = all.filter(|e| e.parent_id.eq_ignore_ascii_case(lab.key.as_str())).count();
+            vec![format!(
+                "{} in it; an archived lab takes no new ones, and those stay.",
+                match inside {
+                    0 => "No experiment is".to_owned(),
+                    1 => "1 experiment is".to_owned(),
+                    n => format!("{} experiments are", format::count(n as u64)),
+                }
+            )]
+        }
         Purpose::CreateToken => vec!["It is stored as a hash and shown once, right after this.".to_owned()],
         Purpose::RevokeToken(_) => vec!["Whoever uses it is refused at once and for good.".to_owned()],
         Purpose::ApplyImport(import) => {
             let mut lines = Vec::new();
             let people = |n: u64| format::counted(n, import.subject_type.as_str(), &format!("{}s", import.subject_type.as_str()));
             let effect = &import.effect;
+            if import.applied_chunks > 0 {
+                // The counts of the dry run are of all chunks: which of them are left is not told apart.
+                let left = import.unique.saturating_sub(ImportPanel::landed(import));
+                let chunks = u64::from(import.chunks.saturating_sub(import.applied_chunks));
+                return vec![
+                    format!(
+                        "Up to {} get {}: those of {} that {} left.",
+                        people(left),
+                        import.variant,
+                        format::counted(chunks, "chunk", "chunks"),
+                        if chunks == 1 { "is" } else { "are" },
+                    ),
+                    format!(
+                        "{} of {} are in force already.",
+                        format::counted(u64::from(import.applied_chunks), "chunk", "chunks"),
+                        format::count(u64::from(import.chunks)),
+                    ),
+                    "In force chunk by chunk; Esc stops after a chunk, and it can be undone.".to_owned(),
+                ];
+            }
             if effect.added > 0 {
                 lines.push(format!("{} who had no override get {}.", people(effect.added), import.variant));
             }

@@ -1,6 +1,7 @@
 //! The framed panels: posterior densities, distribution, exposures over time, flow.
 
 use jiff::Timestamp;
+use ratatui::style::Style;
 
 use super::View;
 use super::results::metrics;
@@ -12,6 +13,7 @@ use crate::tui::widgets::Pen;
 use crate::tui::widgets::bars::{Bar, Bars};
 use crate::tui::widgets::empty::empty;
 use crate::tui::widgets::frame::Frame;
+use crate::tui::widgets::pen::columns;
 use crate::tui::widgets::posterior::{Curve, Posteriors};
 use crate::tui::widgets::series::{Line, Series};
 
@@ -226,13 +228,26 @@ pub fn series(view: &View<'_>, pen: &mut Pen<'_>, zoomed: bool) {
     let interval = results.series.interval;
     let title = format!("exposures per {}", interval.as_str());
     let zone = results.query.time_zone.as_str();
+    let all = &results.series.points;
+    // A bucket that is not over would end every live chart in a fall.
+    let open = all
+        .last()
+        .is_some_and(|last| still_open(last.at, interval, results.computed_at));
+    let points = match all.as_slice() {
+        [whole @ .., _] if open && !whole.is_empty() => whole,
+        all => all,
+    };
+    let right = if points.len() < all.len() {
+        format!("full {}s, {zone}", interval.as_str())
+    } else {
+        zone.to_owned()
+    };
     let frame = Frame {
         title: &title,
-        right: zone,
+        right: &right,
         focused: view.focused(Panel::Series),
     };
     let mut inside = frame.draw(pen);
-    let points = &results.series.points;
     let Some(last) = points.last() else {
         empty(&mut inside, NO_EXPOSURES, &attach_hint(view));
         return;
@@ -247,16 +262,13 @@ pub fn series(view: &View<'_>, pen: &mut Pen<'_>, zoomed: bool) {
                     .collect(),
             })
             .collect(),
-        partial: still_open(last.at, interval, results.computed_at),
     };
-    // Which line is whose, in words too, where there is room for it.
+    // Which line is whose, in words too: in the edge, or in a row of its own where there is room for it.
     let legend = u16::from(zoomed || inside.height() >= ROOM_FOR_LEGEND);
-    if legend > 0 {
-        let mut x = 0;
-        for (at, arm) in results.arms.iter().enumerate() {
-            let (glyph, style) = view.mark(at);
-            x = inside.text(x, 0, &format!("{glyph} {}", arm.variant), style) + 3;
-        }
+    let mut x = 0;
+    for (at, arm) in results.arms.iter().enumerate().filter(|_| legend > 0) {
+        let (glyph, style) = view.mark(at);
+        x = inside.text(x, 0, &format!("{glyph} {}", arm.variant), style) + 3;
     }
     let (width, height) = (inside.width(), inside.height());
     series.draw(&mut inside.part(0, legend, width, height.saturating_sub(legend)));
@@ -265,6 +277,29 @@ pub fn series(view: &View<'_>, pen: &mut Pen<'_>, zoomed: bool) {
         format::tick(at, interval, &view.zone)
     });
     Frame::ticks(pen, &ticks);
+    if legend == 0 {
+        legend_in_edge(view, pen, columns(&title), columns(&right));
+    }
+}
+
+/// The arms of a chart in the upper edge of its frame, between its title and what stands at the right; not where
+/// they would not all find room.
+fn legend_in_edge(view: &View<'_>, pen: &mut Pen<'_>, title: u16, right: u16) {
+    let names: Vec<(String, Style)> = (view.results.arms.iter().enumerate())
+        .map(|(at, arm)| {
+            let (glyph, style) = view.mark(at);
+            (format!(" {glyph} {} ", arm.variant), style)
+        })
+        .collect();
+    let wide: u16 = names.iter().map(|(text, _)| columns(text)).sum();
+    let start = title + 5;
+    if pen.height() < 3 || start + wide + right + 7 > pen.width() {
+        return;
+    }
+    let mut x = start;
+    for (text, style) in names {
+        x = pen.text(x, 0, &text, style);
+    }
 }
 
 /// Rows of a chart from which on one of them names the lines.

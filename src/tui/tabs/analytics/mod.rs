@@ -19,6 +19,7 @@ use crate::cockpit::format;
 use crate::cockpit::keymap::{Command, Context, Keymap};
 use crate::cockpit::state::analytics::{AnalyticsState, Panel, filter_text};
 use crate::cockpit::state::{Health, Laid, State};
+use crate::cockpit::update::age;
 use crate::domain::{Experiment, Status};
 use crate::tui::glyphs::{Glyphs, Tone, arm_slots};
 use crate::tui::theme::Theme;
@@ -39,7 +40,7 @@ pub struct Page<'a> {
     pub analytics: &'a AnalyticsState,
     /// The first line of the focused panel that is shown.
     pub row: usize,
-    /// When the results were received.
+    /// When the results were received, or last known to be the newest.
     pub received: Option<Timestamp>,
     /// Why there are no newer results: they are dimmed and say their age.
     pub trouble: Option<String>,
@@ -111,6 +112,7 @@ impl<'a> Page<'a> {
             .as_ref()
             .map(|failure| failure.message.clone());
         let shown = detail.results.value.is_some();
+        let old = age::results(state).filter(|age| age.is_old(now));
         // What ClickHouse said is in a line of its own above the tab; it is not said twice.
         let trouble = match &state.warehouse.health {
             Health::Lost { retry_at, .. } if shown && *retry_at > now => {
@@ -120,7 +122,7 @@ impl<'a> Page<'a> {
             Health::Lost { .. } if shown => Some("ClickHouse is lost, retrying".to_owned()),
             Health::Stopped { .. } if shown => Some("ClickHouse refuses".to_owned()),
             Health::Lost { message, .. } | Health::Stopped { message } => Some(message.clone()),
-            Health::Unknown | Health::Up => failure,
+            Health::Unknown | Health::Up => failure.or_else(|| old.map(|age| age.why(now))),
         };
         Some(Self {
             results: detail.results.value.as_deref(),
@@ -128,7 +130,7 @@ impl<'a> Page<'a> {
             guarded: detail.guarded.value.as_ref(),
             analytics: &detail.analytics,
             row: detail.row(),
-            received: detail.results.at,
+            received: old.map(|age| age.since).or(detail.results.at),
             trouble,
             held: state.hold.on.then_some(state.hold.waiting()),
             keys: Keys::of(&state.keymap),

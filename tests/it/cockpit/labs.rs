@@ -1,0 +1,108 @@
+//! Labs: the list, a new one, its change, and the field of an experiment that names one.
+
+use splitdeck::api::system::Role;
+use splitdeck::cockpit::change::Change;
+use splitdeck::cockpit::ports::{Request, Slot};
+use splitdeck::cockpit::state::Screen;
+use splitdeck::cockpit::state::objects::Kind;
+use splitdeck::cockpit::state::overlay::DEAF_FOR;
+use splitdeck::cockpit::update::edit::suggestions;
+
+use crate::support::cockpit::{World, experiments};
+
+fn list() -> World {
+    let mut world = World::list_of(Role::Editor, false);
+    world.keys(&["B"]).answer_all(Role::Editor, false);
+    assert_eq!(world.state.screen, Screen::Objects(Kind::Labs));
+    world
+}
+
+fn sent(world: &World) -> &Change {
+    match world.waiting_for(Slot::Change) {
+        Some(Request::Change(change)) => change,
+        other => panic!("not sent: {other:?}"),
+    }
+}
+
+#[test]
+fn a_lab_is_made_by_its_dialog() {
+    let mut world = list();
+    let screen = world.screen(120, 40);
+    assert!(screen.contains("Everything between the cart"), "{screen}");
+    assert!(screen.contains("archived"), "{screen}");
+    world.keys(&["n"]).wait(DEAF_FOR);
+    world.text("search").keys(&["tab"]).text("Search");
+    world.keys(&["tab", "tab", "tab", "enter"]);
+    match sent(&world) {
+        Change::CreateLab(body) => {
+            assert_eq!((body.key.as_str(), body.name.as_str()), ("search", "Search"));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_lab_is_renamed_and_archived() {
+    let mut world = list();
+    world.keys(&["enter"]).wait(DEAF_FOR);
+    world
+        .keys(&["ctrl-u"])
+        .text("Till")
+        .keys(&["tab", "tab", "space", "tab", "tab", "enter"]);
+    match sent(&world) {
+        Change::UpdateLab(_, body) => {
+            assert_eq!(body.resource_version, 2);
+            assert_eq!(body.name.as_deref(), Some("Till"));
+            assert_eq!((body.description.as_deref(), body.archived), (None, Some(true)));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_viewer_is_not_offered_a_new_lab() {
+    let mut world = World::list_of(Role::Viewer, false);
+    world.keys(&["B"]).answer_all(Role::Viewer, false);
+    let screen = world.screen(120, 40);
+    assert!(!screen.contains("n new") && screen.contains("? help"), "{screen}");
+}
+
+#[test]
+fn a_new_experiment_names_its_lab_and_its_flag() {
+    let mut world = World::list();
+    world
+        .keys(&["n"])
+        .text("Faster search")
+        .keys(&["enter", "end", "k", "enter", "ctrl-u"]);
+    world.answer_all(Role::Editor, false);
+    world.text("che");
+    assert_eq!(suggestions(&world.state), ["checkout"], "no lab that is archived");
+    world.keys(&["down", "tab"]).answer_all(Role::Editor, false);
+    world.text("new-ch").keys(&["down", "enter"]);
+    world.keys(&["tab", "tab", "tab", "tab", "S"]);
+    world.wait(DEAF_FOR).keys(&["right", "enter"]);
+    match world.waiting_for(Slot::Create) {
+        Some(Request::Create { experiment }) => {
+            assert_eq!(experiment.parent_id.as_deref(), Some("checkout"));
+            assert_eq!(
+                experiment.linked_flag.as_ref().expect("a flag").as_str(),
+                "new-checkout"
+            );
+        }
+        other => panic!("not sent: {other:?}"),
+    }
+}
+
+#[test]
+fn the_lab_of_an_experiment_is_changed_in_setup() {
+    use splitdeck::cockpit::edit::path;
+
+    let base = experiments().remove(1);
+    let mut mine = base.clone();
+    splitdeck::cockpit::edit::Cell::Lab
+        .apply("checkout", &mut mine)
+        .expect("any name of a lab");
+    let body = path::request(&base, &mine, |_| true);
+    assert_eq!(body.parent_id.as_deref(), Some("checkout"));
+    assert_eq!(body.linked_flag, None);
+}
