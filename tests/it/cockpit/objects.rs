@@ -162,7 +162,7 @@ fn rotating() -> World {
 fn the_key_of_a_server_is_shown_though_its_dialog_was_left() {
     let mut world = rotating();
     world.answer_all(Role::Admin, false);
-    assert_eq!(notice(&world), "The new key is taken from now on");
+    assert_eq!(notice(&world), "The new key is valid from now on");
     let screen = world.screen(120, 40);
     assert!(screen.contains("sv_0123456789abcdef"), "{screen}");
     // What else opens leaves it where it is.
