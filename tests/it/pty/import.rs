@@ -168,7 +168,7 @@ async fn what_was_typed_or_applied_survives_a_cockpit_that_is_killed() {
     let pty = blocking(pty, |pty| {
         pty.wait_for_text("editor");
         pty.send("4");
-        pty.wait_for_text("is unfinished");
+        pty.wait_for_text("I goes on with an import");
         pty.send("I");
         pty.wait_for_text("Imports into checkout-button");
         pty.send("\r");
