@@ -13,6 +13,7 @@ pub mod flags;
 pub mod imports;
 pub mod insights;
 pub mod jobs;
+pub mod live;
 pub mod moment;
 pub mod ofrep;
 pub mod openapi;

@@ -19,7 +19,7 @@ use utoipa::{IntoParams, PartialSchema, ToSchema};
 use super::problem::{PROBLEM_JSON, Problem};
 use super::projects::PROJECT_HEADER;
 use super::system::Role;
-use super::{assign, experiments, imports, jobs, ofrep, overrides, results, system, track};
+use super::{assign, experiments, imports, jobs, live, ofrep, overrides, results, system, track};
 use crate::domain::Experiment;
 
 const JSON: &str = "application/json";
@@ -347,9 +347,27 @@ fn system_lines() -> Vec<Line> {
         ),
         line(Get, "/warehouse", tag, VIEWER, "How to read ClickHouse directly").answers(
             200,
-            "A login that can only read.",
+            "A login that can only read, the events of all projects: for tokens with a role in every one.",
             one::<system::WarehouseLogin>(),
         ),
+        line(
+            Get,
+            "/overview",
+            tag,
+            VIEWER,
+            "What is happening now, for each experiment of the project",
+        )
+        .query::<live::OverviewQuery>()
+        .answers(200, "The live numbers.", one::<live::OverviewList>()),
+        line(
+            Get,
+            "/names",
+            tag,
+            VIEWER,
+            "Names and values that recent events of the project carry",
+        )
+        .query::<live::NamesQuery>()
+        .answers(200, "The most frequent first.", one::<live::NameList>()),
         line(
             Get,
             "/jobs",

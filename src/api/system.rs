@@ -113,7 +113,8 @@ fn default_max_variants() -> usize {
 
 /// Answer of `GET /warehouse`: how to read ClickHouse directly, with a user that can only read.
 ///
-/// The cockpit queries ClickHouse itself, so that a slow query never occupies the server.
+/// The cockpit queries ClickHouse itself, so that a slow query never occupies the server. The user reads the
+/// events of all projects: only tokens with a role in every project get it, others ask the API.
 #[derive(Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WarehouseLogin {

@@ -22,6 +22,7 @@ use crate::api::experiments::{
     SetRules, UpdateExperiment, WinnerApplied,
 };
 use crate::api::jobs::{Jobs, SrmGuardRun};
+use crate::api::live::{NameList, NamesQuery, OverviewList, OverviewQuery};
 use crate::api::problem::Problem;
 use crate::api::projects::PROJECT_HEADER;
 use crate::api::results::{Results, ResultsQuery, Srm};
@@ -253,6 +254,17 @@ impl Client {
         self.send(self.request(Method::GET, segments).query(query)).await
     }
 
+    /// [`Self::get_with`] of what is counted from events, which may take longer than what a client otherwise
+    /// waits for.
+    async fn count<T: DeserializeOwned>(
+        &self,
+        segments: &[&str],
+        query: &impl Serialize,
+    ) -> Result<T, ClientError> {
+        let request = self.request(Method::GET, segments).query(query);
+        self.send(request.timeout(REQUEST_TIMEOUT)).await
+    }
+
     async fn post<T: DeserializeOwned>(
         &self,
         segments: &[&str],
@@ -295,6 +307,23 @@ impl Client {
     /// See [`ClientError`].
     pub async fn warehouse(&self) -> Result<WarehouseLogin, ClientError> {
         self.get(&["warehouse"]).await
+    }
+
+    /// `GET /overview`: of these experiments, at most [`MAX_NAMED`](crate::api::live::MAX_NAMED), or of all that
+    /// are not archived.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn overview(&self, query: &OverviewQuery) -> Result<OverviewList, ClientError> {
+        self.count(&["overview"], query).await
+    }
+
+    /// `GET /names`
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn names(&self, query: &NamesQuery) -> Result<NameList, ClientError> {
+        self.count(&["names"], query).await
     }
 
     /// `GET /experiments`
@@ -421,7 +450,7 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub async fn results(&self, id_or_key: &str, query: &ResultsQuery) -> Result<Results, ClientError> {
-        self.get_with(&["experiments", id_or_key, "results"], query).await
+        self.count(&["experiments", id_or_key, "results"], query).await
     }
 
     /// `GET /experiments/{idOrKey}/sample-ratio`: the test as the guard makes it.

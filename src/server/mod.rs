@@ -13,6 +13,7 @@
 //! | `evaluate/` | flags and experiments for SDKs: all at once, exported, and the events of assignments |
 //! | `snapshot` | configuration in memory, what assignments are decided from |
 //! | `override_table` | the overrides of one experiment in memory |
+//! | `overviews` | the live numbers of each project's experiments, counted once for all who ask |
 //! | `imports/` | bulk imports of overrides |
 //! | `sticky/` | the first variants of sticky experiments |
 //! | `served` | what a key that code asks for stands for: a flag, or the experiment that decides it |
@@ -45,6 +46,7 @@ pub mod link;
 pub mod listen;
 pub mod middleware;
 pub mod override_table;
+pub mod overviews;
 pub mod registry;
 pub mod router;
 pub mod served;
@@ -76,6 +78,7 @@ use ingest::{Ingest, Visits};
 use jobs::runner::{GuardOptions, Runner};
 use link::{Link, WhereaboutsWatch};
 use middleware::limits::Limits;
+use overviews::Overviews;
 use registry::Registry;
 use setup::ProjectSeed;
 use state::{AppState, Parts};
@@ -267,6 +270,7 @@ impl Server {
                 imports: Imports::new(options.import_limits),
                 assigned,
                 sticky,
+                overviews: Overviews::default(),
                 limits: Limits::new(options.assign_per_second, options.track_per_second),
                 demo: options.demo,
             }),

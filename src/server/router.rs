@@ -11,8 +11,8 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::api::system::Role;
 
 use super::handlers::{
-    amplitude, assign, audit, deployments, experiments, explain, flags, imports, insights, jobs, labs, ofrep,
-    overrides, projects, results, rules, status, system, tokens, track, vardata, winner,
+    amplitude, assign, audit, deployments, experiments, explain, flags, imports, insights, jobs, labs, live,
+    ofrep, overrides, projects, results, rules, status, system, tokens, track, vardata, winner,
 };
 use super::middleware::auth::Need;
 use super::middleware::limits::{self, Metered};
@@ -98,6 +98,8 @@ pub fn router(state: AppState, time_limit: Duration, web_origins: &[String]) -> 
         .route("/openapi.json", get(system::openapi))
         .route("/me", viewer(get(system::me)))
         .route("/warehouse", viewer(get(system::warehouse)))
+        .route("/overview", viewer(get(live::overview)))
+        .route("/names", viewer(get(live::names)))
         .route(
             "/experiments",
             viewer(get(experiments::list)).merge(editor(post(experiments::create))),

@@ -8,6 +8,7 @@ use super::ingest::{Ingest, Visits};
 use super::jobs::runner::Runner;
 use super::link::Link;
 use super::middleware::limits::Limits;
+use super::overviews::Overviews;
 use super::registry::Registry;
 use super::sticky::Sticky;
 
@@ -34,6 +35,8 @@ pub struct Parts {
     pub assigned: Assigned,
     /// The first variants of sticky experiments.
     pub sticky: Arc<Sticky>,
+    /// The live numbers that were counted last.
+    pub overviews: Overviews,
     /// How much a caller may send.
     pub limits: Limits,
     /// Whether the traffic is simulated.
@@ -63,6 +66,12 @@ impl AppState {
     #[must_use]
     pub fn limits(&self) -> &Limits {
         &self.0.limits
+    }
+
+    /// The live numbers of each project's experiments.
+    #[must_use]
+    pub fn overviews(&self) -> &Overviews {
+        &self.0.overviews
     }
 
     /// The spool of events.

@@ -1,6 +1,6 @@
 //! The list of experiments: what is happening now, for all of them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
@@ -39,6 +39,21 @@ struct Counted {
     gathering: bool,
 }
 
+impl OverviewMemo {
+    /// Forgets all experiments but these.
+    pub fn keep(&mut self, experiments: &[Uuid]) {
+        let experiments: HashSet<&Uuid> = experiments.iter().collect();
+        self.known.retain(|id, _| experiments.contains(id));
+    }
+
+    /// What the numbers of an experiment were counted from; see [`DataVersion`].
+    #[must_use]
+    pub fn data_version(&self, experiment: Uuid) -> DataVersion {
+        let known = self.known.get(&experiment);
+        known.map(|known| known.data).unwrap_or_default()
+    }
+}
+
 impl Warehouse {
     /// One overview for each experiment, in their order. All belong to one project.
     ///
@@ -54,7 +69,8 @@ impl Warehouse {
     }
 
     /// [`Self::overview`] that counts only those experiments again that were changed or have new events
-    /// since the last call with the same `memo`: three small queries when nothing happened.
+    /// since the last call with the same `memo`: three small queries when nothing happened. What the memo knows
+    /// of other experiments stays.
     ///
     /// # Errors
     /// As [`Self::overview`]; what was counted until then is kept.
@@ -69,8 +85,6 @@ impl Warehouse {
             per_minute(self, experiments, MINUTES, now)
         )?;
         let version_of = |id: &Uuid| versions.get(id).copied().unwrap_or_default();
-        memo.known
-            .retain(|id, _| experiments.iter().any(|experiment| experiment.id == *id));
         let changed = experiments.iter().filter(|experiment| {
             memo.known.get(&experiment.id).is_none_or(|known| {
                 known.resource_version != experiment.resource_version

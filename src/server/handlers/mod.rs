@@ -12,6 +12,7 @@ pub mod imports;
 pub mod insights;
 pub mod jobs;
 pub mod labs;
+pub mod live;
 pub mod ofrep;
 pub mod overrides;
 pub mod projects;

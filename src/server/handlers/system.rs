@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use crate::api::problem::Code;
 use crate::api::system::{Health, Me, Readiness, WarehouseLogin};
 use crate::server::error::{ApiError, verbatim};
 use crate::server::middleware::auth::Caller;
@@ -90,7 +91,25 @@ pub async fn me(State(state): State<AppState>, caller: Caller) -> Json<Me> {
     })
 }
 
-/// How to read ClickHouse.
-pub async fn warehouse(State(state): State<AppState>) -> Result<Json<WarehouseLogin>, ApiError> {
+/// How to read ClickHouse: for those who may read every project, as this login does.
+pub async fn warehouse(
+    State(state): State<AppState>,
+    caller: Caller,
+) -> Result<Json<WarehouseLogin>, ApiError> {
+    let everywhere = {
+        let snapshot = state.registry().snapshot();
+        let mut projects = snapshot.access.projects();
+        projects.all(|project| caller.role_in(project.id).is_some())
+    };
+    if !everywhere {
+        return Err(ApiError::new(
+            Code::Forbidden,
+            format!(
+                "the login of ClickHouse reads the events of all projects, and the token `{}` has a role in some \
+                 of them only; ask GET /overview, /names and /experiments/{{idOrKey}}/results instead",
+                caller.actor
+            ),
+        ));
+    }
     state.link().cockpit_login().map(Json)
 }

@@ -49,6 +49,11 @@ impl Warehouse {
         let what = match names {
             Names::Events => "toString(name)".to_owned(),
             Names::Properties => "arrayJoin(mapKeys(props))".to_owned(),
+            // Columns of exposures only: in `events` these are properties as any other.
+            Names::Values(key @ ("variant" | "reason" | "cohort")) => {
+                let property = sql::breakdown(&format!("properties.{key}"), &mut args);
+                format!("ifNull(toString({property}), '')")
+            }
             Names::Values(key) => format!("ifNull(toString({}), '')", sql::breakdown(key, &mut args)),
         };
         // What the attribution adds says nothing about anybody.

@@ -12,6 +12,8 @@ pub(super) fn routes() -> Vec<(Method, &'static str, &'static str)> {
     vec![
         (Method::GET, "/me", "viewer"),
         (Method::GET, "/warehouse", "viewer"),
+        (Method::GET, "/overview", "viewer"),
+        (Method::GET, "/names", "viewer"),
         (Method::GET, "/experiments", "viewer"),
         (Method::POST, "/experiments", "editor"),
         (Method::GET, "/experiments/x", "viewer"),

@@ -12,6 +12,7 @@ mod history;
 mod imports;
 mod jobs;
 mod limits;
+mod live;
 mod log;
 mod me;
 mod overrides;

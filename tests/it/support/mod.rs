@@ -7,6 +7,7 @@ pub mod load;
 pub mod objects;
 pub mod postgres;
 pub mod process;
+pub mod projects;
 pub mod server;
 pub mod store;
 pub mod tables;
