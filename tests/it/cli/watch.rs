@@ -8,7 +8,8 @@ use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, ChildStdout};
 use tokio::time::timeout;
 
-use super::splitdeck;
+use super::{run, splitdeck};
+use crate::support::projects::TwoProjects;
 use crate::support::server::{EDITOR, TestServer};
 
 /// The longest that anything here is waited for.
@@ -148,4 +149,32 @@ async fn it_ends_with_its_reader() {
 async fn a_server_that_never_answered_is_a_failure() {
     let watching = Watching::of("http://127.0.0.1:1", &[]);
     assert_eq!(ends(watching.child).await, 1);
+}
+
+/// A token that opens no ClickHouse, as there is a project in which it has no role: the server counts.
+#[tokio::test]
+async fn a_viewer_of_one_project_of_two_sees_its_numbers() {
+    let two = TwoProjects::start().await;
+    let on = async |args: &[&str]| {
+        let mut command = splitdeck(args);
+        command
+            .env("SPLITDECK_API", &two.server.base)
+            .env("SPLITDECK_TOKEN", &two.viewer);
+        run(command, "").await
+    };
+    let look = on(&["watch", "--once", "--json"]).await.json();
+    assert_eq!(look["numbersMissing"], json!(null), "{look}");
+    let rows = look["experiments"].as_array().expect("rows");
+    assert_eq!(rows.len(), 1, "{look}");
+    assert_eq!(
+        (&rows[0]["key"], &rows[0]["subjects"]),
+        (&json!("theirs"), &json!(6))
+    );
+    let results = on(&["results", "theirs", "--json"]).await.json();
+    let seen = results["arms"].as_array().expect("arms").iter();
+    let seen: u64 = seen.map(|arm| arm["subjects"].as_u64().expect("a number")).sum();
+    assert_eq!(seen, 6);
+    let list = on(&["experiments", "list", "--json"]).await.json();
+    assert!(list.to_string().contains("theirs") && !list.to_string().contains("ours"));
+    assert_eq!(on(&["results", "ours"]).await.code, 1);
 }

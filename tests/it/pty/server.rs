@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::terminal::Pty;
+use crate::support::projects::TwoProjects;
 use crate::support::server::{ADMIN, EDITOR, TestServer, VIEWER};
 
 async fn with_experiments() -> TestServer {
@@ -98,6 +99,29 @@ async fn a_server_that_goes_away_leaves_its_data_and_refuses_changes() {
         pty.send("\x03");
         assert!(pty.ended().success());
         pty.is_restored();
+    })
+    .await
+    .expect("no panic");
+}
+
+/// The token opens no ClickHouse: the server counts, and the cockpit is none the poorer.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_viewer_of_one_project_of_two_sees_its_numbers() {
+    let two = TwoProjects::start().await;
+    let mut pty = open(&two.server, &two.viewer, &[]);
+    tokio::task::spawn_blocking(move || {
+        pty.wait_for_text("theirs");
+        pty.wait_for("six subjects in the list", |seen| {
+            let text = seen.text();
+            let line = text.lines().find(|line| line.contains("theirs"))?;
+            line.split_whitespace().find(|word| *word == "6").map(|_| ())
+        });
+        pty.send("\r");
+        pty.wait_for_text("hypothesis");
+        pty.send("5");
+        pty.wait_for_text("6 events so far");
+        pty.send("\x03");
+        assert!(pty.ended().success());
     })
     .await
     .expect("no panic");
