@@ -162,6 +162,8 @@ pub struct ImportPanel {
     pub path: TextField,
     /// How the path may go on.
     pub completions: Vec<String>,
+    /// What the path was completed to last: pressing tab again goes on.
+    pub completed: Option<String>,
     /// What a former cockpit left of this experiment or flag.
     pub left: Vec<Left>,
     /// The chosen variant, by position.
@@ -215,6 +217,7 @@ impl ImportPanel {
             last_piece: None,
             path: TextField::default(),
             completions: Vec::new(),
+            completed: None,
             left: Vec::new(),
             variant,
             subject: OverrideSubject::User,

@@ -328,6 +328,7 @@ pub fn told(state: &mut State, told: Told, now: Timestamp, effects: &mut Vec<Eff
         Told::Completed { asked, path, names } if panel.path.text() == asked => {
             panel.path = crate::cockpit::state::text::TextField::new(&path);
             panel.completions = names;
+            panel.completed = Some(path);
         }
         Told::Completed { .. } => {}
     }
@@ -380,7 +381,12 @@ fn collect(state: &mut State, command: Command, now: Timestamp, effects: &mut Ve
         Command::NextField => go(state, step(1), now, effects),
         Command::PreviousField => go(state, step(Focus::ALL.len() - 1), now, effects),
         Command::Less | Command::More | Command::Toggle => choose(panel, command == Command::Less),
-        Command::ImportComplete if panel.focus == Focus::Path => {
+        // Where nothing is typed, or nothing more can be completed, it goes on like everywhere else.
+        Command::ImportComplete
+            if panel.focus == Focus::Path
+                && !panel.path.is_blank()
+                && panel.completed.as_deref() != Some(panel.path.text()) =>
+        {
             let path = panel.path.text().to_owned();
             effects.push(Effect::Intake(Order::Complete { path }));
         }

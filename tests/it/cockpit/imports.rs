@@ -151,3 +151,37 @@ fn a_list_that_was_cut_is_not_sent() {
     let why = splitdeck::cockpit::update::import::not_ready(panel(&world));
     assert!(why.is_some_and(|why| why.contains("split the list")), "{why:?}");
 }
+
+#[test]
+fn tab_goes_through_the_whole_card_and_completes_a_path_once() {
+    use splitdeck::cockpit::state::import::Focus;
+    let (mut world, _) = pasted();
+    let mut seen = Vec::new();
+    for _ in Focus::ALL {
+        seen.push(panel(&world).focus);
+        world.keys(&["tab"]);
+    }
+    assert_eq!(seen, Focus::ALL, "also past a path that is empty");
+    world.keys(&["tab"]).text("/tm");
+    assert_eq!(panel(&world).focus, Focus::Path);
+    world.keys(&["tab"]);
+    let asks = Effect::Intake(Order::Complete {
+        path: "/tm".to_owned(),
+    });
+    assert!(world.effects.contains(&asks));
+    world.act(Action::Intake(Told::Completed {
+        asked: "/tm".to_owned(),
+        path: "/tmp/".to_owned(),
+        names: vec!["a".to_owned(), "b".to_owned()],
+    }));
+    assert_eq!(
+        (panel(&world).focus, panel(&world).path.text()),
+        (Focus::Path, "/tmp/")
+    );
+    world.keys(&["tab"]);
+    assert_eq!(
+        panel(&world).focus,
+        Focus::Variant,
+        "there is nothing more to complete"
+    );
+}
