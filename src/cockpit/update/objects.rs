@@ -578,7 +578,7 @@ pub fn answered(
                 panel.rows.set(rows, now);
             }
         }
-        Answer::Import(import) => super::import::stepped(state, import, now, effects),
+        Answer::Import(import) => super::import::stepped(state, request, import, now, effects),
         Answer::Changed(changed) => took(state, changed, now),
         other => return Some(other),
     }
@@ -759,7 +759,7 @@ pub fn failed(state: &mut State, request: &Request, failure: &Failure, now: Time
                 panel.rows.fail(failure);
             }
         }
-        Slot::ImportStep => super::import::failed(state, &failure, now),
+        Slot::ImportStep => super::import::failed(state, request, &failure, now),
         Slot::Change => {
             let conflict = flag::conflict(state, &failure, now);
             let text = match (failure.kind, conflict) {

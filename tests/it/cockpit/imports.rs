@@ -185,3 +185,34 @@ fn tab_goes_through_the_whole_card_and_completes_a_path_once() {
         "there is nothing more to complete"
     );
 }
+
+#[test]
+fn an_answer_for_a_card_that_was_closed_leaves_the_next_one_alone() {
+    use splitdeck::cockpit::ports::{Answer, Request, Slot};
+    use splitdeck::cockpit::state::import::Stage;
+    let (mut world, _) = pasted();
+    let Some(Overlay::Import(card)) = world.state.overlays.last_mut() else {
+        panic!("no card");
+    };
+    card.stage = Stage::Review;
+    card.intake = None;
+    card.import = Some(Box::new(
+        serde_json::from_value(crate::support::objects::import("staged", 0)).expect("reads"),
+    ));
+    world.keys(&["delete"]).wait(Duration::from_millis(300));
+    world.keys(&["right", "enter"]);
+    let asked = world.waiting_for(Slot::ImportStep).cloned();
+    assert!(matches!(asked, Some(Request::ImportStep { .. })), "{asked:?}");
+    while !world.state.overlays.is_empty() {
+        world.keys(&["esc"]);
+    }
+    world.keys(&["i"]).text("u7");
+    assert!(panel(&world).import.is_none());
+    world.reply(Slot::ImportStep, Ok(Answer::Import(None)));
+    assert_eq!(
+        panel(&world).line.text(),
+        "u7",
+        "the next card is there as it was"
+    );
+    assert_eq!(notice(&world), "The staged import is forgotten");
+}

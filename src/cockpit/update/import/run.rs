@@ -1,0 +1,232 @@
+//! Chunks that land or are taken back: each answer asks for the next one, and says what is in force.
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::{overrides, overrides_mut, panel, panel_mut};
+use crate::api::imports::{ApplyChunks, Import, ImportState};
+use crate::cockpit::effect::Effect;
+use crate::cockpit::format::count;
+use crate::cockpit::intake::Order;
+use crate::cockpit::ports::{Failure, FailureKind, ImportStep, Request, Slot};
+use crate::cockpit::state::form::Purpose;
+use crate::cockpit::state::import::{Focus, ImportPanel, Run, Stage};
+use crate::cockpit::state::overlay::Overlay;
+use crate::cockpit::state::{Level, State};
+use crate::cockpit::update::{guard, notify};
+
+/// The dialog about an import was confirmed.
+///
+/// # Errors
+/// Why it is refused.
+pub fn confirmed(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) -> Result<(), String> {
+    let Some(Overlay::Form(form)) = state.overlays.last() else {
+        return Ok(());
+    };
+    let undo = matches!(form.purpose, Purpose::UndoImport(_));
+    let (Purpose::ApplyImport(import) | Purpose::UndoImport(import) | Purpose::ForgetImport(import)) =
+        &form.purpose
+    else {
+        return Ok(());
+    };
+    let forget = matches!(form.purpose, Purpose::ForgetImport(_));
+    let (id, began_chunks) = (import.id, import.applied_chunks);
+    let (of, target) = panel(state)
+        .map(|p| (p.target.of, p.target.id))
+        .ok_or("the import is gone")?;
+    let step = if forget {
+        ImportStep::Forget { import: id }
+    } else {
+        chunk(id, undo)
+    };
+    let request = Request::ImportStep {
+        of,
+        id: target,
+        step: Box::new(step),
+    };
+    let effect = guard::write(state, request, now)?;
+    effects.push(effect);
+    state.overlays.pop();
+    if let Some(panel) = panel_mut(state)
+        && !forget
+    {
+        panel.stage = Stage::Running;
+        panel.error = None;
+        panel.run = Some(Run {
+            undo,
+            began_at: now,
+            began_chunks,
+            stop: false,
+        });
+    }
+    Ok(())
+}
+
+/// One chunk: small enough that Esc is obeyed soon.
+pub(super) fn chunk(import: Uuid, undo: bool) -> ImportStep {
+    let body = ApplyChunks { chunks: Some(1) };
+    if undo {
+        ImportStep::Undo { import, body }
+    } else {
+        ImportStep::Apply { import, body }
+    }
+}
+
+/// Whether a step was asked for by what the card shows now: it may have been closed, and another one opened.
+fn is_of(panel: &ImportPanel, request: &Request) -> bool {
+    let Request::ImportStep { step, .. } = request else {
+        return false;
+    };
+    match &**step {
+        ImportStep::Stage { intake, .. } => panel.stage == Stage::Sending && panel.intake == Some(*intake),
+        ImportStep::Apply { import, .. }
+        | ImportStep::Undo { import, .. }
+        | ImportStep::Forget { import } => panel.import.as_ref().is_some_and(|shown| shown.id == *import),
+    }
+}
+
+/// The server answered a step.
+pub fn stepped(
+    state: &mut State,
+    request: &Request,
+    import: Option<Box<Import>>,
+    now: Timestamp,
+    effects: &mut Vec<Effect>,
+) {
+    state.requests.plan(Slot::Imports, now);
+    let shown = panel(state).is_some_and(|panel| is_of(panel, request));
+    let Some(import) = import else {
+        if shown {
+            state
+                .overlays
+                .retain(|overlay| !matches!(overlay, Overlay::Import(_)));
+        }
+        notify(state, Level::Ok, "The staged import is forgotten", now);
+        return;
+    };
+    let Some(panel) = panel_mut(state).filter(|_| shown) else {
+        return;
+    };
+    if panel.stage == Stage::Sending {
+        panel.stage = Stage::Review;
+        panel.focus = Focus::Ids;
+        if let Some(intake) = panel.intake.take() {
+            effects.push(Effect::Intake(Order::Drop { intake }));
+        }
+    }
+    if panel
+        .import
+        .as_ref()
+        .is_none_or(|known| known.id == import.id || panel.run.is_none())
+    {
+        panel.import = Some(import);
+    }
+    panel.asked = None;
+    let (Some(run), Some(import)) = (panel.run, &panel.import) else {
+        return;
+    };
+    let whole = if run.undo {
+        matches!(import.state, ImportState::Undone | ImportState::Staged) || import.applied_chunks == 0
+    } else {
+        import.state == ImportState::Applied
+    };
+    if whole || run.stop {
+        let text = outcome(import, run);
+        panel.run = None;
+        panel.stage = Stage::Review;
+        // The table below has other rows now.
+        if let Some(overrides) = overrides_mut(state) {
+            overrides.asked = None;
+        }
+        notify(state, Level::Ok, text, now);
+        return;
+    }
+    let request = Request::ImportStep {
+        of: panel.target.of,
+        id: panel.target.id,
+        step: Box::new(chunk(import.id, run.undo)),
+    };
+    match guard::write(state, request, now) {
+        Ok(effect) => effects.push(effect),
+        Err(why) => {
+            if let Some(panel) = panel_mut(state) {
+                panel.run = None;
+                panel.stage = Stage::Review;
+                panel.error = Some(why);
+            }
+        }
+    }
+}
+
+/// What landed, exactly.
+#[must_use]
+pub fn outcome(import: &Import, run: Run) -> String {
+    use crate::cockpit::format::counted;
+    let chunks = |n: u32| counted(u64::from(n), "chunk", "chunks");
+    if run.undo {
+        let kept = match import.kept {
+            0 => String::new(),
+            n => format!("; {} left alone, changed by somebody else meanwhile", count(n)),
+        };
+        return format!(
+            "{} taken back, {} of {} still in force: {} have their former override{kept}",
+            chunks(run.began_chunks.saturating_sub(import.applied_chunks)),
+            import.applied_chunks,
+            import.chunks,
+            count(import.undone),
+        );
+    }
+    format!(
+        "{} of {} in force: {} added, {} changed, {} unchanged",
+        import.applied_chunks,
+        chunks(import.chunks),
+        count(import.effect.added),
+        count(import.effect.changed),
+        count(import.effect.unchanged),
+    )
+}
+
+/// A step did not work.
+pub fn failed(state: &mut State, request: &Request, failure: &Failure, now: Timestamp) {
+    state.requests.plan(Slot::Imports, now);
+    let Some(panel) = panel_mut(state).filter(|panel| is_of(panel, request)) else {
+        notify(state, Level::Warn, failure.message.clone(), now);
+        return;
+    };
+    let running = panel.run.take();
+    panel.error = Some(match (failure.kind, running, panel.stage) {
+        (FailureKind::Lost, None, Stage::Sending) => format!(
+            "Not known whether the ids arrived: {}. Sending them again is harmless.",
+            failure.message
+        ),
+        (FailureKind::Lost, Some(_), _) => format!(
+            "Not known whether the last chunk landed; going on is harmless, a chunk that landed is not applied \
+             again. {}",
+            failure.message
+        ),
+        _ => failure.message.clone(),
+    });
+    panel.stage = match panel.stage {
+        Stage::Sending | Stage::Collect => Stage::Collect,
+        Stage::Running | Stage::Review => Stage::Review,
+    };
+    if panel.stage == Stage::Collect {
+        panel.focus = Focus::Check;
+    }
+}
+
+/// The server told of all imports: the open one may have gone on.
+pub fn adopt(state: &mut State) {
+    let Some(imports) = overrides(state).and_then(|overrides| overrides.imports.value.clone()) else {
+        return;
+    };
+    if let Some(panel) = panel_mut(state)
+        && panel.run.is_none()
+        && let Some(known) = &mut panel.import
+        && let Some(newer) = imports.iter().find(|i| i.id == known.id)
+    {
+        **known = newer.clone();
+        // What was not known is known now: the server says how far it is.
+        panel.error = None;
+    }
+}
