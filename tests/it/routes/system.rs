@@ -40,7 +40,9 @@ async fn without_clickhouse_the_server_is_ready_and_says_what_is_missing() {
 each_store!(a_server_that_cannot_write_events_is_not_ready_and_says_why);
 async fn a_server_that_cannot_write_events_is_not_ready_and_says_why() {
     let server = TestServer::start().await;
-    std::fs::remove_dir_all(server.dir.path().join("spool")).expect("taken away");
+    let spool = server.dir.path().join("spool");
+    std::fs::remove_dir_all(&spool).expect("taken away");
+    std::fs::write(&spool, "something else").expect("in its place");
     let event = serde_json::json!({"name": "view"});
     server.post("/track", &event).await.problem(500, "internal");
     let answer = send(server.anonymous(Method::GET, "/readyz")).await.expect(503);
@@ -51,9 +53,14 @@ async fn a_server_that_cannot_write_events_is_not_ready_and_says_why() {
     assert!(
         answer["spoolError"]
             .as_str()
-            .is_some_and(|why| why.contains("No such file")),
+            .is_some_and(|why| why.contains("Not a directory")),
         "{answer}"
     );
+    // Once it can be made again, it is.
+    std::fs::remove_file(&spool).expect("out of the way");
+    server.post("/track", &event).await.expect(200);
+    let answer = send(server.anonymous(Method::GET, "/readyz")).await;
+    assert_eq!(answer.expect(200)["ready"], true);
 }
 
 each_store!(the_cockpits_login_follows_clickhouse);
