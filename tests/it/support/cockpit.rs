@@ -5,9 +5,10 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::{Terminal, TerminalOptions, Viewport};
 use serde_json::json;
 use splitdeck::api::experiments::{ExperimentList, History, UpdateExperiment};
 use splitdeck::api::overrides::{OverridePage, OverridesSet};
@@ -454,22 +455,32 @@ impl World {
 
     /// The disk answers what was looked for.
     pub fn disk_answers(&mut self) {
-        for key in std::mem::take(&mut self.looked_for) {
-            let own = self.disk.get(&key).map(|kept| (None, kept));
-            let others = self.left.iter().map(|(file, kept)| (Some(file.clone()), kept));
-            let all = own
-                .into_iter()
-                .chain(others.filter(|(_, kept)| *kept.key() == key));
-            let mut found = OnDisk {
-                elsewhere: self.elsewhere.clone(),
-                ..OnDisk::default()
-            };
-            found.left.extend(all.map(|(file, kept)| Left {
-                file,
-                stored: kept.clone(),
-            }));
-            self.act(Action::DraftFound { key, found });
+        for found in self.found() {
+            self.act(found);
         }
+    }
+
+    /// What the disk answers to what was looked for.
+    pub fn found(&mut self) -> Vec<Action> {
+        let looked_for = std::mem::take(&mut self.looked_for);
+        looked_for.into_iter().map(|key| self.find(key)).collect()
+    }
+
+    fn find(&self, key: DraftKey) -> Action {
+        let own = self.disk.get(&key).map(|kept| (None, kept));
+        let others = self.left.iter().map(|(file, kept)| (Some(file.clone()), kept));
+        let all = own
+            .into_iter()
+            .chain(others.filter(|(_, kept)| *kept.key() == key));
+        let mut found = OnDisk {
+            elsewhere: self.elsewhere.clone(),
+            ..OnDisk::default()
+        };
+        found.left.extend(all.map(|(file, kept)| Left {
+            file,
+            stored: kept.clone(),
+        }));
+        Action::DraftFound { key, found }
     }
 
     /// Presses keys, named as bindings write them. A dialog that opens is waited for.
@@ -587,18 +598,17 @@ impl World {
     /// The screen with its styles. The cockpit hears what could be shown, as from the real loop.
     pub fn buffer(&mut self, width: u16, height: u16, theme: &Theme) -> Buffer {
         self.act(Action::Resize { width, height });
-        let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("a terminal");
-        let mut laid = None;
-        terminal
-            .draw(|frame| laid = Some(view::view(frame, &self.state, theme, self.now)))
-            .expect("draws");
-        let laid = laid.expect("drawn");
+        // The frame alone: what a terminal does with it (three more buffers, their difference) is not asked about.
+        let area = Viewport::Fixed(Rect::new(0, 0, width, height));
+        let options = TerminalOptions { viewport: area };
+        let mut terminal = Terminal::with_options(TestBackend::new(0, 0), options).expect("a terminal");
+        let laid = view::view(&mut terminal.get_frame(), &self.state, theme, self.now);
         let effects = self.act(Action::Laid {
             rows: laid.rows,
             last: laid.last,
         });
         assert_eq!(effects, [], "laying out asks for nothing");
-        terminal.backend().buffer().clone()
+        std::mem::take(terminal.current_buffer_mut())
     }
 }
 
