@@ -300,6 +300,14 @@ async fn a_damaged_database_is_called_that() {
     let dir = tempfile::tempdir().expect("a directory");
     end(Server::open(options(dir.path())).await.expect("opens")).await;
     let file = dir.path().join(FILE_NAME);
+    // The last connection to close writes the log into the file, on a thread of its own: damage done before that
+    // would be mended by it.
+    let log = dir.path().join(format!("{FILE_NAME}-wal"));
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    while log.exists() {
+        assert!(std::time::Instant::now() < deadline, "the log stays");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     let mut bytes = std::fs::read(&file).expect("a database");
     // The pages behind the schema.
     let pages = bytes.chunks_mut(4096).skip(3);
