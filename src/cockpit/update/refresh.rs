@@ -104,6 +104,31 @@ pub fn plan_next(state: &mut State, slot: Slot, took: Duration, now: Timestamp) 
     state.requests.plan(slot, later(now, rest));
 }
 
+/// What shows the configuration as the server has it.
+const OF_CONFIGURATION: [Slot; 10] = [
+    Slot::Experiments,
+    Slot::Experiment,
+    Slot::Overrides,
+    Slot::Flags,
+    Slot::Deployments,
+    Slot::Projects,
+    Slot::Tokens,
+    Slot::Labs,
+    Slot::FlagOverrides,
+    Slot::Imports,
+];
+
+/// After a write was answered: what was asked before may be answered with how it was before, and a deleted
+/// experiment would stand in its list again, under the cursor.
+pub fn ask_again(state: &mut State, effects: &mut Vec<Effect>) {
+    for slot in OF_CONFIGURATION {
+        if state.requests.pending(slot).is_some() {
+            state.requests.cancel(slot);
+            effects.push(Effect::Cancel(slot));
+        }
+    }
+}
+
 /// How long a query rests that took so long.
 pub(super) fn rest_after(took: Duration) -> Duration {
     took.saturating_mul(REST).min(LONGEST_REST)

@@ -34,6 +34,9 @@ pub fn take(state: &mut State, reply: Reply, now: Timestamp, effects: &mut Vec<E
             state.link_mut(slot.service()).up(took, now);
             let pace = state.requests.pace(slot).unwrap_or(took);
             refresh::plan_next(state, slot, pace, now);
+            if request.writes() {
+                refresh::ask_again(state, effects);
+            }
             if let Some(answer) = objects::answered(state, &request, answer, now, effects) {
                 answered(state, &request, answer, now, effects);
             }

@@ -6,14 +6,17 @@ use std::time::Duration;
 use serde_json::json;
 use splitdeck::api::experiments::ExperimentList;
 use splitdeck::api::system::Role;
-use splitdeck::cockpit::Effect;
 use splitdeck::cockpit::edit::Of;
+use splitdeck::cockpit::keymap::Command;
 use splitdeck::cockpit::ports::{Answer, Request, RunId, Slot};
 use splitdeck::cockpit::state::overlay::{DEAF_FOR, Overlay};
 use splitdeck::cockpit::update::ask;
+use splitdeck::cockpit::{Action, Effect};
 use splitdeck::domain::Key;
 
-use crate::support::cockpit::{CHECKOUT, World, answer, experiments, history, id, override_page, results};
+use crate::support::cockpit::{
+    CHECKOUT, PRICING, World, answer, experiments, history, id, override_page, results,
+};
 use crate::support::objects::{self, BACKEND, BROWSER};
 
 fn run(world: &World, slot: Slot) -> RunId {
@@ -53,6 +56,30 @@ fn the_history_of_one_object_is_not_shown_as_that_of_another() {
     world.reply_to(of_project, Slot::Audit, Ok(Answer::Audit(history())));
     world.keys(&["H"]);
     assert_eq!(entries(&world), None);
+}
+
+#[test]
+fn a_list_asked_before_a_deletion_brings_nothing_back() {
+    let mut world = World::list();
+    let listed = |world: &World| world.state.list.experiment(id(PRICING)).is_some();
+    world.keys(&["/"]).text("pricing").keys(&["enter"]);
+    assert_eq!(world.state.list.current().map(|e| e.id), Some(id(PRICING)));
+    world.act(Action::Command(Command::Delete));
+    world.wait(DEAF_FOR).keys(&["right", "enter"]);
+    world.wait(Duration::from_secs(2));
+    let old = run(&world, Slot::Experiments);
+    world.reply(Slot::Status, Ok(Answer::Deleted));
+    assert!(!listed(&world));
+    let list = ExperimentList {
+        experiments: experiments(),
+    };
+    world.reply_to(old, Slot::Experiments, Ok(Answer::Experiments(list)));
+    assert!(!listed(&world), "as it was before it was deleted");
+    assert_ne!(
+        run(&world, Slot::Experiments),
+        old,
+        "asked anew, without waiting for the old answer"
+    );
 }
 
 #[test]

@@ -46,7 +46,9 @@ fn kept(state: &Path) -> String {
 
 /// Presses the button of the dialog on top that does it.
 fn confirm(pty: &mut Pty, verb: &str) {
-    pty.press_until("\x1b[C", &format!("‹ {verb} ›"));
+    // The button that leaves everything as it is.
+    pty.wait_for_text("‹ ");
+    pty.press_when_armed("\x1b[C", &format!("‹ {verb} ›"));
     pty.send("\r");
 }
 
@@ -226,7 +228,7 @@ async fn the_draft_of_a_flag_survives_the_death_of_the_cockpit() {
         pty.wait_for_text("→ 50.00 %");
         pty.send("S");
         pty.wait_for_text("Save the changes of dark-mode");
-        pty.press_until("\x1b[C", "‹ Save ›");
+        pty.press_when_armed("\x1b[C", "‹ Save ›");
         pty.send("\r");
         pty.wait_for_text("dark-mode is saved");
         pty.send("\x03");
@@ -419,7 +421,7 @@ async fn on_call_it_takes_less_than_ten_keys_to_resume_from_the_evidence() {
             pty.wait_for_text(evidence);
         }
         // The dialog takes keys once it is there for a moment: this one goes to the reason.
-        pty.press_until("\t", "‹ Resume ›");
+        pty.press_when_armed("\t", "‹ Resume ›");
         press(&mut pty, "\t");
         pty.send("fixed the bundle");
         pty.wait_for_text("fixed the bundle");

@@ -59,7 +59,9 @@ fn dry_run(pty: &mut Pty) {
 
 /// Confirms the dialog whose button says so.
 fn confirm(pty: &mut Pty, verb: &str) {
-    pty.press_until("\x1b[C", &format!("‹ {verb} ›"));
+    // The button that leaves everything as it is.
+    pty.wait_for_text("‹ ");
+    pty.press_when_armed("\x1b[C", &format!("‹ {verb} ›"));
     pty.send("\r");
 }
 

@@ -32,7 +32,7 @@ async fn a_flag_is_made_switched_on_and_rolled_out() {
         pty.wait_for_text("off");
         pty.send("o");
         pty.wait_for_text("About 10.00 % of subjects get on");
-        pty.press_until("\x1b[C", "‹ Switch on ›");
+        pty.press_when_armed("\x1b[C", "‹ Switch on ›");
         pty.send("\r");
         pty.wait_for_text("dark-mode is on");
         pty.send("\r");
@@ -45,7 +45,7 @@ async fn a_flag_is_made_switched_on_and_rolled_out() {
         pty.wait_for_text("1 change not saved");
         pty.send("S");
         pty.wait_for_text("rollout: 10.00 % → 50.00 %");
-        pty.press_until("\x1b[C", "‹ Save ›");
+        pty.press_when_armed("\x1b[C", "‹ Save ›");
         pty.send("\r");
         pty.wait_for_text("dark-mode is saved");
         pty.send("H");
@@ -174,14 +174,14 @@ async fn a_draft_is_archived_brought_back_and_another_one_deleted() {
         });
         pty.send("\x1b[3~");
         pty.wait_for_text("It is gone for good");
-        pty.press_until("\x1b[C", "‹ Delete ›");
+        pty.press_when_armed("\x1b[C", "‹ Delete ›");
         pty.send("\r");
         pty.wait_for_text("lost-idea is deleted");
         pty.send("\x1b");
         pty.wait_for_text("kept-idea");
         pty.send("A");
         pty.wait_for_text("It is hidden from the list");
-        pty.press_until("\x1b[C", "‹ Archive ›");
+        pty.press_when_armed("\x1b[C", "‹ Archive ›");
         pty.send("\r");
         pty.wait_for_text("kept-idea is archived");
         pty.wait_for("an empty list", |seen| {
@@ -191,7 +191,7 @@ async fn a_draft_is_archived_brought_back_and_another_one_deleted() {
         pty.wait_for_text("kept-idea");
         pty.send("A");
         pty.wait_for_text("It is listed again, as ended");
-        pty.press_until("\x1b[C", "‹ Bring back ›");
+        pty.press_when_armed("\x1b[C", "‹ Bring back ›");
         pty.send("\r");
         pty.wait_for_text("✕ ended");
         pty.send("\x03");

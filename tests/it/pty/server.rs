@@ -44,7 +44,7 @@ async fn an_experiment_is_activated_by_keyboard() {
         pty.send("a");
         pty.wait_for_text("Keep as draft");
         // The dialog is deaf at first.
-        pty.press_until("\x1b[C", "‹ Activate ›");
+        pty.press_when_armed("\x1b[C", "‹ Activate ›");
         pty.send("\r");
         pty.wait_for_text("is active");
         pty.send("\x03");

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, SlavePty, native_pty_system};
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::termios::{Termios, tcgetattr};
+use splitdeck::cockpit::state::overlay::DEAF_FOR;
 
 /// How long anything may take; far longer than it does, for the machine may be busy.
 pub const DEADLINE: Duration = Duration::from_secs(120);
@@ -207,6 +208,15 @@ impl Pty {
     #[track_caller]
     pub fn wait_for_text(&self, text: &str) {
         self.wait_for(text, |seen| seen.text().contains(text).then_some(()));
+    }
+
+    /// Presses a key in a dialog that is on the screen, and waits for the text. A dialog does not hear keys at
+    /// first, and another press would go on to the next button: it is pressed once, when it is heard.
+    #[track_caller]
+    pub fn press_when_armed(&mut self, key: &str, text: &str) {
+        until(Instant::now() + DEAF_FOR);
+        self.send(key);
+        self.wait_for_text(text);
     }
 
     /// Presses keys again and again until the text is on the screen: for what takes keys only after a
