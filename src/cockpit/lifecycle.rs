@@ -215,6 +215,11 @@ pub fn effects(dialog: &StepDialog, overview: Option<&Overview>, now: Timestamp)
                 "It is gone for good, with its rules and overrides; the audit log keeps that it was there."
                     .to_owned(),
             );
+            if let Some(flag) = &experiment.linked_flag {
+                lines.push(format!(
+                    "The flag {flag} goes with it if it came with it and is as it was made; else it stays."
+                ));
+            }
         }
     }
     lines

@@ -77,6 +77,8 @@ actions! {
     FlagCopied = "flag.copied",
     /// It was turned into an experiment, or came to be from one.
     FlagConverted = "flag.converted",
+    /// It went with the draft that it came with.
+    FlagDeleted = "flag.deleted",
     /// A deployment came to be.
     DeploymentCreated = "deployment.created",
     /// It was renamed.

@@ -38,7 +38,8 @@ use super::edit;
 use super::error::ApiError;
 use super::follow::Loaded;
 use super::middleware::auth::Caller;
-use super::snapshot::{Entry, Snapshot};
+use super::served::FlagEntry;
+use super::snapshot::{Entry, OverrideCounts, Snapshot};
 use super::store::{Store, StoreError};
 
 use batch::{Batch, Told};
@@ -229,13 +230,35 @@ impl Registry {
             let made = batch
                 .experiment(&caller, live.project, Some(&live), next, told)
                 .await?;
+            let stays_linked = made.status == Status::Draft && made.linked_flag == current.linked_flag;
+            if let Some(entry) = this.companion(&live).filter(|_| stays_linked) {
+                let flag = edit::flag::follow_draft(&entry.flag, &made, batch.now());
+                if flag != *entry.flag {
+                    let told = Told::default();
+                    batch
+                        .flag(&caller, live.project, Some(&*entry), flag, told)
+                        .await?;
+                }
+            }
             batch.commit().await?;
             Ok(made)
         })
         .await
     }
 
-    /// Deletes a draft that the caller read at `version`, with its overrides. Its flag stays.
+    /// The flag that came with a draft, while it is nobody else's and nobody has changed it.
+    fn companion(&self, live: &Entry) -> Option<Arc<FlagEntry>> {
+        let (snapshot, draft) = (self.snapshot(), &live.experiment);
+        let key = draft.linked_flag.as_ref()?;
+        let entry = snapshot.flags().find(live.project, key.as_str())?;
+        let alone = snapshot.keys().linked_to(live.project, key.as_str()).count() == 1;
+        let untouched = edit::flag::came_with(&entry.flag, draft);
+        let empty = entry.overrides.counts() == OverrideCounts::default();
+        (draft.status == Status::Draft && alone && untouched && empty).then(|| Arc::clone(entry))
+    }
+
+    /// Deletes a draft that the caller read at `version`, with its overrides, and the flag that came with it
+    /// unless somebody has changed that since or another experiment is linked to it.
     ///
     /// # Errors
     /// [`Code::VersionConflict`]; [`Code::BadTransition`] when it is no draft.
@@ -262,7 +285,11 @@ impl Registry {
                     ),
                 ));
             }
+            let companion = this.companion(&live);
             batch.delete_experiment(&caller, &live).await?;
+            if let Some(flag) = companion {
+                batch.delete_flag(&caller, &flag).await?;
+            }
             batch.commit().await
         })
         .await

@@ -34,7 +34,8 @@ pub fn take(state: &mut State, reply: Reply, now: Timestamp, effects: &mut Vec<E
             state.link_mut(slot.service()).up(took, now);
             let pace = state.requests.pace(slot).unwrap_or(took);
             refresh::plan_next(state, slot, pace, now);
-            if request.writes() {
+            // An import is many writes in a row: the lists would not be answered before its end.
+            if request.writes() && slot != Slot::ImportStep {
                 refresh::ask_again(state, effects);
             }
             if let Some(answer) = objects::answered(state, &request, answer, now, effects) {

@@ -173,10 +173,37 @@ pub fn linked(
         None => free_slug_like(&experiment.key, |key| known(key).is_some())?,
     };
     experiment.linked_flag = Some(key.clone());
+    Some(half_of(experiment, key, now))
+}
+
+/// The flag that comes with an experiment.
+fn half_of(experiment: &Experiment, key: Key, now: Timestamp) -> Flag {
     let mut flag = of_experiment(experiment, key, now);
     flag.rollout_pct = Percent::from_basis_points(LINKED_ROLLOUT).unwrap_or_default();
     follow_rollout(&mut flag, now);
-    Some(flag)
+    flag
+}
+
+/// Whether a flag came with a draft and nobody has changed it since: then it has no meaning without the draft.
+#[must_use]
+pub fn came_with(flag: &Flag, draft: &Experiment) -> bool {
+    flag.created_at == draft.created_at && follow_draft(flag, draft, flag.updated_at) == *flag
+}
+
+/// The flag that came with a draft, as it comes with the draft as it is now.
+#[must_use]
+pub fn follow_draft(flag: &Flag, draft: &Experiment, now: Timestamp) -> Flag {
+    let mut next = Flag {
+        id: flag.id,
+        salt: flag.salt.clone(),
+        cohorts: flag.cohorts.clone(),
+        resource_version: flag.resource_version,
+        created_at: flag.created_at,
+        updated_at: flag.updated_at,
+        ..half_of(draft, flag.key.clone(), now)
+    };
+    follow_rollout(&mut next, now);
+    next
 }
 
 /// The key of an experiment, or with a number behind it where a flag has it.

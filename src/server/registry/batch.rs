@@ -182,6 +182,17 @@ impl<'a> Batch<'a> {
         Ok(flag)
     }
 
+    /// Deletes a flag without overrides.
+    pub(super) async fn delete_flag(&mut self, caller: &Caller, entry: &FlagEntry) -> Result<(), ApiError> {
+        let deleted = object::entry(caller, &*entry.flag, AuditAction::FlagDeleted, self.now());
+        self.log(entry.project, &deleted).await?;
+        let id = entry.flag.id;
+        objects::delete(self.write.tx(), objects::Kind::Flag, id).await?;
+        self.touched(Kind::Flag, Some(entry.project), id).await?;
+        self.publish(move |snapshot| snapshot.remove_flag(id));
+        Ok(())
+    }
+
     /// Creates a lab, or puts it in the place of `before`.
     pub(super) async fn lab(
         &mut self,

@@ -297,6 +297,75 @@ async fn an_experiment_comes_with_a_flag() {
     assert_eq!(refused.refused(400, "invalid"), ["linkedFlag"]);
 }
 
+each_store!(a_flag_follows_and_goes_with_the_draft_that_it_came_with);
+async fn a_flag_follows_and_goes_with_the_draft_that_it_came_with() {
+    let server = TestServer::start().await;
+    let variants = |second: &str| {
+        json!([{ "key": "control", "isControl": true, "trafficPct": 50 },
+            { "key": second, "trafficPct": 50, "orderIndex": 1 }])
+    };
+    let made = async |name: &str| {
+        let body = json!({ "name": name, "variants": variants("bold") });
+        server.post("/experiments", &body).await.expect(201);
+    };
+    let renamed = async |key: &str, version: u64| {
+        let change = json!({ "resourceVersion": version, "variants": variants("daring") });
+        server
+            .patch(&format!("/experiments/{key}"), &change)
+            .await
+            .expect(200);
+    };
+    let second = async |flag: &str| {
+        let flag = server.get(&format!("/flags/{flag}")).await.expect(200);
+        flag["variants"][1]["key"].as_str().expect("a key").to_owned()
+    };
+    made("Alone").await;
+    renamed("alone", 1).await;
+    assert_eq!(second("alone").await, "daring");
+    server
+        .delete("/experiments/alone?resourceVersion=2")
+        .await
+        .expect(204);
+    server.get("/flags/alone").await.problem(404, "not_found");
+    let log = server.get("/audit?action=flag.deleted").await.expect(200);
+    assert_eq!(log["entries"][0]["objectKey"], "alone");
+    // The key is free again.
+    made("Alone").await;
+    assert_eq!(
+        server.get("/experiments/alone").await.expect(200)["linkedFlag"],
+        "alone"
+    );
+    // What somebody changed, forces somebody with, linked or made is theirs.
+    made("Changed").await;
+    let change = json!({ "resourceVersion": 1, "rolloutPct": 60 });
+    server.patch("/flags/changed", &change).await.expect(200);
+    made("Forced").await;
+    let forced = json!({ "variant": "bold", "subjectType": "user", "subjectIds": ["u1"] });
+    server.put("/flags/forced/overrides", &forced).await.expect(200);
+    made("Shared").await;
+    let other = json!({ "name": "Other", "linkedFlag": "shared" });
+    server.post("/experiments", &other).await.expect(201);
+    flag(
+        &server,
+        json!({ "key": "older", "variants": variants("bold"), "rolloutPct": 50 }),
+    )
+    .await;
+    let linked = json!({ "name": "Linked", "linkedFlag": "older", "variants": variants("bold") });
+    server.post("/experiments", &linked).await.expect(201);
+    for (experiment, flag) in [
+        ("changed", "changed"),
+        ("forced", "forced"),
+        ("shared", "shared"),
+        ("linked", "older"),
+    ] {
+        renamed(experiment, 1).await;
+        assert_eq!(second(flag).await, "bold", "{flag}");
+        let draft = format!("/experiments/{experiment}?resourceVersion=2");
+        server.delete(&draft).await.expect(204);
+        assert_eq!(second(flag).await, "bold", "{flag}");
+    }
+}
+
 #[tokio::test]
 async fn a_viewer_reads_and_changes_nothing() {
     let server = TestServer::start().await;
