@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::PathBuf;
 
-use crate::api::experiments::{
-    ApplyWinner, CopyTo, CreateExperiment, ExperimentList, HistoryQuery, WinnerApplied,
-};
+use crate::api::experiments::{ApplyWinner, CreateExperiment, ExperimentList, HistoryQuery, WinnerApplied};
 use crate::api::flags::Convert;
 use crate::api::problem::Code;
 use crate::client::Client;
@@ -71,19 +69,7 @@ enum Command {
         winner: Key,
     },
     /// Copy an experiment to another project, as a draft
-    Copy {
-        /// Key or UUID of the experiment
-        key: String,
-        /// Key of the project
-        #[arg(long, value_name = "PROJECT")]
-        to: Key,
-        /// Key of the copy; else the same
-        #[arg(long = "as", value_name = "KEY")]
-        new_key: Option<Key>,
-        /// With its overrides
-        #[arg(long)]
-        overrides: bool,
-    },
+    Copy(super::copy::Args),
     /// Make a flag of an experiment that is not running
     Convert {
         /// Key or UUID of the experiment
@@ -192,17 +178,8 @@ pub fn run(args: Args, session: &Session) -> Result<(), CliError> {
             say(json, &experiment, || now(&experiment))
         }
         Command::ApplyWinner { step, winner } => apply_winner(&client, step, winner, json).await,
-        Command::Copy {
-            key,
-            to,
-            new_key,
-            overrides,
-        } => {
-            let body = CopyTo {
-                project: to,
-                key: new_key,
-                overrides,
-            };
+        Command::Copy(args) => {
+            let (key, body) = args.read();
             let copy = client.copy_experiment(&key, &body).await?;
             say(json, &copy, || {
                 format!("{} is a draft in {} now\n", copy.key, body.project)

@@ -1,6 +1,5 @@
 //! `splitdeck flags`: list, create, switch, roll out, copy and convert.
 
-use crate::api::experiments::CopyTo;
 use crate::api::flags::{Convert, CreateFlag, FlagList, FlagRow, UpdateFlag};
 use crate::client::Client;
 use crate::domain::{Flag, Key, Percent};
@@ -69,19 +68,7 @@ enum Command {
         new_key: Option<Key>,
     },
     /// Copy a flag to another project, switched off
-    Copy {
-        /// Key or UUID of the flag
-        key: String,
-        /// Key of the project
-        #[arg(long, value_name = "PROJECT")]
-        to: Key,
-        /// Key of the copy; else the same
-        #[arg(long = "as", value_name = "KEY")]
-        new_key: Option<Key>,
-        /// With its overrides
-        #[arg(long)]
-        overrides: bool,
-    },
+    Copy(super::copy::Args),
 }
 
 #[derive(Debug, clap::Args)]
@@ -155,17 +142,8 @@ pub fn run(args: Args, session: &Session) -> Result<(), CliError> {
                 format!("{experiment} is a draft now, linked to the flag {flag}\n")
             })
         }
-        Command::Copy {
-            key,
-            to,
-            new_key,
-            overrides,
-        } => {
-            let body = CopyTo {
-                project: to,
-                key: new_key,
-                overrides,
-            };
+        Command::Copy(args) => {
+            let (key, body) = args.read();
             let copy = client.copy_flag(&key, &body).await?;
             say(json, &copy, || {
                 format!("{} is in {} now, switched off\n", copy.key, body.project)

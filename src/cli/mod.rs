@@ -6,6 +6,7 @@ pub mod audit;
 pub mod calc;
 pub mod cockpit;
 pub mod config;
+mod copy;
 pub mod demo;
 mod demo_backend;
 pub mod deployments;

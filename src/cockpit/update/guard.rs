@@ -46,19 +46,7 @@ pub fn refusal(state: &State, now: Timestamp) -> Option<String> {
 /// Whether a command is refused however long one waits: what the footer does not offer.
 #[must_use]
 pub fn always_refused(state: &State, command: Command) -> bool {
-    let edits = matches!(
-        command,
-        Command::Edit
-            | Command::Add
-            | Command::Remove
-            | Command::MoveUp
-            | Command::MoveDown
-            | Command::SplitEvenly
-            | Command::Undo
-            | Command::Redo
-            | Command::FlagUndo
-    );
-    let writes = edits || command.entry().is_some_and(|entry| entry.writes);
+    let writes = command.edits() || command.entry().is_some_and(|entry| entry.writes);
     if !writes {
         return false;
     }

@@ -2,21 +2,8 @@
 
 use std::process::Stdio;
 
-use serde_json::json;
-
 use super::{on, run, splitdeck};
 use crate::support::server::{ADMIN, TestServer};
-
-async fn with_experiments() -> TestServer {
-    let server = TestServer::start().await;
-    for name in ["Checkout button", "Pricing page"] {
-        server
-            .post("/experiments", &json!({"name": name}))
-            .await
-            .expect(201);
-    }
-    server
-}
 
 /// Plain mode fed with lines; what it printed.
 async fn plain(server: &TestServer, args: &[&str], env: &[(&str, &str)], input: &str) -> super::Ran {
@@ -33,7 +20,7 @@ async fn plain(server: &TestServer, args: &[&str], env: &[(&str, &str)], input: 
 
 #[tokio::test]
 async fn everything_is_done_in_lines_of_text() {
-    let server = with_experiments().await;
+    let server = TestServer::with_two_drafts().await;
     let input = "help\nlist\nshow pricing-page\nexperiments activate checkout-button --comment \"go on\"\n\
                  list\nhistory checkout-button\nnonsense\nshow \"\nexperiments show none\nquit\nnever read\n";
     let out = plain(&server, &["--plain"], &[], input).await.ok();
@@ -62,7 +49,7 @@ async fn everything_is_done_in_lines_of_text() {
 
 #[tokio::test]
 async fn read_only_refuses_before_anything_is_sent() {
-    let server = with_experiments().await;
+    let server = TestServer::with_two_drafts().await;
     let input = "experiments activate checkout-button\nexplain checkout-button u-1\n";
     let out = plain(&server, &["--plain", "--read-only"], &[], input).await.ok();
     assert!(out.contains("would change something: refused"), "{out}");
@@ -123,7 +110,7 @@ async fn read_only_refuses_before_anything_is_sent() {
 
 #[tokio::test]
 async fn what_the_screens_show_is_there_as_json() {
-    let server = with_experiments().await;
+    let server = TestServer::with_two_drafts().await;
     let look = on(&server, &["watch", "--once", "--json"]).await.json();
     let keys: Vec<&str> = look["experiments"]
         .as_array()

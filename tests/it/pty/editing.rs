@@ -73,9 +73,7 @@ async fn a_change_is_saved_after_its_difference_was_shown() {
         pty.wait_for_text("Cohort 2 is appended");
         confirm(&mut pty, "Save");
         pty.wait_for_text("Saved 1 change of checkout (v3)");
-        pty.send("\x03");
-        assert!(pty.ended().success());
-        pty.is_restored();
+        pty.leave_by("\x03");
     })
     .await;
     let live = server.get("/experiments/checkout").await.expect(200);

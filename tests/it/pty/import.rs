@@ -110,9 +110,7 @@ async fn a_bracketed_paste_is_checked_applied_and_undone() {
         pty.wait_for_text("get their former override back");
         confirm(pty, "Undo");
         pty.wait_for_text("10 chunks taken back, 0 of 10 still in force");
-        pty.send("\x03");
-        assert!(pty.ended().success());
-        pty.is_restored();
+        pty.leave_by("\x03");
     })
     .await;
     drop(pty);

@@ -4,8 +4,6 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::json;
-
 use super::terminal::{DEADLINE, Pty};
 use crate::support::line::{FAST, Line, SLOW};
 use crate::support::server::{EDITOR, TestServer};
@@ -35,20 +33,9 @@ fn polls(pty: &Pty, line: &Line, more: u64) {
     });
 }
 
-async fn with_experiments() -> TestServer {
-    let server = TestServer::start().await;
-    for name in ["Checkout button", "Pricing page"] {
-        server
-            .post("/experiments", &json!({ "name": name }))
-            .await
-            .expect(201);
-    }
-    server
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_are_answered_while_the_line_stands_still() {
-    let server = with_experiments().await;
+    let server = TestServer::with_two_drafts().await;
     let line = Line::to(&server.base, SLOW).await;
     let mut pty = open(&line, &[]);
     at_the_keyboard(move || {
@@ -87,16 +74,14 @@ async fn keys_are_answered_while_the_line_stands_still() {
         pty.send("\r");
         pty.wait_for_text("Saved 1 change");
         assert_eq!(line.most_waiting(), 1, "never two requests for the same at once");
-        pty.send("\x03");
-        assert!(pty.ended().success());
-        pty.is_restored();
+        pty.leave_by("\x03");
     })
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_old_answer_never_takes_the_place_of_a_newer_one() {
-    let server = with_experiments().await;
+    let server = TestServer::with_two_drafts().await;
     let line = Line::to(&server.base, FAST).await;
     let mut pty = open(&line, &["--experiment", "pricing-page"]);
     let (asked, saved) = (line.clone(), line.clone());
@@ -142,7 +127,7 @@ async fn an_old_answer_never_takes_the_place_of_a_newer_one() {
 /// The terminal's own line is slow as well: what is typed comes late and in pieces, and means the same.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_terminal_means_the_same() {
-    let server = with_experiments().await;
+    let server = TestServer::with_two_drafts().await;
     let line = Line::to(&server.base, SLOW).await;
     let mut pty = open(&line, &[]);
     at_the_keyboard(move || {
@@ -162,9 +147,7 @@ async fn a_slow_terminal_means_the_same() {
         pty.wait_for_text("quit q quit q");
         pty.send("u");
         pty.wait_for_text("Pricing page forxall");
-        pty.send("\x03");
-        assert!(pty.ended().success());
-        pty.is_restored();
+        pty.leave_by("\x03");
     })
     .await;
 }

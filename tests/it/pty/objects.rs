@@ -7,11 +7,7 @@ use super::terminal::{Pty, Seen};
 use crate::support::server::{ADMIN, TestServer, VIEWER};
 
 fn open(server: &TestServer, token: &str) -> Pty {
-    Pty::start(
-        &[],
-        &[("SPLITDECK_API", &server.base), ("SPLITDECK_TOKEN", token)],
-        (120, 34),
-    )
+    Pty::on(server, token, &[], (120, 34))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -51,9 +47,7 @@ async fn a_flag_is_made_switched_on_and_rolled_out() {
         pty.send("H");
         pty.wait_for_text("History of dark-mode");
         pty.wait_for_text("rolloutPct");
-        pty.send("\x03");
-        assert!(pty.ended().success());
-        pty.is_restored();
+        pty.leave_by("\x03");
         pty
     })
     .await

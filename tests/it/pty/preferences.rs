@@ -153,9 +153,7 @@ async fn servers_are_switched_while_it_runs() {
         pty.wait_for_text("@two");
         pty.send(":context one\r");
         pty.wait_for_text("in-the-first");
-        pty.send("\x03");
-        assert!(pty.ended().success());
-        pty.is_restored();
+        pty.leave_by("\x03");
     })
     .await
     .expect("no panic");
@@ -302,9 +300,7 @@ async fn the_mouse_selects_rows_and_tabs_where_it_is_asked_for() {
         pty.send(&format!("\x1b[<0;{};2M", column + 3));
         pty.wait_for_text("No overrides");
         pty.look(|seen| assert!(String::from_utf8_lossy(&seen.bytes).contains("\x1b[?1000h\x1b[?1006h")));
-        pty.send("\x03");
-        assert!(pty.ended().success());
-        pty.is_restored();
+        pty.leave_by("\x03");
         pty.look(|seen| {
             assert_eq!(
                 seen.terminal.screen().mouse_protocol_mode(),

@@ -1,33 +1,16 @@
 //! The cockpit with a real server: list, tabs, a step of a life, a server that goes away.
 
-use serde_json::json;
-
 use super::terminal::Pty;
 use crate::support::projects::TwoProjects;
 use crate::support::server::{ADMIN, EDITOR, TestServer, VIEWER};
 
-async fn with_experiments() -> TestServer {
-    let server = TestServer::start().await;
-    for name in ["Checkout button", "Pricing page"] {
-        server
-            .post("/experiments", &json!({ "name": name }))
-            .await
-            .expect(201);
-    }
-    server
-}
-
 fn open(server: &TestServer, token: &str, args: &[&str]) -> Pty {
-    Pty::start(
-        args,
-        &[("SPLITDECK_API", &server.base), ("SPLITDECK_TOKEN", token)],
-        (100, 28),
-    )
+    Pty::on(server, token, args, (100, 28))
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_experiment_is_activated_by_keyboard() {
-    let server = with_experiments().await;
+    let server = TestServer::with_two_drafts().await;
     let mut pty = open(&server, EDITOR, &[]);
     let pty = tokio::task::spawn_blocking(move || {
         pty.wait_for_text("pricing-page");
@@ -47,9 +30,7 @@ async fn an_experiment_is_activated_by_keyboard() {
         pty.press_when_armed("\x1b[C", "‹ Activate ›");
         pty.send("\r");
         pty.wait_for_text("is active");
-        pty.send("\x03");
-        assert!(pty.ended().success());
-        pty.is_restored();
+        pty.leave_by("\x03");
         pty
     })
     .await
@@ -65,7 +46,7 @@ async fn an_experiment_is_activated_by_keyboard() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_viewer_is_refused_before_any_dialog() {
-    let server = with_experiments().await;
+    let server = TestServer::with_two_drafts().await;
     let mut pty = open(&server, VIEWER, &["--experiment", "checkout-button"]);
     tokio::task::spawn_blocking(move || {
         pty.wait_for_text("hypothesis");
@@ -81,7 +62,7 @@ async fn a_viewer_is_refused_before_any_dialog() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_goes_away_leaves_its_data_and_refuses_changes() {
-    let server = with_experiments().await;
+    let server = TestServer::with_two_drafts().await;
     let pty = open(&server, ADMIN, &[]);
     let pty = tokio::task::spawn_blocking(move || {
         pty.wait_for_text("checkout-button");
@@ -96,9 +77,7 @@ async fn a_server_that_goes_away_leaves_its_data_and_refuses_changes() {
         pty.wait_for_text("checkout-button");
         pty.send("a");
         pty.wait_for_text("The server is lost");
-        pty.send("\x03");
-        assert!(pty.ended().success());
-        pty.is_restored();
+        pty.leave_by("\x03");
     })
     .await
     .expect("no panic");

@@ -12,6 +12,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use rustix::termios::{Termios, tcgetattr};
 use splitdeck::cockpit::state::overlay::DEAF_FOR;
 
+use crate::support::server::TestServer;
+
 /// How long anything may take; far longer than it does, for the machine may be busy.
 pub const DEADLINE: Duration = Duration::from_secs(120);
 
@@ -64,6 +66,20 @@ impl Pty {
     /// Starts the cockpit with these arguments and variables.
     pub fn start(args: &[&str], env: &[(&str, &str)], size: (u16, u16)) -> Self {
         Self::run(command(env!("CARGO_BIN_EXE_splitdeck"), args, env), size)
+    }
+
+    /// Starts the cockpit with a server and one of its tokens.
+    pub fn on(server: &TestServer, token: &str, args: &[&str], size: (u16, u16)) -> Self {
+        let env = [("SPLITDECK_API", &*server.base), ("SPLITDECK_TOKEN", token)];
+        Self::start(args, &env, size)
+    }
+
+    /// Leaves by these keys: it ends well, and the terminal is as it was.
+    #[track_caller]
+    pub fn leave_by(&mut self, keys: &str) {
+        self.send(keys);
+        assert!(self.ended().success(), "{keys:?}");
+        self.is_restored();
     }
 
     /// Starts a shell at which a person types; `$splitdeck` is the cockpit, and `>>` the prompt.

@@ -93,6 +93,16 @@ impl TestServer {
     }
 
     /// With other options than the usual ones.
+    /// A server with the drafts `checkout-button` and `pricing-page`.
+    pub async fn with_two_drafts() -> Self {
+        let server = Self::start().await;
+        for name in ["Checkout button", "Pricing page"] {
+            let body = serde_json::json!({ "name": name });
+            server.post("/experiments", &body).await.expect(201);
+        }
+        server
+    }
+
     pub async fn start_with(adjust: impl FnOnce(&mut Options)) -> Self {
         let dir = Arc::new(tempfile::tempdir().expect("a directory"));
         Self::start_in(dir, adjust).await

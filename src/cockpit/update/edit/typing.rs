@@ -70,23 +70,15 @@ pub fn refresh_field(state: &mut State, id: Uuid, typed: bool) {
 /// Keeps a key back while it is not known whether there is a draft on disk: with an edit that has to wait, what
 /// is typed after it waits too. True when it was kept back.
 pub fn hold(state: &mut State, key: Key, command: Option<Command>) -> bool {
-    let edits = matches!(
-        command,
-        Some(
-            Command::Edit
-                | Command::Add
-                | Command::Remove
-                | Command::MoveUp
-                | Command::MoveDown
-                | Command::SplitEvenly
-                | Command::Restore
-                | Command::Discard
-                | Command::FlagEdit
-                | Command::FlagAdd
-                | Command::FlagRemove
-                | Command::FlagUndo
-        )
-    );
+    let edits = command.is_some_and(|command| {
+        let asks = matches!(
+            command,
+            Command::Restore | Command::Discard | Command::FlagEdit | Command::FlagAdd | Command::FlagRemove
+        );
+        // Nothing is there to be taken back or done again yet.
+        let goes_back = matches!(command, Command::Undo | Command::Redo);
+        asks || (command.edits() && !goes_back)
+    });
     let begins = state.screen == Screen::Create && state.create.as_deref().is_some_and(|create| create.begin);
     let Some((true, held)) = held(state) else {
         return false;
