@@ -46,6 +46,8 @@ pub enum Code {
     TooLarge,
     /// The server cannot take events now; try again after `Retry-After`.
     SpoolFull,
+    /// The disk of the events failed; try again after `Retry-After`, with the ids that the events have.
+    SpoolUnavailable,
     /// ClickHouse cannot be reached or refused the query.
     WarehouseUnavailable,
     /// The configuration store cannot be reached; try again after `Retry-After`.
@@ -79,7 +81,11 @@ impl Code {
             Self::ImportExpired => 410,
             Self::TooLarge => 413,
             Self::Internal => 500,
-            Self::SpoolFull | Self::WarehouseUnavailable | Self::StoreUnavailable | Self::ShuttingDown => 503,
+            Self::SpoolFull
+            | Self::SpoolUnavailable
+            | Self::WarehouseUnavailable
+            | Self::StoreUnavailable
+            | Self::ShuttingDown => 503,
             Self::Timeout => 504,
         }
     }
@@ -105,6 +111,7 @@ impl Code {
             Self::RateLimited => "Too many requests",
             Self::TooLarge => "Too large",
             Self::SpoolFull => "Event spool is full",
+            Self::SpoolUnavailable => "Event spool is not available",
             Self::WarehouseUnavailable => "ClickHouse is not available",
             Self::StoreUnavailable => "Configuration store is not available",
             Self::ShuttingDown => "Shutting down",

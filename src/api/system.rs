@@ -83,7 +83,7 @@ fn yes() -> bool {
     true
 }
 
-fn is_zero(n: &u64) -> bool {
+pub(super) fn is_zero(n: &u64) -> bool {
     *n == 0
 }
 

@@ -90,6 +90,10 @@ pub struct Tracked {
     /// The visit of the request's first event: the one that was sent, or a new one beside a new device.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_id: Option<String>,
+    /// How many events named a time that cannot be, more than five years ago or an hour ahead, and count as of now;
+    /// what was sent is kept in their property `__clientTimestamp`.
+    #[serde(default, skip_serializing_if = "super::system::is_zero")]
+    pub timestamps_replaced: u64,
     /// Attributions that count for no experiment. Their events were taken all the same.
     #[serde(default, skip_serializing_if = "Unattributed::is_none")]
     pub unattributed: Unattributed,

@@ -188,6 +188,7 @@ fn words(step: &ExplainStep) -> (&'static str, String) {
                 format!("{status}: no decision is made")
             },
         ),
+        ExplainStep::DecidedBy { experiment } => ("flag", format!("experiment {experiment} decides it")),
         ExplainStep::FlagEnabled => ("flag", "switched on: go on".to_owned()),
         ExplainStep::FlagDisabled { archived } => (
             "flag",

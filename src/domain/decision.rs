@@ -108,6 +108,12 @@ pub enum ExplainStep {
         /// Whether a decision is made at all.
         decides: bool,
     },
+    /// Of a flag: a linked experiment decides in its place, by the steps that follow.
+    #[serde(rename = "decided_by")]
+    DecidedBy {
+        /// Its key.
+        experiment: super::Key,
+    },
     /// Of a flag, in the place of the status: it is switched on, and the decision goes on.
     #[serde(rename = "flag_enabled")]
     FlagEnabled,

@@ -74,8 +74,8 @@ impl ApiError {
                 tracing::warn!(error = %error, "the configuration store is not available");
                 Problem::new(
                     Code::StoreUnavailable,
-                    "the configuration store cannot be reached; assignments go on, changes have to wait. Read \
-                     the object again before you repeat a change: it may have been made",
+                    "the configuration store cannot be reached; assignments go on, the rest has to wait. If this \
+                     was a change, read the object again before you repeat it: it may have been made",
                 )
             }
             Self::Store(error) => {

@@ -44,8 +44,8 @@ impl Warehouse {
     /// The results of an experiment as of now.
     ///
     /// Counted from raw events at every call; [`Self::data_version`] says whether that is worth it. First
-    /// come the exposures, which say where and when to look; then all panels at once. Events that arrive
-    /// between two of these queries are in the later one only, until the next call.
+    /// come the exposures, which say where and when to look; then all panels at once. Exposures that arrive
+    /// between two of these queries are in none of them; a metric event that does is counted already.
     ///
     /// # Errors
     /// [`ResultsError`]
@@ -63,8 +63,9 @@ impl Warehouse {
                 return Err(FieldError::new(field, key, "the name of a property").into());
             }
         }
-        let scope = Scope::new(experiment, Window::new(query)?, query.multi_variant)?;
+        let mut scope = Scope::new(experiment, Window::new(query)?, query.multi_variant)?;
         let exposures = exposures(self, &scope).await?;
+        scope.as_of = exposures.iter().map(|row| row.ingested).max();
         let mut found = Found::default();
         let (first, last) = exposures.iter().fold((i64::MAX, i64::MIN), |(first, last), row| {
             (first.min(row.first), last.max(row.last))
@@ -111,7 +112,6 @@ impl Warehouse {
         let in_buckets = found.tracked.iter().filter(|row| !row.total);
         let named = named.chain(in_buckets.map(|row| row.bucket));
         let buckets = Buckets::new(interval, &scope.window.zone, named);
-        let ingested = exposures.iter().map(|row| row.ingested).max();
         Ok(Results {
             experiment_id: experiment.id,
             key: experiment.key.to_string(),
@@ -119,7 +119,7 @@ impl Warehouse {
             assignment_mode: experiment.assignment_mode,
             auto_paused: experiment.is_auto_paused(),
             computed_at: now,
-            data_as_of: ingested.and_then(|at| Timestamp::from_millisecond(at).ok()),
+            data_as_of: scope.as_of.and_then(|at| Timestamp::from_millisecond(at).ok()),
             query: query.clone(),
             metric: experiment.primary_metric.clone(),
             secondary: experiment

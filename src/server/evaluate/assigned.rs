@@ -115,10 +115,13 @@ impl Assigned {
         let Some(queue) = &self.queue else { return };
         // An experiment that has ended is assigned no more.
         let recorded = |e: &&Evaluated<'_>| e.served.prepared().records_assignments();
-        let recorded: Vec<&Evaluated<'_>> = evaluated.iter().filter(recorded).collect();
+        let mut recorded: Vec<&Evaluated<'_>> = evaluated.iter().filter(recorded).collect();
         if recorded.is_empty() {
             return;
         }
+        // In whatever order and how often they were asked for, it is the same result.
+        recorded.sort_by(|a, b| a.key().cmp(b.key()));
+        recorded.dedup_by(|a, b| a.key() == b.key());
         let ts = now.as_millisecond();
         let day = ts.div_euclid(DAY_MS);
         let id = id(project, day, user, &recorded);

@@ -111,7 +111,7 @@ fn full(refused: &AppendError) -> Result<Response, ApiError> {
         AppendError::Full { .. } | AppendError::DiskFull { .. } => Code::SpoolFull.status(),
         AppendError::Closed { .. } => Code::ShuttingDown.status(),
         AppendError::TooLarge { .. } => Code::TooLarge.status(),
-        AppendError::Disk { .. } => return Err(ApiError::Internal(refused.to_string())),
+        AppendError::Disk { .. } => Code::SpoolUnavailable.status(),
     };
     let mut response = verbatim(code, &*refusal(code, refused.to_string()))?;
     if let Some(after) = refused.retry_after() {

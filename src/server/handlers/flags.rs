@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use crate::api::assign::Explanation;
 use crate::api::experiments::{CopyTo, SetRules};
 use crate::api::flags::{Convert, Converted, CreateFlag, FlagList, FlagRow, ListFlags, UpdateFlag};
-use crate::domain::{Flag, User};
+use crate::domain::{ExplainStep, Flag, User};
 use crate::server::error::ApiError;
 use crate::server::extract::{IdOrKey, JsonBody, Params, Question, VersionedBody};
 use crate::server::middleware::auth::Caller;
@@ -103,7 +103,8 @@ pub async fn rules(
     Ok(answer(flag))
 }
 
-/// The flag's own decision for a user, step by step. Nothing is recorded.
+/// What a user gets who is asked for under the flag's key, step by step: by the experiment that decides the flag
+/// where there is one, else by the flag's own rules. Nothing is recorded.
 pub async fn explain(
     State(state): State<AppState>,
     caller: Caller,
@@ -113,6 +114,16 @@ pub async fn explain(
     let entry = state.registry().find_flag(&caller, &id)?;
     if !user.has_id() {
         return Err(no_id().into());
+    }
+    let snapshot = state.registry().snapshot();
+    let deciding = snapshot.keys().decided_by(entry.project, entry.flag.key.as_str());
+    if let Some(deciding) = deciding.and_then(|experiment| snapshot.by_id(experiment.id)) {
+        let experiment = deciding.experiment.key.clone();
+        let mut explanation = state
+            .sticky()
+            .explain(&deciding.prepared, &deciding.overrides, &user);
+        explanation.steps.insert(0, ExplainStep::DecidedBy { experiment });
+        return Ok(Json(explanation));
     }
     Ok(Json(entry.prepared.explain(&user, &entry.overrides.lookups())))
 }

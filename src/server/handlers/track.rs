@@ -96,7 +96,7 @@ pub(super) fn stored(refusal: &AppendError) -> Result<Response, ApiError> {
         AppendError::Full { .. } | AppendError::DiskFull { .. } => Code::SpoolFull,
         AppendError::Closed { .. } => Code::ShuttingDown,
         AppendError::TooLarge { .. } => Code::TooLarge,
-        AppendError::Disk { .. } => return Err(ApiError::Internal(refusal.to_string())),
+        AppendError::Disk { .. } => Code::SpoolUnavailable,
     };
     let mut response = problem_response(Problem::new(code, refusal.to_string()));
     if let Some(after) = refusal.retry_after() {

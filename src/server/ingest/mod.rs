@@ -178,10 +178,12 @@ pub enum AppendError {
     },
     /// The disk failed. Whether the events are stored is unknown; sent again with the same ids they count
     /// once.
-    #[error("the event spool could not be written: {message}")]
+    #[error("the event spool could not be written: {message}; send the events again after {} s", retry_after.as_secs())]
     Disk {
         /// What the system said.
         message: String,
+        /// When to try again.
+        retry_after: Duration,
     },
     /// The server is shutting down.
     #[error("the server is shutting down; send the events again after {} s", retry_after.as_secs())]
@@ -199,6 +201,7 @@ impl AppendError {
             },
             _ => Self::Disk {
                 message: error.to_string(),
+                retry_after: RETRY_AFTER,
             },
         }
     }
@@ -207,10 +210,11 @@ impl AppendError {
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Full { retry_after } | Self::DiskFull { retry_after } | Self::Closed { retry_after } => {
-                Some(*retry_after)
-            }
-            Self::TooLarge { .. } | Self::Disk { .. } => None,
+            Self::Full { retry_after }
+            | Self::DiskFull { retry_after }
+            | Self::Disk { retry_after, .. }
+            | Self::Closed { retry_after } => Some(*retry_after),
+            Self::TooLarge { .. } => None,
         }
     }
 }

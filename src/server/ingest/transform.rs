@@ -10,7 +10,7 @@ use super::attribution::{
 };
 use super::record::EventRecord;
 use super::visits::Visits;
-use crate::api::track::{EventTime, TrackEvent, Tracked, Unattributed};
+use crate::api::track::{EventTime, TrackEvent, Tracked};
 use crate::domain::filter::property_text;
 use crate::warehouse::WellKnown;
 
@@ -117,7 +117,7 @@ pub fn decide(events: Vec<TrackEvent>, context: &Context<'_>) -> (Vec<EventRecor
     };
     let records: Vec<EventRecord> = events
         .into_iter()
-        .map(|event| transform(event, context, &mut anonymous, &mut answer.unattributed))
+        .map(|event| transform(event, context, &mut anonymous, &mut answer))
         .collect();
     if let Some(first) = records.first() {
         let given = |id: &String| (!id.is_empty()).then(|| id.clone());
@@ -132,7 +132,7 @@ fn transform(
     event: TrackEvent,
     context: &Context<'_>,
     anonymous: &mut Anonymous,
-    left_out: &mut Unattributed,
+    answer: &mut Tracked,
 ) -> EventRecord {
     let TrackEvent {
         mut name,
@@ -147,7 +147,8 @@ fn transform(
     let mut device_id = device_id.unwrap_or_default();
     let mut session_id = session_id.unwrap_or_default();
     let now = context.now.as_millisecond();
-    let (ts, clamped) = clamp(timestamp, now);
+    let (ts, impossible) = possible(timestamp, now);
+    answer.timestamps_replaced += u64::from(impossible.is_some());
     if let Some(sender) = context.sender {
         if device_id.is_empty() {
             device_id = sender.device(context.project_id, &profile_id, ts);
@@ -174,7 +175,13 @@ fn transform(
         session: &session_id,
         event: event_id,
     };
-    let attributions = attribute(&name, &properties, &ids, context.experiments, left_out);
+    let attributions = attribute(
+        &name,
+        &properties,
+        &ids,
+        context.experiments,
+        &mut answer.unattributed,
+    );
     let well_known = well_known(&properties);
     let mut props: std::collections::BTreeMap<String, String> = properties
         .into_iter()
@@ -186,7 +193,7 @@ fn transform(
             text.map(|text| (key, text))
         })
         .collect();
-    if let Some(sent) = clamped {
+    if let Some(sent) = impossible {
         props.insert(CLIENT_TIMESTAMP.to_owned(), sent.to_string());
     }
     EventRecord {
@@ -213,14 +220,19 @@ fn event_id(project: Uuid, client: Option<&str>) -> Uuid {
     }
 }
 
-/// The time of an event within the window around `now`, and what was sent where that is another.
-fn clamp(sent: Option<EventTime>, now: i64) -> (i64, Option<EventTime>) {
+/// The time of an event, and what was sent where that cannot be: outside of the window around `now` a clock is
+/// wrong, or seconds were sent for milliseconds, and `now` is nearer to the truth than an edge of the window, which
+/// would stretch every series by years.
+fn possible(sent: Option<EventTime>, now: i64) -> (i64, Option<EventTime>) {
     let Some(sent) = sent else {
         return (now, None);
     };
     let millis = sent.as_millisecond();
-    let within = millis.clamp(now.saturating_sub(MAX_AGE_MS), now.saturating_add(MAX_AHEAD_MS));
-    (within, (within != millis).then_some(sent))
+    let window = now.saturating_sub(MAX_AGE_MS)..=now.saturating_add(MAX_AHEAD_MS);
+    if window.contains(&millis) {
+        return (millis, None);
+    }
+    (now, Some(sent))
 }
 
 /// Gives the properties of Amplitude's `$exposure` the names they have on `[Experiment] Exposure`, and sets or
@@ -315,7 +327,7 @@ mod tests {
             event,
             &context,
             &mut Anonymous::default(),
-            &mut Unattributed::default(),
+            &mut Tracked::default(),
         )
     }
 
@@ -333,24 +345,27 @@ mod tests {
     }
 
     #[test]
-    fn times_outside_of_the_window_are_moved_to_its_edge_and_kept() {
+    fn times_that_cannot_be_are_those_of_arrival_and_what_was_sent_is_kept() {
         let now = now().as_millisecond();
         for (sent, ts, kept) in [
             (json!(null), now, None),
             (json!(now - 1000), now - 1000, None),
             (json!("2026-07-01T13:59:00+02:00"), now - 60_123, None),
             (json!(now + MAX_AHEAD_MS), now + MAX_AHEAD_MS, None),
+            (json!(now - MAX_AGE_MS), now - MAX_AGE_MS, None),
             (
                 json!(now + MAX_AHEAD_MS + 1),
-                now + MAX_AHEAD_MS,
+                now,
                 Some((now + MAX_AHEAD_MS + 1).to_string()),
             ),
-            (json!(0), now - MAX_AGE_MS, Some("0".to_owned())),
-            (json!(i64::MIN), now - MAX_AGE_MS, Some(i64::MIN.to_string())),
-            (json!(i64::MAX), now + MAX_AHEAD_MS, Some(i64::MAX.to_string())),
+            // Seconds where milliseconds are meant.
+            (json!(now / 1000), now, Some((now / 1000).to_string())),
+            (json!(0), now, Some("0".to_owned())),
+            (json!(i64::MIN), now, Some(i64::MIN.to_string())),
+            (json!(i64::MAX), now, Some(i64::MAX.to_string())),
             (
                 json!("2126-07-01T12:00:00Z"),
-                now + MAX_AHEAD_MS,
+                now,
                 Some("2126-07-01T12:00:00Z".to_owned()),
             ),
         ] {
@@ -474,7 +489,7 @@ mod tests {
                 event,
                 &context,
                 &mut Anonymous::default(),
-                &mut Unattributed::default(),
+                &mut Tracked::default(),
             );
             (record.device_id, record.session_id)
         };
@@ -533,7 +548,7 @@ mod tests {
         let mut anonymous = Anonymous::default();
         let mut decide = |event: Value| {
             let event = serde_json::from_value(event).expect("an event");
-            let record = transform(event, &context, &mut anonymous, &mut Unattributed::default());
+            let record = transform(event, &context, &mut anonymous, &mut Tracked::default());
             (record.profile_id, record.device_id, record.session_id)
         };
         let first = decide(json!({"name": "a"}));

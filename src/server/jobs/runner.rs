@@ -382,9 +382,23 @@ impl Runner {
             runs: runs
                 .into_iter()
                 .filter(concerns)
-                .map(|run| tell(run, project))
+                .map(|run| tell(self.as_it_is(run, now), project))
                 .collect(),
         })
+    }
+
+    /// A run by hand whose server was lost is over, because nobody takes it up; the next one by hand ends it in the
+    /// store as well.
+    fn as_it_is(&self, run: StoredRun, now: Timestamp) -> StoredRun {
+        let lost = jobs::is_free(Some(&run), self.options.timing.lost_after, now);
+        if !(lost && run.cause == JobCause::Manual && run.state == JobState::Running) {
+            return run;
+        }
+        StoredRun {
+            state: JobState::Failed,
+            error: Some(run.error.unwrap_or_else(|| jobs::LOST.to_owned())),
+            ..run
+        }
     }
 }
 

@@ -90,7 +90,10 @@ impl Registry {
             let (Some(name), true) = (name, errors.is_empty()) else {
                 return Err(errors.into());
             };
-            if RESERVED_NAMES.contains(&name.as_str()) {
+            if RESERVED_NAMES
+                .iter()
+                .any(|reserved| reserved.eq_ignore_ascii_case(&name))
+            {
                 let allowed = format!(
                     "another name: {} is what the log calls the server itself",
                     RESERVED_NAMES.join(", ")

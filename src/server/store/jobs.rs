@@ -18,6 +18,8 @@ use super::{Reader, Store, StoreError, Tx, from_word, millis, timestamp, word};
 
 /// How many runs of a job are kept.
 const KEPT: i64 = 50;
+/// Why a run failed whose server did not end it.
+pub const LOST: &str = "its server was lost before the end";
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy)]
@@ -223,7 +225,7 @@ pub async fn claim(store: &Store, due: Due<'_>, now: Timestamp) -> Result<Option
 /// Ends what was due before and will not be done any more.
 async fn supersede(tx: &mut Tx, due: Due<'_>, now: Timestamp) -> Result<(), StoreError> {
     let sql = "UPDATE job_runs SET state = $1, finished_at = $2, next_attempt_at = NULL, \
-               error = COALESCE(error, 'its server was lost before the end') \
+               error = COALESCE(error, $9) \
                WHERE job = $3 AND slot < $4 AND (state = $5 OR (state = $6 AND heartbeat_at < $7)) AND cause = $8";
     let lost_after = i64::try_from(due.lost_after.as_millis()).unwrap_or(i64::MAX);
     sqlx::query(sql)
@@ -235,6 +237,7 @@ async fn supersede(tx: &mut Tx, due: Due<'_>, now: Timestamp) -> Result<(), Stor
         .bind(word(JobState::Running)?)
         .bind(millis(now).saturating_sub(lost_after))
         .bind(word(due.cause)?)
+        .bind(LOST)
         .execute(&mut **tx)
         .await
         .map_err(StoreError::query("end an old run of a job"))?;

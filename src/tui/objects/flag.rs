@@ -125,10 +125,10 @@ fn lines(
             (format!("{:<LABEL$}", "state"), theme.dim),
             (format!("{mark} {word}"), style),
             (
-                if row.flag.enabled {
-                    String::new()
-                } else {
-                    "   everybody gets off".to_owned()
+                match &row.decided_by {
+                    Some(experiment) => format!("   by itself; {experiment} decides it now"),
+                    None if row.flag.enabled => String::new(),
+                    None => "   everybody gets off".to_owned(),
                 },
                 theme.dim,
             ),

@@ -8,7 +8,7 @@ use crate::cockpit::format;
 use crate::cockpit::state::overlay::ExplainPanel;
 use crate::cockpit::state::{Laid, State};
 use crate::cockpit::update::overlays;
-use crate::domain::{ExplainStep, Explanation, Reason, User};
+use crate::domain::{ExplainStep, Explanation, Reason, User, Variant};
 use crate::tui::field;
 use crate::tui::glyphs::arm_slots;
 use crate::tui::page::Page;
@@ -70,7 +70,7 @@ pub fn draw(canvas: &mut Canvas<'_, '_>, state: &State, panel: &ExplainPanel) ->
 fn write(page: &mut Page<'_>, state: &State, panel: &ExplainPanel, explanation: &Explanation) {
     let theme = page.theme;
     let assignment = &explanation.assignment;
-    let (mark, style) = arm(state, theme, &assignment.variant_id);
+    let (mark, style) = arm(state, theme, panel, &assignment.variant_id);
     page.line(vec![
         (
             format!("{} {} ", panel.asked, theme.glyphs.arrow()),
@@ -83,27 +83,34 @@ fn write(page: &mut Page<'_>, state: &State, panel: &ExplainPanel, explanation: 
     let last = explanation.steps.len().saturating_sub(1);
     for (at, step) in explanation.steps.iter().enumerate() {
         let decided = at == last;
-        step_lines(page, state, step, decided);
+        step_lines(page, state, panel, step, decided);
     }
 }
 
-/// The glyph and the style of a variant of the open experiment.
-fn arm(state: &State, theme: &Theme, key: &str) -> (&'static str, Style) {
-    let slot = state.open.as_deref().and_then(|d| d.config()).and_then(|e| {
-        let slots = arm_slots(e.variants.iter().map(|v| v.is_control));
-        let at = e
-            .variants
+/// The glyph and the style of a variant of what is asked about, as its own screen shows them.
+fn arm(state: &State, theme: &Theme, panel: &ExplainPanel, key: &str) -> (&'static str, Style) {
+    let place = |variants: &[Variant]| {
+        variants
             .iter()
-            .position(|v| v.key.as_str().eq_ignore_ascii_case(key))?;
-        slots.get(at).copied()
-    });
+            .position(|v| v.key.as_str().eq_ignore_ascii_case(key))
+    };
+    let slot = match panel.flag {
+        Some((id, _)) => {
+            let row = state.objects.flags.get(id);
+            row.and_then(|row| place(&row.flag.variants))
+        }
+        None => state.open.as_deref().and_then(|d| d.config()).and_then(|e| {
+            let slots = arm_slots(e.variants.iter().map(|v| v.is_control));
+            slots.get(place(&e.variants)?).copied()
+        }),
+    };
     match slot {
         Some(slot) => (theme.glyphs.arm(slot), theme.arm(slot)),
-        None => ("?", theme.warn),
+        None => (theme.glyphs.dot(), theme.text),
     }
 }
 
-fn step_lines(page: &mut Page<'_>, state: &State, step: &ExplainStep, decided: bool) {
+fn step_lines(page: &mut Page<'_>, state: &State, panel: &ExplainPanel, step: &ExplainStep, decided: bool) {
     let theme = page.theme;
     let mark = if decided {
         theme.glyphs.arrow()
@@ -126,6 +133,9 @@ fn step_lines(page: &mut Page<'_>, state: &State, step: &ExplainStep, decided: b
                 format!("{status}: no decision is made")
             };
             title(page, "status", &text);
+        }
+        ExplainStep::DecidedBy { experiment } => {
+            title(page, "flag", &format!("the experiment {experiment} decides it"));
         }
         ExplainStep::FlagEnabled => title(page, "flag", "switched on: a decision is made"),
         ExplainStep::FlagDisabled { archived } => {
@@ -253,7 +263,7 @@ fn step_lines(page: &mut Page<'_>, state: &State, step: &ExplainStep, decided: b
             title(page, "allocation", &text);
         }
         ExplainStep::Default { variant } => {
-            let (mark, _) = arm(state, theme, variant);
+            let (mark, _) = arm(state, theme, panel, variant);
             title(page, "default", &format!("{mark} {variant}"));
         }
     }

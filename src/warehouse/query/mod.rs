@@ -91,6 +91,9 @@ pub(super) struct Scope<'a> {
     pub experiment: &'a Experiment,
     pub window: Window,
     pub multi: MultiVariant,
+    /// Exposures that arrived later than this (milliseconds since 1970) are not counted, so that all panels count
+    /// the same ones.
+    pub as_of: Option<i64>,
 }
 
 impl<'a> Scope<'a> {
@@ -114,6 +117,7 @@ impl<'a> Scope<'a> {
             experiment,
             window,
             multi,
+            as_of: None,
         })
     }
 
@@ -126,7 +130,11 @@ impl<'a> Scope<'a> {
     fn rows(&self, args: &mut Args) -> String {
         let experiment = args.uuid(self.experiment.id);
         let window = self.window.condition(args);
-        format!("FROM {EXPERIMENT_EVENTS} WHERE experiment_id = {experiment}{window}")
+        let arrived = self.as_of.map_or_else(String::new, |millis| {
+            let millis = args.int(millis);
+            format!(" AND ingested_at <= fromUnixTimestamp64Milli({millis}, 'UTC')")
+        });
+        format!("FROM {EXPERIMENT_EVENTS} WHERE experiment_id = {experiment}{window}{arrived}")
     }
 
     /// The code of a row's variant: its position, or [`UNKNOWN`].

@@ -214,6 +214,26 @@ async fn what_a_server_left_is_taken_over_once_it_gives_no_sign_of_life() {
     );
 }
 
+each_store!(a_run_by_hand_whose_server_was_lost_has_failed);
+async fn a_run_by_hand_whose_server_was_lost_has_failed() {
+    let server = TestServer::start_with(nightly("0 0 3 1 1 *")).await;
+    let lost = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(1);
+    for (slot, cause) in [(1, "manual"), (2, "schedule")] {
+        let run = format!(
+            "INSERT INTO job_runs (job, slot, cause, instance, claimed_at, heartbeat_at, state, attempts, report) \
+             VALUES ('srm-guard', {slot}, '{cause}', 'dead', {at}, {at}, 'running', 1, '[]')",
+            at = lost.as_millisecond(),
+        );
+        run_sql(server.dir.path(), run).await;
+    }
+    let told = runs(&server).await;
+    let of = |cause: &str| told.iter().find(|run| run["cause"] == cause).expect("a run");
+    assert_eq!(of("manual")["state"], "failed");
+    assert_eq!(of("manual")["error"], "its server was lost before the end");
+    // This one is taken up by whoever looks next.
+    assert_eq!(of("schedule")["state"], "running");
+}
+
 #[tokio::test]
 async fn of_two_servers_one_does_each_run() {
     on_postgres(async {

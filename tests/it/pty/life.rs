@@ -169,6 +169,7 @@ fn ctrl_z_goes_back_to_the_shell_and_fg_returns() {
         pty.wait_for_text("Experiments");
         pty.send("\x1a");
         pty.shows_the_main_screen();
+        pty.wait_for("a prompt", at_a_prompt);
         // Typed at the prompt: only a shell adds.
         pty.send("echo $((20 + 22))\r");
         pty.wait_for_text("42");
@@ -179,9 +180,16 @@ fn ctrl_z_goes_back_to_the_shell_and_fg_returns() {
         pty.wait_for_text("Keys that work here");
         pty.send("\x03");
         pty.shows_the_main_screen();
+        // Not before: what is typed at a program that ends goes with it.
+        pty.wait_for("a prompt", at_a_prompt);
         pty.send("exit\r");
         pty.ended();
     }
+}
+
+fn at_a_prompt(seen: &Seen) -> Option<()> {
+    let main = !seen.terminal.screen().alternate_screen();
+    (main && seen.text().trim_end().ends_with(">>")).then_some(())
 }
 
 fn is_there(seen: &Seen) -> Option<()> {

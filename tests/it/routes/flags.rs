@@ -297,6 +297,38 @@ async fn an_experiment_comes_with_a_flag() {
     assert_eq!(refused.refused(400, "invalid"), ["linkedFlag"]);
 }
 
+each_store!(an_explanation_of_a_flag_is_that_of_what_decides_it);
+async fn an_explanation_of_a_flag_is_that_of_what_decides_it() {
+    let server = TestServer::start().await;
+    let draft = server.draft("checkout").await;
+    let flag = draft["linkedFlag"].as_str().expect("a flag").to_owned();
+    let asked = json!({ "user_id": "u-1" });
+    let explain = async || {
+        let path = format!("/flags/{flag}/explain");
+        server.post(&path, &asked).await.expect(200)
+    };
+    let steps = |answer: &Value| -> Vec<String> {
+        let steps = answer["steps"].as_array().expect("steps");
+        steps
+            .iter()
+            .map(|s| s["step"].as_str().expect("a word").to_owned())
+            .collect()
+    };
+    assert_eq!(steps(&explain().await), ["flag_disabled", "default"]);
+    let started = json!({ "to": "active", "resourceVersion": draft["resourceVersion"] });
+    server
+        .post("/experiments/checkout/status", &started)
+        .await
+        .expect(200);
+    let answer = explain().await;
+    assert_eq!(steps(&answer)[..2], ["decided_by", "status"]);
+    assert_eq!(answer["steps"][0]["experiment"], "checkout");
+    let context = json!({ "context": { "targetingKey": "u-1" } });
+    let path = format!("/ofrep/v1/evaluate/flags/{flag}");
+    let served = server.post(&path, &context).await.expect(200);
+    assert_eq!(answer["assignment"]["variantId"], served["variant"]);
+}
+
 each_store!(a_flag_follows_and_goes_with_the_draft_that_it_came_with);
 async fn a_flag_follows_and_goes_with_the_draft_that_it_came_with() {
     let server = TestServer::start().await;

@@ -44,7 +44,10 @@ async fn a_server_that_cannot_write_events_is_not_ready_and_says_why() {
     std::fs::remove_dir_all(&spool).expect("taken away");
     std::fs::write(&spool, "something else").expect("in its place");
     let event = serde_json::json!({"name": "view"});
-    server.post("/track", &event).await.problem(500, "internal");
+    server
+        .post("/track", &event)
+        .await
+        .problem(503, "spool_unavailable");
     let answer = send(server.anonymous(Method::GET, "/readyz")).await.expect(503);
     assert_eq!(
         (&answer["ready"], &answer["store"]),

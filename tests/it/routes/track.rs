@@ -68,6 +68,21 @@ async fn an_anonymous_client_gets_ids_to_send_from_now_on() {
     assert_eq!((&again["deviceId"], &again["sessionId"]), (device, session));
 }
 
+each_store!(a_time_that_cannot_be_is_told);
+async fn a_time_that_cannot_be_is_told() {
+    let server = TestServer::start().await;
+    let now = jiff::Timestamp::now().as_second();
+    let body = json!([{ "name": "a", "timestamp": now }, { "name": "a", "timestamp": "1970-01-21T00:00:00Z" },
+        { "name": "a", "timestamp": now * 1000 }]);
+    let answer = server.post("/track", &body).await.expect(200);
+    assert_eq!(
+        (&answer["accepted"], &answer["timestampsReplaced"]),
+        (&json!(3), &json!(2))
+    );
+    let answer = server.post("/track", &json!({ "name": "a" })).await.expect(200);
+    assert!(answer["timestampsReplaced"].is_null(), "{answer}");
+}
+
 each_store!(visitors_are_told_apart_by_their_address);
 async fn visitors_are_told_apart_by_their_address() {
     let server = TestServer::start().await;

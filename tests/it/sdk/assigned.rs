@@ -38,6 +38,10 @@ async fn an_assignment_is_said_once_per_subject_and_result_a_day() {
     // The same result, asked for in another way.
     let request = server.request(Method::GET, "/sdk/v2/vardata?user_id=u1", key);
     send(request).await.expect(200);
+    for keys in ["switched-off,checkout", "checkout,switched-off,checkout"] {
+        let path = format!("/sdk/v2/vardata?user_id=u1&flag_keys={keys}");
+        send(server.request(Method::GET, &path, key)).await.expect(200);
+    }
     // Another subject; and part of the flags, which is another result.
     evaluate(&server, key, "u2").await;
     let request = server.request(Method::GET, "/v1/vardata?user_id=u1&flag_key=checkout", key);

@@ -154,3 +154,41 @@ async fn tracked_events_count_from_the_first_exposure_on() {
         .collect();
     assert_eq!(over_time, [[2, 0], [0, 0], [0, 0], [0, 1]]);
 }
+
+/// Panels are queries of their own; what arrives between two of them is in none.
+#[tokio::test]
+async fn while_exposures_arrive_all_panels_count_the_same_ones() {
+    let world = World::new().await;
+    let experiment = experiment(json!({}));
+    let mut batches = (0..150_i64).map(|batch| -> Vec<Event> {
+        let of = |n: i64| Event {
+            ingested_at: T0 + batch,
+            ..Event::new("view", &format!("{batch}-{n}"), T0)
+        };
+        (0..4).map(|n| of(n).exposed(&experiment, "control")).collect()
+    });
+    world.insert(&batches.next().expect("some")).await;
+    let arriving = async {
+        for batch in batches {
+            world.insert(&batch).await;
+        }
+    };
+    let looking = async {
+        let mut seen = Vec::new();
+        while seen.last() != Some(&600) {
+            let results = world.results(&experiment, &ResultsQuery::default()).await;
+            let arm = &results.arms[0];
+            let in_series: u64 = results.series.points.iter().map(|point| point.counts[0]).sum();
+            let in_segments: u64 = results.segments.rows.iter().map(|row| row.subjects[0]).sum();
+            assert_eq!(
+                [arm.exposures.profiles, in_series, in_segments],
+                [arm.subjects; 3],
+                "{seen:?}"
+            );
+            seen.push(arm.subjects);
+        }
+        seen
+    };
+    let ((), seen) = tokio::join!(arriving, looking);
+    assert!(seen.len() > 2, "{seen:?}");
+}
