@@ -388,6 +388,10 @@ pub struct Overview {
     pub experiment_id: Uuid,
     /// Distinct subjects so far.
     pub subjects: u64,
+    /// How many subjects a day are new: those of the last 24 hours, or as many as a day would bring of an experiment
+    /// that is younger. None while nobody is new, and in its first minute.
+    #[serde(default)]
+    pub subjects_per_day: Option<u64>,
     /// Exposure events of each of the last 30 full minutes, oldest first.
     pub per_minute: Vec<u64>,
     /// When the newest event was taken in.

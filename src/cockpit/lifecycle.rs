@@ -1,10 +1,9 @@
 //! The steps of an experiment's life, and what each will do, in words.
 
-use jiff::Timestamp;
-
 use crate::api::experiments::ChangeStatus;
 use crate::api::results::Overview;
-use crate::domain::{Experiment, Status};
+use crate::domain::flag::OFF;
+use crate::domain::{Experiment, Flag, Percent, Status};
 
 use super::format;
 use super::ports::Request;
@@ -153,9 +152,9 @@ impl Step {
     }
 }
 
-/// What a step will do, one sentence a line.
+/// What a step will do, one sentence a line. `flag` is the linked one, where it is known.
 #[must_use]
-pub fn effects(dialog: &StepDialog, overview: Option<&Overview>, now: Timestamp) -> Vec<String> {
+pub fn effects(dialog: &StepDialog, overview: Option<&Overview>, flag: Option<&Flag>) -> Vec<String> {
     let experiment = dialog.experiment.as_ref();
     let default = &experiment.default_variant_id;
     let mut lines = Vec::new();
@@ -177,7 +176,7 @@ pub fn effects(dialog: &StepDialog, overview: Option<&Overview>, now: Timestamp)
         }
         Step::Pause => {
             lines.push(format!("Everybody sees {default} until it is resumed."));
-            lines.extend(losing(experiment, default.as_str(), overview, now));
+            lines.extend(losing(experiment, default.as_str(), overview));
         }
         Step::Resume | Step::ResumeAutoPaused => {
             lines.push("Decisions are made again, with the same split and the same slots.".to_owned());
@@ -185,11 +184,11 @@ pub fn effects(dialog: &StepDialog, overview: Option<&Overview>, now: Timestamp)
         Step::Complete => {
             let winner = winner_of(dialog).unwrap_or(default.as_str());
             lines.push(format!("Everybody sees {winner} from now on."));
-            lines.extend(losing(experiment, winner, overview, now));
+            lines.extend(losing(experiment, winner, overview));
             lines.push("A completed experiment cannot be made active again.".to_owned());
         }
         Step::End => {
-            lines.extend(no_longer_served(experiment));
+            lines.extend(no_longer_served(experiment, flag));
             lines.push("An ended experiment can only be archived.".to_owned());
         }
         Step::Archive => {
@@ -197,17 +196,15 @@ pub fn effects(dialog: &StepDialog, overview: Option<&Overview>, now: Timestamp)
                 Status::Draft => {
                     lines.push("Nobody has seen it: a draft serves only its default.".to_owned())
                 }
-                Status::Completed => lines.extend(no_longer_served(experiment)),
-                _ => lines.push(format!("Everybody goes on seeing {default}.")),
+                Status::Completed => lines.extend(no_longer_served(experiment, flag)),
+                _ => lines.push(goes_on(experiment)),
             }
             lines.push(
                 "It is hidden from the list; v there shows it, and A brings it back as ended.".to_owned(),
             );
         }
         Step::BringBack => {
-            lines.push(format!(
-                "It is listed again, as ended. Everybody goes on seeing {default}."
-            ));
+            lines.push(format!("It is listed again, as ended. {}", goes_on(experiment)));
         }
         Step::Delete => {
             lines.push("Nobody has seen it: a draft serves only its default.".to_owned());
@@ -225,21 +222,54 @@ pub fn effects(dialog: &StepDialog, overview: Option<&Overview>, now: Timestamp)
     lines
 }
 
-/// What ends with a completed experiment.
-fn no_longer_served(experiment: &Experiment) -> Vec<String> {
-    let default = &experiment.default_variant_id;
-    let mut lines = vec![match &experiment.winning_variant {
-        Some(winner) if winner != default => {
-            format!("Its winner {winner} is no longer served: everybody who asks for it sees {default}.")
-        }
-        _ => format!("Everybody who asks for it goes on seeing {default}."),
-    }];
-    if let Some(flag) = &experiment.linked_flag {
-        lines.push(format!(
-            "The flag {flag} is decided by its own rules and rollout again."
-        ));
+/// What an experiment that is over does to whoever asks for its key.
+fn goes_on(experiment: &Experiment) -> String {
+    match &experiment.linked_flag {
+        Some(flag) => format!("Nothing changes for anybody: the flag {flag} decides."),
+        None => format!("Everybody goes on seeing {}.", experiment.default_variant_id),
     }
-    lines
+}
+
+/// What ends with a completed experiment.
+fn no_longer_served(experiment: &Experiment, flag: Option<&Flag>) -> Vec<String> {
+    let default = &experiment.default_variant_id;
+    let winner = experiment.winning_variant.as_ref();
+    let Some(linked) = &experiment.linked_flag else {
+        return vec![match winner {
+            Some(winner) if winner != default => {
+                format!("Its winner {winner} is no longer served: everybody who asks for it sees {default}.")
+            }
+            _ => format!("Everybody who asks for it goes on seeing {default}."),
+        }];
+    };
+    let served = winner.unwrap_or(default);
+    vec![
+        format!("It no longer serves {served} to everybody: the flag {linked} decides again."),
+        match flag {
+            Some(flag) => format!("{linked} {}", serving(flag)),
+            None => "Its own state, rules and rollout hold.".to_owned(),
+        },
+    ]
+}
+
+/// What a flag does by itself.
+fn serving(flag: &Flag) -> String {
+    if flag.archived || !flag.enabled {
+        let state = if flag.archived { "archived" } else { "switched off" };
+        return format!("is {state}: everybody who asks for it gets {OFF}.");
+    }
+    let mut served = flag.variants.iter().filter(|v| v.traffic_pct > Percent::ZERO);
+    let whole = match (served.next(), served.next()) {
+        (Some(only), None) if flag.rollout_pct == Percent::HUNDRED => Some(only),
+        _ => None,
+    };
+    match whole {
+        Some(only) if flag.rules.is_empty() => format!("is on and serves {} to everybody.", only.key),
+        _ => format!(
+            "is on: {} % of the subjects get one of its variants, and who its rules catch.",
+            flag.rollout_pct
+        ),
+    }
 }
 
 /// The key of the chosen winner; none for none.
@@ -294,24 +324,12 @@ fn change(dialog: &StepDialog, to: Status) -> ChangeStatus {
     }
 }
 
-/// The new subjects of a day, as they came since the experiment was activated; none before there are any.
-#[must_use]
-pub fn subjects_per_day(experiment: &Experiment, overview: &Overview, now: Timestamp) -> Option<u64> {
-    const DAY: u128 = 24 * 60 * 60;
-    let seconds = now.duration_since(experiment.activated_at?).as_secs();
-    // In the first minute one subject more or less would be thousands a day.
-    let seconds = u128::try_from(seconds).ok().filter(|seconds| *seconds >= 60)?;
-    let a_day = u128::from(overview.subjects) * DAY / seconds;
-    u64::try_from(a_day).ok().filter(|subjects| *subjects > 0)
-}
-
 /// "About 12,400 subjects/day stop seeing treatment", for each arm with traffic but `stays`.
-fn losing(experiment: &Experiment, stays: &str, overview: Option<&Overview>, now: Timestamp) -> Vec<String> {
+fn losing(experiment: &Experiment, stays: &str, overview: Option<&Overview>) -> Vec<String> {
     if experiment.status != Status::Active {
         return Vec::new();
     }
-    let a_day = overview.and_then(|overview| subjects_per_day(experiment, overview, now));
-    let Some(a_day) = a_day else {
+    let Some(a_day) = overview.and_then(|overview| overview.subjects_per_day) else {
         return Vec::new();
     };
     let total: u32 = experiment
@@ -337,38 +355,67 @@ fn losing(experiment: &Experiment, stays: &str, overview: Option<&Overview>, now
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
     use uuid::Uuid;
 
     use super::*;
     use crate::cockpit::edit::wizard;
+    use crate::domain::Key;
 
     #[test]
-    fn a_day_is_that_of_the_time_since_activation() {
-        let start = Timestamp::from_second(1_000_000).expect("a time");
-        let after = |minutes: i64| Timestamp::from_second(1_000_000 + minutes * 60).expect("a time");
-        let mut experiment = wizard::blank(start);
+    fn who_loses_an_arm_is_counted_while_it_runs() {
+        let mut experiment = wizard::blank(Timestamp::UNIX_EPOCH);
         experiment.status = Status::Active;
-        let overview = Overview {
+        let mut overview = Overview {
             experiment_id: Uuid::nil(),
             subjects: 1_000,
-            // Half an hour of minutes, most of them from before there was an experiment.
-            per_minute: [vec![0; 25], vec![2_000; 5]].concat(),
+            subjects_per_day: None,
+            per_minute: Vec::new(),
             last_event_at: None,
             leader: None,
             srm_p: None,
             gathering: true,
         };
-        assert_eq!(subjects_per_day(&experiment, &overview, after(5)), None);
-        experiment.activated_at = Some(start);
-        assert_eq!(subjects_per_day(&experiment, &overview, start), None);
-        assert_eq!(subjects_per_day(&experiment, &overview, after(5)), Some(288_000));
-        assert_eq!(
-            subjects_per_day(&experiment, &overview, after(2 * 24 * 60)),
-            Some(500)
-        );
-        let lines = losing(&experiment, "control", Some(&overview), after(5));
+        assert!(losing(&experiment, "control", Some(&overview)).is_empty());
+        overview.subjects_per_day = Some(288_000);
+        let lines = losing(&experiment, "control", Some(&overview));
         assert_eq!(lines, ["About 144,000 subjects/day stop seeing treatment."]);
         experiment.status = Status::Paused;
-        assert!(losing(&experiment, "control", Some(&overview), after(5)).is_empty());
+        assert!(losing(&experiment, "control", Some(&overview)).is_empty());
+    }
+
+    #[test]
+    fn what_is_served_afterwards_is_what_the_flag_says() {
+        let mut experiment = wizard::blank(Timestamp::UNIX_EPOCH);
+        experiment.status = Status::Completed;
+        experiment.winning_variant = Key::new("treatment").ok();
+        assert_eq!(
+            no_longer_served(&experiment, None),
+            ["Its winner treatment is no longer served: everybody who asks for it sees control."]
+        );
+        experiment.linked_flag = Key::new("checkout").ok();
+        let flag = |change: serde_json::Value| -> Flag {
+            let mut flag = serde_json::json!({
+                "id": Uuid::nil(), "key": "checkout", "salt": "checkout", "enabled": true, "rolloutPct": 100,
+                "variants": [{ "key": "treatment", "trafficPct": 100 }], "resourceVersion": 1,
+                "createdAt": "2026-01-01T00:00:00Z", "updatedAt": "2026-01-01T00:00:00Z",
+            });
+            let fields = change.as_object().expect("fields").clone();
+            flag.as_object_mut().expect("fields").extend(fields);
+            serde_json::from_value(flag).expect("a flag")
+        };
+        let said = |change| no_longer_served(&experiment, Some(&flag(change))).remove(1);
+        assert_eq!(
+            said(serde_json::json!({})),
+            "checkout is on and serves treatment to everybody."
+        );
+        assert_eq!(
+            said(serde_json::json!({ "enabled": false })),
+            "checkout is switched off: everybody who asks for it gets off."
+        );
+        assert_eq!(
+            said(serde_json::json!({ "rolloutPct": 20 })),
+            "checkout is on: 20.00 % of the subjects get one of its variants, and who its rules catch."
+        );
     }
 }

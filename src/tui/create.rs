@@ -69,7 +69,7 @@ pub fn draw(pen: &mut Pen<'_>, state: &State, now: Timestamp, drawn: &mut Drawn)
         return Laid::default();
     };
     let mut power = Page::new(pen.theme, width);
-    estimate(&mut power, state, create, e, now);
+    estimate(&mut power, state, create, e);
     // The estimate stands below every step, where there is room for both.
     let below = u16::try_from(power.len()).unwrap_or(u16::MAX);
     let room = if height > below + 9 { below + 1 } else { 0 };
@@ -86,7 +86,7 @@ pub fn draw(pen: &mut Pen<'_>, state: &State, now: Timestamp, drawn: &mut Drawn)
 }
 
 /// The sample that is needed, and how long it takes with the traffic there is.
-fn estimate(page: &mut Page<'_>, state: &State, create: &Creation, e: &Experiment, now: Timestamp) {
+fn estimate(page: &mut Page<'_>, state: &State, create: &Creation, e: &Experiment) {
     let theme = page.theme;
     page.heading("Power", "80 % power, two-sided alpha 0.05, of a conversion rate");
     match create.wizard.sample(e) {
@@ -123,7 +123,7 @@ fn estimate(page: &mut Page<'_>, state: &State, create: &Creation, e: &Experimen
             let list = &state.list;
             let all = list.all().iter();
             let all = all.filter_map(|e| Some((&**e, list.overview(e.id)?)));
-            match daily_traffic(all, now) {
+            match daily_traffic(all) {
                 Some(daily) if allocated > 0 => {
                     let daily = daily * u64::from(allocated) / 10_000;
                     #[expect(clippy::cast_precision_loss, reason = "days need no 53 bits")]

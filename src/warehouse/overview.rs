@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::analysis::{Analysis, analyse};
-use super::query::{DataVersion, Scope, Window, per_minute, subjects};
+use super::query::{DataVersion, Scope, SubjectRow, Window, per_minute, subjects};
 use super::{ResultsError, Warehouse};
 use crate::api::results::{Leader, MultiVariant, Overview};
 use crate::domain::Experiment;
@@ -16,6 +16,8 @@ use crate::domain::Experiment;
 const MINUTES: u16 = 30;
 /// How many experiments are counted at the same time.
 const AT_ONCE: usize = 3;
+const MINUTE_MS: i64 = 60 * 1_000;
+const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
 
 /// What was counted before, so that the list is counted again only where something changed.
 #[derive(Debug, Default)]
@@ -28,15 +30,26 @@ struct Known {
     resource_version: u64,
     data: DataVersion,
     counted: Counted,
+    /// When it was counted.
+    at: Timestamp,
 }
 
 /// The part of an overview that follows from subjects.
 #[derive(Debug, Clone, Default, PartialEq)]
 struct Counted {
     subjects: u64,
+    per_day: Option<u64>,
     leader: Option<Leader>,
     srm_p: Option<f64>,
     gathering: bool,
+}
+
+impl Known {
+    /// Whether what was new then may not be so any more.
+    fn is_of_another_day(&self, now: Timestamp) -> bool {
+        let age = now.as_millisecond().saturating_sub(self.at.as_millisecond());
+        self.counted.per_day.is_some() && age >= DAY_MS / 24
+    }
 }
 
 impl OverviewMemo {
@@ -89,6 +102,7 @@ impl Warehouse {
             memo.known.get(&experiment.id).is_none_or(|known| {
                 known.resource_version != experiment.resource_version
                     || known.data != version_of(&experiment.id)
+                    || known.is_of_another_day(now)
             })
         });
         // Futures first, then the stream: a closure over borrowed experiments inside of it would keep this
@@ -96,7 +110,7 @@ impl Warehouse {
         let counting: Vec<_> = changed
             .map(|experiment| {
                 let project = version_of(&experiment.id).project();
-                async move { Ok((experiment, self.count(experiment, project).await?)) }
+                async move { Ok((experiment, self.count(experiment, project, now).await?)) }
             })
             .collect();
         let mut counted = stream::iter(counting).buffer_unordered(AT_ONCE);
@@ -107,6 +121,7 @@ impl Warehouse {
                     resource_version: experiment.resource_version,
                     data: version_of(&experiment.id),
                     counted,
+                    at: now,
                 },
             );
         }
@@ -121,6 +136,7 @@ impl Warehouse {
                 Overview {
                     experiment_id: experiment.id,
                     subjects: counted.subjects,
+                    subjects_per_day: counted.per_day,
                     per_minute: minutes
                         .remove(&experiment.id)
                         .unwrap_or_else(|| vec![0; usize::from(MINUTES)]),
@@ -134,16 +150,37 @@ impl Warehouse {
     }
 
     /// Counts the subjects of one experiment over all time.
-    async fn count(&self, experiment: &Experiment, project: Option<Uuid>) -> Result<Counted, ResultsError> {
-        let scope = Scope::new(experiment, Window::all(), MultiVariant::Exclude)?;
+    async fn count(
+        &self,
+        experiment: &Experiment,
+        project: Option<Uuid>,
+        now: Timestamp,
+    ) -> Result<Counted, ResultsError> {
+        let mut scope = Scope::new(experiment, Window::all(), MultiVariant::Exclude)?;
+        scope.recent_since = now.as_millisecond().saturating_sub(DAY_MS);
         let subjects = match project {
             Some(project) => subjects(self, &scope, project).await?,
             None => Vec::new(),
         };
         let analysis = analyse(experiment, MultiVariant::Exclude, &[], &subjects)
             .map_err(|e| ResultsError::stats(experiment, e))?;
-        Ok(counted(&analysis))
+        Ok(Counted {
+            per_day: per_day(&subjects, now.as_millisecond()),
+            ..counted(&analysis)
+        })
     }
+}
+
+/// The new subjects of the last day; of a younger experiment, as many as a day of what there is would bring. None
+/// without any, and in the first minute, in which one more or less would be thousands.
+fn per_day(rows: &[SubjectRow], now: i64) -> Option<u64> {
+    let inside = || rows.iter().filter(|row| row.inside);
+    let recent: u64 = inside().map(|row| row.recent).sum();
+    let began = i64::try_from(inside().map(|row| row.began).min()?).ok()?;
+    let span = now.saturating_sub(began).min(DAY_MS);
+    let a_day = u128::from(recent) * u128::try_from(DAY_MS).ok()? / u128::try_from(span).ok()?.max(1);
+    let a_day = u64::try_from(a_day).ok()?;
+    (span >= MINUTE_MS && a_day > 0).then_some(a_day)
 }
 
 fn counted(analysis: &Analysis) -> Counted {
@@ -155,6 +192,7 @@ fn counted(analysis: &Analysis) -> Counted {
         .filter(|_| !analysis.power.gathering);
     Counted {
         subjects: analysis.arms.iter().map(|arm| arm.subjects).sum(),
+        per_day: None,
         leader: best.map(|(arm, prob_best)| Leader {
             variant: arm.variant.clone(),
             prob_best,

@@ -10,7 +10,6 @@ use super::cell::Cell;
 use super::sheet::Sheet;
 use crate::api::experiments::CreateExperiment;
 use crate::api::results::Overview;
-use crate::cockpit::lifecycle::subjects_per_day;
 use crate::cockpit::state::text::TextField;
 use crate::domain::experiment::DEFAULT_LAB;
 use crate::domain::{AssignmentMode, Experiment, Key, Percent, Prior, Status, SubjectType, Variant};
@@ -101,13 +100,10 @@ impl Wizard {
 
 /// The new subjects of a day of a running experiment, as a guess for a new one: the busiest of them.
 #[must_use]
-pub fn daily_traffic<'a>(
-    running: impl Iterator<Item = (&'a Experiment, &'a Overview)>,
-    now: Timestamp,
-) -> Option<u64> {
+pub fn daily_traffic<'a>(running: impl Iterator<Item = (&'a Experiment, &'a Overview)>) -> Option<u64> {
     running
         .filter(|(e, _)| e.status == Status::Active)
-        .filter_map(|(e, overview)| subjects_per_day(e, overview, now))
+        .filter_map(|(_, overview)| overview.subjects_per_day)
         .max()
 }
 

@@ -32,7 +32,9 @@ pub fn draw(
         resume::evidence(&mut page, state, dialog, test, now);
     } else {
         let overview = state.list.overview(dialog.experiment.id);
-        for line in lifecycle::effects(dialog, overview, now) {
+        let linked = dialog.experiment.linked_flag.as_ref();
+        let row = linked.and_then(|key| state.objects.flags.all().iter().find(|row| row.flag.key == *key));
+        for line in lifecycle::effects(dialog, overview, row.map(|row| &row.flag)) {
             page.text(&line, theme.text);
         }
     }

@@ -94,6 +94,8 @@ pub(super) struct Scope<'a> {
     /// Exposures that arrived later than this (milliseconds since 1970) are not counted, so that all panels count
     /// the same ones.
     pub as_of: Option<i64>,
+    /// Who was exposed first at this time or later is recent; milliseconds since 1970.
+    pub recent_since: i64,
 }
 
 impl<'a> Scope<'a> {
@@ -118,6 +120,7 @@ impl<'a> Scope<'a> {
             window,
             multi,
             as_of: None,
+            recent_since: 0,
         })
     }
 

@@ -74,6 +74,10 @@ pub(in crate::warehouse) struct SubjectRow {
     pub starters: u64,
     /// How many converted.
     pub conversions: u64,
+    /// How many were exposed first at [`Scope::recent_since`] or later.
+    pub recent: u64,
+    /// When the first of them was exposed first, in milliseconds since 1970.
+    pub began: u64,
 }
 
 impl SubjectRow {
@@ -89,6 +93,8 @@ impl SubjectRow {
             subjects,
             starters: 0,
             conversions,
+            recent: 0,
+            began: 0,
         }
     }
 
@@ -125,13 +131,15 @@ pub(in crate::warehouse) async fn subjects(
     let mut args = Args::default();
     let per_subject = per_subject(scope, project, &mut args);
     let cohort = cohort(scope, &mut args);
+    let since = args.int(scope.recent_since);
     let sql = format!(
         "SELECT {FIRST_VARIANT} AS variant,
             toUInt8(bitAnd(bitShiftRight(first, 14), 3)) AS assigned,
             {cohort} AS cohort,
             CAST(lo < hi AS Bool) AS multi,
             CAST(first != {NEVER} AS Bool) AS inside,
-            count() AS subjects, countIf(started) AS starters, countIf(converted) AS conversions
+            count() AS subjects, countIf(started) AS starters, countIf(converted) AS conversions,
+            countIf({FIRST_AT} >= toUInt64({since})) AS recent, min({FIRST_AT}) AS began
         FROM ({per_subject})
         GROUP BY variant, assigned, cohort, multi, inside
         SETTINGS join_use_nulls = 0"
@@ -161,7 +169,8 @@ pub(in crate::warehouse) async fn first_exposures(
             {cohort} AS cohort,
             CAST(lo < hi AS Bool) AS multi,
             CAST(1 AS Bool) AS inside,
-            count() AS subjects, toUInt64(0) AS starters, toUInt64(0) AS conversions
+            count() AS subjects, toUInt64(0) AS starters, toUInt64(0) AS conversions,
+            toUInt64(0) AS recent, min({FIRST_AT}) AS began
         FROM ({exposed})
         WHERE first != {NEVER}{since}
         GROUP BY variant, assigned, cohort, multi"

@@ -167,10 +167,13 @@ fn what_a_completed_experiment_served_is_said_before_it_ends() {
     won.linked_flag = Some("checkout-cta".parse().expect("a key"));
     all[at] = std::sync::Arc::new(won);
     world.keys(&["f"]).wait(ARMED);
+    // What the flag does is asked for, to say it.
+    assert_eq!(world.waiting_for(Slot::Flags), Some(&Request::Flags));
+    world.answer_all(Role::Editor, false);
     let screen = world.screen(120, 40);
     for part in [
-        "Its winner treatment is no longer served",
-        "The flag checkout-cta is decided by its own rules",
+        "It no longer serves treatment to everybody: the flag checkout-cta decides",
+        "checkout-cta is on: 50.00 % of the subjects get one of its variants",
     ] {
         assert!(screen.contains(part), "{screen}");
     }

@@ -124,23 +124,35 @@ pub fn experiments() -> Vec<Experiment> {
 
 pub fn overviews() -> Vec<Overview> {
     let overview =
-        |n, subjects, per_minute: &[u64], leader: Option<(&str, f64)>, srm_p, gathering, ago| Overview {
-            experiment_id: id(n),
-            subjects,
-            per_minute: per_minute.to_vec(),
-            last_event_at: Some(at(NOW) - SignedDuration::from_secs(ago)),
-            leader: leader.map(|(variant, prob_best)| Leader {
-                variant: variant.to_owned(),
-                prob_best,
-            }),
-            srm_p: Some(srm_p),
-            gathering,
+        |n, subjects, per_day, per_minute: &[u64], leader: Option<(&str, f64)>, srm_p, gathering, ago| {
+            Overview {
+                experiment_id: id(n),
+                subjects,
+                subjects_per_day: per_day,
+                per_minute: per_minute.to_vec(),
+                last_event_at: Some(at(NOW) - SignedDuration::from_secs(ago)),
+                leader: leader.map(|(variant, prob_best)| Leader {
+                    variant: variant.to_owned(),
+                    prob_best,
+                }),
+                srm_p: Some(srm_p),
+                gathering,
+            }
         };
     let ramp: Vec<u64> = (0..30).map(|n| 200 + n * 4 - (n % 3) * 20).collect();
     vec![
-        overview(SEARCH, 88_102, &[0; 30], None, 2.4e-149, false, 183_600),
-        overview(CHECKOUT, 90_189, &ramp, Some(("treatment", 0.972)), 0.4, false, 2),
-        overview(ONBOARDING, 211, &[9; 30], None, 0.8, true, 30),
+        overview(SEARCH, 88_102, None, &[0; 30], None, 2.4e-149, false, 183_600),
+        overview(
+            CHECKOUT,
+            90_189,
+            Some(12_884),
+            &ramp,
+            Some(("treatment", 0.972)),
+            0.4,
+            false,
+            2,
+        ),
+        overview(ONBOARDING, 211, Some(211), &[9; 30], None, 0.8, true, 30),
     ]
 }
 

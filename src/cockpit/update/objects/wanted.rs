@@ -4,6 +4,7 @@ use super::super::{flag, import};
 use crate::api::audit::AuditQuery;
 use crate::api::system::Role;
 use crate::cockpit::edit::{Cell, Of};
+use crate::cockpit::lifecycle::Step;
 use crate::cockpit::ports::{Request, Slot};
 use crate::cockpit::state::import::Stage;
 use crate::cockpit::state::objects::Kind;
@@ -26,7 +27,10 @@ pub fn wanted(state: &State, slot: Slot) -> Option<Request> {
     match slot {
         Slot::Flags => {
             let named = matches!(named_cell(state), Some(Cell::LinkedFlag));
-            let shown = flags_shown || palette || named || !state.objects.drafts.is_empty();
+            // What a flag does once its experiment decides it no longer is said before that happens.
+            let left_to_flag = matches!(state.overlays.last(), Some(Overlay::Step(dialog))
+                if matches!(dialog.step, Step::End | Step::Archive) && dialog.experiment.linked_flag.is_some());
+            let shown = flags_shown || palette || named || left_to_flag || !state.objects.drafts.is_empty();
             shown.then_some(Request::Flags)
         }
         Slot::Labs => {

@@ -7,7 +7,7 @@ use splitdeck::domain::Experiment;
 use splitdeck::warehouse::{Class, OverviewMemo, ResultsError};
 use uuid::Uuid;
 
-use super::world::{Event, MINUTE, SECOND, T0, World, experiment};
+use super::world::{Event, HOUR, MINUTE, SECOND, T0, World, experiment};
 
 fn now() -> Timestamp {
     Timestamp::from_millisecond(T0 + 30 * SECOND).expect("an instant")
@@ -177,4 +177,44 @@ async fn a_question_that_cannot_be_answered_names_its_field() {
             other => panic!("{field}: {other:?}"),
         }
     }
+}
+
+#[tokio::test]
+async fn subjects_a_day_are_the_new_ones_of_the_last_day() {
+    let world = World::new().await;
+    let mut events = Vec::new();
+    let mut began = |moments: &[(i64, usize)]| {
+        let experiment = experiment(json!({}));
+        for (at, many) in moments {
+            for n in 0..*many {
+                // Everybody comes again later, which makes nobody new.
+                for ts in [*at, T0 - SECOND] {
+                    events.push(Event::new("view", &format!("{at}-{n}"), ts).exposed(&experiment, "control"));
+                }
+            }
+        }
+        experiment
+    };
+    let list = [
+        began(&[(T0 - 72 * HOUR, 50), (T0 - 12 * HOUR, 10)]),
+        // A quarter of a day.
+        began(&[(T0 + 30 * SECOND - 6 * HOUR, 1), (T0 - 3 * HOUR, 99)]),
+        // Imported from long ago: nobody is new.
+        began(&[(T0 - 200 * HOUR, 5_000)]),
+        // Too young to say.
+        began(&[(T0 - SECOND, 20)]),
+        began(&[]),
+    ];
+    world.insert(&events).await;
+    let overviews = world.reader.overview(&list, now()).await.expect("overviews");
+    let a_day: Vec<Option<u64>> = overviews.iter().map(|o| o.subjects_per_day).collect();
+    assert_eq!(a_day, [Some(10), Some(400), None, None, None]);
+    // Numbers that were kept are not kept for another day.
+    let mut memo = OverviewMemo::default();
+    let mut per_day = async |at: Timestamp| {
+        let overviews = world.reader.overview_since(&mut memo, &list[..1], at).await;
+        overviews.expect("overviews")[0].subjects_per_day
+    };
+    assert_eq!(per_day(now()).await, Some(10));
+    assert_eq!(per_day(now() + 20.hours()).await, None);
 }
