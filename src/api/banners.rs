@@ -58,7 +58,11 @@ pub fn banners(auto_paused: bool, results: Option<&Results>) -> Vec<Banner> {
     if results.power.gathering {
         banners.push(Banner {
             kind: BannerKind::Power,
-            text: power_text(results.power.events, results.power.needed),
+            text: if results.query.start.is_some() || results.query.end.is_some() {
+                windowed_power_text(results.power.events, results.power.needed)
+            } else {
+                power_text(results.power.events, results.power.needed)
+            },
         });
     }
     banners
@@ -80,6 +84,16 @@ pub fn power_text(events: u64, needed: u64) -> String {
     format!(
         "Still gathering data — {} events so far. Need ~{} more for 80% power to detect a 20% lift on a 5% \
          baseline.",
+        group(events),
+        group(needed)
+    )
+}
+
+/// The text of the blue banner where only some days are looked at: the experiment may well have had enough.
+fn windowed_power_text(events: u64, needed: u64) -> String {
+    format!(
+        "Too little data in the days that are looked at — {} events. ~{} more would give 80% power to detect a 20% \
+         lift on a 5% baseline.",
         group(events),
         group(needed)
     )
@@ -176,6 +190,15 @@ mod tests {
             segments: Breakdown::default(),
             properties: Breakdown::default(),
         }
+    }
+
+    #[test]
+    fn of_some_days_it_is_not_said_that_there_is_no_more() {
+        let mut results = results(0.5, true);
+        let text = |results: &Results| banners(false, Some(results)).remove(0).text;
+        assert!(text(&results).contains("events so far"));
+        results.query.start = Some(jiff::civil::date(2026, 1, 1));
+        assert!(text(&results).starts_with("Too little data in the days that are looked at"));
     }
 
     #[test]

@@ -222,6 +222,27 @@ pub fn effects(dialog: &StepDialog, overview: Option<&Overview>, flag: Option<&F
     lines
 }
 
+/// Why nobody gets another variant by an override at present; none while the experiment is active.
+#[must_use]
+pub fn held_back(experiment: &Experiment) -> Option<String> {
+    let (key, default) = (&experiment.key, &experiment.default_variant_id);
+    let why = match experiment.status {
+        Status::Active => return None,
+        Status::Draft => format!("{key} is a draft: nobody gets it before it is active."),
+        Status::Paused => format!("{key} is paused: everybody sees {default} until it is resumed."),
+        Status::Completed => {
+            let served = experiment.winning_variant.as_ref().unwrap_or(default);
+            format!("{key} is completed: everybody sees {served}, overrides or not.")
+        }
+        Status::Ended | Status::Archived => {
+            format!(
+                "{key} is over, and this changes nothing for anybody: its overrides are not looked at any more."
+            )
+        }
+    };
+    Some(why)
+}
+
 /// What an experiment that is over does to whoever asks for its key.
 fn goes_on(experiment: &Experiment) -> String {
     match &experiment.linked_flag {

@@ -1,10 +1,11 @@
 //! The summary that is written by rules: the same numbers always give the same words.
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use crate::api;
 use crate::api::banners::{format_p, group};
-use crate::api::results::{ArmResult, INCONCLUSIVE, MultiVariant, Results};
+use crate::api::results::{ArmResult, INCONCLUSIVE, Interval, MultiVariant, Results, SeriesPoint};
 use crate::domain::{AssignmentMode, Experiment, Status};
 
 /// One paragraph of the summary.
@@ -177,30 +178,68 @@ fn traffic(experiment: &Experiment, results: &Results, now: Timestamp) -> String
         text.push_str(&format!(", {since} after it was activated"));
     }
     text.push('.');
-    let points = &results.series.points;
-    if let [.., before, _unfinished] = &points[..]
-        && points.len() >= 4
-    {
-        let count = |counts: &[u64]| counts.iter().sum::<u64>();
-        let earlier = &points[..points.len() - 2];
-        let mean = earlier.iter().map(|p| count(&p.counts)).sum::<u64>() / earlier.len() as u64;
-        let last = count(&before.counts);
-        if mean == 0 {
-            return text;
-        }
-        let word = match last.abs_diff(mean) * 100 / mean {
-            0..5 => "about as many as".to_owned(),
-            pct if last < mean => format!("{pct} % fewer than"),
-            pct => format!("{pct} % more than"),
-        };
-        text.push_str(&format!(
-            " The last full {} had {} exposures, {word} the mean of those before it ({}).",
-            results.series.interval.as_str(),
-            group(last),
-            group(mean)
-        ));
-    }
+    text.push_str(&lately(results, now));
     text
+}
+
+/// How the last full bucket of the exposures compares with those before it, or since when there is none; nothing
+/// where another end was asked for than now.
+fn lately(results: &Results, now: Timestamp) -> String {
+    let interval = results.series.interval;
+    let (seconds, form) = match interval {
+        Interval::Minute => (60, "%Y-%m-%d %H:%M UTC"),
+        Interval::Hour => (3_600, "%Y-%m-%d %H:%M UTC"),
+        Interval::Day => (86_400, "%Y-%m-%d"),
+        Interval::Week => (604_800, "%Y-%m-%d"),
+    };
+    let count = |point: &SeriesPoint| point.counts.iter().sum::<u64>();
+    let points = &results.series.points;
+    let Some(newest) = points.iter().rposition(|point| count(point) > 0) else {
+        return String::new();
+    };
+    if results.query.end.is_some() {
+        return String::new();
+    }
+    let since_its_end = now.duration_since(points[newest].at).as_secs() - seconds;
+    let silent = since_its_end.max(0) / seconds;
+    if silent >= 1 {
+        let zone = TimeZone::get(&results.query.time_zone).unwrap_or(TimeZone::UTC);
+        let zone = if seconds < 86_400 { TimeZone::UTC } else { zone };
+        let at = points[newest].at.to_zoned(zone).strftime(form);
+        let name = interval.as_str();
+        return match silent {
+            1 => format!(" The last full {name} had none; the newest are of {at}."),
+            _ => format!(
+                " The last {} full {name}s had none; the newest are of {at}.",
+                group(silent.unsigned_abs())
+            ),
+        };
+    }
+    // The newest bucket may still fill.
+    let full = if since_its_end >= 0 {
+        Some(newest)
+    } else {
+        newest.checked_sub(1)
+    };
+    let Some(full) = full.filter(|at| *at >= 2) else {
+        return String::new();
+    };
+    let mean = points[..full].iter().map(count).sum::<u64>() / full as u64;
+    let last = count(&points[full]);
+    if mean == 0 {
+        return String::new();
+    }
+    let word = match last.abs_diff(mean) * 100 / mean {
+        0..5 => "about as many as".to_owned(),
+        pct if last < mean => format!("{pct} % fewer than"),
+        pct => format!("{pct} % more than"),
+    };
+    format!(
+        " The last full {} had {} exposures, {word} the mean of those before it ({}).",
+        interval.as_str(),
+        group(last),
+        group(mean)
+    )
 }
 
 fn split(results: &Results) -> String {

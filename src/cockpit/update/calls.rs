@@ -32,16 +32,24 @@ pub fn look(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
         let id = experiment.id;
         for alarm in alarms::of(experiment, list.overview(id), now) {
             match alarm {
-                Alarm::AutoPaused(p) => {
+                Alarm::AutoPaused(_) => {
                     paused.insert(id);
                     // The alarm that led to it is no news once it is lifted.
                     srm.insert(id);
-                    let text = format!("{} was paused by the guard{}", experiment.key, because(p));
+                    // Without a p: the list's is of everybody, the guard's of those it tested.
+                    let text = format!(
+                        "{} was paused by the guard: sample ratio mismatch",
+                        experiment.key
+                    );
                     found(&calls.paused, id, text);
                 }
                 Alarm::Srm(p) => {
                     srm.insert(id);
-                    let text = format!("{}: sample ratio mismatch{}", experiment.key, because(Some(p)));
+                    let text = format!(
+                        "{}: sample ratio mismatch (p {})",
+                        experiment.key,
+                        format::p_value(p)
+                    );
                     found(&calls.srm, id, text);
                 }
                 Alarm::NoData(_) | Alarm::Gathering => {}
@@ -58,8 +66,4 @@ pub fn look(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
         [one] => effects.push(Effect::Call(one.clone())),
         [first, more @ ..] => effects.push(Effect::Call(format!("{first}, and {} more", more.len()))),
     }
-}
-
-fn because(p: Option<f64>) -> String {
-    p.map_or_else(String::new, |p| format!(" (p {})", format::p_value(p)))
 }

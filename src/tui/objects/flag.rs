@@ -274,9 +274,9 @@ fn told(
     }
     for clash in &draft.both {
         let part = clash.part;
-        // Between two cockpits of one person nobody else has saved anything.
+        // By another cockpit of the same person, or by somebody before this one was started.
         let title = match (&draft.news, who) {
-            (None, _) => format!("Two cockpits of yours changed the {}", part.label()),
+            (None, _) => format!("The {} was changed elsewhere too", part.label()),
             (_, Some((name, _))) => format!("{name} changed the {} too", part.label()),
             _ => format!("Somebody else changed the {} too", part.label()),
         };

@@ -9,6 +9,7 @@ use crate::api::overrides::OverridePage;
 use crate::cockpit::edit::consequences::consequences;
 use crate::cockpit::edit::{Draft, rows as edit_rows};
 use crate::cockpit::format;
+use crate::cockpit::lifecycle;
 use crate::cockpit::ports::Loaded;
 use crate::cockpit::state::ask::{Ask, AskDialog, AskField};
 use crate::cockpit::state::editor::Found;
@@ -99,15 +100,13 @@ fn body(page: &mut Page<'_>, state: &State, dialog: &AskDialog) {
             }
         }
         Ask::AddOverride { experiment } => {
-            let text = match experiment.status {
-                crate::domain::Status::Active => {
-                    "From the next decision on the subject sees this variant, whatever the rules and the split say."
-                }
-                _ => {
-                    "While the experiment is active the subject sees this variant, whatever the rules and the split say."
-                }
-            };
-            page.text(text, theme.text);
+            match lifecycle::held_back(experiment) {
+                None => page.text(
+                    "From the next decision on the subject sees this variant, whatever the rules and the split say.",
+                    theme.text,
+                ),
+                Some(why) => page.text(&why, theme.warn),
+            }
             page.text("Its exposures are left out of the test of the split.", theme.dim);
         }
         Ask::RemoveOverride { item, .. } => {

@@ -41,6 +41,9 @@ pub fn draw(canvas: &mut Canvas<'_, '_>, state: &State, panel: &ExplainPanel) ->
         .and_then(|detail| detail.id())
         .map(|id| overlays::supposed(state, id, User::default()));
     let supposed = match supposed {
+        Some(request) if request.suppose.rules.is_some() && request.suppose.as_if_active => {
+            ", as if it were active, with the unsaved rules"
+        }
         Some(request) if request.suppose.rules.is_some() => ", with the unsaved rules",
         Some(request) if request.suppose.as_if_active => ", as if it were active",
         _ => "",

@@ -55,12 +55,18 @@ pub fn evidence(page: &mut Page<'_>, state: &State, dialog: &StepDialog, test: T
         TestNow::Unknown => ("cannot be told: there are no results to test", theme.warn),
     };
     line(page, "Now", text, style);
-    let bias = match crossed {
-        Some(at) => format!(
+    let bias = match (crossed, from) {
+        // What failed before it was resumed knowingly was never taken out.
+        (Some(at), Some(from)) => format!(
+            "stays in the data from {}, and so does what failed before it was resumed {}",
+            moment(at),
+            moment(from)
+        ),
+        (Some(at), None) => format!(
             "stays in the data from {}; results before that are unaffected",
             moment(at)
         ),
-        None => "stays in the data from when the split went wrong".to_owned(),
+        (None, _) => "stays in the data from when the split went wrong".to_owned(),
     };
     line(page, "Bias", &bias, theme.text);
     if let Some(watch) = tested.and_then(|srm| srm.watch) {

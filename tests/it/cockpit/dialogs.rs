@@ -420,6 +420,10 @@ fn what_counts_is_the_test_that_the_server_makes() {
         screen.contains("all of this is of subjects first seen since"),
         "{screen}"
     );
+    assert!(
+        !screen.contains("unaffected"),
+        "what failed before it was resumed is in the results: {screen}"
+    );
     world.keys(&["tab", "tab"]).text("it was one bad hour");
     world.keys(&["tab", "right", "enter"]);
     let (_, change) = sent(&world).expect("sent");

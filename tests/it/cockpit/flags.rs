@@ -172,7 +172,7 @@ fn drafts_of_two_cockpits_become_one_and_the_same_part_is_decided() {
     assert_eq!(draft_of(&world).rollout_pct, percent(50.0));
     let screen = world.screen(120, 40);
     assert!(
-        screen.contains("Two cockpits of yours changed the rollout"),
+        screen.contains("The rollout was changed elsewhere too"),
         "{screen}"
     );
     world.keys(&["t"]);

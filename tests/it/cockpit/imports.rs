@@ -5,8 +5,9 @@ use std::time::Duration;
 use splitdeck::api::system::Role;
 use splitdeck::cockpit::intake::{Order, Source, Tally, Told};
 use splitdeck::cockpit::state::import::ImportPanel;
-use splitdeck::cockpit::state::overlay::Overlay;
+use splitdeck::cockpit::state::overlay::{DEAF_FOR, Overlay};
 use splitdeck::cockpit::{Action, Effect};
+use splitdeck::domain::Status;
 use uuid::Uuid;
 
 use crate::support::cockpit::World;
@@ -215,4 +216,24 @@ fn an_answer_for_a_card_that_was_closed_leaves_the_next_one_alone() {
         "the next card is there as it was"
     );
     assert_eq!(notice(&world), "The staged import is forgotten");
+}
+
+#[test]
+fn an_import_into_what_decides_nothing_says_so() {
+    let (mut world, _) = pasted();
+    world.keys(&["down", "down", "down", "down", "right", "enter"]);
+    world.answer_all(Role::Editor, false);
+    let all = world.state.list.experiments.value.as_mut().expect("known");
+    for experiment in all.iter_mut() {
+        let mut over = (**experiment).clone();
+        over.status = Status::Ended;
+        *experiment = over.into();
+    }
+    world.keys(&["enter"]).wait(DEAF_FOR);
+    let screen = world.screen(120, 40);
+    assert!(screen.contains("who had no override get"), "{screen}");
+    assert!(
+        screen.contains("checkout-cta is over, and this changes nothing"),
+        "{screen}"
+    );
 }

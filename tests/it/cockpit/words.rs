@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use splitdeck::api::results::{Interval, MultiVariant, Results, SeriesPoint, UnknownVariant};
 use splitdeck::cockpit::evidence::{crossed_at, shares};
-use splitdeck::cockpit::lifecycle::{Step, effects, unallocated};
+use splitdeck::cockpit::lifecycle::{Step, effects, held_back, unallocated};
 use splitdeck::cockpit::state::overlay::StepDialog;
 use splitdeck::domain::{Experiment, Percent, Status};
 use splitdeck::insights::summary;
@@ -147,6 +147,75 @@ fn a_sudden_silence_is_said() {
         ),
         "{text}"
     );
+}
+
+#[test]
+fn a_traffic_that_has_ended_is_not_compared() {
+    let experiment = even();
+    let mut results = results(&experiment, &[(10_000, 1_000), (10_000, 1_005)]);
+    let mut traffic = |interval, seconds: i64, ended: i64, counts: &[u64]| {
+        results.series.interval = interval;
+        let first = at(NOW) - SignedDuration::from_secs(ended + seconds * counts.len() as i64);
+        results.series.points = (0_i64..)
+            .zip(counts)
+            .map(|(n, count)| SeriesPoint {
+                at: first + SignedDuration::from_secs(seconds * n),
+                counts: vec![*count, 0],
+            })
+            .collect();
+        said(&experiment, &results, "Traffic")
+    };
+    let text = traffic(Interval::Minute, 60, 185, &[260, 250, 262, 262]);
+    assert!(
+        text.contains("The last 3 full minutes had none; the newest are of "),
+        "{text}"
+    );
+    // Other events may go on and make buckets of their own.
+    let text = traffic(Interval::Minute, 60, 5, &[260, 250, 262, 262, 0]);
+    assert!(text.contains("The last full minute had none"), "{text}");
+    let text = traffic(Interval::Day, 86_400, 6 * 86_400, &[6_000, 6_100, 6_050, 6_098]);
+    assert!(text.contains("The last 6 full days had none"), "{text}");
+    // The newest bucket has just ended, or still fills.
+    let text = traffic(Interval::Minute, 60, 30, &[100, 100, 100, 50]);
+    assert!(
+        text.contains("The last full minute had 50 exposures, 50 % fewer"),
+        "{text}"
+    );
+    let text = traffic(Interval::Minute, 60, -30, &[100, 100, 100, 50]);
+    assert!(
+        text.contains("The last full minute had 100 exposures, about as many"),
+        "{text}"
+    );
+}
+
+#[test]
+fn an_override_says_when_it_does_nothing() {
+    let said = |status, winner: Option<&str>| {
+        let mut experiment = checkout();
+        experiment.status = status;
+        experiment.winning_variant = winner.map(|key| key.parse().expect("a key"));
+        held_back(&experiment).unwrap_or_default()
+    };
+    assert_eq!(said(Status::Active, None), "");
+    for (status, winner, part) in [
+        (Status::Draft, None, "nobody gets it before it is active"),
+        (Status::Paused, None, "everybody sees control until it is resumed"),
+        (
+            Status::Completed,
+            None,
+            "everybody sees control, overrides or not",
+        ),
+        (
+            Status::Completed,
+            Some("treatment"),
+            "everybody sees treatment, overrides or not",
+        ),
+        (Status::Ended, None, "changes nothing for anybody"),
+        (Status::Archived, None, "changes nothing for anybody"),
+    ] {
+        let text = said(status, winner);
+        assert!(text.contains(part), "{text}");
+    }
 }
 
 #[test]

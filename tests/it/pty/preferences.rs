@@ -205,12 +205,14 @@ async fn an_automatic_pause_calls_once_in_the_ways_that_were_asked_for() {
         (
             "osc9",
             "",
-            Some("\x1b]9;search-ranking was paused by the guard\x07"),
+            Some("\x1b]9;search-ranking was paused by the guard: sample ratio mismatch\x07"),
         ),
         (
             "osc777",
             "/tmp/tmux-0/default,1,0",
-            Some("\x1bPtmux;\x1b\x1b]777;notify;splitdeck;search-ranking was paused by the guard\x07\x1b\\"),
+            Some(
+                "\x1bPtmux;\x1b\x1b]777;notify;splitdeck;search-ranking was paused by the guard: sample ratio mismatch\x07\x1b\\",
+            ),
         ),
     ] {
         let server = pausing().await;

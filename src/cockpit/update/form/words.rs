@@ -2,12 +2,14 @@
 
 use super::fields::GRACES;
 use crate::api::imports::ImportState;
-use crate::cockpit::edit::{FlagDraft, FlagPart};
+use crate::cockpit::edit::{FlagDraft, FlagPart, Of};
 use crate::cockpit::format;
+use crate::cockpit::lifecycle;
 use crate::cockpit::rule_text;
 use crate::cockpit::state::State;
 use crate::cockpit::state::form::{Form, Purpose};
 use crate::cockpit::state::import::ImportPanel;
+use crate::cockpit::update::import;
 use crate::domain::{DeploymentKind, Flag};
 
 /// Title, button that changes nothing, button that does it.
@@ -259,6 +261,7 @@ pub fn effects(state: &State, form: &Form) -> Vec<String> {
             if effect.added + effect.changed == 0 {
                 lines.push("Nobody changes: all of them have this variant already.".to_owned());
             }
+            lines.extend(held_back(state));
             if let Some(n) = import.exposed_elsewhere.filter(|n| *n > 0) {
                 lines.push(format!(
                     "{} were exposed to another variant already; their past exposures stay counted there.",
@@ -291,6 +294,16 @@ pub fn effects(state: &State, form: &Form) -> Vec<String> {
 
 fn share(flag: &Flag) -> String {
     format!("{} %", flag.rollout_pct)
+}
+
+/// Why nobody gets another variant by an import at present; none where they do, and for flags.
+fn held_back(state: &State) -> Option<String> {
+    let target = &import::panel(state)?.target;
+    let open = state.detail().and_then(|detail| detail.config());
+    let experiment = state.list.experiment(target.id).or(open)?;
+    (target.of == Of::Experiment && experiment.id == target.id)
+        .then(|| lifecycle::held_back(experiment))
+        .flatten()
 }
 
 fn toggle(state: &State, flag: &Flag) -> Vec<String> {
