@@ -7,12 +7,14 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use super::sdk_user::{self, Wrong};
 use crate::domain::User;
 
 /// A variant, as remote evaluation answers it.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = AmplitudeVariant)]
 pub struct Variant {
     /// The variant's key.
     pub key: String,
@@ -27,7 +29,8 @@ pub struct Variant {
 }
 
 /// A flag or an experiment for local evaluation.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = AmplitudeFlag)]
 pub struct Flag {
     /// What code asks for.
     pub key: String,
@@ -40,7 +43,8 @@ pub struct Flag {
 }
 
 /// One step of a local evaluation.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = AmplitudeSegment)]
 pub struct Segment {
     /// Lists joined by OR of conditions joined by AND; without any everybody is meant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -57,7 +61,8 @@ pub struct Segment {
 }
 
 /// A comparison of one value of the context.
-#[derive(Debug, Clone, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Eq, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = AmplitudeCondition)]
 pub struct Condition {
     /// Where it lies, from `context` on.
     pub selector: Vec<String>,
@@ -68,7 +73,8 @@ pub struct Condition {
 }
 
 /// A share of the subjects by the hash of `{salt}/{id}`.
-#[derive(Debug, Clone, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Eq, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = AmplitudeBucket)]
 pub struct Bucket {
     /// Where the id lies.
     pub selector: Vec<String>,
@@ -79,7 +85,8 @@ pub struct Bucket {
 }
 
 /// A range of `hash % 100`.
-#[derive(Debug, Clone, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Eq, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = AmplitudeAllocation)]
 pub struct Allocation {
     /// From and up to, the end not included.
     pub range: [u32; 2],
@@ -88,7 +95,8 @@ pub struct Allocation {
 }
 
 /// A range of `hash / 100`: our slots.
-#[derive(Debug, Clone, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Eq, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = AmplitudeDistribution)]
 pub struct Distribution {
     /// Its variant.
     pub variant: String,
@@ -121,7 +129,8 @@ pub fn user(mut fields: Map<String, Value>) -> Result<User, Wrong> {
 }
 
 /// An event of the HTTP API V2. Fields that are not named here are properties of the event.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = AmplitudeEvent)]
 pub struct Event {
     /// The event's name.
     #[serde(default)]
@@ -158,8 +167,19 @@ pub struct Event {
     pub rest: Map<String, Value>,
 }
 
+/// Body of the HTTP API V2 and of the batch API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = AmplitudeUpload)]
+pub struct Upload {
+    /// The key of a deployment, or a token with the role editor.
+    pub api_key: String,
+    /// What happened.
+    pub events: Vec<Event>,
+}
+
 /// Answer of the HTTP API V2: all events are durable.
-#[derive(Debug, Clone, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Eq, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = AmplitudeIngested)]
 pub struct Ingested {
     /// 200
     pub code: u16,
@@ -173,7 +193,8 @@ pub struct Ingested {
 
 /// A refusal of the HTTP API V2, in the form its clients act on: events that are named are dropped by
 /// them, the others are sent again.
-#[derive(Debug, Clone, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Eq, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = AmplitudeRefusal)]
 pub struct Refusal {
     /// The HTTP status.
     pub code: u16,

@@ -23,7 +23,11 @@ pub struct UpdateDeployment {
     /// The version the change was made from.
     pub resource_version: u64,
     /// New name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "super::experiments::present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub name: Option<String>,
 }
 

@@ -46,31 +46,67 @@ pub struct UpdateFlag {
     /// The version the change was made from; a newer one on the server is a conflict.
     pub resource_version: u64,
     /// New name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "super::experiments::present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub name: Option<String>,
     /// New description.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "super::experiments::present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub description: Option<String>,
     /// Switched on or off.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "super::experiments::present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub enabled: Option<bool>,
     /// New rollout.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "super::experiments::present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub rollout_pct: Option<Percent>,
     /// New variants, all of them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "super::experiments::present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub variants: Option<Vec<Variant>>,
     /// New rules, all of them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "super::experiments::present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub rules: Option<Vec<Rule>>,
     /// New place of evaluation.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "super::experiments::present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub evaluation_mode: Option<EvaluationMode>,
     /// New deployments, all of them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "super::experiments::present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub deployments: Option<Vec<Uuid>>,
     /// Hidden, or shown again.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "super::experiments::present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub archived: Option<bool>,
     /// Why, in words, for the audit log.
     #[serde(default, skip_serializing_if = "Option::is_none")]

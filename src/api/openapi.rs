@@ -19,7 +19,9 @@ use utoipa::{IntoParams, PartialSchema, ToSchema};
 use super::problem::{PROBLEM_JSON, Problem};
 use super::projects::PROJECT_HEADER;
 use super::system::Role;
-use super::{assign, experiments, imports, jobs, live, ofrep, overrides, results, system, track};
+use super::{
+    amplitude, assign, experiments, imports, jobs, live, ofrep, openpanel, overrides, results, system, track,
+};
 use crate::domain::Experiment;
 
 const JSON: &str = "application/json";
@@ -84,12 +86,31 @@ fn anything() -> Said {
     }
 }
 
-/// A list of objects in the format of others.
-fn list_of_anything() -> Said {
-    let Said { schema, schemas } = anything();
+/// Objects by their keys.
+fn by_key<T: ToSchema>() -> Said {
+    let Said { schema, schemas } = one::<T>();
+    let map = ObjectBuilder::new().additional_properties(Some(schema));
     Said {
-        schema: ArrayBuilder::new().items(schema).into(),
+        schema: map.into(),
         schemas,
+    }
+}
+
+/// An event in the envelope of OpenPanel's clients: what its payload holds depends on its type.
+fn in_envelope() -> Said {
+    let kinds = openpanel::Kind::ALL.map(openpanel::Kind::as_str);
+    let kind = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(kinds));
+    let envelope = ObjectBuilder::new()
+        .description(Some("An event in the envelope of OpenPanel's clients."))
+        .property("type", kind)
+        .required("type")
+        .property("payload", ObjectBuilder::new().schema_type(Type::Object))
+        .required("payload");
+    Said {
+        schema: envelope.into(),
+        schemas: Vec::new(),
     }
 }
 
@@ -610,7 +631,10 @@ fn event_lines() -> Vec<Line> {
             Access::DeploymentOr(Role::Editor),
             "Take in events",
         )
-        .body(either(one::<track::TrackEvent>(), many::<track::TrackEvent>()))
+        .body(either(
+            either(one::<track::TrackEvent>(), many::<track::TrackEvent>()),
+            in_envelope(),
+        ))
         .answers(200, "They are on disk.", one::<track::Tracked>()),
     ]
 }
@@ -618,7 +642,7 @@ fn event_lines() -> Vec<Line> {
 fn sdk_lines() -> Vec<Line> {
     use HttpMethod::{Get, Post};
     const EVALUATES: Access = Access::DeploymentOr(Role::Viewer);
-    let (openfeature, amplitude) = ("OpenFeature (OFREP)", "Amplitude");
+    let (openfeature, theirs) = ("OpenFeature (OFREP)", "Amplitude");
     let variants = "Flag key to variant, in Amplitude's format.";
     vec![
         line(
@@ -658,52 +682,86 @@ fn sdk_lines() -> Vec<Line> {
         line(
             Get,
             "/sdk/v2/flags",
-            amplitude,
+            theirs,
             EVALUATES,
             "Flags for local evaluation",
         )
-        .answers(200, "Amplitude's evaluation format.", list_of_anything()),
+        .answers(200, "Amplitude's evaluation format.", many::<amplitude::Flag>()),
         line(
             Get,
             "/sdk/v2/flags/{id_or_key}",
-            amplitude,
+            theirs,
             EVALUATES,
             "One flag for local evaluation",
         )
-        .answers(200, "Amplitude's evaluation format.", anything()),
-        line(Get, "/sdk/v2/vardata", amplitude, EVALUATES, "Evaluate remotely").answers(
+        .answers(200, "Amplitude's evaluation format.", one::<amplitude::Flag>()),
+        line(Get, "/sdk/v2/vardata", theirs, EVALUATES, "Evaluate remotely").answers(
             200,
             variants,
-            anything(),
+            by_key::<amplitude::Variant>(),
         ),
-        line(Post, "/sdk/v2/vardata", amplitude, EVALUATES, "Evaluate remotely")
+        line(Post, "/sdk/v2/vardata", theirs, EVALUATES, "Evaluate remotely")
             .body(anything())
-            .answers(200, variants, anything()),
-        line(Get, "/v1/vardata", amplitude, EVALUATES, "Evaluate remotely").answers(
+            .answers(200, variants, by_key::<amplitude::Variant>()),
+        line(Get, "/v1/vardata", theirs, EVALUATES, "Evaluate remotely").answers(
             200,
             variants,
-            anything(),
+            by_key::<amplitude::Variant>(),
         ),
-        line(Post, "/v1/vardata", amplitude, EVALUATES, "Evaluate remotely")
+        line(Post, "/v1/vardata", theirs, EVALUATES, "Evaluate remotely")
             .body(anything())
-            .answers(200, variants, anything()),
+            .answers(200, variants, by_key::<amplitude::Variant>()),
         line(
             Post,
             "/2/httpapi",
-            amplitude,
+            theirs,
             Access::Open,
             "Take in events (HTTP API V2)",
         )
-        .body(anything())
-        .answers(200, "They are on disk.", anything()),
-        line(
-            Post,
-            "/batch",
-            amplitude,
-            Access::Open,
-            "Take in events (batch API)",
+        .body(one::<amplitude::Upload>())
+        .answers(200, "They are on disk.", one::<amplitude::Ingested>())
+        .answers(
+            400,
+            "What is wrong, in the form that their clients act on.",
+            one::<amplitude::Refusal>(),
         )
-        .body(anything())
-        .answers(200, "They are on disk.", anything()),
+        .answers(
+            413,
+            "Too much at once: their clients send it in halves.",
+            one::<amplitude::Refusal>(),
+        )
+        .answers(
+            429,
+            "Too many events: after `Retry-After`.",
+            one::<amplitude::Refusal>(),
+        )
+        .answers(
+            503,
+            "They cannot be stored now: after `Retry-After`.",
+            one::<amplitude::Refusal>(),
+        ),
+        line(Post, "/batch", theirs, Access::Open, "Take in events (batch API)")
+            .body(one::<amplitude::Upload>())
+            .answers(200, "They are on disk.", one::<amplitude::Ingested>())
+            .answers(
+                400,
+                "What is wrong, in the form that their clients act on.",
+                one::<amplitude::Refusal>(),
+            )
+            .answers(
+                413,
+                "Too much at once: their clients send it in halves.",
+                one::<amplitude::Refusal>(),
+            )
+            .answers(
+                429,
+                "Too many events: after `Retry-After`.",
+                one::<amplitude::Refusal>(),
+            )
+            .answers(
+                503,
+                "They cannot be stored now: after `Retry-After`.",
+                one::<amplitude::Refusal>(),
+            ),
     ]
 }

@@ -35,10 +35,18 @@ pub struct UpdateOrganization {
     /// The version the change was made from.
     pub resource_version: u64,
     /// New name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "super::experiments::present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub name: Option<String>,
     /// New slug.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "super::experiments::present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub key: Option<Key>,
 }
 
@@ -66,13 +74,25 @@ pub struct UpdateProject {
     /// The version the change was made from.
     pub resource_version: u64,
     /// New name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "super::experiments::present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub name: Option<String>,
     /// New environment.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "super::experiments::present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub environment: Option<Environment>,
     /// Protected, or not.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "super::experiments::present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub protected: Option<bool>,
 }
 
@@ -122,13 +142,25 @@ pub struct UpdateLab {
     /// The version the change was made from.
     pub resource_version: u64,
     /// New name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "super::experiments::present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub name: Option<String>,
     /// New description.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "super::experiments::present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub description: Option<String>,
     /// Hidden, or shown again.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "super::experiments::present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub archived: Option<bool>,
 }
 

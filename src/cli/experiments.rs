@@ -113,6 +113,13 @@ async fn wiring(
             None => Ok(usable.first().copied()),
             Some(name) => {
                 let found = usable.iter().find(|d| d.name.eq_ignore_ascii_case(name)).copied();
+                if let Some(unseeing) = found.filter(|d| !named.contains(&d.id)) {
+                    return Err(CliError::Usage(format!(
+                        "the deployment {} does not see {key}: who asks with its key is told that there is no such \
+                         flag; add it to the deployments of {key}, or name one of them",
+                        unseeing.name
+                    )));
+                }
                 found.map(Some).ok_or_else(|| {
                     let names: Vec<&str> = usable.iter().map(|d| d.name.as_str()).collect();
                     CliError::Usage(format!(

@@ -272,7 +272,7 @@ fn in_words(expected: &str) -> String {
         "i64" | "i32" => "a whole number",
         "a sequence" => "a list",
         "a map" => "an object",
-        "a boolean" | "a boolean value" => "true or false",
+        "a boolean" | "a boolean value" | "provided string was not `true` or `false`" => "true or false",
         "a string" | "a borrowed string" => "a text",
         structure if structure.starts_with("struct ") => "an object",
         "invalid digit found in string" | "cannot parse integer from empty string" => "a whole number",

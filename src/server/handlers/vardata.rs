@@ -25,7 +25,9 @@ use crate::server::error::ApiError;
 use crate::server::evaluate::export::{self, Source};
 use crate::server::evaluate::{Evaluated, Evaluator};
 use crate::server::extract::{IdOrKey, Params};
-use crate::server::ingest::{self, Context, EXPOSURE, EXPOSURE_EXPERIMENT, EXPOSURE_FLAG, EXPOSURE_VARIANT};
+use crate::server::ingest::{
+    self, AMPLITUDE_EXPOSURE, Context, EXPOSURE, EXPOSURE_EXPERIMENT, EXPOSURE_FLAG, EXPOSURE_VARIANT,
+};
 use crate::server::middleware::auth::Caller;
 use crate::server::registry::now;
 use crate::server::served::Served;
@@ -106,9 +108,17 @@ pub async fn vardata(
         } else {
             Vec::new()
         };
+        // Under the key that was asked for, in which the client looks it up, whatever the case here.
+        let asked = |key: &str| {
+            let mut keys = keys.iter().flatten();
+            keys.find(|asked| asked.eq_ignore_ascii_case(key)).cloned()
+        };
         let answer: BTreeMap<String, Variant> = evaluated
             .iter()
-            .map(|e| (e.key().to_owned(), e.to_amplitude()))
+            .map(|e| {
+                let key = e.key();
+                (asked(key).unwrap_or_else(|| key.to_owned()), e.to_amplitude())
+            })
             .collect();
         (answer, exposures)
     };
@@ -160,7 +170,8 @@ fn exposure(user: &User, evaluated: &Evaluated<'_>) -> Option<TrackEvent> {
         subject
     ]);
     Some(TrackEvent {
-        name: EXPOSURE.to_owned(),
+        // As the client would send it, so that the user's property is set as well.
+        name: AMPLITUDE_EXPOSURE.to_owned(),
         properties,
         profile_id: user.user_id.clone(),
         device_id: user.device_id.clone(),

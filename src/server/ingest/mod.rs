@@ -51,8 +51,8 @@ pub use attribution::{EXPOSURE, EXPOSURE_EXPERIMENT, EXPOSURE_FLAG, EXPOSURE_VAR
 pub use record::{Attributed, EventRecord};
 pub use request::read;
 pub use transform::{
-    CLIENT_TIMESTAMP, Context, MAX_AGE_MS, MAX_AHEAD_MS, NOTHING, Origin, SET, Sender, UNSET, decide,
-    user_property,
+    AMPLITUDE_EXPOSURE, CLIENT_TIMESTAMP, Context, MAX_AGE_MS, MAX_AHEAD_MS, NOTHING, Origin, SET, Sender,
+    UNSET, decide, user_property,
 };
 
 pub use visits::Visits;

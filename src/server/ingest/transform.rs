@@ -30,8 +30,8 @@ pub const SET: &str = "$set";
 pub const UNSET: &str = "$unset";
 /// What stands for the value of a user property that is taken away.
 pub const NOTHING: &str = "-";
-/// The exposure event of Amplitude's SDKs.
-const AMPLITUDE_EXPOSURE: &str = "$exposure";
+/// The exposure event of Amplitude's SDKs: it becomes `[Experiment] Exposure`, and sets the user property of its flag.
+pub const AMPLITUDE_EXPOSURE: &str = "$exposure";
 
 /// What events are decided by, beside themselves.
 pub struct Context<'a> {

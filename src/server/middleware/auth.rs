@@ -313,7 +313,20 @@ fn of_client(
             (open && stored.deployment.revoked_at.is_none()).then_some(stored)
         }),
     };
-    let stored = stored.ok_or_else(unknown)?;
+    let stored = stored.ok_or_else(|| {
+        let of_server = Uuid::try_parse(id).ok().and_then(|id| access.deployments.by_id(id));
+        match of_server.filter(|stored| stored.deployment.kind == DeploymentKind::Server) {
+            Some(stored) if secret.is_none_or(str::is_empty) => ApiError::new(
+                Code::Unauthorized,
+                format!(
+                    "{} is a server deployment, whose id says nothing without its key: send the key as the client's \
+                     secret",
+                    stored.deployment.name
+                ),
+            ),
+            _ => unknown(),
+        }
+    })?;
     Caller::of_deployment(access, stored, project)
 }
 

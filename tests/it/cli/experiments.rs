@@ -163,3 +163,18 @@ async fn a_winner_is_applied_when_the_data_say_so() {
     let again = apply("treatment", &[]).await.failed(1);
     assert!(again.contains("completed"), "{again}");
 }
+
+#[tokio::test]
+async fn a_deployment_that_does_not_see_it_is_in_no_snippet() {
+    let server = TestServer::start().await;
+    server.draft("seen").await;
+    let other = json!({ "name": "other", "kind": "client" });
+    server.post("/deployments", &other).await.expect(201);
+    let ask = |deployment: &'static str| ["experiments", "wiring", "seen", "--deployment", deployment];
+    on(&server, &ask("default")).await.ok();
+    let message = on(&server, &ask("other")).await.failed(2);
+    assert!(
+        message.contains("the deployment other does not see seen"),
+        "{message}"
+    );
+}

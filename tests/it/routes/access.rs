@@ -327,6 +327,13 @@ async fn keys_of_deployments() {
     ] {
         assign("", &headers).await.problem(401, "unauthorized");
     }
+    let secretless = assign("", &[("openpanel-client-id", id)])
+        .await
+        .problem(401, "unauthorized");
+    assert!(
+        text(&secretless, "detail").contains("send the key as the client's secret"),
+        "{secretless}"
+    );
     let track = server
         .anonymous(Method::POST, "/track")
         .header("authorization", format!("Bearer {key}"))

@@ -297,6 +297,11 @@ async fn the_list_is_sorted_and_hides_what_is_archived() {
     assert_eq!(keys(&all), ["Alpha", "gone", "middle", "zebra"]);
     let odd = server.get("/experiments?archived=maybe").await;
     assert_eq!(odd.refused(400, "invalid"), ["archived"]);
+    let odd = server.get("/experiments?archived=maybe").await;
+    assert_eq!(
+        odd.problem(400, "invalid")["errors"][0]["allowed"],
+        "true or false"
+    );
     let unknown = server.get("/experiments?colour=red").await;
     assert_eq!(unknown.refused(400, "invalid"), ["colour"]);
 }

@@ -192,6 +192,12 @@ async fn what_is_fixed_is_refused_by_name() {
             .expect("text")
             .starts_with("profile")
     );
+    // What cannot be empty is not cleared; in silence it would stay as it was.
+    for field in ["name", "variants", "holdoutPct", "sticky", "rules", "prior"] {
+        let body = json!({ "resourceVersion": 1, field: null });
+        let answer = server.patch("/experiments/x", &body).await;
+        assert_eq!(answer.refused(400, "invalid"), [field]);
+    }
     for field in [
         "key",
         "salt",

@@ -113,6 +113,16 @@ async fn it_can_be_turned_off_and_exposures_asked_for() {
     )
     .await;
     assert_eq!(exposed, "u1\t[Experiment] Exposure\t1");
+    let set = sql(
+        &database,
+        "SELECT any(props['$set']) = concat('{\"[Experiment] checkout\":\"', any(props['[Experiment] Variant']), '\"}') \
+         FROM {db}.events WHERE name = '[Experiment] Exposure'",
+    )
+    .await;
+    assert_eq!(
+        set, "1",
+        "the user's property, as exposures that clients send set it"
+    );
 }
 
 /// How each subject came to its variant, as the answer said it and as it is stored, is the same.
