@@ -2,6 +2,7 @@
 
 use super::Key;
 use super::edit::{DraftKey, OnDisk};
+use super::export;
 use super::intake::Told;
 use super::keymap::Command;
 use super::ports::Reply;
@@ -72,6 +73,8 @@ pub enum Action {
     /// What [`Effect::Save`](super::Effect::Save) came to: the paths of the files, or what failed, on
     /// what, and what to do.
     Saved(Result<Vec<String>, String>),
+    /// How far an export is.
+    Export(export::Told),
     /// The files of the configuration were read, at the start or because one of them changed.
     Read(Box<Read>),
     /// The connection is to another server now.

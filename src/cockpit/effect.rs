@@ -1,6 +1,7 @@
 //! What the core asks to be done. Plain data: nothing happens until `runtime` carries it out.
 
 use super::edit::{DraftKey, Kept};
+use super::export;
 use super::intake::Order;
 use super::ports::{Request, RunId, Slot};
 
@@ -18,7 +19,12 @@ pub enum Effect {
     Cancel(Slot),
     /// Write new files into the working directory, never over existing ones, and send
     /// [`Action::Saved`](super::Action::Saved).
-    Save([File; 2]),
+    Save(Vec<File>),
+    /// Write a table that the server gives in pages into new files of the working directory, and send
+    /// [`Action::Export`](super::Action::Export).
+    Export(export::Order),
+    /// Stop that export. Nothing of its files stays.
+    StopExport(export::ExportId),
     /// Take ids in for a bulk import, and send [`Action::Intake`](super::Action::Intake).
     Intake(Order),
     /// From now on this project is meant, by key.

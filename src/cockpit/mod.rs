@@ -11,6 +11,7 @@
 //! | [`key`] | a key press, parsed from and written as text |
 //! | [`keymap`] | the one registry of commands: dispatch, footer, help, palette, docs |
 //! | [`action`], [`effect`] | what can happen, what can be asked for |
+//! | [`export`] | tables as CSV and JSON |
 //! | [`mod@format`] | numbers and times as they are written |
 //! | [`ports`] | what the outside promises: answers and failures |
 //! | [`state`] | everything there is to know, one file an area |
@@ -29,6 +30,7 @@ pub mod change;
 pub mod edit;
 pub mod effect;
 pub mod evidence;
+pub mod export;
 pub mod format;
 pub mod intake;
 pub mod key;

@@ -1,7 +1,6 @@
 //! Carries requests out, each in a task of its own that can be cancelled.
 
 use std::collections::HashMap;
-use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,6 +12,7 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use uuid::Uuid;
 
+use super::files;
 use super::intake::{self, Intakes};
 use super::look::Files;
 use super::reader::Reader;
@@ -24,6 +24,7 @@ use crate::cockpit::Action;
 use crate::cockpit::change::{Change, Changed};
 use crate::cockpit::edit::Of;
 use crate::cockpit::effect::File;
+use crate::cockpit::export;
 use crate::cockpit::intake::Order;
 use crate::cockpit::ports::{Answer, Failure, FailureKind, ImportStep, Reply, Request, RunId, Service, Slot};
 use crate::config::Access;
@@ -77,6 +78,7 @@ pub struct Runner {
     running: HashMap<Slot, AbortHandle>,
     allow_plain_http: bool,
     intakes: Intakes,
+    exporting: Option<(export::ExportId, AbortHandle)>,
 }
 
 impl Runner {
@@ -108,6 +110,7 @@ impl Runner {
             replies,
             running: HashMap::new(),
             allow_plain_http,
+            exporting: None,
         })
     }
 
@@ -203,16 +206,50 @@ impl Runner {
     pub fn save(&self, files: Vec<File>) {
         let replies = self.replies.clone();
         tokio::task::spawn_blocking(move || {
-            let outcome = files.iter().map(write_new).collect();
+            let files = files.iter().map(|file| (&*file.name, &*file.content));
+            let outcome = files::write_new(Path::new("."), files);
             // The loop is gone when nobody listens.
             let _ = replies.send(Outcome::Done(Box::new(Action::Saved(outcome))));
         });
+    }
+
+    /// Writes a table that comes in pages into new files of the working directory.
+    pub fn export(&mut self, order: export::Order) {
+        let client = self.client.clone();
+        let replies = self.replies.clone();
+        let id = order.id;
+        let tell = move |told| {
+            // The loop is gone when nobody listens.
+            let _ = replies.send(Outcome::Done(Box::new(Action::Export(told))));
+        };
+        let crashed = self.replies.clone();
+        let work = tokio::spawn(async move {
+            let written = |rows| tell(export::Told::Written { id, rows });
+            let outcome = super::export::write(&client, &order, Path::new("."), written).await;
+            tell(export::Told::Ended { id, outcome });
+        });
+        self.exporting = Some((id, work.abort_handle()));
+        tokio::spawn(async move {
+            if work.await.is_err_and(|error| error.is_panic()) {
+                let _ = crashed.send(Outcome::Crashed);
+            }
+        });
+    }
+
+    /// Stops an export; its files are taken away.
+    pub fn stop_export(&mut self, id: export::ExportId) {
+        if let Some((_, work)) = self.exporting.take_if(|(running, _)| *running == id) {
+            work.abort();
+        }
     }
 
     /// Drops everything that is on its way, except what writes.
     pub fn cancel_all(&mut self) {
         for (_, running) in self.running.drain() {
             running.abort();
+        }
+        if let Some((_, exporting)) = self.exporting.take() {
+            exporting.abort();
         }
     }
 
@@ -222,25 +259,6 @@ impl Runner {
             running.abort();
         }
     }
-}
-
-/// Writes a file that does not exist yet; its path.
-fn write_new(file: &File) -> Result<String, String> {
-    let path = Path::new(&file.name);
-    let failed = |error: std::io::Error| {
-        format!(
-            "Cannot write {}: {error}; choose a working directory that can be written",
-            path.display()
-        )
-    };
-    let mut out = std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(path)
-        .map_err(failed)?;
-    out.write_all(file.content.as_bytes()).map_err(failed)?;
-    let full = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    Ok(full.display().to_string())
 }
 
 async fn ask(client: &Client, reader: &Reader, request: Request) -> Result<Answer, Failure> {
@@ -371,7 +389,7 @@ async fn ask(client: &Client, reader: &Reader, request: Request) -> Result<Answe
 }
 
 /// Whose overrides are meant.
-fn owner(of: Of, id: &str) -> Owner<'_> {
+pub(super) fn owner(of: Of, id: &str) -> Owner<'_> {
     match of {
         Of::Experiment => Owner::Experiment(id),
         Of::Flag => Owner::Flag(id),

@@ -8,6 +8,8 @@
 mod clock;
 mod drafts;
 mod effects;
+mod export;
+mod files;
 mod intake;
 pub mod look;
 pub mod reader;
@@ -303,7 +305,9 @@ impl Cockpit {
                 Effect::KeepDraft(draft) => self.drafts.keep(draft),
                 Effect::DropDraft(key) => self.drafts.forget(key),
                 Effect::DropLeft(file) => self.drafts.forget_left(file),
-                Effect::Save(files) => runner.save(files.into()),
+                Effect::Save(files) => runner.save(files),
+                Effect::Export(order) => runner.export(order),
+                Effect::StopExport(id) => runner.stop_export(id),
                 Effect::Picture(name) => {
                     let content = self.picture(&name);
                     runner.save(vec![File { name, content }]);

@@ -1,7 +1,7 @@
 //! What frames every screen: two header lines, the tab bar, one line of keys.
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use ratatui::layout::Position;
 use ratatui::style::Modifier;
 
@@ -14,6 +14,7 @@ use crate::cockpit::edit::Draft;
 use crate::cockpit::keymap::{COMMANDS, Command};
 use crate::cockpit::ports::Service;
 use crate::cockpit::state::editor::Input;
+use crate::cockpit::state::export::Exporting;
 use crate::cockpit::state::{ExperimentDetail, Health, Level, Link, Screen, State, Tab};
 use crate::cockpit::update::live::{COMING_SECONDS, newest_event};
 use crate::cockpit::update::{age, contexts, guard};
@@ -467,7 +468,7 @@ fn place_of_panel(state: &State, theme: &Theme) -> Vec<Span> {
 }
 
 /// The last line: what just happened, or the keys that work here, as many as fit.
-pub fn footer(pen: &mut Pen<'_>, state: &State, place: &str) {
+pub fn footer(pen: &mut Pen<'_>, state: &State, place: &str, now: Timestamp) {
     let theme = pen.theme;
     if let Some(notice) = &state.notice {
         let style = match notice.level {
@@ -488,6 +489,8 @@ pub fn footer(pen: &mut Pen<'_>, state: &State, place: &str) {
             ),
         };
         right_part.push((text, theme.warn));
+    } else if let Some(export) = &state.export {
+        right_part.push((exporting(export, now), theme.info));
     } else if let panel = place_of_panel(state, theme)
         && !panel.is_empty()
     {
@@ -530,6 +533,22 @@ pub fn footer(pen: &mut Pen<'_>, state: &State, place: &str) {
         x = pen.text(x + 1, 0, label, theme.dim) + GAP;
     }
     right(pen, 0, x.saturating_sub(GAP), &right_part);
+}
+
+/// How far an export is. As wide with the first row as with the last one, where it is known how many there are.
+fn exporting(export: &Exporting, now: Timestamp) -> String {
+    let what = export.what;
+    let Some(total) = export.total else {
+        let rows = format::counted(export.rows, "row", "rows");
+        return format!("exporting {what}, {rows}");
+    };
+    let total = format::count(total);
+    let rows = format!("{:>width$}", format::count(export.rows), width = total.len());
+    let left = export.left(now).map_or_else(String::new, |left| {
+        let left = SignedDuration::try_from(left).unwrap_or_default();
+        format!(", {} left", format::span(left))
+    });
+    format!("exporting {what}, {rows} of {total}{left}")
 }
 
 /// What the footer ends with wherever it works: from there everything else is found.

@@ -98,6 +98,7 @@ fn paint(frame: &mut Frame<'_>, state: &State, theme: &Theme, now: Timestamp) ->
         &mut Pen::new(theme, parts.footer, frame.buffer_mut()),
         state,
         &place,
+        now,
     );
     if let Some((text, stopped)) = alert {
         let style = if stopped { theme.danger } else { theme.warn };

@@ -32,6 +32,7 @@ pub enum Command {
     SegmentBy,
     BreakDownBy,
     Export,
+    StopExport,
     Activate,
     Pause,
     Resume,

@@ -39,6 +39,8 @@ pub enum Context {
     Explain,
     /// Help, history and other panels to read.
     Panel,
+    /// A history, and the audit log.
+    Log,
     /// The settings.
     Settings,
     /// Flags, deployments, projects, labs, tokens.
@@ -71,7 +73,7 @@ pub enum Context {
 
 impl Context {
     /// All of them, in the order of docs.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 33] = [
         Self::Always,
         Self::Global,
         Self::Rows,
@@ -90,6 +92,7 @@ impl Context {
         Self::Palette,
         Self::Explain,
         Self::Panel,
+        Self::Log,
         Self::Settings,
         Self::Objects,
         Self::Flags,
@@ -136,6 +139,7 @@ impl Context {
             &[In::Flag, In::Flags, In::Rows, In::Global, In::Always],
             &[In::FlagOverrides, In::Rows, In::Global, In::Always],
             &[In::Panel, In::Rows, In::Global, In::Always],
+            &[In::Log, In::Panel, In::Rows, In::Global, In::Always],
             &[In::Wiring, In::Panel, In::Rows, In::Global, In::Always],
             &[In::Settings, In::Rows, In::Global, In::Always],
             &[In::Palette, In::Always],
@@ -196,6 +200,7 @@ impl Context {
             Self::Palette => "Command palette",
             Self::Explain => "Explain",
             Self::Panel => "Panels",
+            Self::Log => "Histories",
             Self::Settings => "Settings",
             Self::Objects => "Flags, deployments, projects, labs, tokens",
             Self::Flags => "Flags",

@@ -7,6 +7,7 @@ pub mod calls;
 pub mod cursor;
 pub mod editor;
 pub mod experiment;
+pub mod export;
 pub mod form;
 pub mod import;
 pub mod link;
@@ -35,6 +36,7 @@ pub use requests::Requests;
 
 use super::edit::wizard::{self, Wizard};
 use super::edit::{Draft, DraftKey, Of, Sheet};
+use super::export::ExportId;
 use super::keymap::Keymap;
 use super::ports::{Answer, Request, Service};
 use crate::api::system::Me;
@@ -222,6 +224,10 @@ pub struct State {
     pub notice: Option<Notice>,
     /// Live updates that are held back.
     pub hold: Hold,
+    /// The export that is under way.
+    pub export: Option<export::Exporting>,
+    /// How many there were.
+    pub exports: ExportId,
     /// What the last frame could show.
     pub laid: Laid,
     /// Whether something changed since the last frame.
@@ -262,6 +268,8 @@ impl State {
             overlays: Vec::new(),
             notice: None,
             hold: Hold::default(),
+            export: None,
+            exports: 0,
             laid: Laid::default(),
             dirty: Dirty::Now,
             clock: None,

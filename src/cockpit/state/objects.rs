@@ -303,6 +303,8 @@ pub struct AuditPanel {
     pub title: String,
     /// Of which object; of all without one.
     pub object: Option<Uuid>,
+    /// The key or the name of that object.
+    pub of: Option<String>,
     /// The entries, newest first.
     pub entries: Loaded<Vec<crate::domain::AuditEntry>>,
     /// What to ask for to get the next page; none at the end.

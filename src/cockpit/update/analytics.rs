@@ -3,13 +3,11 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::notify;
-use crate::api::results::{Interval, Results};
-use crate::cockpit::effect::{Effect, File};
+use crate::api::results::Interval;
 use crate::cockpit::keymap::Command;
 use crate::cockpit::state::analytics::{Panel, Prompt, PromptKind, filter_text, parse_filter};
 use crate::cockpit::state::text::TextField;
-use crate::cockpit::state::{ExperimentDetail, Level, State};
+use crate::cockpit::state::{ExperimentDetail, State};
 
 /// A text field of the tab changed.
 pub fn text_changed(detail: &mut ExperimentDetail) {
@@ -53,7 +51,7 @@ pub fn move_by(detail: &mut ExperimentDetail, by: isize, last: usize) {
 }
 
 /// Runs one of the tab's own commands.
-pub fn command(state: &mut State, command: Command, now: Timestamp, effects: &mut Vec<Effect>) {
+pub fn command(state: &mut State, command: Command) {
     let Some(detail) = state.open.as_deref_mut() else {
         return;
     };
@@ -83,13 +81,6 @@ pub fn command(state: &mut State, command: Command, now: Timestamp, effects: &mu
         Command::NextInterval => {
             detail.analytics.query.interval = next_interval(query.interval);
         }
-        Command::Export => match &detail.results.value {
-            Some(results) => match export(results, now) {
-                Ok(files) => effects.push(Effect::Save(files)),
-                Err(why) => notify(state, Level::Warn, why, now),
-            },
-            None => notify(state, Level::Warn, "There are no results to export yet", now),
-        },
         _ => {}
     }
 }
@@ -152,107 +143,11 @@ fn next_interval(interval: Option<Interval>) -> Option<Interval> {
     }
 }
 
-/// The results as two files: the table as CSV with full precision, everything as JSON.
-fn export(results: &Results, now: Timestamp) -> Result<[File; 2], String> {
-    let failed = |error: &dyn std::fmt::Display| format!("The results cannot be written as a file: {error}");
-    let stamp = now.strftime("%Y%m%dT%H%M%SZ");
-    let name = format!("{}-results-{stamp}", results.key);
-    let json = serde_json::to_string_pretty(results).map_err(|error| failed(&error))?;
-    let csv = table(results).map_err(|error| failed(&error))?;
-    Ok([
-        File {
-            name: format!("{name}.csv"),
-            content: csv,
-        },
-        File {
-            name: format!("{name}.json"),
-            content: json + "\n",
-        },
-    ])
-}
-
-/// The results table: a row for each arm, names of columns as on the wire, fractions (not percent) at full
-/// precision, nothing where there is no value.
-fn table(results: &Results) -> Result<String, Box<dyn std::error::Error>> {
-    fn text(value: Option<f64>) -> String {
-        value.map(|value| value.to_string()).unwrap_or_default()
-    }
-    let mut csv = csv::Writer::from_writer(Vec::new());
-    csv.write_record([
-        "variant",
-        "name",
-        "isControl",
-        "subjects",
-        "starters",
-        "n",
-        "conversions",
-        "rate",
-        "ciLow",
-        "ciHigh",
-        "probBest",
-        "expectedLoss",
-        "upliftMean",
-        "upliftMedian",
-        "upliftLow",
-        "upliftHigh",
-        "difference",
-        "alwaysValidLow",
-        "alwaysValidHigh",
-        "configuredPct",
-        "observedPct",
-        "exposureEvents",
-        "exposureProfiles",
-        "exposureSessions",
-        "exposureDevices",
-    ])?;
-    for arm in &results.arms {
-        let posterior = arm.posterior.as_ref();
-        let uplift = posterior.and_then(|p| p.uplift);
-        let always = posterior.and_then(|p| p.always_valid);
-        csv.write_record([
-            arm.variant.clone(),
-            arm.name.clone(),
-            arm.is_control.to_string(),
-            arm.subjects.to_string(),
-            arm.starters.map(|n| n.to_string()).unwrap_or_default(),
-            arm.n.to_string(),
-            arm.conversions.to_string(),
-            text(arm.rate),
-            text(posterior.map(|p| p.ci_low)),
-            text(posterior.map(|p| p.ci_high)),
-            text(posterior.map(|p| p.prob_best)),
-            text(posterior.map(|p| p.expected_loss)),
-            text(uplift.and_then(|u| u.mean)),
-            text(uplift.map(|u| u.median)),
-            text(uplift.map(|u| u.low)),
-            text(uplift.map(|u| u.high)),
-            text(always.map(|d| d.difference)),
-            text(always.map(|d| d.low)),
-            text(always.map(|d| d.high)),
-            arm.configured_pct.to_string(),
-            text(arm.observed_pct),
-            arm.exposures.events.to_string(),
-            arm.exposures.profiles.to_string(),
-            arm.exposures.sessions.to_string(),
-            arm.exposures.devices.to_string(),
-        ])?;
-    }
-    Ok(String::from_utf8(csv.into_inner()?)?)
-}
-
-/// The files were written, or why not.
-pub fn saved(state: &mut State, outcome: Result<Vec<String>, String>, now: Timestamp) {
-    match outcome {
-        Ok(paths) => notify(state, Level::Ok, format!("Saved {}", paths.join(" and ")), now),
-        Err(why) => notify(state, Level::Warn, why, now),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::cockpit::state::{Screen, Settings, Tab};
-    use crate::cockpit::{Action, Key, update};
+    use crate::cockpit::{Action, Effect, Key, update};
 
     fn now() -> Timestamp {
         "2026-11-18T02:00:09Z".parse().expect("a timestamp")

@@ -7,6 +7,7 @@ use crate::api::system::Role;
 use crate::cockpit::change::Change;
 use crate::cockpit::edit::{Cell, Draft, Sheet};
 use crate::cockpit::effect::Effect;
+use crate::cockpit::export;
 use crate::cockpit::keymap::Command;
 use crate::cockpit::lifecycle::Step;
 use crate::cockpit::ports::Request;
@@ -164,6 +165,8 @@ pub fn applies(state: &State, command: Command) -> bool {
         Command::End => step(Step::End),
         Command::Archive => target.is_some_and(|e| Step::archive_of(e).refusal(e).is_none()),
         Command::Delete => step(Step::Delete),
+        Command::Export => export::any(state),
+        Command::StopExport => state.export.is_some(),
         Command::Archived => state.screen == Screen::Experiments,
         Command::History | Command::CopyKey if objects => true,
         Command::Explain | Command::Attach if flag => true,

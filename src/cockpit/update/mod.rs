@@ -9,6 +9,7 @@ pub mod dialog;
 pub mod drafts;
 pub mod edit;
 mod experiment;
+pub mod export;
 pub mod flag;
 pub mod form;
 pub mod guard;
@@ -112,9 +113,10 @@ pub fn update(state: &mut State, action: Action, now: Timestamp) -> Vec<Effect> 
             return effects;
         }
         Action::Saved(outcome) => {
-            analytics::saved(state, outcome, now);
+            export::saved(state, outcome, now);
             state.touch(Dirty::Now);
         }
+        Action::Export(told) => export::told(state, told, now),
         Action::Read(read) => {
             preferences::read(state, *read, now, &mut effects);
             state.touch(Dirty::Now);
@@ -168,9 +170,16 @@ pub fn contexts(state: &State) -> Vec<Context> {
 pub fn contexts_under(state: &State, overlays: &[Overlay]) -> Vec<Context> {
     if let Some(overlay) = overlays.last() {
         return match overlay {
-            Overlay::Help { .. } | Overlay::History { .. } | Overlay::Audit(_) => {
+            Overlay::Help { .. } => {
                 vec![Context::Panel, Context::Rows, Context::Global, Context::Always]
             }
+            Overlay::History { .. } | Overlay::Audit(_) => vec![
+                Context::Log,
+                Context::Panel,
+                Context::Rows,
+                Context::Global,
+                Context::Always,
+            ],
             Overlay::Palette(_) => vec![Context::Palette, Context::Always],
             Overlay::Step(_) | Overlay::Ask(_) | Overlay::Conflicts { .. } | Overlay::Form(_) => {
                 vec![Context::Dialog, Context::Always]
@@ -482,8 +491,9 @@ fn run(state: &mut State, command: Command, now: Timestamp, effects: &mut Vec<Ef
         | Command::FilterResults
         | Command::NextInterval
         | Command::SegmentBy
-        | Command::BreakDownBy
-        | Command::Export => analytics::command(state, command, now, effects),
+        | Command::BreakDownBy => analytics::command(state, command),
+        Command::Export => export::begin(state, now, effects),
+        Command::StopExport => export::stop(state, now, effects),
         Command::Activate
         | Command::Pause
         | Command::Resume
@@ -590,7 +600,14 @@ fn quit(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
     let loses = if state.overlays.iter().any(overlays::is_lost) {
         Some("What is shown here was not copied, and is never shown again")
     } else {
-        objects::cannot_leave(state).map(|_| "A change is on its way, and its answer would not be seen")
+        objects::cannot_leave(state)
+            .map(|_| "A change is on its way, and its answer would not be seen")
+            .or_else(|| {
+                state
+                    .export
+                    .as_ref()
+                    .map(|_| "An export is under way, and nothing of it would stay")
+            })
     };
     match loses.filter(|_| !state.warned) {
         Some(why) => {

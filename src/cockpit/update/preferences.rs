@@ -2,8 +2,9 @@
 
 use jiff::Timestamp;
 
-use super::{drafts, edit, notify, objects};
+use super::{drafts, edit, export, notify, objects};
 use crate::cockpit::effect::Effect;
+use crate::cockpit::export::file_name;
 use crate::cockpit::keymap::Keymap;
 use crate::cockpit::ports::Slot;
 use crate::cockpit::state::overlay::{Overlay, SettingsPanel};
@@ -160,23 +161,22 @@ fn show(state: &mut State, look: Look, effects: &mut Vec<Effect>) {
 
 /// Name of the file for a picture of the screen.
 pub fn picture_name(state: &State, now: Timestamp) -> String {
-    let what = match state.detail() {
-        Some(detail) => format!("{}-{}", detail.name, detail.tab.title().to_lowercase()),
-        None => "experiments".to_owned(),
+    let (of, what) = match (state.screen, state.detail()) {
+        (_, Some(detail)) => (detail.name.as_str(), detail.tab.title()),
+        (Screen::Objects(kind), None) => ("", kind.title()),
+        (Screen::Flag, None) => {
+            let flag = state.objects.open_flag();
+            (flag.map_or("", |(_, row)| row.flag.key.as_str()), "flag")
+        }
+        (Screen::Create, None) => ("", "new"),
+        _ => ("", "experiments"),
     };
-    // A name that was typed may be anything.
-    let what: String = what
-        .chars()
-        .map(|c| {
-            if c.is_ascii_alphanumeric() || "-_".contains(c) {
-                c
-            } else {
-                '-'
-            }
-        })
-        .take(80)
-        .collect();
-    format!("splitdeck-{what}-{}.svg", now.strftime("%Y%m%dT%H%M%SZ"))
+    let of = if of.is_empty() {
+        "splitdeck".to_owned()
+    } else {
+        format!("splitdeck-{of}")
+    };
+    format!("{}.svg", file_name(&of, &what.to_lowercase(), now))
 }
 
 /// Goes to another server. What is on its way there is dropped; a change on its way here is waited for.
@@ -197,6 +197,7 @@ pub fn connect(state: &mut State, context: usize, now: Timestamp, effects: &mut 
 /// The connection is to another server: everything known is of the one before.
 pub fn connected(state: &mut State, to: Connected, now: Timestamp, effects: &mut Vec<Effect>) {
     state.going_to = None;
+    export::leave(state, effects);
     // Nothing is changed on the way, unless it was not known that one goes.
     let unanswered = objects::cannot_leave(state).map(|_| state.settings.api.clone());
     // What is unsaved is kept on disk under the server it belongs to.

@@ -5,6 +5,7 @@ mod anything;
 mod calls;
 mod dialogs;
 mod editing;
+mod exports;
 mod flags;
 mod idle;
 mod imports;

@@ -18,6 +18,7 @@
 
 mod demo;
 mod editing;
+mod exports;
 mod import;
 mod life;
 mod line;

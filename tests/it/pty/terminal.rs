@@ -3,6 +3,7 @@
 use std::io::{Read as _, Write};
 use std::num::NonZero;
 use std::os::fd::BorrowedFd;
+use std::path::Path;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
@@ -66,6 +67,13 @@ impl Pty {
     /// Starts the cockpit with these arguments and variables.
     pub fn start(args: &[&str], env: &[(&str, &str)], size: (u16, u16)) -> Self {
         Self::run(command(env!("CARGO_BIN_EXE_splitdeck"), args, env), size)
+    }
+
+    /// The same, in this working directory.
+    pub fn start_in(folder: &Path, args: &[&str], env: &[(&str, &str)], size: (u16, u16)) -> Self {
+        let mut command = command(env!("CARGO_BIN_EXE_splitdeck"), args, env);
+        command.cwd(folder);
+        Self::run(command, size)
     }
 
     /// Starts the cockpit with a server and one of its tokens.

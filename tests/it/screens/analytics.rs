@@ -645,13 +645,26 @@ fn the_results_are_exported_with_all_their_digits() {
     state.open = Some(Box::new(detail));
     state.screen = Screen::Experiment;
     let effects = update(&mut state, Action::Key("e".parse().expect("a key")), now());
-    let [csv, json] = effects
+    let files = effects
         .into_iter()
         .find_map(|effect| match effect {
             Effect::Save(files) => Some(files),
             _ => None,
         })
         .expect("files to be saved");
+    let names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "results.csv",
+            "results.json",
+            "segments.csv",
+            "properties.csv",
+            "series.csv",
+        ]
+        .map(|name| format!("cookie-cats-{}", name.replace('.', "-20261118T020009Z.")))
+    );
+    let (csv, json) = (&files[0], &files[1]);
     assert_eq!(csv.name, "cookie-cats-results-20261118T020009Z.csv");
     assert_eq!(json.name, "cookie-cats-results-20261118T020009Z.json");
     let read: Results = serde_json::from_str(&json.content).expect("results");

@@ -61,14 +61,6 @@ pub const COMMANDS: &[Entry] = &[
         0,
         "The focus to the panel before",
     ),
-    entry(
-        Command::Export,
-        "analytics.export",
-        &[(In::Analytics, "e")],
-        "export",
-        5,
-        "The results as CSV and JSON files in the working directory",
-    ),
     // The life of an experiment.
     writing(in_palette(entry(
         Command::Activate,

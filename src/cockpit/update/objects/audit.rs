@@ -17,6 +17,7 @@ pub fn history(state: &mut State, of_project: bool, now: Timestamp) {
         Some((id, title)) => AuditPanel {
             title: format!("History of {title}"),
             object: Some(id),
+            of: Some(title),
             ..AuditPanel::default()
         },
         None => {

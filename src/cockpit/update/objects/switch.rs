@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::super::{drafts, edit, notify};
+use super::super::{drafts, edit, export, notify};
 use super::go_home;
 use crate::cockpit::effect::Effect;
 use crate::cockpit::ports::Slot;
@@ -53,6 +53,7 @@ pub fn switch(state: &mut State, key: Key, now: Timestamp, effects: &mut Vec<Eff
         state.requests.plan(slot, now);
     }
     let projects = std::mem::take(&mut state.objects.projects);
+    export::leave(state, effects);
     state.objects = Objects {
         projects,
         ..Objects::default()

@@ -24,6 +24,7 @@ use jiff::SignedDuration;
 use proptest::prelude::*;
 use splitdeck::api::system::Role;
 use splitdeck::cockpit::edit::{Cell, Kept, Of, StoredDraft, StoredFlag};
+use splitdeck::cockpit::export;
 use splitdeck::cockpit::intake::{Counter, Left, Order, Tally, Told};
 use splitdeck::cockpit::ports::{Failure, Reply, Service};
 use splitdeck::cockpit::state::ask::AskField;
@@ -50,6 +51,8 @@ struct Run {
     /// The ids that are taken in, by intake.
     ids: BTreeMap<Uuid, String>,
     orders: VecDeque<Order>,
+    /// The export that writes its files.
+    export: Option<export::Order>,
     script: RefCell<Vec<String>>,
 }
 
@@ -64,6 +67,7 @@ impl Run {
             slow,
             ids: BTreeMap::new(),
             orders: VecDeque::new(),
+            export: None,
             script: RefCell::default(),
         };
         run.act(read(false));
@@ -85,10 +89,24 @@ impl Run {
                     self.say(format!("    wrote {request:?}"))
                 }
                 Effect::Intake(order) => self.take_in(order),
+                Effect::Export(order) => {
+                    assert!(self.export.is_none(), "two exports at once");
+                    self.export = Some(order.clone());
+                }
+                Effect::StopExport(id) => {
+                    let running = self.export.take().expect("there is one to be stopped");
+                    assert_eq!(running.id, *id, "another one is stopped");
+                }
                 Effect::Project(key) => self.server.turn_to(key),
                 _ => {}
             }
         }
+        let (shown, running) = (&self.world.state.export, &self.export);
+        assert_eq!(
+            shown.as_ref().map(|export| export.id),
+            running.as_ref().map(|order| order.id),
+            "what is said of an export is true"
+        );
         before.check(&self.world, &effects, &self.ids);
         for effect in &effects {
             if let Effect::Intake(Order::Drop { intake }) = effect {
@@ -116,6 +134,24 @@ impl Run {
     fn disk(&mut self, fails: bool) {
         for action in self.world.found() {
             self.act(action);
+        }
+        // A page each time, and then the end.
+        let told = self.export.as_ref().map(|order| order.id);
+        if let (Some(id), false) = (told, self.world.state.export.as_ref().is_some_and(|e| e.rows > 0)) {
+            self.act(Action::Export(export::Told::Written { id, rows: 3 }));
+        }
+        if let Some(order) = self.export.take() {
+            let outcome = match fails {
+                true => Err("Cannot write it".to_owned()),
+                false => Ok((
+                    3,
+                    vec![format!("/{}.csv", order.name), format!("/{}.json", order.name)],
+                )),
+            };
+            self.act(Action::Export(export::Told::Ended {
+                id: order.id,
+                outcome,
+            }));
         }
         while let Some(order) = self.orders.pop_front() {
             let told = match order {

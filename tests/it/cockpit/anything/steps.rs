@@ -65,6 +65,7 @@ const KEYS: &[&str] = &[
     "ctrl-t",
     "ctrl-o",
     "ctrl-a",
+    "ctrl-e",
     "f1",
     "f2",
     "f5",
