@@ -116,7 +116,10 @@ fn in_envelope() -> Said {
 
 /// A list of objects.
 fn many<T: ToSchema>() -> Said {
-    let Said { schema, schemas } = one::<T>();
+    list_of(one::<T>())
+}
+
+fn list_of(Said { schema, schemas }: Said) -> Said {
     Said {
         schema: ArrayBuilder::new().items(schema).into(),
         schemas,
@@ -622,7 +625,11 @@ fn event_lines() -> Vec<Line> {
         .answers(
             200,
             assigned,
-            either(one::<assign::Assignment>(), many::<assign::Assignment>()),
+            either(
+                one::<assign::Assignment>(),
+                // Of several requests each has its own answer.
+                list_of(either(one::<assign::Assignment>(), one::<Problem>())),
+            ),
         ),
         line(
             Post,
