@@ -55,7 +55,8 @@ async fn what_was_tracked_comes_back_as_results() {
     // The typed client reads the same, whatever is asked.
     let query = ResultsQuery {
         start: Some(
-            now.to_zoned(jiff::tz::TimeZone::UTC)
+            now.in_tz("Europe/Berlin")
+                .expect("a time zone")
                 .date()
                 .tomorrow()
                 .expect("a day"),
