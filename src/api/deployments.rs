@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::present;
 use crate::domain::{Deployment, DeploymentKind};
 
 /// Body of `POST /deployments`. The answer is the [`Deployment`] with its key: the only time that a server's
@@ -25,7 +26,7 @@ pub struct UpdateDeployment {
     /// New name.
     #[serde(
         default,
-        deserialize_with = "super::experiments::present",
+        deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
     pub name: Option<String>,

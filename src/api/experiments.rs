@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use super::present;
 use crate::domain::{
     AssignmentMode, AuditAction, AuditEntry, EndedReason, Experiment, Key, Metric, Percent, Prior, Rule,
     SecondaryEvent, Status, SubjectType, Variant,
@@ -209,16 +210,6 @@ pub struct UpdateExperiment {
         skip_serializing_if = "Option::is_none"
     )]
     pub prior: Option<Prior>,
-}
-
-/// Tells `null` from a missing field, which leaves things as they are: it clears what is an `Option` inside, and is
-/// refused where nothing can be cleared.
-pub(super) fn present<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
-where
-    T: Deserialize<'de>,
-    D: Deserializer<'de>,
-{
-    T::deserialize(deserializer).map(Some)
 }
 
 /// Body of `POST /experiments/{idOrKey}/status`.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use super::present;
 use crate::domain::{EvaluationMode, Experiment, Flag, Key, Percent, Rule, Variant};
 
 /// Body of `POST /flags`. Only `name` or `key` is required.
@@ -48,63 +49,63 @@ pub struct UpdateFlag {
     /// New name.
     #[serde(
         default,
-        deserialize_with = "super::experiments::present",
+        deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
     pub name: Option<String>,
     /// New description.
     #[serde(
         default,
-        deserialize_with = "super::experiments::present",
+        deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
     pub description: Option<String>,
     /// Switched on or off.
     #[serde(
         default,
-        deserialize_with = "super::experiments::present",
+        deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
     pub enabled: Option<bool>,
     /// New rollout.
     #[serde(
         default,
-        deserialize_with = "super::experiments::present",
+        deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
     pub rollout_pct: Option<Percent>,
     /// New variants, all of them.
     #[serde(
         default,
-        deserialize_with = "super::experiments::present",
+        deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
     pub variants: Option<Vec<Variant>>,
     /// New rules, all of them.
     #[serde(
         default,
-        deserialize_with = "super::experiments::present",
+        deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
     pub rules: Option<Vec<Rule>>,
     /// New place of evaluation.
     #[serde(
         default,
-        deserialize_with = "super::experiments::present",
+        deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
     pub evaluation_mode: Option<EvaluationMode>,
     /// New deployments, all of them.
     #[serde(
         default,
-        deserialize_with = "super::experiments::present",
+        deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
     pub deployments: Option<Vec<Uuid>>,
     /// Hidden, or shown again.
     #[serde(
         default,
-        deserialize_with = "super::experiments::present",
+        deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
     pub archived: Option<bool>,

@@ -26,5 +26,17 @@ pub mod sdk_user;
 pub mod system;
 pub mod track;
 
+use serde::{Deserialize, Deserializer};
+
 /// Request header that carries the bearer token: `Authorization: Bearer …`.
 pub const BEARER: &str = "Bearer ";
+
+/// Tells `null` from a missing field, which leaves things as they are: it clears what is an `Option` inside, and is
+/// refused where nothing can be cleared.
+fn present<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    T::deserialize(deserializer).map(Some)
+}

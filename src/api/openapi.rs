@@ -718,57 +718,23 @@ fn sdk_lines() -> Vec<Line> {
         line(Post, "/v1/vardata", theirs, EVALUATES, "Evaluate remotely")
             .body(anything())
             .answers(200, variants, by_key::<amplitude::Variant>()),
-        line(
-            Post,
-            "/2/httpapi",
-            theirs,
-            Access::Open,
-            "Take in events (HTTP API V2)",
-        )
-        .body(one::<amplitude::Upload>())
-        .answers(200, "They are on disk.", one::<amplitude::Ingested>())
-        .answers(
-            400,
-            "What is wrong, in the form that their clients act on.",
-            one::<amplitude::Refusal>(),
-        )
-        .answers(
-            413,
-            "Too much at once: their clients send it in halves.",
-            one::<amplitude::Refusal>(),
-        )
-        .answers(
-            429,
-            "Too many events: after `Retry-After`.",
-            one::<amplitude::Refusal>(),
-        )
-        .answers(
-            503,
-            "They cannot be stored now: after `Retry-After`.",
-            one::<amplitude::Refusal>(),
-        ),
-        line(Post, "/batch", theirs, Access::Open, "Take in events (batch API)")
-            .body(one::<amplitude::Upload>())
-            .answers(200, "They are on disk.", one::<amplitude::Ingested>())
-            .answers(
-                400,
-                "What is wrong, in the form that their clients act on.",
-                one::<amplitude::Refusal>(),
-            )
-            .answers(
-                413,
-                "Too much at once: their clients send it in halves.",
-                one::<amplitude::Refusal>(),
-            )
-            .answers(
-                429,
-                "Too many events: after `Retry-After`.",
-                one::<amplitude::Refusal>(),
-            )
-            .answers(
-                503,
-                "They cannot be stored now: after `Retry-After`.",
-                one::<amplitude::Refusal>(),
-            ),
+        upload("/2/httpapi", theirs, "Take in events (HTTP API V2)"),
+        upload("/batch", theirs, "Take in events (batch API)"),
     ]
+}
+
+/// Events as Amplitude's clients send them; their key stands in the body.
+fn upload(path: &'static str, tag: &str, summary: &str) -> Line {
+    let refused = [
+        (400, "What is wrong, in the form that their clients act on."),
+        (413, "Too much at once: their clients send it in halves."),
+        (429, "Too many events: after `Retry-After`."),
+        (503, "They cannot be stored now: after `Retry-After`."),
+    ];
+    let line = line(HttpMethod::Post, path, tag, Access::Open, summary)
+        .body(one::<amplitude::Upload>())
+        .answers(200, "They are on disk.", one::<amplitude::Ingested>());
+    refused.into_iter().fold(line, |line, (status, says)| {
+        line.answers(status, says, one::<amplitude::Refusal>())
+    })
 }

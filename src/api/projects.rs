@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::moment;
 use super::system::Role;
+use super::{moment, present};
 use crate::domain::{Environment, Key, Lab, Project};
 
 /// Request header that says which project is meant, by key or id, where a token has roles in several.
@@ -37,14 +37,14 @@ pub struct UpdateOrganization {
     /// New name.
     #[serde(
         default,
-        deserialize_with = "super::experiments::present",
+        deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
     pub name: Option<String>,
     /// New slug.
     #[serde(
         default,
-        deserialize_with = "super::experiments::present",
+        deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
     pub key: Option<Key>,
@@ -76,21 +76,21 @@ pub struct UpdateProject {
     /// New name.
     #[serde(
         default,
-        deserialize_with = "super::experiments::present",
+        deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
     pub name: Option<String>,
     /// New environment.
     #[serde(
         default,
-        deserialize_with = "super::experiments::present",
+        deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
     pub environment: Option<Environment>,
     /// Protected, or not.
     #[serde(
         default,
-        deserialize_with = "super::experiments::present",
+        deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
     pub protected: Option<bool>,
@@ -144,21 +144,21 @@ pub struct UpdateLab {
     /// New name.
     #[serde(
         default,
-        deserialize_with = "super::experiments::present",
+        deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
     pub name: Option<String>,
     /// New description.
     #[serde(
         default,
-        deserialize_with = "super::experiments::present",
+        deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
     pub description: Option<String>,
     /// Hidden, or shown again.
     #[serde(
         default,
-        deserialize_with = "super::experiments::present",
+        deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
     pub archived: Option<bool>,
