@@ -160,7 +160,7 @@ async fn tracked_events_count_from_the_first_exposure_on() {
 async fn while_exposures_arrive_all_panels_count_the_same_ones() {
     let world = World::new().await;
     let experiment = experiment(json!({}));
-    let mut batches = (0..150_i64).map(|batch| -> Vec<Event> {
+    let mut batches = (0..40_i64).map(|batch| -> Vec<Event> {
         let of = |n: i64| Event {
             ingested_at: T0 + batch,
             ..Event::new("view", &format!("{batch}-{n}"), T0)
@@ -175,7 +175,7 @@ async fn while_exposures_arrive_all_panels_count_the_same_ones() {
     };
     let looking = async {
         let mut seen = Vec::new();
-        while seen.last() != Some(&600) {
+        while seen.last() != Some(&160) {
             let results = world.results(&experiment, &ResultsQuery::default()).await;
             let arm = &results.arms[0];
             let in_series: u64 = results.series.points.iter().map(|point| point.counts[0]).sum();
