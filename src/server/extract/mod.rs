@@ -45,6 +45,42 @@ impl<S: Send + Sync> FromRequest<S> for RawBody {
     }
 }
 
+/// Refuses a body that would have to be unpacked: only those of events and evaluations are.
+///
+/// # Errors
+/// [`Code::Malformed`].
+pub fn as_it_is(headers: &HeaderMap) -> Result<(), ApiError> {
+    let encoding = headers.get(header::CONTENT_ENCODING);
+    let encoding = encoding.map(|value| {
+        String::from_utf8_lossy(value.as_bytes())
+            .trim()
+            .to_ascii_lowercase()
+    });
+    match encoding.filter(|encoding| !encoding.is_empty() && encoding != "identity") {
+        None => Ok(()),
+        Some(encoding) => Err(ApiError::new(
+            Code::Malformed,
+            format!(
+                "the body is encoded as `{encoding}`; this endpoint takes it as it is, without Content-Encoding"
+            ),
+        )),
+    }
+}
+
+/// A body of JSON as it came.
+struct Plain(Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for Plain {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        as_it_is(request.headers())?;
+        RawBody::from_request(request, state)
+            .await
+            .map(|RawBody(bytes)| Self(bytes))
+    }
+}
+
 /// A JSON body of the form `T`.
 ///
 /// Any content type is taken, as `curl -d` sends a wrong one. A body that does not fit names every
@@ -56,7 +92,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let RawBody(bytes) = RawBody::from_request(request, state).await?;
+        let Plain(bytes) = Plain::from_request(request, state).await?;
         can_be_kept(&bytes)?;
         read_strictly(&bytes).map(Self)
     }
@@ -70,7 +106,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Question<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let RawBody(bytes) = RawBody::from_request(request, state).await?;
+        let Plain(bytes) = Plain::from_request(request, state).await?;
         read_json(&bytes).map(Self)
     }
 }
@@ -84,7 +120,7 @@ impl<S: Send + Sync, A: DeserializeOwned, B: DeserializeOwned> FromRequest<S> fo
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let RawBody(bytes) = RawBody::from_request(request, state).await?;
+        let Plain(bytes) = Plain::from_request(request, state).await?;
         Ok(Self(read_json(&bytes)?, read_json(&bytes)?))
     }
 }
@@ -98,7 +134,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for VersionedBody<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let expected = if_match(request.headers())?;
-        let RawBody(bytes) = RawBody::from_request(request, state).await?;
+        let Plain(bytes) = Plain::from_request(request, state).await?;
         can_be_kept(&bytes)?;
         let Some(expected) = expected else {
             return read_strictly(&bytes).map(Self);

@@ -10,7 +10,7 @@ use crate::api::imports::{
 };
 use crate::domain::FieldError;
 use crate::server::error::ApiError;
-use crate::server::extract::{IdOrKey, Params, RawBody, read_json};
+use crate::server::extract::{IdOrKey, Params, RawBody, as_it_is, read_json};
 use crate::server::imports::apply::{self, Direction};
 use crate::server::imports::{read, stage};
 use crate::server::middleware::auth::Caller;
@@ -30,6 +30,7 @@ pub async fn start(
     headers: HeaderMap,
     body: Body,
 ) -> Result<(StatusCode, Json<Import>), ApiError> {
+    as_it_is(&headers)?;
     let key = headers.get(IDEMPOTENCY_KEY).map(|key| {
         key.to_str().map(str::to_owned).map_err(|_| {
             let given = String::from_utf8_lossy(key.as_bytes()).into_owned();

@@ -310,6 +310,33 @@ async fn a_request_id_is_kept_or_made() {
     assert!(!send(odd).await.header("x-request-id").contains('<'));
 }
 
+#[tokio::test]
+async fn a_packed_body_is_refused_where_none_is_unpacked() {
+    let server = TestServer::start().await;
+    server.draft("x").await;
+    for (method, path) in [
+        (Method::POST, "/experiments"),
+        (Method::PATCH, "/experiments/x"),
+        (Method::POST, "/experiments/x/explain"),
+        (
+            Method::POST,
+            "/experiments/x/override-imports?variant=treatment&subjectType=user",
+        ),
+    ] {
+        let request = server
+            .request(method, path, ADMIN)
+            .header("content-encoding", "gzip");
+        let problem = send(request.body(vec![0x1f, 0x8b, 8, 0]))
+            .await
+            .problem(400, "malformed");
+        let detail = problem["detail"].as_str().expect("a text");
+        assert!(
+            detail.contains("encoded as `gzip`") && detail.contains("without Content-Encoding"),
+            "{detail}"
+        );
+    }
+}
+
 each_store!(a_body_that_is_no_json_says_where);
 async fn a_body_that_is_no_json_says_where() {
     let server = TestServer::start().await;
