@@ -13,11 +13,12 @@ use super::widgets::pen::columns;
 use crate::cockpit::edit::Draft;
 use crate::cockpit::keymap::{COMMANDS, Command};
 use crate::cockpit::ports::Service;
+use crate::cockpit::state::analytics::Panel;
 use crate::cockpit::state::editor::Input;
 use crate::cockpit::state::export::Exporting;
 use crate::cockpit::state::{ExperimentDetail, Health, Level, Link, Screen, State, Tab};
 use crate::cockpit::update::live::{COMING_SECONDS, newest_event};
-use crate::cockpit::update::{age, contexts, guard};
+use crate::cockpit::update::{age, contexts, guard, updating};
 use crate::cockpit::{Key, format};
 
 /// Blank columns between two parts of a header line.
@@ -498,7 +499,18 @@ pub fn footer(pen: &mut Pen<'_>, state: &State, place: &str, now: Timestamp) {
     } else if !place.is_empty() {
         right_part.push((place.to_owned(), theme.dim));
     }
-    let reserved = match width_of(&right_part) {
+    let mut keep = width_of(&right_part);
+    if keep == 0 && state.detail().is_some_and(|detail| detail.tab == Tab::Analytics) {
+        let of = Panel::ALL.len();
+        // The place is kept where there is room for it, so that no key moves; elsewhere it is told where keys leave room.
+        let word = |count: usize| format!("{count:>2} of {of} updating");
+        keep = if pen.width() >= 100 { columns(&word(of)) } else { 0 };
+        let count = updating::count(state, now);
+        if count > 0 {
+            right_part.push((word(count), theme.dim));
+        }
+    }
+    let reserved = match keep {
         0 => 0,
         width => width + GAP,
     };

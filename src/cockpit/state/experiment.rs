@@ -105,6 +105,8 @@ pub struct ExperimentDetail {
     pub mark: Option<u64>,
     /// The mark before the last results were asked for.
     pub results_mark: Option<u64>,
+    /// The mark before the results that are shown were asked for.
+    pub shown_mark: Option<u64>,
     /// When it was last known that nothing is newer than the results that are shown, or since when somebody looks
     /// at them; none while nobody does.
     pub checked_at: Option<Timestamp>,
@@ -150,6 +152,7 @@ impl ExperimentDetail {
             results_version: 0,
             mark: None,
             results_mark: None,
+            shown_mark: None,
             checked_at: None,
             guarded: Loaded::default(),
             guarded_version: 0,

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{age, notify, replies};
+use super::{age, notify, replies, updating};
 use crate::cockpit::ports::{Service, Slot};
 use crate::cockpit::state::overlay::Overlay;
 use crate::cockpit::state::{Dirty, Health, Hold, Level, State};
@@ -114,6 +114,7 @@ pub fn next_clock(state: &State, clock: Timestamp) -> Timestamp {
         .into_iter()
         .flatten()
         .filter_map(|age| age.turns_at(clock))
+        .chain(updating::turns_at(state, clock))
         .fold(next, Timestamp::min)
 }
 

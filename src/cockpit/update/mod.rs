@@ -23,6 +23,7 @@ pub mod preferences;
 mod refresh;
 mod replies;
 pub mod save;
+pub mod updating;
 
 use std::time::Duration;
 

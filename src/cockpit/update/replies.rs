@@ -298,6 +298,7 @@ pub fn apply_live(state: &mut State, request: &Request, answer: Answer, at: Time
                 detail.results.set(Arc::new(*results), at);
                 if let Request::Results { experiment, query } = request {
                     detail.results_of = Some(((**query).clone(), experiment.resource_version));
+                    detail.shown_mark = detail.results_mark;
                 }
                 detail.checked_at = detail.checked_at.map(|before| before.max(at));
             }

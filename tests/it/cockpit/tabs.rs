@@ -8,7 +8,8 @@ use splitdeck::cockpit::action::{Mouse, Target};
 use splitdeck::cockpit::ports::{Answer, Request, Slot};
 use splitdeck::cockpit::state::analytics::Panel;
 use splitdeck::cockpit::state::objects::Kind;
-use splitdeck::cockpit::state::{Overlay, Screen, Tab};
+use splitdeck::cockpit::state::{Dirty, Overlay, Screen, Tab};
+use splitdeck::cockpit::update::next_deadline;
 use splitdeck::cockpit::{Action, Effect};
 use splitdeck::tui::view;
 
@@ -374,4 +375,48 @@ fn leaving_works_in_every_state() {
         assert_eq!(world.state.overlays.len(), 0, "{keys:?}");
         assert!(!world.state.quitting);
     }
+}
+
+/// What is being brought up to date is told at the right of the last line, and moves no key.
+#[test]
+fn panels_that_are_updated_are_counted() {
+    let last = |world: &mut World, width: u16| {
+        let screen = world.screen(width, 40);
+        screen.lines().last().expect("a line").to_owned()
+    };
+    let mut world = World::experiment("checkout-cta");
+    world.keys(&["5"]).answer_all(Role::Editor, false);
+    // Until nothing arrives any more.
+    for _ in 0..3 {
+        world.wait(Duration::from_secs(1)).answer_all(Role::Editor, false);
+    }
+    let calm = last(&mut world, 120);
+    assert!(!calm.contains("updating"), "{calm}");
+    // Only the key of the segments is another: one panel.
+    world.keys(&["s", "ctrl-u"]).text("plan").keys(&["enter"]);
+    assert!(world.waiting_for(Slot::Results).is_some());
+    assert_eq!(
+        last(&mut world, 120).trim_end(),
+        calm.trim_end(),
+        "what is quick is not told"
+    );
+    world.state.dirty = Dirty::No;
+    let next = next_deadline(&world.state, world.now).expect("a moment");
+    assert!(next <= world.now + Duration::from_millis(300), "{next}");
+    world.wait(Duration::from_millis(300));
+    assert_ne!(world.state.dirty, Dirty::No, "drawn then");
+    let told = last(&mut world, 120);
+    assert!(told.ends_with(" 1 of 10 updating"), "{told}");
+    assert!(told.starts_with(calm.trim_end()), "no key moves: {calm} {told}");
+    assert!(!last(&mut world, 40).contains("updating"), "no room");
+    // Other days are all of them.
+    world.keys(&["/", "ctrl-u"]).text("last 2d").keys(&["enter"]);
+    world.wait(Duration::from_millis(300));
+    let told = last(&mut world, 120);
+    assert!(told.ends_with("10 of 10 updating"), "{told}");
+    // Held back they wait for a person, not for an answer.
+    world.keys(&["space"]);
+    assert!(!last(&mut world, 120).contains("updating"));
+    world.keys(&["space"]).answer_all(Role::Editor, false);
+    assert!(!last(&mut world, 120).contains("updating"));
 }
