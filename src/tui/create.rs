@@ -13,7 +13,7 @@ use crate::cockpit::edit::{Path, Sheet};
 use crate::cockpit::format;
 use crate::cockpit::state::{Creation, Laid, State};
 use crate::cockpit::update::{create, save};
-use crate::domain::Experiment;
+use crate::domain::{Experiment, Status};
 
 /// The second line: the steps.
 pub fn title(pen: &mut Pen<'_>, state: &State) {
@@ -137,10 +137,20 @@ fn estimate(page: &mut Page<'_>, state: &State, create: &Creation, e: &Experimen
                     );
                     page.text(&text, theme.text);
                 }
-                _ => page.text(
-                    "How many days that takes is not known: nothing runs yet.",
-                    theme.dim,
-                ),
+                _ => {
+                    let running = list.all().iter().any(|e| e.status == Status::Active);
+                    let why = if allocated == 0 {
+                        "nobody is allocated"
+                    } else if running {
+                        "what runs has not run for long enough to tell its subjects of a day"
+                    } else {
+                        "nothing runs yet"
+                    };
+                    page.text(
+                        &format!("How many days that takes is not known: {why}."),
+                        theme.dim,
+                    );
+                }
             }
         }
     }

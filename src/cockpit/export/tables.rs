@@ -45,6 +45,7 @@ pub const EXPERIMENTS: Shape = Shape {
         "statusChangedAt",
         "resourceVersion",
         "overview.subjects",
+        "overview.subjectsPerDay",
         "overview.perMinute",
         "overview.lastEventAt",
         "overview.leader.variant",

@@ -309,6 +309,8 @@ pub struct AuditPanel {
     pub entries: Loaded<Vec<crate::domain::AuditEntry>>,
     /// What to ask for to get the next page; none at the end.
     pub next_before: Option<i64>,
+    /// Whether the newest page is to be asked for once more; what is shown stays until it comes.
+    pub anew: bool,
     /// The entry under the cursor.
     pub selected: usize,
 }

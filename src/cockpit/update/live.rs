@@ -39,8 +39,7 @@ pub fn reload(state: &mut State, now: Timestamp) {
         detail.insight.failure = None;
     }
     if let Some(Overlay::Audit(panel)) = state.overlays.last_mut() {
-        panel.entries = Default::default();
-        panel.next_before = None;
+        panel.anew = true;
     }
     if let Some(detail) = state.objects.flag.as_deref_mut()
         && let Some(overrides) = &mut detail.overrides

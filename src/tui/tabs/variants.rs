@@ -186,7 +186,10 @@ fn notes(page: &mut Page<'_>, view: &View<'_>, cells: &[Cell]) {
                 one_line(&old)
             };
             let old = fit(&old, 24, theme.glyphs).into_owned();
-            let new = one_line(&cell.text(view.mine));
+            // What cannot stand is shown as it was typed.
+            let unread = view.draft.and_then(|draft| draft.unread.get(cell));
+            let new = unread.map_or_else(|| cell.text(view.mine), |unread| unread.text.clone());
+            let new = one_line(&new);
             let new = if new.is_empty() {
                 "none".to_owned()
             } else {

@@ -12,7 +12,7 @@ use splitdeck::cockpit::ports::{Answer, Request, RunId, Slot};
 use splitdeck::cockpit::state::overlay::{DEAF_FOR, Overlay};
 use splitdeck::cockpit::update::ask;
 use splitdeck::cockpit::{Action, Effect};
-use splitdeck::domain::Key;
+use splitdeck::domain::{AuditEntry, Key};
 
 use crate::support::cockpit::{
     CHECKOUT, PRICING, World, answer, experiments, history, id, override_page, results,
@@ -301,4 +301,48 @@ fn the_cursor_stays_on_its_import() {
         panic!("not opened");
     };
     assert_eq!(panel.import.as_ref().map(|import| import.id), Some(id(1)));
+}
+
+/// What was read far down stays under the cursor, with what came since above it and what is older below.
+#[test]
+fn the_cursor_of_an_audit_log_stays_on_its_entry_when_it_is_read_anew() {
+    let page = |ids: std::ops::RangeInclusive<i64>, next: Option<i64>| {
+        let mut page = history();
+        let one = page.entries.remove(0);
+        page.entries = ids.rev().map(|id| AuditEntry { id, ..one.clone() }).collect();
+        page.next_before = next;
+        Ok(Answer::Audit(page))
+    };
+    let mut world = World::list_of(Role::Admin, false);
+    world.keys(&["L"]);
+    world.reply(Slot::Audit, page(51..=100, Some(51)));
+    world.keys(&["end"]);
+    world.wait(Duration::from_secs(1));
+    world.reply(Slot::Audit, page(1..=50, None));
+    for _ in 0..10 {
+        world.keys(&["j"]);
+    }
+    let seen = |world: &World| match world.state.overlays.last() {
+        Some(Overlay::Audit(panel)) => {
+            let entries = panel.entries.value.as_ref().expect("entries");
+            let ids: Vec<i64> = entries.iter().map(|entry| entry.id).collect();
+            (ids.clone(), ids[panel.selected])
+        }
+        other => panic!("{other:?}"),
+    };
+    let (all, under) = seen(&world);
+    assert_eq!((all.len(), under), (100, 41));
+    world.keys(&["ctrl-r"]);
+    assert_eq!(
+        seen(&world),
+        (all, under),
+        "what is shown stays until there is an answer"
+    );
+    world.reply(Slot::Audit, page(53..=102, Some(53)));
+    assert_eq!(seen(&world), ((1..=102).rev().collect(), under));
+    // So much came that what lies between is not known: it begins anew.
+    world.keys(&["ctrl-r"]);
+    world.reply(Slot::Audit, page(951..=1_000, Some(951)));
+    let (all, under) = seen(&world);
+    assert_eq!((all.len(), under), (50, 951));
 }

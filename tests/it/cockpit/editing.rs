@@ -1045,3 +1045,53 @@ fn tab_takes_the_suggestion_under_the_cursor_and_arrows_stay_in_a_condition() {
     assert_eq!(column(&world), 3, "the last of the four");
     assert_eq!(world.state.detail().expect("open").tab, Tab::Rules);
 }
+
+/// A payload that cannot stand is shown as it was typed beside what it was, with its reason below.
+#[test]
+fn a_payload_that_was_refused_is_not_said_to_be_none() {
+    let mut world = World::experiment("checkout-cta");
+    world.keys(&["2"]);
+    go_to(
+        &mut world,
+        &Cell::Variant("control".into(), splitdeck::cockpit::edit::Attr::Payload),
+    );
+    world.keys(&["enter"]).text("{oops").keys(&["esc"]);
+    let screen = world.screen(120, 40);
+    assert!(screen.contains("payload none → {oops"), "{screen}");
+    assert!(screen.contains("allowed is JSON"), "{screen}");
+}
+
+/// What runs may have run for too short a time to tell how many subjects a day brings.
+#[test]
+fn how_long_a_new_experiment_takes_is_not_known_for_the_right_reason() {
+    let power = |world: &mut World| {
+        world.keys(&["n"]).text("Faster").keys(&["enter"]);
+        (0..6)
+            .find_map(|_| {
+                world.keys(&["tab"]);
+                let screen = world.screen(120, 40);
+                screen.contains("How many days").then_some(screen)
+            })
+            .expect("the step of the power estimate")
+    };
+    let mut world = World::list();
+    for overview in world
+        .state
+        .list
+        .overviews
+        .value
+        .as_mut()
+        .expect("numbers")
+        .values_mut()
+    {
+        overview.subjects_per_day = None;
+    }
+    let screen = power(&mut world);
+    assert!(screen.contains("has not run for long enough"), "{screen}");
+    let mut world = World::list();
+    for experiment in world.state.list.experiments.value.as_mut().expect("a list") {
+        std::sync::Arc::make_mut(experiment).status = Status::Draft;
+    }
+    let screen = power(&mut world);
+    assert!(screen.contains("nothing runs yet"), "{screen}");
+}

@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::super::flag;
 use crate::api::experiments::History;
 use crate::cockpit::ports::{Request, Slot};
+use crate::cockpit::state::cursor::follow;
 use crate::cockpit::state::objects::{AuditPanel, Kind};
 use crate::cockpit::state::overlay::Overlay;
 use crate::cockpit::state::{Screen, State};
@@ -68,8 +69,9 @@ pub(super) fn waiting<'a>(state: &'a mut State, request: &Request) -> Option<&'a
         return None;
     };
     state.overlays.iter_mut().rev().find_map(|overlay| match overlay {
-        Overlay::Audit(panel) if panel.object == query.object_id && panel.next_before == query.before => {
-            Some(&mut **panel)
+        Overlay::Audit(panel) if panel.object == query.object_id => {
+            let wanted = panel.next_before.filter(|_| !panel.anew);
+            (wanted == query.before).then_some(&mut **panel)
         }
         _ => None,
     })
@@ -88,10 +90,30 @@ pub fn other_history(state: &State) -> bool {
 pub(super) fn take(state: &mut State, request: &Request, page: History, now: Timestamp) {
     if let Some(panel) = waiting(state, request) {
         match (&mut panel.entries.value, panel.next_before) {
-            (Some(entries), Some(_)) => entries.extend(page.entries),
-            _ => panel.entries.set(page.entries, now),
+            (Some(before), _) if panel.anew => {
+                let before = std::mem::take(before);
+                let mut entries = page.entries;
+                // Nothing of a log changes: where the page reaches what was there, the rest still stands behind it.
+                let oldest = entries.last().map(|entry| entry.id);
+                if oldest.is_some_and(|oldest| before.iter().any(|entry| entry.id == oldest)) {
+                    let behind = before.iter().filter(|entry| Some(entry.id) < oldest);
+                    entries.extend(behind.cloned());
+                } else {
+                    panel.next_before = page.next_before;
+                }
+                panel.selected = follow(&before, &entries, panel.selected, |entry| entry.id);
+                panel.entries.set(entries, now);
+            }
+            (Some(entries), Some(_)) => {
+                entries.extend(page.entries);
+                panel.next_before = page.next_before;
+            }
+            _ => {
+                panel.entries.set(page.entries, now);
+                panel.next_before = page.next_before;
+            }
         }
+        panel.anew = false;
         panel.entries.failure = None;
-        panel.next_before = page.next_before;
     }
 }

@@ -64,8 +64,10 @@ pub fn wanted(state: &State, slot: Slot) -> Option<Request> {
                 return None;
             };
             let loaded = panel.entries.value.as_ref().map_or(0, Vec::len);
-            let more = panel.next_before.filter(|_| panel.selected + 10 >= loaded);
-            let first = panel.entries.value.is_none();
+            let first = panel.entries.value.is_none() || panel.anew;
+            let more = panel
+                .next_before
+                .filter(|_| !first && panel.selected + 10 >= loaded);
             (first || more.is_some()).then(|| Request::Audit {
                 query: Box::new(AuditQuery {
                     object_id: panel.object,
