@@ -308,7 +308,7 @@ mod tests {
         let paths = vec!["/tmp/a.csv".to_owned(), "/tmp/a.json".to_owned()];
         update(&mut state, Action::Saved(Ok(paths)), now());
         let text = |state: &State| state.notice.as_ref().expect("said").text.clone();
-        assert_eq!(text(&state), "Saved /tmp/a.csv and /tmp/a.json");
+        assert_eq!(text(&state), "Saved /tmp/a.csv and .json");
         update(&mut state, Action::Saved(Err("disk full".into())), now());
         assert_eq!(text(&state), "disk full");
     }

@@ -34,6 +34,8 @@ pub fn begin(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
                 total,
                 began_at: now,
             });
+            // What was said before would stand where it is told how far this is.
+            state.notice = None;
             effects.push(Effect::Export(Order { id, name, source }));
         }
     }
@@ -76,7 +78,7 @@ pub fn told(state: &mut State, told: Told, now: Timestamp) {
             state.export = None;
             match outcome {
                 Ok((written, paths)) => {
-                    let text = format!("Saved {} of {what}: {}", rows(written), paths.join(" and "));
+                    let text = format!("Saved {} of {what}: {}", rows(written), both(&paths));
                     notify(state, Level::Ok, text, now);
                 }
                 Err(why) => notify(state, Level::Warn, why, now),
@@ -111,7 +113,17 @@ fn saved_text(paths: &[String]) -> String {
             let dir = parts.first().map_or("", |(dir, _)| dir.as_str());
             format!("Saved {} files in {dir}: {}", parts.len(), names.join(", "))
         }
-        // With two the second differs in its ending.
-        _ => format!("Saved {}", paths.join(" and ")),
+        _ => format!("Saved {}", both(paths)),
     }
+}
+
+/// Paths in a row. Of two that differ in their ending the second is its ending.
+fn both(paths: &[String]) -> String {
+    if let [first, second] = paths
+        && let (Some((stem, _)), Some((other, ending))) = (first.rsplit_once('.'), second.rsplit_once('.'))
+        && stem == other
+    {
+        return format!("{first} and .{ending}");
+    }
+    paths.join(" and ")
 }
