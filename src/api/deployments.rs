@@ -29,6 +29,7 @@ pub struct UpdateDeployment {
         deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
+    #[schema(nullable = false)]
     pub name: Option<String>,
 }
 

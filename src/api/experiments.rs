@@ -90,6 +90,7 @@ pub struct UpdateExperiment {
         deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
+    #[schema(nullable = false)]
     pub name: Option<String>,
     /// New description.
     #[serde(
@@ -97,6 +98,7 @@ pub struct UpdateExperiment {
         deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
+    #[schema(nullable = false)]
     pub description: Option<String>,
     /// New hypothesis.
     #[serde(
@@ -104,6 +106,7 @@ pub struct UpdateExperiment {
         deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
+    #[schema(nullable = false)]
     pub hypothesis: Option<String>,
     /// New links, all of them.
     #[serde(
@@ -111,6 +114,7 @@ pub struct UpdateExperiment {
         deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
+    #[schema(nullable = false)]
     pub links: Option<BTreeMap<String, String>>,
     /// Refused: fixed at creation.
     #[serde(
@@ -118,6 +122,7 @@ pub struct UpdateExperiment {
         deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
+    #[schema(nullable = false)]
     pub assignment_mode: Option<AssignmentMode>,
     /// New subject type; only in a draft.
     #[serde(
@@ -125,6 +130,7 @@ pub struct UpdateExperiment {
         deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
+    #[schema(nullable = false)]
     pub subject_type: Option<SubjectType>,
     /// New variants, all of them. While active a changed split appends a cohort.
     #[serde(
@@ -132,6 +138,7 @@ pub struct UpdateExperiment {
         deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
+    #[schema(nullable = false)]
     pub variants: Option<Vec<Variant>>,
     /// New default variant.
     #[serde(
@@ -139,6 +146,7 @@ pub struct UpdateExperiment {
         deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
+    #[schema(nullable = false)]
     pub default_variant_id: Option<String>,
     /// New holdout.
     #[serde(
@@ -146,6 +154,7 @@ pub struct UpdateExperiment {
         deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
+    #[schema(nullable = false)]
     pub holdout_pct: Option<Percent>,
     /// New stickiness.
     #[serde(
@@ -153,6 +162,7 @@ pub struct UpdateExperiment {
         deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
+    #[schema(nullable = false)]
     pub sticky: Option<bool>,
     /// New primary metric; null removes it.
     #[serde(
@@ -174,6 +184,7 @@ pub struct UpdateExperiment {
         deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
+    #[schema(nullable = false)]
     pub tracked_events: Option<Vec<Metric>>,
     /// New rules, all of them.
     #[serde(
@@ -181,6 +192,7 @@ pub struct UpdateExperiment {
         deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
+    #[schema(nullable = false)]
     pub rules: Option<Vec<Rule>>,
     /// New linked flag; null unlinks.
     #[serde(
@@ -195,6 +207,7 @@ pub struct UpdateExperiment {
         deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
+    #[schema(nullable = false)]
     pub deployments: Option<Vec<Uuid>>,
     /// New lab.
     #[serde(
@@ -202,6 +215,7 @@ pub struct UpdateExperiment {
         deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
+    #[schema(nullable = false)]
     pub parent_id: Option<String>,
     /// New prior.
     #[serde(
@@ -209,6 +223,7 @@ pub struct UpdateExperiment {
         deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
+    #[schema(nullable = false)]
     pub prior: Option<Prior>,
 }
 

@@ -52,6 +52,7 @@ pub struct UpdateFlag {
         deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
+    #[schema(nullable = false)]
     pub name: Option<String>,
     /// New description.
     #[serde(
@@ -59,6 +60,7 @@ pub struct UpdateFlag {
         deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
+    #[schema(nullable = false)]
     pub description: Option<String>,
     /// Switched on or off.
     #[serde(
@@ -66,6 +68,7 @@ pub struct UpdateFlag {
         deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
+    #[schema(nullable = false)]
     pub enabled: Option<bool>,
     /// New rollout.
     #[serde(
@@ -73,6 +76,7 @@ pub struct UpdateFlag {
         deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
+    #[schema(nullable = false)]
     pub rollout_pct: Option<Percent>,
     /// New variants, all of them.
     #[serde(
@@ -80,6 +84,7 @@ pub struct UpdateFlag {
         deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
+    #[schema(nullable = false)]
     pub variants: Option<Vec<Variant>>,
     /// New rules, all of them.
     #[serde(
@@ -87,6 +92,7 @@ pub struct UpdateFlag {
         deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
+    #[schema(nullable = false)]
     pub rules: Option<Vec<Rule>>,
     /// New place of evaluation.
     #[serde(
@@ -94,6 +100,7 @@ pub struct UpdateFlag {
         deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
+    #[schema(nullable = false)]
     pub evaluation_mode: Option<EvaluationMode>,
     /// New deployments, all of them.
     #[serde(
@@ -101,6 +108,7 @@ pub struct UpdateFlag {
         deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
+    #[schema(nullable = false)]
     pub deployments: Option<Vec<Uuid>>,
     /// Hidden, or shown again.
     #[serde(
@@ -108,6 +116,7 @@ pub struct UpdateFlag {
         deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
+    #[schema(nullable = false)]
     pub archived: Option<bool>,
     /// Why, in words, for the audit log.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -40,6 +40,7 @@ pub struct UpdateOrganization {
         deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
+    #[schema(nullable = false)]
     pub name: Option<String>,
     /// New slug.
     #[serde(
@@ -47,6 +48,7 @@ pub struct UpdateOrganization {
         deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
+    #[schema(nullable = false)]
     pub key: Option<Key>,
 }
 
@@ -79,6 +81,7 @@ pub struct UpdateProject {
         deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
+    #[schema(nullable = false)]
     pub name: Option<String>,
     /// New environment.
     #[serde(
@@ -86,6 +89,7 @@ pub struct UpdateProject {
         deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
+    #[schema(nullable = false)]
     pub environment: Option<Environment>,
     /// Protected, or not.
     #[serde(
@@ -93,6 +97,7 @@ pub struct UpdateProject {
         deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
+    #[schema(nullable = false)]
     pub protected: Option<bool>,
 }
 
@@ -147,6 +152,7 @@ pub struct UpdateLab {
         deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
+    #[schema(nullable = false)]
     pub name: Option<String>,
     /// New description.
     #[serde(
@@ -154,6 +160,7 @@ pub struct UpdateLab {
         deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
+    #[schema(nullable = false)]
     pub description: Option<String>,
     /// Hidden, or shown again.
     #[serde(
@@ -161,6 +168,7 @@ pub struct UpdateLab {
         deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
+    #[schema(nullable = false)]
     pub archived: Option<bool>,
 }
 

@@ -146,6 +146,9 @@ pub struct Results {
     pub properties: Breakdown,
 }
 
+/// P(best) from which on an arm is named the winner, and may be applied.
+pub const WINNER_PROBABILITY: f64 = 0.95;
+
 /// Name of the winner while there is none.
 pub const INCONCLUSIVE: &str = "inconclusive";
 

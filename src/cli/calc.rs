@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::CliError;
 use super::output::{Align, Table, print, print_json};
 use crate::api::banners::{format_p, group};
+use crate::cockpit::format::prob_best;
 use crate::stats::posterior::{self, Arm, ArmPosterior, MAX_SUBJECTS, Prior};
 use crate::stats::sequential::EValue;
 use crate::stats::srm::{self, Cohort, CohortTest, MIN_EXPECTED};
@@ -207,14 +208,15 @@ fn bayes(args: &Bayes) -> Result<(), CliError> {
             group(result.arm.n),
             result.arm.rate().map_or_else(|| "—".to_owned(), percent),
             format!("{} – {}", percent(result.ci_low), percent(result.ci_high)),
-            format!("{:.1} %", 100.0 * result.prob_best),
-            percent(result.expected_loss),
+            prob_best(result.prob_best),
+            format!("{:.4} points", 100.0 * result.expected_loss),
             uplift,
             uplift_range,
         ]);
     }
     print(&format!(
-        "Prior Beta({}, {}). Uplift is the posterior median, relative to control; loss is the rate given away on average.\n\n\
+        "Prior Beta({}, {}). Uplift is the posterior median, relative to control; loss is how many points of the \
+         rate are given away on average.\n\n\
          {}\n{NOT_A_STOPPING_RULE}\n",
         args.prior.a,
         args.prior.b,

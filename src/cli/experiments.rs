@@ -8,6 +8,7 @@ use crate::api::experiments::{ApplyWinner, CreateExperiment, ExperimentList, His
 use crate::api::flags::Convert;
 use crate::api::problem::Code;
 use crate::client::Client;
+use crate::cockpit::format::prob_best;
 use crate::cockpit::wiring::{self, Way, Wiring};
 use crate::domain::{Condition, Deployment, Experiment, Filter, Key, Metric, Status};
 
@@ -262,8 +263,10 @@ fn applied_text(applied: &WinnerApplied) -> String {
     } = applied;
     let winner = experiment.winning_variant.as_ref().map_or("", Key::as_str);
     format!(
-        "{winner} won {} (P(best) {p_best:.3}); the flag {} serves it to everybody\n",
-        experiment.key, flag.key
+        "{winner} won {} (P(best) {}); the flag {} serves it to everybody\n",
+        experiment.key,
+        prob_best(*p_best),
+        flag.key
     )
 }
 

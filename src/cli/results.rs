@@ -6,6 +6,7 @@ use crate::api::banners::{banners, format_p, group};
 use crate::api::results::{
     ArmResult, Breakdown, INCONCLUSIVE, Interval, MultiVariant, Results, ResultsQuery, Series,
 };
+use crate::cockpit::format::prob_best;
 use crate::domain::{AssignmentMode, Metric};
 
 use super::CliError;
@@ -188,13 +189,14 @@ fn arms(results: &Results) -> String {
             .map(|name| (name, Align::Right)),
         );
     }
+    let control_has_subjects = results.arms.iter().any(|arm| arm.is_control && arm.n > 0);
     let mut table = Table::new(&columns);
     for arm in &results.arms {
         let mut cells = vec![label(arm), group(arm.subjects)];
         cells.extend(arm.starters.map(group));
         if results.metric.is_some() {
             cells.push(group(arm.conversions));
-            cells.extend(inferred(arm));
+            cells.extend(inferred(arm, control_has_subjects));
         }
         table.row(cells);
     }
@@ -202,24 +204,26 @@ fn arms(results: &Results) -> String {
 }
 
 /// The cells of what is inferred; a dash where there is nothing to say.
-fn inferred(arm: &ArmResult) -> [String; 7] {
+fn inferred(arm: &ArmResult, control_has_subjects: bool) -> [String; 7] {
     let dash = || "–".to_owned();
     let percent = |fraction: f64| format!("{:.2} %", 100.0 * fraction);
     let range = |low: f64, high: f64| format!("{:.2} – {:.2} %", 100.0 * low, 100.0 * high);
-    let signed = |low: f64, high: f64| format!("{:+.2} – {:+.2} %", 100.0 * low, 100.0 * high);
+    // Differences of rates, beside changes relative to a rate.
+    let points = |low: f64, high: f64| format!("{:+.2} – {:+.2} points", 100.0 * low, 100.0 * high);
     let of = |cell: Option<String>| cell.unwrap_or_else(dash);
-    let posterior = arm.posterior;
-    let uplift = posterior.and_then(|p| p.uplift);
+    // Without subjects there is nothing but the prior, which is no result.
+    let posterior = arm.posterior.filter(|_| arm.n > 0);
+    let uplift = posterior.and_then(|p| p.uplift).filter(|_| control_has_subjects);
     [
         of(arm.rate.map(percent)),
         of(posterior.map(|p| range(p.ci_low, p.ci_high))),
-        of(posterior.map(|p| format!("{:.1} %", 100.0 * p.prob_best))),
-        of(posterior.map(|p| format!("{:.3} %", 100.0 * p.expected_loss))),
+        of(posterior.map(|p| prob_best(p.prob_best))),
+        of(posterior.map(|p| format!("{:.4} points", 100.0 * p.expected_loss))),
         of(uplift.map(|u| format!("{:+.1} %", 100.0 * u.median))),
         of(uplift.map(|u| format!("{:+.1} – {:+.1} %", 100.0 * u.low, 100.0 * u.high))),
         of(posterior
             .and_then(|p| p.always_valid)
-            .map(|i| signed(i.low, i.high))),
+            .map(|i| points(i.low, i.high))),
     ]
 }
 
@@ -345,6 +349,10 @@ fn series(results: &Results) -> String {
     let title = format!("EVENTS PER {}", interval.as_str().to_uppercase());
     let mut table = Table::new(&per_arm(results, &title));
     let zone = jiff::tz::TimeZone::get(&results.query.time_zone).unwrap_or(jiff::tz::TimeZone::UTC);
+    // A client whose clock is ahead dates its events after now.
+    let begun = points.partition_point(|point| point.at <= results.computed_at);
+    let (points, ahead) = points.split_at(begun);
+    let ahead: u64 = ahead.iter().flat_map(|point| &point.counts).sum();
     let earlier = points.len().saturating_sub(MOST_ROWS);
     for point in &points[earlier..] {
         let at = point.at.to_zoned(zone.clone());
@@ -358,6 +366,13 @@ fn series(results: &Results) -> String {
     let mut text = table.text();
     if earlier > 0 {
         text.push_str(&format!("{} earlier; --json has all\n", group(earlier as u64)));
+    }
+    if ahead > 0 {
+        let events = if ahead == 1 { "event is" } else { "events are" };
+        text.push_str(&format!(
+            "{} {events} dated after now, by clocks that are ahead; --json has all\n",
+            group(ahead)
+        ));
     }
     if results.query.interval.is_some_and(|asked| asked != *interval) {
         text.push_str(&format!(

@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 pub use crate::api::banners::{format_p as p_value, group as count};
-use crate::api::results::Interval;
+use crate::api::results::{Interval, WINNER_PROBABILITY};
 use crate::domain::Status;
 
 /// What stands where there is no value.
@@ -82,7 +82,7 @@ pub fn rate_interval(low: f64, high: f64) -> String {
 
 /// A probability of being best, 0 to 1, with one decimal: `97.2 %`.
 ///
-/// What would round to certainty is `<0.1 %` or `>99.9 %`: no finite data make anybody certain, whatever the last
+/// What would round to enough for a winner and is not enough is `94.9 %`. What would round to certainty is `<0.1 %` or `>99.9 %`: no finite data make anybody certain, whatever the last
 /// digits of a quadrature say.
 #[must_use]
 pub fn prob_best(p: f64) -> String {
@@ -90,6 +90,8 @@ pub fn prob_best(p: f64) -> String {
         "<0.1 %".to_owned()
     } else if p > 0.9995 {
         ">99.9 %".to_owned()
+    } else if p < WINNER_PROBABILITY && p > WINNER_PROBABILITY - 0.000_5 {
+        format!("{} %", fixed(p * 100.0 - 0.05, 1))
     } else {
         format!("{} %", fixed(p * 100.0, 1))
     }
@@ -267,6 +269,19 @@ mod tests {
 
     fn at(text: &str) -> Timestamp {
         text.parse().expect("a timestamp")
+    }
+
+    #[test]
+    fn what_is_not_enough_for_a_winner_does_not_read_as_if_it_were() {
+        for (p, text) in [
+            (0.949_4, "94.9 %"),
+            (0.949_62, "94.9 %"),
+            (0.949_999_9, "94.9 %"),
+            (0.95, "95.0 %"),
+            (0.950_4, "95.0 %"),
+        ] {
+            assert_eq!(prob_best(p), text, "{p}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::api::experiments::ChangeStatus;
 use crate::api::results::Overview;
 use crate::domain::flag::OFF;
-use crate::domain::{Experiment, Flag, Percent, Status};
+use crate::domain::{Experiment, Flag, Key, Status};
 
 use super::format;
 use super::ports::Request;
@@ -279,17 +279,35 @@ fn serving(flag: &Flag) -> String {
         let state = if flag.archived { "archived" } else { "switched off" };
         return format!("is {state}: everybody who asks for it gets {OFF}.");
     }
-    let mut served = flag.variants.iter().filter(|v| v.traffic_pct > Percent::ZERO);
-    let whole = match (served.next(), served.next()) {
-        (Some(only), None) if flag.rollout_pct == Percent::HUNDRED => Some(only),
-        _ => None,
-    };
-    match whole {
-        Some(only) if flag.rules.is_empty() => format!("is on and serves {} to everybody.", only.key),
-        _ => format!(
-            "is on: {} % of the subjects get one of its variants, and who its rules catch.",
-            flag.rollout_pct
-        ),
+    // A variant gets its share of the rollout; one that is called off is none.
+    let served = flag
+        .variants
+        .iter()
+        .filter(|v| !v.key.as_str().eq_ignore_ascii_case(OFF));
+    let served: Vec<(&Key, u32)> = served
+        .map(|v| {
+            (
+                &v.key,
+                v.traffic_pct.basis_points() * flag.rollout_pct.basis_points() / 10_000,
+            )
+        })
+        .filter(|(_, share)| *share > 0)
+        .collect();
+    match served.as_slice() {
+        [(only, 10_000)] if flag.rules.is_empty() => format!("is on and serves {only} to everybody."),
+        _ => {
+            let whole: u32 = served.iter().map(|(_, share)| share).sum();
+            let rules = if flag.rules.is_empty() {
+                ""
+            } else {
+                ", and who its rules catch"
+            };
+            format!(
+                "is on: {}.{:02} % of the subjects get one of its variants{rules}; the others get {OFF}.",
+                whole / 100,
+                whole % 100
+            )
+        }
     }
 }
 
@@ -381,7 +399,6 @@ mod tests {
 
     use super::*;
     use crate::cockpit::edit::wizard;
-    use crate::domain::Key;
 
     #[test]
     fn who_loses_an_arm_is_counted_while_it_runs() {
@@ -436,7 +453,14 @@ mod tests {
         );
         assert_eq!(
             said(serde_json::json!({ "rolloutPct": 20 })),
-            "checkout is on: 20.00 % of the subjects get one of its variants, and who its rules catch."
+            "checkout is on: 20.00 % of the subjects get one of its variants; the others get off."
+        );
+        let halves = serde_json::json!([
+            { "key": "on", "trafficPct": 25 }, { "key": "off", "trafficPct": 75, "orderIndex": 1 },
+        ]);
+        assert_eq!(
+            said(serde_json::json!({ "rolloutPct": 50, "variants": halves })),
+            "checkout is on: 12.50 % of the subjects get one of its variants; the others get off."
         );
     }
 }

@@ -50,13 +50,13 @@ impl Key {
         self.0.to_ascii_lowercase()
     }
 
-    /// A key made from free text: lower case, runs of anything else folded into one `-`.
+    /// A key made from free text: in ASCII letters, lower case, runs of anything else folded into one `-`.
     ///
     /// `None` when nothing of the text can stand in a key.
     #[must_use]
     pub fn slug(text: &str) -> Option<Self> {
         let mut slug = String::new();
-        for c in text.chars() {
+        for c in deunicode::deunicode(text).chars() {
             if c.is_ascii_alphanumeric() {
                 slug.push(c.to_ascii_lowercase());
             } else if !slug.is_empty() && !slug.ends_with('-') {
@@ -124,7 +124,14 @@ mod tests {
             Key::slug("Pricing copy: test #2!").expect("a slug").as_str(),
             "pricing-copy-test-2"
         );
-        assert_eq!(Key::slug("  Ünï "), Key::new("n").ok());
+        for (text, slug) in [
+            ("  Ünï ", "uni"),
+            ("Größe & Straße", "grosse-strasse"),
+            ("Ceník – nová verze", "cenik-nova-verze"),
+            ("价格测试", "jia-ge-ce-shi"),
+        ] {
+            assert_eq!(Key::slug(text), Key::new(slug).ok(), "{text}");
+        }
         assert_eq!(Key::slug("—"), None);
     }
 }

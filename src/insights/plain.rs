@@ -193,7 +193,9 @@ fn lately(results: &Results, now: Timestamp) -> String {
         Interval::Week => (604_800, "%Y-%m-%d"),
     };
     let count = |point: &SeriesPoint| point.counts.iter().sum::<u64>();
-    let points = &results.series.points;
+    // A client's clock may be ahead: what has not begun yet says nothing.
+    let begun = |point: &&SeriesPoint| point.at <= now;
+    let points: Vec<&SeriesPoint> = results.series.points.iter().filter(begun).collect();
     let Some(newest) = points.iter().rposition(|point| count(point) > 0) else {
         return String::new();
     };
@@ -224,8 +226,8 @@ fn lately(results: &Results, now: Timestamp) -> String {
     let Some(full) = full.filter(|at| *at >= 2) else {
         return String::new();
     };
-    let mean = points[..full].iter().map(count).sum::<u64>() / full as u64;
-    let last = count(&points[full]);
+    let mean = points[..full].iter().map(|point| count(point)).sum::<u64>() / full as u64;
+    let last = count(points[full]);
     if mean == 0 {
         return String::new();
     }

@@ -40,7 +40,7 @@ use super::follow::Loaded;
 use super::middleware::auth::Caller;
 use super::served::FlagEntry;
 use super::snapshot::{Entry, OverrideCounts, Snapshot};
-use super::store::{Store, StoreError};
+use super::store::{self, Store, StoreError};
 
 use batch::{Batch, Told};
 
@@ -246,7 +246,7 @@ impl Registry {
         .await
     }
 
-    /// The flag that came with a draft, while it is nobody else's and nobody has changed it.
+    /// The flag that came with a draft, while it is as the draft makes it and nobody else's.
     fn companion(&self, live: &Entry) -> Option<Arc<FlagEntry>> {
         let (snapshot, draft) = (self.snapshot(), &live.experiment);
         let key = draft.linked_flag.as_ref()?;
@@ -258,7 +258,7 @@ impl Registry {
     }
 
     /// Deletes a draft that the caller read at `version`, with its overrides, and the flag that came with it
-    /// unless somebody has changed that since or another experiment is linked to it.
+    /// unless that is not as it was made any more, or another experiment is linked to it.
     ///
     /// # Errors
     /// [`Code::VersionConflict`]; [`Code::BadTransition`] when it is no draft.
@@ -285,10 +285,14 @@ impl Registry {
                     ),
                 ));
             }
-            let companion = this.companion(&live);
             batch.delete_experiment(&caller, &live).await?;
-            if let Some(flag) = companion {
-                batch.delete_flag(&caller, &flag).await?;
+            if let Some(flag) = this.companion(&live) {
+                // Who was served by it once may ask for it still.
+                let (id, at) = (flag.flag.id, flag.flag.created_at);
+                let changed = store::audit::fields_since(&this.store, id, at, 1).await?;
+                if !changed.iter().any(|field| field == "enabled") {
+                    batch.delete_flag(&caller, &flag).await?;
+                }
             }
             batch.commit().await
         })

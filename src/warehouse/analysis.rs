@@ -3,16 +3,14 @@
 use super::query::{Assigned, ExposureRow, SubjectRow};
 use crate::api::results::{
     ArmPosterior, ArmResult, DifferenceInterval, Exposures, INCONCLUSIVE, MultiVariant, PowerFloor, Srm,
-    SrmTest, UnknownVariant, Uplift,
+    SrmTest, UnknownVariant, Uplift, WINNER_PROBABILITY,
 };
-use crate::domain::{Experiment, Percent};
+use crate::domain::{Experiment, Percent, Variant};
 use crate::stats::posterior::{self, Arm};
-use crate::stats::power::{self, Design};
+use crate::stats::power::{self, ARM_FLOOR, Design};
 use crate::stats::sequential::{self, EValue};
 use crate::stats::{StatsError, srm};
 
-/// P(best) from which on an arm is named the winner.
-const WINNER_PROBABILITY: f64 = 0.95;
 /// The always-valid interval misses the true difference, at any look at all, with at most this chance.
 const ALPHA: f64 = 0.05;
 
@@ -144,12 +142,15 @@ fn exposures_of(rows: &[ExposureRow], arm: usize) -> Exposures {
 
 /// Whether there is enough to name a winner. Arms without a share of the traffic do not count.
 fn floor(experiment: &Experiment, counted: &[Arm]) -> Result<PowerFloor, StatsError> {
-    let counts: Vec<u64> = counted.iter().map(|arm| arm.n).collect();
-    let mut weights: Vec<f64> = experiment
+    // Each arm is compared with the control, which comes first there, wherever it stands here.
+    let mut arms: Vec<(&Variant, u64)> = experiment
         .variants
         .iter()
-        .map(|v| v.traffic_pct.percent())
+        .zip(counted.iter().map(|arm| arm.n))
         .collect();
+    arms.sort_by_key(|(variant, _)| !variant.is_control);
+    let counts: Vec<u64> = arms.iter().map(|(_, n)| *n).collect();
+    let mut weights: Vec<f64> = arms.iter().map(|(v, _)| v.traffic_pct.percent()).collect();
     if weights.iter().filter(|w| **w > 0.0).count() < 2 {
         // Nothing is being compared yet; what is needed is said for equal shares.
         weights = vec![1.0; weights.len()];
@@ -164,11 +165,12 @@ fn floor(experiment: &Experiment, counted: &[Arm]) -> Result<PowerFloor, StatsEr
 
 /// What is inferred about each arm.
 ///
-/// An arm that has no share of the traffic and no data is left out: with nothing but its prior, whose mean
-/// is a rate of 50 %, it would be the best of all.
+/// An arm that has no share of the traffic is left out while it is below the floor: nobody is drawn into it, so that
+/// those few were put there (to try it, say), or are left from a former split. With hardly more than its prior, whose
+/// mean is a rate of 50 %, it would be the best of all, and nothing would ever hold back the others for its sake.
 fn posteriors(experiment: &Experiment, counted: &[Arm]) -> Result<Vec<Option<ArmPosterior>>, StatsError> {
     let variants = &experiment.variants;
-    let counts = |at: &usize| counted[*at].n > 0 || variants[*at].traffic_pct > Percent::ZERO;
+    let counts = |at: &usize| counted[*at].n >= ARM_FLOOR || variants[*at].traffic_pct > Percent::ZERO;
     let mut order: Vec<usize> = (0..counted.len()).filter(counts).collect();
     // The first arm of a comparison is the control; the others keep their order.
     order.sort_by_key(|at| !variants[*at].is_control);
@@ -414,6 +416,24 @@ mod tests {
     }
 
     #[test]
+    fn what_is_needed_does_not_depend_on_where_the_control_stands() {
+        let needed = |order: [(&str, u32); 3]| {
+            let variants: Vec<_> = order
+                .iter()
+                .enumerate()
+                .map(|(at, (key, share))| {
+                    json!({ "key": key, "trafficPct": share, "isControl": *key == "control", "orderIndex": at })
+                })
+                .collect();
+            let experiment = experiment(json!({ "variants": variants, "defaultVariantId": "control" }));
+            analysed(&experiment, &[]).power.needed
+        };
+        let first = needed([("control", 25), ("t1", 50), ("t2", 25)]);
+        assert_eq!(first, needed([("t1", 50), ("control", 25), ("t2", 25)]));
+        assert_eq!(first, needed([("t1", 50), ("t2", 25), ("control", 25)]));
+    }
+
+    #[test]
     fn an_arm_without_a_share_and_without_data_is_no_rival() {
         let variants = json!([
             {"key": "control", "trafficPct": 50, "isControl": true},
@@ -429,11 +449,20 @@ mod tests {
         assert_eq!(analysis.arms[2].posterior, None);
         assert_eq!(analysis.winner, "treatment");
         assert!(!analysis.power.gathering);
-        // Somebody was put there all the same: a leak, and an arm with a rate of its own.
-        subjects.push(SubjectRow::drawn(2, 1, 2, 1));
+        // Somebody was put there all the same: a leak, and no rival either, whatever they did.
+        subjects.push(SubjectRow::drawn(2, 1, 99, 99));
+        let analysis = analysed(&experiment, &subjects);
+        assert_eq!(
+            (analysis.arms[2].rate, analysis.arms[2].posterior),
+            (Some(1.0), None)
+        );
+        assert_eq!(analysis.winner, "treatment");
+        assert_eq!(analysis.srm.leaks.len(), 1);
+        // With as many as any arm needs it is one, as after a change of the split.
+        subjects.push(SubjectRow::drawn(2, 1, 1, 1));
         let analysis = analysed(&experiment, &subjects);
         assert!(analysis.arms[2].posterior.is_some());
-        assert_eq!(analysis.srm.leaks.len(), 1);
+        assert_eq!(analysis.winner, "idle");
         assert_eq!(analysis.srm.observed, [10_000, 10_000, 0]);
     }
 

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::{create, drafts, edit, experiment, guard, notify, save};
 use crate::api::experiments::ApplyWinner;
 use crate::api::overrides::{DeleteOverride, SetOverrides};
+use crate::api::results::WINNER_PROBABILITY;
 use crate::cockpit::edit::rows;
 use crate::cockpit::effect::Effect;
 use crate::cockpit::keymap::Command;
@@ -321,7 +322,7 @@ pub fn winner(state: &State, experiment: &Experiment) -> Result<crate::domain::K
         .and_then(|arm| arm.posterior.as_ref())
         .map_or(0.0, |p| p.prob_best);
     match experiment.variant(&results.winner) {
-        Some(variant) if best >= 0.95 => Ok(variant.key.clone()),
+        Some(variant) if best >= WINNER_PROBABILITY => Ok(variant.key.clone()),
         _ => Err(format!(
             "{key} has no winner: no variant has P(best) of 95 % or more"
         )),

@@ -184,7 +184,7 @@ fn half_of(experiment: &Experiment, key: Key, now: Timestamp) -> Flag {
     flag
 }
 
-/// Whether a flag came with a draft and nobody has changed it since: then it has no meaning without the draft.
+/// Whether a flag came with a draft and is as the draft makes it, switched off: then it has no meaning without the draft.
 #[must_use]
 pub fn came_with(flag: &Flag, draft: &Experiment) -> bool {
     flag.created_at == draft.created_at && follow_draft(flag, draft, flag.updated_at) == *flag

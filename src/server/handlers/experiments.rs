@@ -63,7 +63,7 @@ pub async fn update(
     Ok(versioned(experiment))
 }
 
-/// Deletes a draft, and the flag that came with it if nobody has changed or linked that since.
+/// Deletes a draft, and the flag that came with it if that is as it was made and nobody else's.
 pub async fn delete(
     State(state): State<AppState>,
     caller: Caller,

@@ -12,7 +12,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::api::amplitude::{self, Flag, Variant};
+use crate::api::amplitude::{self, Flag};
 use crate::api::problem::{Code, Problem};
 use crate::api::track::TrackEvent;
 use crate::decide::Subject;
@@ -108,18 +108,19 @@ pub async fn vardata(
         } else {
             Vec::new()
         };
-        // Under the key that was asked for, in which the client looks it up, whatever the case here.
-        let asked = |key: &str| {
-            let mut keys = keys.iter().flatten();
-            keys.find(|asked| asked.eq_ignore_ascii_case(key)).cloned()
-        };
-        let answer: BTreeMap<String, Variant> = evaluated
-            .iter()
-            .map(|e| {
-                let key = e.key();
-                (asked(key).unwrap_or_else(|| key.to_owned()), e.to_amplitude())
-            })
-            .collect();
+        // Under each key that was asked for, in which the client looks it up, whatever the case here.
+        let mut answer = BTreeMap::new();
+        for one in &evaluated {
+            let variant = one.to_amplitude();
+            let asked = keys
+                .iter()
+                .flatten()
+                .filter(|asked| asked.eq_ignore_ascii_case(one.key()));
+            answer.extend(asked.map(|key| (key.clone(), variant.clone())));
+            if keys.is_none() {
+                answer.insert(one.key().to_owned(), variant);
+            }
+        }
         (answer, exposures)
     };
     if let Err(refusal) = state.ingest().append(exposures).await {

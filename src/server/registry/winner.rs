@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::api::experiments::{ApplyWinner, WinnerApplied};
 use crate::api::problem::{Code, Problem};
-use crate::api::results::{INCONCLUSIVE, Results};
+use crate::api::results::{INCONCLUSIVE, Results, WINNER_PROBABILITY};
 use crate::domain::{AuditAction, EndedReason, Experiment, FieldError, Status};
 use crate::server::edit;
 use crate::server::error::ApiError;
@@ -15,9 +15,6 @@ use crate::server::middleware::auth::Caller;
 
 use super::batch::Told;
 use super::{Registry, carried_through};
-
-/// The P(best) from which on an arm may be applied.
-pub const ENOUGH: f64 = 0.95;
 
 /// The probability that the wanted variant is the best, where it may be applied.
 ///
@@ -45,10 +42,12 @@ pub fn ready(experiment: &Experiment, results: &Results, wanted: &str) -> Result
     let Some((arm, p_best)) = best else {
         return refuse("there are no results yet".to_owned());
     };
-    if p_best < ENOUGH || results.winner == INCONCLUSIVE {
+    if p_best < WINNER_PROBABILITY || results.winner == INCONCLUSIVE {
         return refuse(format!(
-            "P(best) of the leading variant {} is {p_best:.3}, needed is {ENOUGH}",
-            arm.variant
+            "P(best) of the leading variant {} is {:.3}, needed is {WINNER_PROBABILITY}",
+            arm.variant,
+            // Downward: what is not enough must not read as if it were.
+            (p_best * 1_000.0).floor() / 1_000.0
         ));
     }
     if !arm.variant.eq_ignore_ascii_case(wanted) {

@@ -137,7 +137,7 @@ async fn a_winner_is_applied_when_the_data_say_so() {
     let done = apply("TREATMENT", &["--comment", "shipped"]).await.ok();
     assert_eq!(
         done,
-        "treatment won exp (P(best) 1.000); the flag exp serves it to everybody\n"
+        "treatment won exp (P(best) >99.9 %); the flag exp serves it to everybody\n"
     );
     let experiment = server.get("/experiments/exp").await.expect(200);
     assert_eq!(

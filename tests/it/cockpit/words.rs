@@ -136,7 +136,7 @@ fn a_sudden_silence_is_said() {
     results.series.points = (0_i64..)
         .zip(counts)
         .map(|(n, count)| SeriesPoint {
-            at: at(NOW) + SignedDuration::from_hours(n),
+            at: at(NOW) + SignedDuration::from_mins(60 * n - 270),
             counts: vec![count, 0],
         })
         .collect();
@@ -179,6 +179,13 @@ fn a_traffic_that_has_ended_is_not_compared() {
     let text = traffic(Interval::Minute, 60, 30, &[100, 100, 100, 50]);
     assert!(
         text.contains("The last full minute had 50 exposures, 50 % fewer"),
+        "{text}"
+    );
+    // A clock that is ahead makes buckets of its own, which have not begun.
+    let ahead = [&[40; 8][..], &[0; 20][..], &[1][..]].concat();
+    let text = traffic(Interval::Minute, 60, -21 * 60 - 30, &ahead);
+    assert!(
+        text.contains("The last full minute had 40 exposures, about as many"),
         "{text}"
     );
     let text = traffic(Interval::Minute, 60, -30, &[100, 100, 100, 50]);

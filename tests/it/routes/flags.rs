@@ -371,6 +371,17 @@ async fn a_flag_follows_and_goes_with_the_draft_that_it_came_with() {
     made("Changed").await;
     let change = json!({ "resourceVersion": 1, "rolloutPct": 60 });
     server.patch("/flags/changed", &change).await.expect(200);
+    // Also what was on for a while, and is as it was made again.
+    made("Served").await;
+    for (version, enabled) in [(1, true), (2, false)] {
+        let change = json!({ "resourceVersion": version, "enabled": enabled });
+        server.patch("/flags/served", &change).await.expect(200);
+    }
+    server
+        .delete("/experiments/served?resourceVersion=1")
+        .await
+        .expect(204);
+    server.get("/flags/served").await.expect(200);
     made("Forced").await;
     let forced = json!({ "variant": "bold", "subjectType": "user", "subjectIds": ["u1"] });
     server.put("/flags/forced/overrides", &forced).await.expect(200);

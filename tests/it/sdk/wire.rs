@@ -146,12 +146,12 @@ async fn remote_evaluation_takes_the_user_wherever_it_is() {
         Some(vec![&"one".to_owned()])
     );
     // Where the client looks for it.
-    let shouted = get("/sdk/v2/vardata?user_id=u1&flag_keys=ONE,two".to_owned())
+    let shouted = get("/sdk/v2/vardata?user_id=u1&flag_keys=ONE,two,one".to_owned())
         .await
         .expect(200);
     assert_eq!(
         shouted.as_object().map(|o| o.keys().cloned().collect::<Vec<_>>()),
-        Some(vec!["ONE".to_owned(), "two".to_owned()])
+        Some(["ONE", "one", "two"].map(str::to_owned).to_vec())
     );
     // Base64 of either alphabet: {"user_id":"u1","country":"TH"}
     let user = "eyJ1c2VyX2lkIjoidTEiLCJjb3VudHJ5IjoiVEgifQ";
