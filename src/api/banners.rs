@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::results::Results;
+use crate::domain::Status;
 
 /// How loud a banner is.
 #[derive(Debug, Clone, Copy, Eq, Hash, PartialEq, Ord, PartialOrd, Serialize, Deserialize, ToSchema)]
@@ -58,7 +59,9 @@ pub fn banners(auto_paused: bool, results: Option<&Results>) -> Vec<Banner> {
     if results.power.gathering {
         banners.push(Banner {
             kind: BannerKind::Power,
-            text: if results.query.start.is_some() || results.query.end.is_some() {
+            text: if results.status == Status::Draft {
+                DRAFT.to_owned()
+            } else if results.query.start.is_some() || results.query.end.is_some() {
                 windowed_power_text(results.power.events, results.power.needed)
             } else {
                 power_text(results.power.events, results.power.needed)
@@ -67,6 +70,10 @@ pub fn banners(auto_paused: bool, results: Option<&Results>) -> Vec<Banner> {
     }
     banners
 }
+
+/// What a draft has in the place of the power floor.
+pub const DRAFT: &str =
+    "Nothing is counted before the experiment is active: until then everybody sees the default.";
 
 /// The text of the yellow banner.
 #[must_use]

@@ -8,6 +8,7 @@ use super::CliError;
 use super::output::{print, print_json};
 use crate::client::{Client, Options};
 use crate::cockpit::keymap::Keymap;
+use crate::cockpit::state::preferences::Mistake as Mistaken;
 use crate::config::check::{self, Mistake};
 use crate::config::{Config, Paths};
 use crate::runtime::look::Files;
@@ -81,8 +82,9 @@ fn check(path: &Path, must_exist: bool, json: bool) -> Result<(), CliError> {
         }
     };
     let themes = path.parent().map(|dir| dir.join("themes"));
+    let of_themes = theme_mistakes(themes.clone());
     let mistakes = mistakes(&text, themes);
-    let told: Vec<Told<'_>> = mistakes
+    let mut told: Vec<Told<'_>> = mistakes
         .iter()
         .map(|mistake| Told {
             file: path.display().to_string(),
@@ -91,21 +93,64 @@ fn check(path: &Path, must_exist: bool, json: bool) -> Result<(), CliError> {
             message: &mistake.message,
         })
         .collect();
+    told.extend(of_themes.iter().map(|(file, line, message)| Told {
+        file: file.clone(),
+        line: *line,
+        key: "",
+        message,
+    }));
     if json {
         print_json(&told)?;
     } else if told.is_empty() {
         print(&format!("{}: no mistakes\n", path.display()))?;
     } else {
-        let lines = mistakes
-            .iter()
-            .map(|mistake| format!("{}:{}: {mistake}\n", path.display(), mistake.line));
+        let lines = told.iter().map(|told| {
+            let key = match told.key {
+                "" => String::new(),
+                key => format!("{key}: "),
+            };
+            format!("{}:{}: {key}{}\n", told.file, told.line, told.message)
+        });
         print(&lines.collect::<String>())?;
     }
-    match told.len() {
-        0 => Ok(()),
-        1 => Err(CliError::Failed(format!("{} has a mistake", path.display()))),
-        n => Err(CliError::Failed(format!("{} has {n} mistakes", path.display()))),
+    let themes = match (of_themes.len(), mistakes.len()) {
+        (0, _) => String::new(),
+        (1, 0) => "a theme beside it cannot be used".to_owned(),
+        (n, 0) => format!("{n} mistakes in the themes beside it"),
+        (1, _) => ", and a theme beside it cannot be used".to_owned(),
+        (n, _) => format!(", and there are {n} mistakes in the themes beside it"),
+    };
+    match mistakes.len() {
+        0 if themes.is_empty() => Ok(()),
+        0 => Err(CliError::Failed(format!("{}: {themes}", path.display()))),
+        1 => Err(CliError::Failed(format!(
+            "{} has a mistake{themes}",
+            path.display()
+        ))),
+        n => Err(CliError::Failed(format!(
+            "{} has {n} mistakes{themes}",
+            path.display()
+        ))),
     }
+}
+
+/// What is wrong with the themes of a folder, whether one of them is chosen or not: the file, the line, and why.
+fn theme_mistakes(themes: Option<PathBuf>) -> Vec<(String, usize, String)> {
+    let files = Files {
+        config: None,
+        themes: themes.clone(),
+    };
+    let (_, mistakes) = files.themes();
+    let told = mistakes.into_iter().map(|Mistaken { file, what }| {
+        let name = Path::new(&file).file_name().unwrap_or_default();
+        let file = themes.as_deref().map(|dir| dir.join(name).display().to_string());
+        let file = file.unwrap_or_default();
+        let line = what.strip_prefix("line ").and_then(|rest| rest.split_once(": "));
+        let at = line.and_then(|(number, why)| Some((number.parse().ok()?, why.to_owned())));
+        let (line, why) = at.unwrap_or((1, what));
+        (file, line, why)
+    });
+    told.collect()
 }
 
 /// Everything that is wrong with the text of a configuration file: what the file says, and what it names that is

@@ -1,5 +1,6 @@
 //! `splitdeck jobs`: runs what a server otherwise does by itself, and tells what was run.
 
+use crate::api::banners::format_p;
 use crate::api::jobs::{Jobs, SrmGuardRun, SrmOutcome};
 
 use super::CliError;
@@ -173,7 +174,7 @@ fn text(run: &SrmGuardRun) -> String {
         table.row([
             checked.key.as_str(),
             &checked.outcome.as_str().replace('_', " "),
-            &number(|test| format!("{:.3e}", test.p)),
+            &number(|test| format_p(test.p)),
             &number(|test| format!("{:.2}", test.chi_square)),
             checked.why.as_deref().unwrap_or_default(),
         ]);

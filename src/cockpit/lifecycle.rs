@@ -392,6 +392,25 @@ fn losing(experiment: &Experiment, stays: &str, overview: Option<&Overview>) -> 
         .collect()
 }
 
+/// Why no flag can be made of an experiment as it stands; none when one can. `flag` is its linked flag, as far as that
+/// is known.
+#[must_use]
+pub fn no_flag_of(experiment: &Experiment, flag: Option<&Flag>) -> Option<String> {
+    let (key, status) = (&experiment.key, experiment.status);
+    match status {
+        Status::Active | Status::Paused => Some(format!(
+            "{key} is {status}: making a flag of it would end it; complete it first (c)"
+        )),
+        Status::Draft => flag.filter(|flag| flag.enabled).map(|flag| {
+            format!(
+                "The flag {} is on and serves its own variants: switch it off before it is made of the draft",
+                flag.key
+            )
+        }),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use crate::cockpit::keymap::Keymap;
-use crate::cockpit::state::preferences::{ContextEntry, GlyphChoice, Look, Read, ThemeEntry};
+use crate::cockpit::state::preferences::{ContextEntry, GlyphChoice, Look, Mistake, Read, ThemeEntry};
 use crate::config::cockpit::{GlyphSetting, Notify};
 use crate::config::{Config, check};
 use crate::tui::glyphs::Glyphs;
@@ -112,8 +112,8 @@ impl Files {
     }
 
     /// The themes there are, the user's own first, and what is wrong with those that cannot be used.
-    pub fn themes(&self) -> (Vec<ThemeEntry>, Vec<String>) {
-        let (mut themes, mut problems) = (Vec::new(), Vec::new());
+    pub fn themes(&self) -> (Vec<ThemeEntry>, Vec<Mistake>) {
+        let (mut themes, mut mistakes) = (Vec::new(), Vec::new());
         for path in self.theme_files() {
             match read_theme(&path) {
                 Ok(theme) => themes.push(ThemeEntry {
@@ -121,7 +121,13 @@ impl Files {
                     description: theme.description,
                     own: true,
                 }),
-                Err(error) => problems.push(error.to_string()),
+                Err(error) => mistakes.push(Mistake {
+                    file: shown(&path),
+                    what: match error {
+                        ThemeError::InFile { problem, .. } => problem,
+                        other => other.to_string(),
+                    },
+                }),
             }
         }
         let built_in = Theme::names()
@@ -141,13 +147,13 @@ impl Files {
             description: "dark or light as COLORFGBG says, else default".to_owned(),
             own: false,
         });
-        (themes, problems)
+        (themes, mistakes)
     }
 
     /// All that the core is told.
     pub fn read(&self, config: &Config, fixed: &Fixed, again: bool) -> Read {
-        let (themes, mut problems) = self.themes();
-        problems.extend(self.key_problems(config));
+        let (themes, mut mistakes) = self.themes();
+        mistakes.extend(self.key_mistakes(config));
         let contexts = config.contexts.iter().map(|(name, context)| ContextEntry {
             name: name.clone(),
             api: context
@@ -162,13 +168,13 @@ impl Files {
             themes,
             contexts: contexts.collect(),
             keys: config.keys.clone(),
-            problems,
+            mistakes,
             again,
         }
     }
 
     /// Keys that cannot be bound, each with the file and the line.
-    fn key_problems(&self, config: &Config) -> Vec<String> {
+    fn key_mistakes(&self, config: &Config) -> Vec<Mistake> {
         let problems = Keymap::default().rebind(&config.keys);
         if problems.is_empty() {
             return Vec::new();
@@ -179,12 +185,30 @@ impl Files {
             .and_then(|path| std::fs::read_to_string(path).ok());
         let place = |command: &str| {
             let line = check::locate(text.as_deref()?, &["keys", command])?;
-            Some(format!("{}, line {line}: ", self.config.as_deref()?.display()))
+            Some(format!("line {line}: "))
         };
+        let file = self.config.as_deref().map(shown).unwrap_or_default();
         problems
             .iter()
-            .map(|problem| format!("{}{problem}", place(&problem.command).unwrap_or_default()))
+            .map(|problem| Mistake {
+                file: file.clone(),
+                what: format!("{}{problem}", place(&problem.command).unwrap_or_default()),
+            })
             .collect()
+    }
+}
+
+/// A path as a person reads it: `~` for the home directory.
+#[must_use]
+pub fn shown(path: &Path) -> String {
+    let home = std::env::var_os("HOME").filter(|home| !home.is_empty());
+    below(path, home.as_deref().map(Path::new))
+}
+
+fn below(path: &Path, home: Option<&Path>) -> String {
+    match home.and_then(|home| path.strip_prefix(home).ok()) {
+        Some(rest) => Path::new("~").join(rest).display().to_string(),
+        None => path.display().to_string(),
     }
 }
 
@@ -249,14 +273,16 @@ mod tests {
         write("light.toml", "inherits = \"light\"\ndescription = \"my light\"\n");
         write("notes.txt", "no theme");
         write("broken.toml", "inherits = \"dark\"\n\naccent = \"mauve\"\n");
-        let (themes, problems) = files.themes();
+        let (themes, mistakes) = files.themes();
         let own: Vec<&str> = themes.iter().filter(|t| t.own).map(|t| t.name.as_str()).collect();
         assert_eq!(own, ["light", "mine"]);
         assert_eq!(themes.len(), Theme::names().len() + 2);
-        assert_eq!(problems.len(), 1);
+        assert_eq!(mistakes.len(), 1);
+        let Mistake { file, what } = &mistakes[0];
+        assert!(file.ends_with("broken.toml"), "{mistakes:?}");
         assert!(
-            problems[0].contains("broken.toml, line 3") && problems[0].contains("mauve"),
-            "{problems:?}"
+            what.starts_with("line 3") && what.contains("mauve"),
+            "{mistakes:?}"
         );
         let dark = files.theme("dark").expect("built in");
         let mine = files.theme("mine").expect("mine");
@@ -264,6 +290,15 @@ mod tests {
         assert_eq!(mine.danger, dark.danger);
         assert_eq!(files.theme("light").expect("mine").description, "my light");
         assert!(files.theme("../mine").is_err());
+    }
+
+    #[test]
+    fn the_home_directory_is_a_tilde() {
+        let home = Some(Path::new("/home/ana"));
+        let file = |path: &str, home| below(Path::new(path), home);
+        assert_eq!(file("/home/ana/.config/x.toml", home), "~/.config/x.toml");
+        assert_eq!(file("/home/anabel/x.toml", home), "/home/anabel/x.toml");
+        assert_eq!(file("/etc/x.toml", None), "/etc/x.toml");
     }
 
     #[test]
@@ -292,12 +327,10 @@ mod tests {
         assert_eq!(files.stamp(), files.stamp());
         let config = files.config().expect("reads");
         let read = files.read(&config, &Fixed::default(), true);
-        assert_eq!(read.problems.len(), 1);
-        assert!(
-            read.problems[0].contains("config.toml, line 5: keys.hlep"),
-            "{:?}",
-            read.problems
-        );
+        assert_eq!(read.mistakes.len(), 1);
+        let Mistake { file, what } = &read.mistakes[0];
+        assert!(file.ends_with("config.toml"), "{file}");
+        assert!(what.starts_with("line 5: keys.hlep"), "{what}");
         assert_eq!(read.look.expect("a look").theme, "dark");
         let fixed = Fixed {
             theme: Some("light".to_owned()),

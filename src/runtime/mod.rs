@@ -43,7 +43,7 @@ use crate::tui::{svg, theme, view};
 use clock::Clock;
 use drafts::Drafts;
 use effects::Runner;
-use look::{Files, Fixed, Stamp};
+use look::{Files, Fixed, Stamp, shown};
 use signals::{Signal, Signals};
 use tty::Tty;
 
@@ -200,7 +200,7 @@ impl Cockpit {
         };
         let mut state = State::new(settings, terminal.drawn_size());
         if let Some(file) = &options.files.config {
-            state.preferences.file = file.display().to_string();
+            state.preferences.file = shown(file);
         }
         let read = options.files.read(&options.config, &options.fixed, false);
         let (replies, answered) = mpsc::unbounded_channel();

@@ -6,16 +6,18 @@ use ratatui::layout::Position;
 use ratatui::style::Modifier;
 
 use super::field;
+use super::glyphs::Glyphs;
 use super::page::{Span, draw_spans, width_of};
 use super::theme::Theme;
 use super::widgets::Pen;
-use super::widgets::pen::columns;
+use super::widgets::pen::{broken, columns, fit, wrap};
 use crate::cockpit::edit::Draft;
 use crate::cockpit::keymap::{COMMANDS, Command};
 use crate::cockpit::ports::Service;
 use crate::cockpit::state::analytics::Panel;
 use crate::cockpit::state::editor::Input;
 use crate::cockpit::state::export::Exporting;
+use crate::cockpit::state::preferences::Mistake;
 use crate::cockpit::state::{ExperimentDetail, Health, Level, Link, Screen, State, Tab};
 use crate::cockpit::update::live::{COMING_SECONDS, newest_event};
 use crate::cockpit::update::{age, contexts, guard, updating};
@@ -182,9 +184,53 @@ fn waits(state: &State, service: Service, now: Timestamp) -> Option<i64> {
 /// From when on a wait is worth a word.
 const SLOW_SECONDS: i64 = 2;
 
-/// What is wrong with a connection, for a line of its own; none while both are fine.
+/// What stands above the content because a person has to know it, line by line: what is wrong with a connection, then
+/// what is wrong with the files. With each line, whether nothing goes on before a person does something.
 #[must_use]
-pub fn alert(state: &State, now: Timestamp) -> Option<(String, bool)> {
+pub fn alert(state: &State, glyphs: Glyphs, width: u16, now: Timestamp) -> Vec<(String, bool)> {
+    let mistakes = mistakes(&state.preferences.mistakes, glyphs, width);
+    let mistakes = mistakes.into_iter().map(|line| (line, false));
+    connection(state, now).into_iter().chain(mistakes).collect()
+}
+
+/// What of the files cannot be used: how much, who lists it, and the first of it. Its path gives way to the reason.
+fn mistakes(mistakes: &[Mistake], glyphs: Glyphs, width: u16) -> Vec<String> {
+    let Some(Mistake { file, what }) = mistakes.first() else {
+        return Vec::new();
+    };
+    let count = u64::try_from(mistakes.len()).unwrap_or(u64::MAX);
+    let count = format::counted(count, "mistake", "mistakes");
+    let mut lines = vec![format!(
+        "{count} in your files: `splitdeck config check` lists them · Esc: seen"
+    )];
+    let room = width.saturating_sub(2);
+    let name = file.rsplit(['/', '\\']).next().unwrap_or(file);
+    let left = room.saturating_sub(columns(what) + 2).max(columns(name) + 2);
+    let text = format!("{}, {what}", from_the_left(file, left, glyphs));
+    lines.extend(wrap(&broken(&text, room), room, 2, glyphs));
+    lines
+}
+
+/// The end of a path in at most `width` columns.
+#[must_use]
+pub fn from_the_left(path: &str, width: u16, glyphs: Glyphs) -> String {
+    if columns(path) <= width {
+        return path.to_owned();
+    }
+    let mut from = path;
+    while columns(from) + columns(glyphs.ellipsis()) > width {
+        let mut rest = from.chars();
+        if rest.next().is_none() {
+            break;
+        }
+        from = rest.as_str();
+    }
+    // Names are shown whole.
+    let from = from.find(['/', '\\']).map_or(from, |at| &from[at..]);
+    format!("{}{from}", glyphs.ellipsis())
+}
+
+fn connection(state: &State, now: Timestamp) -> Option<(String, bool)> {
     [Service::Api, Service::Warehouse]
         .into_iter()
         .find_map(|service| {
@@ -403,7 +449,8 @@ pub fn tab_bar(pen: &mut Pen<'_>, detail: &ExperimentDetail, draft: Option<&Draf
             draw_spans(pen, width - room - 1, 0, &tabs);
         }
         TabBar::Shorter => {
-            let spans = with_mark(theme, detail, &left);
+            let spans =
+                with_word(theme, &left, width - room - 3).unwrap_or_else(|| with_mark(theme, detail, &left));
             draw_spans(&mut pen.part(0, 0, width - room - 2, 1), 1, 0, &spans);
             draw_spans(pen, width - room - 1, 0, &tabs);
         }
@@ -418,6 +465,21 @@ pub fn tab_bar(pen: &mut Pen<'_>, detail: &ExperimentDetail, draft: Option<&Draf
             draw_spans(pen, 1, 0, &spans);
         }
     }
+}
+
+/// The name, as long as there is room, and the status behind it; none where too little would be left of the name.
+fn with_word(theme: &Theme, about: &[Span], room: u16) -> Option<Vec<Span>> {
+    /// A name is told from others by so much of it.
+    const LEAST: u16 = 20;
+    let [(name, heading), status, ..] = about else {
+        return None;
+    };
+    let left = room.checked_sub(width_of(std::slice::from_ref(status)))?;
+    if left < columns(name).min(LEAST) {
+        return None;
+    }
+    let name = fit(&theme.glyphs.text(name), left, theme.glyphs).into_owned();
+    Some(vec![(name, *heading), status.clone()])
 }
 
 /// The name behind the glyph of the status, where there is no room for its word.

@@ -6,6 +6,7 @@ use ratatui::style::Style;
 use super::theme::Theme;
 use super::widgets::Pen;
 use super::widgets::empty::empty;
+use super::widgets::pen::fit;
 use super::widgets::sparkline::sparkline;
 use crate::api::results::{INCONCLUSIVE, Overview};
 use crate::cockpit::alarms::{self, Alarm, Severity};
@@ -49,6 +50,11 @@ const GAP: u16 = 2;
 /// The glyph of the status with the blanks around it.
 const MARK: u16 = 3;
 
+/// Columns of the key that a long one keeps, whatever else there is to show.
+const LEAST_KEY: u16 = 20;
+/// Columns under which no names are shown.
+const LEAST_NAME: u16 = 16;
+
 impl Columns {
     fn all(&self) -> [u16; 9] {
         [
@@ -88,7 +94,7 @@ impl Columns {
             |c| c.rate = 0,
             |c| c.age = 0,
             |c| c.best = 0,
-            |c| c.key = c.key.min(20),
+            |c| c.key = c.key.min(LEAST_KEY),
             |c| c.subjects = 0,
             |c| c.alarms = 0,
             |c| c.status = 0,
@@ -99,8 +105,13 @@ impl Columns {
             }
             give(&mut plan);
         }
+        // One long key does not take the names from all rows.
+        let wanted = (LEAST_NAME + GAP).saturating_sub(width.saturating_sub(plan.total()));
+        if longest_name > 0 && plan.key >= LEAST_KEY + wanted {
+            plan.key -= wanted;
+        }
         let spare = width.saturating_sub(plan.total());
-        if longest_name > 0 && spare >= 16 + GAP {
+        if longest_name > 0 && spare >= LEAST_NAME + GAP {
             plan.name = longest_name.min(spare - GAP).min(48);
         }
         // What is left makes the sparkline longer: it shows up to thirty minutes.
@@ -220,7 +231,9 @@ fn row(
         theme.text
     };
     let (key, key_style) = if dirty {
-        (format!("{}*", experiment.key), theme.dirty)
+        let key = experiment.key.as_str();
+        let room = plan.key.saturating_sub(1);
+        (format!("{}*", fit(key, room, glyphs)), theme.dirty)
     } else {
         (experiment.key.to_string(), key_style)
     };
@@ -404,6 +417,17 @@ mod tests {
             // Less where the larger numbers leave less room for the footer.
             assert!(many.1 <= few.1, "{costs:?}");
         }
+    }
+
+    #[test]
+    fn one_long_key_leaves_the_names() {
+        for (longest_key, key, name) in [(12, 12, true), (64, 20, true), (26, 20, true)] {
+            let plan = Columns::plan(120, longest_key, 30);
+            assert_eq!((plan.key, plan.name >= LEAST_NAME), (key, name), "{longest_key}");
+        }
+        // Without names, and where there is room, it is shown whole.
+        assert_eq!(Columns::plan(120, 64, 0).key, 32);
+        assert_eq!(Columns::plan(160, 64, 30).key, 32);
     }
 
     #[test]

@@ -8,13 +8,13 @@ use ratatui::style::Style;
 use super::theme::Theme;
 use super::widgets::Pen;
 use super::widgets::heading::Heading;
-use super::widgets::pen::{columns, wrap};
+use super::widgets::pen::{broken, columns, wrap};
 use crate::cockpit::state::Laid;
 
 /// Columns of the labels of values.
 const LABEL: u16 = 16;
 /// The most lines of one value or sentence.
-const MOST_LINES: u16 = 200;
+const MOST_LINES: u16 = 2000;
 
 /// A piece of a line in one style.
 pub type Span = (String, Style);
@@ -140,7 +140,7 @@ impl<'t> Page<'t> {
         let room = self.width.saturating_sub(indent + 2).max(8);
         let mut lines: Vec<String> = Vec::new();
         for paragraph in text.split('\n') {
-            let wrapped = wrap(paragraph, room, MOST_LINES, glyphs);
+            let wrapped = wrap(&broken(paragraph, room), room, MOST_LINES, glyphs);
             if wrapped.is_empty() {
                 lines.push(String::new());
             }
@@ -337,5 +337,17 @@ mod tests {
         assert_eq!(lines[1], " links     none");
         assert_eq!(laid, Laid { rows: 2, last: 2 });
         assert!(lines[0].ends_with('↑'), "{lines:?}");
+    }
+
+    #[test]
+    fn a_value_without_blanks_is_shown_whole() {
+        let theme = Theme::built_in("default").expect("built in");
+        let mut page = Page::new(&theme, 30);
+        let value = r#"{"variant":"control","share":0.5,"slots":[0,21474837]}"#;
+        page.field("cohorts", &format!("nothing → {value}"));
+        let (lines, laid) = drawn(&page, 30, 9, 0);
+        let shown: String = lines.iter().map(|line| line.trim()).collect();
+        assert_eq!(shown, format!("cohorts   nothing →{value}"));
+        assert_eq!(laid.last, 0);
     }
 }

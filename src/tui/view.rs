@@ -31,8 +31,8 @@ pub fn view(frame: &mut Frame<'_>, state: &State, theme: &Theme, now: Timestamp)
 fn paint(frame: &mut Frame<'_>, state: &State, theme: &Theme, now: Timestamp) -> (Laid, Drawn) {
     let area = frame.area();
     frame.buffer_mut().set_style(area, theme.base());
-    let alert = chrome::alert(state, now);
-    let parts = split(area, alert.is_some(), is_zoomed(state));
+    let alert = chrome::alert(state, theme.glyphs, area.width, now);
+    let parts = split(area, alert.len(), is_zoomed(state));
     let faded = theme.faded();
     let data_theme = if chrome::is_stale(state, now) {
         &faded
@@ -100,10 +100,10 @@ fn paint(frame: &mut Frame<'_>, state: &State, theme: &Theme, now: Timestamp) ->
         &place,
         now,
     );
-    if let Some((text, stopped)) = alert {
-        let style = if stopped { theme.danger } else { theme.warn };
-        let mut pen = Pen::new(theme, parts.alert, frame.buffer_mut());
-        pen.text(1, 0, &theme.glyphs.text(&text), style);
+    let mut pen = Pen::new(theme, parts.alert, frame.buffer_mut());
+    for (y, (text, stopped)) in (0..).zip(&alert) {
+        let style = if *stopped { theme.danger } else { theme.warn };
+        pen.text(1, y, &theme.glyphs.text(text), style);
     }
     if !state.overlays.is_empty() {
         let within = Rect {
@@ -147,7 +147,7 @@ pub fn target(
     if state.overlays.is_empty()
         && let (Screen::Experiment, Some(detail)) = (state.screen, state.open.as_deref())
         && !is_zoomed(state)
-        && row == split(area, chrome::alert(state, now).is_some(), false).title.y
+        && row == split(area, 0, false).title.y
     {
         let draft = detail.id().and_then(|id| state.drafts.get(&id));
         return chrome::tab_at(theme, detail, draft, width, column, now).map(Target::Tab);
@@ -261,7 +261,7 @@ fn banners(pen: &mut Pen<'_>, state: &State, now: Timestamp) -> u16 {
 struct Parts {
     header: Rect,
     title: Rect,
-    /// What is wrong with a connection; blank otherwise.
+    /// What is wrong with a connection or with the files; blank otherwise.
     alert: Rect,
     content: Rect,
     footer: Rect,
@@ -272,16 +272,17 @@ fn is_zoomed(state: &State) -> bool {
     state.detail().is_some_and(ExperimentDetail::zoomed)
 }
 
-fn split(area: Rect, alert: bool, zoomed: bool) -> Parts {
+fn split(area: Rect, alert: usize, zoomed: bool) -> Parts {
     let title = u16::from(area.height >= 3 && !zoomed);
     let footer = u16::from(area.height >= 5);
     let header = u16::from(area.height >= 6 && !zoomed);
     // A blank line sets the content off where there is room for it.
-    let gap = u16::from(match (alert, zoomed) {
-        (true, _) => area.height >= 8,
-        (false, true) => false,
-        (false, false) => area.height >= 20,
-    });
+    let gap = match (u16::try_from(alert).unwrap_or(1), zoomed) {
+        (0, true) => 0,
+        (0, false) => u16::from(area.height >= 20),
+        (lines, _) if area.height >= 20 => lines,
+        _ => u16::from(area.height >= 8),
+    };
     let row = |y: u16, height: u16| Rect {
         y: area.y + y,
         height,

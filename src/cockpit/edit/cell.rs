@@ -228,6 +228,10 @@ impl Cell {
                 "The experiment is {}: its split stays as it was",
                 e.status
             )),
+            Self::Variant(_, Attr::Key | Attr::Control) if over => Kind::Fixed(format!(
+                "The experiment is {}: its variants stay as they were",
+                e.status
+            )),
             Self::Variant(_, Attr::Key | Attr::Control) if !e.cohorts.is_empty() => Kind::Fixed(
                 "Key and control were fixed by the first activation; n adds a variant, d removes one"
                     .to_owned(),
@@ -478,6 +482,61 @@ impl Cell {
             _ => return None,
         })
     }
+}
+
+/// A refusal in words: the field as the screen names it, what was given, what is allowed.
+#[must_use]
+pub fn refused(error: &FieldError, e: &Experiment) -> String {
+    let FieldError { field, .. } = error;
+    match field_words(field, e) {
+        Some(words) => error.clone().named(words).to_string(),
+        None => error.to_string(),
+    }
+}
+
+/// What the screen calls a field of the request; none for what is no field of the screen.
+fn field_words(field: &str, e: &Experiment) -> Option<String> {
+    let cell = Cell::of_refusal(field, e)?;
+    let label = cell.path().map(|path| path.label(&[e]));
+    let place = field.find(['.', '[']);
+    match (&cell, place) {
+        // The key of an experiment that is being created has no path.
+        (_, None) if label.is_none() => None,
+        (Cell::Variant(..), Some(_)) => label,
+        // All of them, not the first.
+        (Cell::Variant(..), None) => Some(field.to_owned()),
+        (Cell::Rule(_), Some(_)) => {
+            let rest = field.split_once("].").map(|(_, rest)| spoken(rest));
+            label.map(|label| {
+                [Some(label), rest]
+                    .into_iter()
+                    .flatten()
+                    .collect::<Vec<_>>()
+                    .join(" ")
+            })
+        }
+        (_, None) => label,
+        (_, Some(_)) => Some(spoken(field)),
+    }
+}
+
+/// `conditions[0].eventName` as a person says it: `condition 1 event name`.
+fn spoken(path: &str) -> String {
+    let part = |part: &str| {
+        let (name, at) = part.split_once('[').unwrap_or((part, ""));
+        let mut words = String::new();
+        for c in name.chars() {
+            if c.is_ascii_uppercase() {
+                words.push(' ');
+            }
+            words.push(c.to_ascii_lowercase());
+        }
+        match at.trim_end_matches(']').parse::<usize>() {
+            Ok(at) => format!("{} {}", words.trim_end_matches('s'), at + 1),
+            Err(_) => words,
+        }
+    };
+    path.split('.').map(part).collect::<Vec<_>>().join(" ")
 }
 
 impl Fact {

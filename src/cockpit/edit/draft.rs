@@ -239,7 +239,7 @@ impl Draft {
             Err(error) => {
                 let unread = Unread {
                     text: text.to_owned(),
-                    why: error.to_string(),
+                    why: super::cell::refused(&error, &self.mine),
                 };
                 self.unread.insert(cell.clone(), unread);
             }
@@ -539,7 +539,11 @@ mod tests {
         draft.enter(&Cell::Holdout, "many", now());
         assert_eq!(draft.count(), 2);
         assert!(draft.touches(Tab::Setup) && !draft.touches(Tab::Variants));
-        assert!(draft.unread[&Cell::Holdout].why.contains("holdoutPct"));
+        assert!(
+            draft.unread[&Cell::Holdout]
+                .why
+                .starts_with("holdout: got \"many\"")
+        );
         assert!(draft.undo(now()) && draft.undo(now()) && !draft.undo(now()));
         assert!(draft.is_clean());
         assert!(draft.redo(now()) && draft.redo(now()) && !draft.redo(now()));

@@ -30,7 +30,7 @@ pub mod sheet;
 mod typed;
 pub mod wizard;
 
-pub use cell::{Attr, Cell, Kind, Part, Which};
+pub use cell::{Attr, Cell, Kind, Part, Which, refused};
 pub use disk::{DraftKey, Kept, Left, Of, OnDisk};
 pub use draft::{Draft, Side, StoredDraft};
 pub use flag::{FlagDraft, FlagPart, StoredFlag};

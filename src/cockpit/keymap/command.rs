@@ -55,6 +55,8 @@ pub enum Command {
     Press,
     ScrollUp,
     ScrollDown,
+    DetailsUp,
+    DetailsDown,
     Back,
     Palette,
     Settings,

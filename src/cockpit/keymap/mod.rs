@@ -54,6 +54,7 @@ impl Command {
                 | Self::Undo
                 | Self::Redo
                 | Self::FlagUndo
+                | Self::Restore
         )
     }
 }

@@ -313,6 +313,8 @@ pub struct AuditPanel {
     pub anew: bool,
     /// The entry under the cursor.
     pub selected: usize,
+    /// The first line of it that is shown.
+    pub scroll: usize,
 }
 
 /// Something that is shown only once.

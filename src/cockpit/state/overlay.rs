@@ -36,6 +36,8 @@ pub enum Overlay {
     History {
         /// The entry under the cursor.
         selected: usize,
+        /// The first line of it that is shown.
+        scroll: usize,
     },
     /// A decision step by step.
     Explain(Box<ExplainPanel>),
@@ -230,23 +232,27 @@ impl StepDialog {
         fields
     }
 
-    /// Why it cannot be confirmed as it is; none when it can.
+    /// Why it cannot be confirmed as it is, and the part that this is about; none when it can.
     #[must_use]
-    pub fn missing(&self, test: TestNow) -> Option<String> {
+    pub fn missing(&self, test: TestNow) -> Option<(Option<Field>, String)> {
         if self.sending {
-            return Some("waiting for the server's answer".to_owned());
+            return Some((None, "waiting for the server's answer".to_owned()));
         }
         if self.step == Step::ResumeAutoPaused && self.comment.is_blank() {
-            return Some("a reason is required".to_owned());
+            return Some((Some(Field::Comment), "a reason is required".to_owned()));
         }
         if self.step == Step::ResumeAutoPaused && test != TestNow::Passes && !self.override_failing {
-            return Some(match test {
-                TestNow::Fails => "the test still fails: tick that you know".to_owned(),
-                _ => "the test cannot be made now: tick that you know".to_owned(),
-            });
+            let why = match test {
+                TestNow::Fails => "the test still fails: tick that you know",
+                _ => "the test cannot be made now: tick that you know",
+            };
+            return Some((Some(Field::Override), why.to_owned()));
         }
         if self.protected && self.typed_key.text().trim() != self.experiment.key.as_str() {
-            return Some(format!("type the key: {}", self.experiment.key));
+            return Some((
+                Some(Field::TypedKey),
+                format!("type the key: {}", self.experiment.key),
+            ));
         }
         None
     }

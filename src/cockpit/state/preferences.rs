@@ -87,6 +87,17 @@ pub struct Preferences {
     pub keys: BTreeMap<String, Vec<String>>,
     /// Path of the configuration file, as it is shown.
     pub file: String,
+    /// What of the files cannot be used, until it is mended or a person has seen it.
+    pub mistakes: Vec<Mistake>,
+}
+
+/// Something in one of the files that cannot be used.
+#[derive(Debug, Clone, Eq, PartialEq)]
+pub struct Mistake {
+    /// The file, as it is shown.
+    pub file: String,
+    /// Where in it, what, and why.
+    pub what: String,
 }
 
 /// What was read from the files, at the start and whenever one of them changes.
@@ -100,8 +111,8 @@ pub struct Read {
     pub contexts: Vec<ContextEntry>,
     /// See [`Preferences::keys`].
     pub keys: BTreeMap<String, Vec<String>>,
-    /// What cannot be used and why, one sentence each, with file and line.
-    pub problems: Vec<String>,
+    /// What cannot be used and why, each with file and line.
+    pub mistakes: Vec<Mistake>,
     /// Whether this is a change of what was read before.
     pub again: bool,
 }

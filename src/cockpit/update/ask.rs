@@ -46,20 +46,20 @@ pub fn about<'a>(state: &'a State, dialog: &'a AskDialog) -> Option<&'a Experime
     }
 }
 
-/// Why a dialog cannot be confirmed as it is; none when it can.
+/// Why a dialog cannot be confirmed as it is, and the part that this is about; none when it can.
 #[must_use]
-pub fn missing(state: &State, dialog: &AskDialog) -> Option<String> {
+pub fn missing(state: &State, dialog: &AskDialog) -> Option<(Option<AskField>, String)> {
     if dialog.sending {
-        return Some("waiting for the server's answer".to_owned());
+        return Some((None, "waiting for the server's answer".to_owned()));
     }
     if matches!(dialog.ask, Ask::AddOverride { .. }) && dialog.id.is_blank() {
-        return Some("an id is required".to_owned());
+        return Some((Some(AskField::Id), "an id is required".to_owned()));
     }
     let key = about(state, dialog)
         .map(|e| e.key.to_string())
         .unwrap_or_default();
     if dialog.protected && dialog.typed_key.text().trim() != key {
-        return Some(format!("type the key: {key}"));
+        return Some((Some(AskField::TypedKey), format!("type the key: {key}")));
     }
     None
 }
@@ -126,6 +126,7 @@ fn confirm(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
     let ask = dialog.ask.clone();
     let missing = missing(state, dialog);
     let request = request(dialog);
+    let (field, missing) = missing.map_or((None, None), |(field, why)| (field, Some(why)));
     let outcome = match (missing, &ask) {
         (Some(why), _) => Err(why),
         (None, Ask::Save { id }) => save::send(state, *id, now),
@@ -160,7 +161,11 @@ fn confirm(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
             dialog.error = None;
             effects.push(effect);
         }
-        Err(why) => dialog.error = Some(why),
+        Err(why) => {
+            // What is typed next goes where it was missing.
+            dialog.focus = field.unwrap_or(dialog.focus);
+            dialog.error = Some(why);
+        }
     }
 }
 

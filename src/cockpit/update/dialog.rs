@@ -92,7 +92,10 @@ pub fn command(state: &mut State, command: Command, now: Timestamp, effects: &mu
                 state.overlays.pop();
             }
             Field::Confirm => send(state, test, now, effects),
-            Field::Override => dialog.override_failing = !dialog.override_failing,
+            Field::Override => {
+                dialog.override_failing = !dialog.override_failing;
+                dialog.error = None;
+            }
             Field::Comment | Field::TypedKey | Field::Winner | Field::EndedReason => go(dialog, at + 1),
         },
         _ => {}
@@ -116,8 +119,10 @@ fn send(state: &mut State, test: TestNow, now: Timestamp, effects: &mut Vec<Effe
     let Some(Overlay::Step(dialog)) = state.overlays.last_mut() else {
         return;
     };
-    if let Some(missing) = dialog.missing(test) {
-        dialog.error = Some(missing);
+    if let Some((field, why)) = dialog.missing(test) {
+        // What is typed next goes where it was missing.
+        dialog.focus = field.unwrap_or(dialog.focus);
+        dialog.error = Some(why);
         return;
     }
     let request = lifecycle::request(dialog);

@@ -91,7 +91,11 @@ fn begin(state: &mut State, id: Uuid, sheet: Sheet, now: Timestamp, effects: &mu
     let kind = cell.kind(e);
     let on = cell.text(e) == "yes";
     match kind {
-        Kind::Fixed(why) => notify(state, Level::Info, why, now),
+        Kind::Fixed(why) => {
+            // Who may change nothing is not told of other keys.
+            let why = guard::edit_refusal(state).unwrap_or(why);
+            notify(state, Level::Info, why, now);
+        }
         Kind::Opens(panel) => {
             let missing = matches!(&cell, Cell::Metric(which) if metric(e, *which).is_none());
             if missing && !allowed(state, now) {

@@ -13,6 +13,7 @@ use crate::cockpit::lifecycle::Step;
 use crate::cockpit::ports::Request;
 use crate::cockpit::state::objects::Kind;
 use crate::cockpit::state::{Health, Screen, State, Tab};
+use crate::domain::{Experiment, Status};
 
 /// Why nothing may be changed now; none when it may.
 #[must_use]
@@ -170,7 +171,8 @@ pub fn applies(state: &State, command: Command) -> bool {
         Command::Archived => state.screen == Screen::Experiments,
         Command::History | Command::CopyKey if objects => true,
         Command::Explain | Command::Attach if flag => true,
-        Command::Convert | Command::CopyTo => flag || target.is_some(),
+        Command::Convert => flag || (target.is_some() && super::objects::not_converted(state).is_none()),
+        Command::CopyTo => flag || target.is_some(),
         Command::FlagToggle | Command::FlagArchive => flag,
         Command::ObjectOpen => matches!(
             state.screen,
@@ -207,7 +209,6 @@ pub fn applies(state: &State, command: Command) -> bool {
         | Command::TabOverrides
         | Command::TabAnalytics
         | Command::TabInsights => target.is_some(),
-        Command::Contexts => !state.preferences.contexts.is_empty(),
         Command::NextPage | Command::PreviousPage if objects || import::panel(state).is_some() => true,
         Command::NextPage => {
             let page = state.detail().and_then(|d| d.overrides.page.value.as_ref());
@@ -219,6 +220,7 @@ pub fn applies(state: &State, command: Command) -> bool {
         Command::Undo | Command::Redo => edited(state).is_some(),
         Command::Restore => offered(state),
         Command::Decide => edited(state).is_some_and(|draft| !draft.conflicts.is_empty()),
+        Command::Add | Command::Remove | Command::SplitEvenly if variants_stay(state) => false,
         Command::Add | Command::MoveUp | Command::MoveDown => state.sheet().is_some_and(|(_, sheet)| {
             !matches!(
                 sheet,
@@ -245,6 +247,16 @@ pub fn applies(state: &State, command: Command) -> bool {
 fn edited(state: &State) -> Option<&Draft> {
     let (id, _) = state.sheet()?;
     state.drafts.get(&id)
+}
+
+/// Whether the table of variants is that of an experiment that is over: they stay as they were.
+#[must_use]
+pub fn variants_stay(state: &State) -> bool {
+    let Some((id, sheet)) = state.sheet() else {
+        return false;
+    };
+    let over = |e: &Experiment| matches!(e.status, Status::Completed | Status::Ended | Status::Archived);
+    sheet.is_table() && state.edited(id).is_some_and(over)
 }
 
 /// Whether there are unsaved changes of the last time.

@@ -192,7 +192,10 @@ fn check(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
             panel.error = None;
             effects.push(effect);
         }
-        Err(why) => panel.error = Some(why),
+        Err(why) => {
+            panel.focus = collect::in_question(panel).unwrap_or(panel.focus);
+            panel.error = Some(why);
+        }
     }
 }
 

@@ -411,6 +411,8 @@ fn text_changed(state: &mut State, now: Timestamp) {
             Overlay::Palette(palette) => palette.selected = 0,
             // What was missing is told anew when the button is pressed.
             Overlay::Step(dialog) => dialog.error = None,
+            Overlay::Ask(dialog) => dialog.error = None,
+            Overlay::Form(form) => form::text_changed(form),
             Overlay::Import(panel) if panel.stage == Stage::Collect => panel.completions.clear(),
             Overlay::Import(panel) => panel.question_changed(),
             _ => {}
@@ -452,6 +454,12 @@ fn run(state: &mut State, command: Command, now: Timestamp, effects: &mut Vec<Ef
         notify(state, Level::Warn, why, now);
         return;
     }
+    if command == Command::Restore
+        && let Some(why) = guard::edit_refusal(state)
+    {
+        notify(state, Level::Warn, why, now);
+        return;
+    }
     match command {
         Command::Quit => quit(state, now, effects),
         Command::Suspend => effects.push(Effect::Suspend),
@@ -459,7 +467,11 @@ fn run(state: &mut State, command: Command, now: Timestamp, effects: &mut Vec<Ef
         Command::Back => back(state, now, effects),
         Command::Help => overlays::toggle_help(state),
         Command::Palette => overlays::open_palette(state, "", effects),
-        Command::Contexts => overlays::open_palette(state, "context ", effects),
+        Command::Contexts if state.preferences.contexts.is_empty() => {
+            let text = preferences::no_contexts(&state.preferences);
+            notify(state, Level::Info, text, now);
+        }
+        Command::Contexts => overlays::open_palette(state, overlays::CONTEXTS, effects),
         Command::Settings => preferences::toggle(state, effects),
         Command::Picture => effects.push(Effect::Picture(preferences::picture_name(state, now))),
         Command::Hold => live::toggle_hold(state, now),
@@ -534,6 +546,7 @@ fn run(state: &mut State, command: Command, now: Timestamp, effects: &mut Vec<Ef
             Screen::Objects(_) | Screen::Flag => objects::history(state, false, now),
             _ => overlays::open_history(state, now, effects),
         },
+        Command::DetailsUp | Command::DetailsDown => overlays::scroll_entry(state, command),
         Command::Explain => overlays::open_explain(state, now, effects),
         Command::Attach => overlays::open_wiring(state, now, effects),
         Command::NextSnippet | Command::PreviousSnippet | Command::NextDeployment | Command::CopySnippet => {
@@ -639,7 +652,7 @@ fn back(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
     if state.overlays.pop().is_some() {
         return;
     }
-    if edit::back(state, now) {
+    if edit::back(state, now) || preferences::dismiss(state) {
         return;
     }
     if state.screen == Screen::Experiment

@@ -57,9 +57,21 @@ pub fn open_palette(state: &mut State, typed: &str, effects: &mut Vec<Effect>) {
     }));
 }
 
+/// What the palette begins with where it lists the servers of the configuration alone.
+pub const CONTEXTS: &str = "context ";
+
 /// The lines of the palette for what is typed, the best match first.
 #[must_use]
 pub fn palette_items(state: &State, typed: &str) -> Vec<PaletteItem> {
+    // What lists the servers is no answer where they are asked for by name.
+    let asked = (typed.trim() == CONTEXTS.trim()).then_some("");
+    let servers = asked
+        .or_else(|| typed.strip_prefix(CONTEXTS))
+        .filter(|_| !state.preferences.contexts.is_empty());
+    if let Some(typed) = servers {
+        let all = contexts_of(state).map(|(item, text)| (item, text.replacen(CONTEXTS, "", 1)));
+        return matching(all.collect(), typed);
+    }
     let commands = COMMANDS
         .iter()
         .filter(|entry| entry.palette && guard::applies(state, entry.command))
@@ -77,15 +89,7 @@ pub fn palette_items(state: &State, typed: &str) -> Vec<PaletteItem> {
     let tokens = named(&state.objects.tokens, Kind::Tokens, "token");
     let labs = named(&state.objects.labs, Kind::Labs, "lab");
     let objects = flags.chain(deployments).chain(projects).chain(labs).chain(tokens);
-    let contexts = state
-        .preferences
-        .contexts
-        .iter()
-        .enumerate()
-        .map(|(at, context)| {
-            let text = format!("context {} {}", context.name, context.api);
-            (PaletteItem::Context(at), text)
-        });
+    let contexts = contexts_of(state);
     let themes = state.preferences.themes.iter().enumerate().map(|(at, theme)| {
         let text = format!("theme {} {}", theme.name, theme.description);
         (PaletteItem::Theme(at), text)
@@ -97,6 +101,20 @@ pub fn palette_items(state: &State, typed: &str) -> Vec<PaletteItem> {
     } else {
         commands.chain(experiments).chain(rest).collect()
     };
+    matching(all, typed)
+}
+
+/// The servers of the configuration, with what they are found by.
+fn contexts_of(state: &State) -> impl Iterator<Item = (PaletteItem, String)> {
+    let contexts = state.preferences.contexts.iter().enumerate();
+    contexts.map(|(at, context)| {
+        let text = format!("{CONTEXTS}{} {}", context.name, context.api);
+        (PaletteItem::Context(at), text)
+    })
+}
+
+/// Those that what is typed finds, the best match first; all, in their order, where nothing is typed.
+fn matching(all: Vec<(PaletteItem, String)>, typed: &str) -> Vec<PaletteItem> {
     let all = all.into_iter();
     if typed.trim().is_empty() {
         return all.map(|(item, _)| item).collect();
@@ -144,7 +162,10 @@ pub fn take_palette_choice(state: &mut State) -> Option<PaletteItem> {
 /// `H`
 pub fn open_history(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
     if with_target(state, now, effects) {
-        state.overlays.push(Overlay::History { selected: 0 });
+        state.overlays.push(Overlay::History {
+            selected: 0,
+            scroll: 0,
+        });
     }
 }
 
@@ -495,7 +516,10 @@ pub fn move_by(state: &mut State, by: isize, _now: Timestamp) {
         Some(Overlay::Form(form)) => form.scroll = moved(form.scroll, last),
         Some(Overlay::Audit(panel)) => {
             let entries = panel.entries.value.as_ref().map_or(0, Vec::len);
-            panel.selected = moved(panel.selected, entries.saturating_sub(1));
+            let to = moved(panel.selected, entries.saturating_sub(1));
+            if to != panel.selected {
+                (panel.selected, panel.scroll) = (to, 0);
+            }
         }
         Some(Overlay::Imports(panel)) => panel.selected = moved(panel.selected, imports.saturating_sub(1)),
         Some(Overlay::Import(panel)) => super::import::move_by(panel, by),
@@ -506,12 +530,33 @@ pub fn move_by(state: &mut State, by: isize, _now: Timestamp) {
         Some(Overlay::Settings(_)) => {}
         Some(Overlay::Ask(dialog)) => dialog.scroll = moved(dialog.scroll, last),
         Some(Overlay::Conflicts { .. }) => {}
-        Some(Overlay::History { selected }) => *selected = moved(*selected, entries.saturating_sub(1)),
+        Some(Overlay::History { selected, scroll }) => {
+            let to = moved(*selected, entries.saturating_sub(1));
+            if to != *selected {
+                (*selected, *scroll) = (to, 0);
+            }
+        }
         Some(Overlay::Palette(palette)) => {
             palette.selected = moved(palette.selected, items.saturating_sub(1));
         }
         None => {}
     }
+}
+
+/// Scrolls the entry under the cursor of a history.
+pub fn scroll_entry(state: &mut State, command: Command) {
+    // The entry has about half of the screen: no line of it is skipped.
+    let rows = usize::from(state.size.1 / 3).max(1);
+    let last = state.laid.last;
+    let scroll = match state.overlays.last_mut() {
+        Some(Overlay::History { scroll, .. }) => scroll,
+        Some(Overlay::Audit(panel)) => &mut panel.scroll,
+        _ => return,
+    };
+    *scroll = match command {
+        Command::DetailsUp => scroll.saturating_sub(rows),
+        _ => scroll.saturating_add(rows).min(last),
+    };
 }
 
 /// Nothing is scrolled further than there is something to see.
@@ -523,15 +568,15 @@ pub fn clamp(state: &mut State, last: usize) {
         Some(Overlay::Explain(panel)) => panel.scroll = panel.scroll.min(last),
         Some(Overlay::Step(dialog)) => dialog.scroll = dialog.scroll.min(last),
         Some(Overlay::Ask(dialog)) => dialog.scroll = dialog.scroll.min(last),
+        Some(Overlay::History { scroll, .. }) => *scroll = (*scroll).min(last),
+        Some(Overlay::Audit(panel)) => panel.scroll = panel.scroll.min(last),
         Some(
             Overlay::Conflicts { .. }
-            | Overlay::History { .. }
             | Overlay::Palette(_)
             | Overlay::Settings(_)
             | Overlay::Secret(_)
             | Overlay::Import(_)
-            | Overlay::Imports(_)
-            | Overlay::Audit(_),
+            | Overlay::Imports(_),
         )
         | None => {}
     }

@@ -53,17 +53,27 @@ pub fn read(state: &mut State, read: Read, now: Timestamp, effects: &mut Vec<Eff
     if read.again {
         effects.push(Effect::Look);
     }
-    match read.problems.as_slice() {
-        [] if read.again => notify(state, Level::Ok, "Configuration and themes were read again", now),
-        [] => {}
-        [first, more @ ..] => {
-            let more = match more.len() {
-                0 => String::new(),
-                n => format!(" ({n} more)"),
-            };
-            notify(state, Level::Warn, format!("{first}{more}"), now);
-        }
+    // What is wrong has a line of its own, until it is mended or dismissed.
+    let fine = read.mistakes.is_empty();
+    preferences.mistakes = read.mistakes;
+    if read.again && fine {
+        notify(state, Level::Ok, "Configuration and themes were read again", now);
     }
+}
+
+/// Esc: what is wrong with the files was seen. True when something was said about them.
+pub fn dismiss(state: &mut State) -> bool {
+    !std::mem::take(&mut state.preferences.mistakes).is_empty()
+}
+
+/// What `@` says where the file names no other server.
+#[must_use]
+pub fn no_contexts(preferences: &Preferences) -> String {
+    let file = match preferences.file.as_str() {
+        "" => "the configuration file",
+        file => file,
+    };
+    format!("No other contexts: add [contexts.NAME] to {file}")
 }
 
 /// `,`: the settings, or away with them as Esc does.

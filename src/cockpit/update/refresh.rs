@@ -243,7 +243,7 @@ fn wanted(state: &State, slot: Slot) -> Option<Request> {
             let detail = state.open.as_deref()?;
             let config = detail.config()?;
             let (id, before) = match state.overlays.last() {
-                Some(Overlay::History { selected }) => {
+                Some(Overlay::History { selected, .. }) => {
                     let loaded = detail.history.entries.value.as_ref().map_or(0, Vec::len);
                     let near_end = *selected + 10 >= loaded;
                     let more = detail.history.next_before.filter(|_| near_end);

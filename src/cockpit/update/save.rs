@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{ask, drafts, edit, guard, notify, replies};
 use crate::api::problem::Code;
 use crate::cockpit::edit::path::{Path, request};
-use crate::cockpit::edit::{Cell, Draft, Sheet};
+use crate::cockpit::edit::{Cell, Draft, Sheet, refused};
 use crate::cockpit::effect::Effect;
 use crate::cockpit::format;
 use crate::cockpit::ports::{Failure, FailureKind, Request, Slot};
@@ -50,7 +50,10 @@ pub fn in_the_way(draft: &Draft) -> Option<(Option<Cell>, String)> {
         return Some((Some(cell.clone()), unread.why.clone()));
     }
     let refusal = draft.refusals().into_iter().next()?;
-    Some((Cell::of_refusal(&refusal.field, &draft.mine), refusal.to_string()))
+    Some((
+        Cell::of_refusal(&refusal.field, &draft.mine),
+        refused(&refusal, &draft.mine),
+    ))
 }
 
 /// The dialog's button: sends what differs.

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::api::banners::format_p;
 use crate::api::jobs::{SRM_GUARD, SrmChecked, SrmGuardRun, SrmOutcome};
 use crate::api::problem::Code;
 use crate::api::results::{Srm, SrmWatch};
@@ -203,11 +204,11 @@ async fn pause(
     let id = tested.id.to_string();
     let left_alone = |why: &str| Ok((SrmOutcome::LeftAlone, Some(why.to_owned())));
     let p = srm.test.map(|numbers| match test {
-        Test::Fixed => format!("sample ratio mismatch, p={:.3e}", numbers.p),
+        Test::Fixed => format!("sample ratio mismatch, p={}", format_p(numbers.p)),
         Test::AlwaysValid => {
             format!(
-                "sample ratio mismatch, always-valid p={:.3e}",
-                numbers.always_valid_p
+                "sample ratio mismatch, always-valid p={}",
+                format_p(numbers.always_valid_p)
             )
         }
     });

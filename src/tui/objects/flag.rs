@@ -255,6 +255,7 @@ fn told(
             stored.count(),
             stored.at,
             detail.found.more(),
+            crate::cockpit::update::guard::edit_refusal(state),
             now,
         ));
     }

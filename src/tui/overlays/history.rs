@@ -7,119 +7,140 @@ use serde_json::Value;
 
 use super::{Canvas, rows};
 use crate::cockpit::format;
+use crate::cockpit::keymap::{Command, Context};
 use crate::cockpit::ports::Loaded;
 use crate::cockpit::state::objects::AuditPanel;
 use crate::cockpit::state::{Laid, State};
 use crate::domain::{AuditAction, AuditEntry};
+use crate::tui::chrome::key_text;
 use crate::tui::page::Page;
 use crate::tui::widgets::Pen;
 use crate::tui::widgets::empty::empty;
 
 /// As wide as its lines need.
 const WIDEST: u16 = 96;
-/// Rows for the entry under the cursor.
-const DETAILS: u16 = 9;
+
+/// What one panel shows.
+struct Shown<'s> {
+    title: &'s str,
+    loaded: &'s Loaded<Vec<AuditEntry>>,
+    /// The entry under the cursor.
+    selected: usize,
+    /// The first line of it that is shown.
+    scroll: usize,
+    /// Whether the entries are of several objects.
+    of_all: bool,
+}
 
 /// Draws the panel.
 pub fn draw(
     canvas: &mut Canvas<'_, '_>,
     state: &State,
-    selected: usize,
+    (selected, scroll): (usize, usize),
     now: Timestamp,
 ) -> (Laid, Option<Position>) {
     let Some(detail) = state.open.as_deref() else {
         return (Laid::default(), None);
     };
-    let title = format!("History of {}", detail.name);
-    let more = detail.history.next_before.is_some();
-    panel(
-        canvas,
-        &title,
-        &detail.history.entries,
-        more,
+    let shown = Shown {
+        title: &format!("History of {}", detail.name),
+        loaded: &detail.history.entries,
         selected,
-        false,
-        now,
-    )
+        scroll,
+        of_all: false,
+    };
+    panel(canvas, state, &shown, now)
 }
 
 /// Draws the audit log of the project, or of an object that is no experiment.
 pub fn draw_audit(
     canvas: &mut Canvas<'_, '_>,
+    state: &State,
     audit: &AuditPanel,
     now: Timestamp,
 ) -> (Laid, Option<Position>) {
-    let more = audit.next_before.is_some();
-    let of_all = audit.object.is_none();
-    panel(
-        canvas,
-        &audit.title,
-        &audit.entries,
-        more,
-        audit.selected,
-        of_all,
-        now,
-    )
+    let shown = Shown {
+        title: &audit.title,
+        loaded: &audit.entries,
+        selected: audit.selected,
+        scroll: audit.scroll,
+        of_all: audit.object.is_none(),
+    };
+    panel(canvas, state, &shown, now)
+}
+
+/// What the corner of the box says, with the keys as they are bound now.
+fn corner(state: &State) -> String {
+    let keys: Vec<String> = [Command::DetailsDown, Command::DetailsUp]
+        .into_iter()
+        .filter_map(|command| state.keymap.keys(&[Context::Log], command).next())
+        .map(key_text)
+        .collect();
+    match keys.is_empty() {
+        true => "Esc closes".to_owned(),
+        false => format!("{} scroll the details   Esc closes", keys.join(" ")),
+    }
 }
 
 fn panel(
     canvas: &mut Canvas<'_, '_>,
-    title: &str,
-    loaded: &Loaded<Vec<AuditEntry>>,
-    more: bool,
-    selected: usize,
-    of_all: bool,
+    state: &State,
+    shown: &Shown<'_>,
     now: Timestamp,
 ) -> (Laid, Option<Position>) {
     let width = canvas.inside_width(WIDEST);
-    let entries = loaded.value.as_deref();
-    let wanted = entries.map_or(6, |e| rows(e.len()).saturating_add(DETAILS + 1).max(12));
-    let laid = canvas.boxed(title, "Esc closes", (width, wanted), |pen| match entries {
-        None | Some([]) => {
-            match (&loaded.failure, entries) {
-                (Some(failure), _) => {
-                    empty(
-                        pen,
-                        &format!("Cannot load the history: {}", failure.message),
-                        "Tried again by itself.",
-                    );
-                }
-                (None, None) => {
-                    pen.text(
-                        0,
-                        0,
-                        &pen.glyphs().text("Asking for the history …"),
-                        pen.theme.dim,
-                    );
-                }
-                (None, Some(_)) => {
-                    empty(pen, "Nothing was changed yet.", "");
-                }
-            }
+    let entries = shown
+        .loaded
+        .value
+        .as_deref()
+        .filter(|entries| !entries.is_empty());
+    let Some(entries) = entries else {
+        let laid = canvas.boxed(shown.title, "Esc closes", (width, 6), |pen| {
+            nothing_yet(pen, shown.loaded);
             Laid::default()
-        }
-        Some(entries) => list(pen, entries, selected.min(entries.len() - 1), more, of_all, now),
+        });
+        return (laid, None);
+    };
+    // As many rows as the longest entry may need, up to all there are: the box stays where it is while one moves.
+    let longest = entries.iter().map(|entry| entry.changes.len()).max().unwrap_or(0);
+    let details = rows(longest).saturating_mul(2).saturating_add(5);
+    let wanted = rows(entries.len()).saturating_add(details).max(12);
+    let laid = canvas.boxed(shown.title, &corner(state), (width, wanted), |pen| {
+        list(pen, entries, shown, now)
     });
     (laid, None)
 }
 
-fn list(
-    pen: &mut Pen<'_>,
-    entries: &[AuditEntry],
-    selected: usize,
-    more: bool,
-    of_all: bool,
-    now: Timestamp,
-) -> Laid {
+/// Why there is no entry to be seen.
+fn nothing_yet(pen: &mut Pen<'_>, loaded: &Loaded<Vec<AuditEntry>>) {
+    match (&loaded.failure, &loaded.value) {
+        (Some(failure), _) => {
+            empty(
+                pen,
+                &format!("Cannot load the history: {}", failure.message),
+                "Tried again by itself.",
+            );
+        }
+        (None, None) => {
+            let text = pen.glyphs().text("Asking for the history …");
+            pen.text(0, 0, &text, pen.theme.dim);
+        }
+        (None, Some(_)) => {
+            empty(pen, "Nothing was changed yet.", "");
+        }
+    }
+}
+
+fn list(pen: &mut Pen<'_>, entries: &[AuditEntry], panel: &Shown<'_>, now: Timestamp) -> Laid {
     let theme = pen.theme;
+    let selected = panel.selected.min(entries.len().saturating_sub(1));
     let (width, height) = (pen.width(), pen.height());
-    // The details give way first.
-    let details = if height >= 14 {
-        DETAILS
-    } else {
-        height.saturating_sub(4).min(DETAILS) / 2
+    // At most half of the rows: the details have what the entries leave.
+    let room = match height {
+        0..=2 => height,
+        _ => rows(entries.len()).min(((height - 1) / 2).max(1)),
     };
-    let room = height - details;
+    let details = height - room;
     let shown = usize::from(room);
     let first = selected
         .saturating_sub(shown / 2)
@@ -135,8 +156,13 @@ fn list(
             pen.text_within(x, y, &entry.actor, 16, theme.text);
             x += 18;
         }
-        let text = if of_all {
-            format!("{}: {}", entry.object_key, what(entry))
+        let text = if panel.of_all {
+            // A flag often has the key of its experiment.
+            let noun = match entry.action.as_str().split_once('.') {
+                Some(("experiment", _)) | None => String::new(),
+                Some((noun, _)) => format!("{noun} "),
+            };
+            format!("{noun}{}: {}", entry.object_key, what(entry))
         } else {
             what(entry)
         };
@@ -151,17 +177,18 @@ fn list(
             pen.restyle_row(y, theme.selection);
         }
     }
+    let mut last = 0;
     if details > 0
         && let Some(entry) = entries.get(selected)
     {
         let mut page = Page::new(theme, width);
         describe(&mut page, entry);
-        page.draw(&mut pen.part(0, room, width, details), 0);
+        last = page
+            .draw(&mut pen.part(0, room, width, details), panel.scroll)
+            .last;
     }
-    Laid {
-        rows: shown,
-        last: entries.len().saturating_sub(1) + usize::from(more),
-    }
+    // What is scrolled is the entry under the cursor.
+    Laid { rows: shown, last }
 }
 
 /// An entry in one line.
@@ -172,11 +199,26 @@ pub fn what(entry: &AuditEntry) -> String {
         other => other.to_string(),
     };
     match entry.action {
-        AuditAction::Created => "created it".to_owned(),
-        AuditAction::Deleted => "deleted it".to_owned(),
+        AuditAction::Created
+        | AuditAction::FlagCreated
+        | AuditAction::DeploymentCreated
+        | AuditAction::ProjectCreated
+        | AuditAction::LabCreated
+        | AuditAction::TokenCreated => "created it".to_owned(),
+        AuditAction::Deleted | AuditAction::FlagDeleted => "deleted it".to_owned(),
         AuditAction::ApplyWinner => "applied the winner".to_owned(),
         AuditAction::AutoPausedSrm => "paused it: sample ratio mismatch".to_owned(),
-        AuditAction::OverridesImported => "changed overrides".to_owned(),
+        AuditAction::OverridesImported | AuditAction::FlagOverridesImported => "changed overrides".to_owned(),
+        AuditAction::Copied | AuditAction::FlagCopied => copied(entry),
+        // The log has it on both sides, and the same words are true of both.
+        AuditAction::Converted => with_evidence("converted it", " with the flag ", entry, "flagKey"),
+        AuditAction::FlagConverted => {
+            with_evidence("converted it", " with the experiment ", entry, "experimentKey")
+        }
+        AuditAction::InsightSaved => "saved a summary of the results".to_owned(),
+        AuditAction::DeploymentKeyRotated => "gave it a new key".to_owned(),
+        AuditAction::DeploymentRevoked | AuditAction::TokenRevoked => "revoked it".to_owned(),
+        AuditAction::FlagStatusChanged => switched(entry),
         AuditAction::StatusChanged => {
             let status = entry.changes.iter().find(|c| c.field == "status");
             status.map_or_else(
@@ -184,10 +226,59 @@ pub fn what(entry: &AuditEntry) -> String {
                 |c| format!("{} → {}", text(&c.from), text(&c.to)),
             )
         }
-        AuditAction::VariantsChanged => named("changed variants", entry),
-        AuditAction::RulesChanged => named("changed rules", entry),
-        AuditAction::SettingsChanged => named("changed", entry),
-        other => named(other.as_str(), entry),
+        AuditAction::VariantsChanged | AuditAction::FlagVariantsChanged => named("changed variants", entry),
+        AuditAction::RulesChanged | AuditAction::FlagRulesChanged => named("changed rules", entry),
+        AuditAction::TokenRolesChanged => named("changed roles", entry),
+        AuditAction::SettingsChanged
+        | AuditAction::FlagSettingsChanged
+        | AuditAction::DeploymentSettingsChanged
+        | AuditAction::ProjectSettingsChanged
+        | AuditAction::OrganizationSettingsChanged
+        | AuditAction::LabSettingsChanged
+        | AuditAction::Other => named("changed", entry),
+    }
+}
+
+/// On and off, hidden and shown: what became of a flag.
+fn switched(entry: &AuditEntry) -> String {
+    let words: Vec<&str> = entry
+        .changes
+        .iter()
+        .filter_map(|change| match (change.field.as_str(), change.to.as_bool()?) {
+            ("enabled", true) => Some("switched it on"),
+            ("enabled", false) => Some("switched it off"),
+            ("archived", true) => Some("archived it"),
+            ("archived", false) => Some("showed it again"),
+            _ => None,
+        })
+        .collect();
+    if words.is_empty() {
+        named("changed", entry)
+    } else {
+        words.join(", ")
+    }
+}
+
+/// Written to the log of the original and of the copy: each says where the other one is.
+fn copied(entry: &AuditEntry) -> String {
+    let text = |name: &str| entry.evidence.get(name).and_then(Value::as_str);
+    match (
+        text("fromKey"),
+        text("fromProject"),
+        text("toKey"),
+        text("toProject"),
+    ) {
+        (Some(key), Some(project), ..) => format!("made it as a copy of {key} in {project}"),
+        (_, _, Some(key), Some(project)) => format!("copied it to {key} in {project}"),
+        _ => "copied it".to_owned(),
+    }
+}
+
+/// Words, and behind them what the evidence names.
+fn with_evidence(words: &str, before: &str, entry: &AuditEntry, name: &str) -> String {
+    match entry.evidence.get(name).and_then(Value::as_str) {
+        Some(text) => format!("{words}{before}{text}"),
+        None => words.to_owned(),
     }
 }
 
@@ -209,9 +300,7 @@ fn evidence(value: &Value) -> String {
         Value::String(text) => text.clone(),
         Value::Number(number) => match (number.as_u64(), number.as_f64()) {
             (Some(n), _) => format::count(n),
-            (None, Some(f)) if f != 0.0 && f.abs() < 0.001 => format!("{f:.1e}"),
-            (None, Some(f)) if f.abs() >= 1e9 => format!("{f:.1e}"),
-            (None, Some(f)) => format!("{f:.2}"),
+            (None, Some(f)) => measured(f),
             _ => number.to_string(),
         },
         other => other.to_string(),
@@ -233,6 +322,26 @@ fn evidence(value: &Value) -> String {
         })
         .collect();
     parts.join(", ")
+}
+
+/// A number that was computed: two significant digits of what is smaller than one, two decimals of what is not, with
+/// its thousands set apart.
+fn measured(number: f64) -> String {
+    let size = number.abs();
+    if size >= 1e9 {
+        return format!("{number:.1e}");
+    }
+    if number > 0.0 && number < 1.0 {
+        return format::p_value(number);
+    }
+    let sign = if number < 0.0 { "-" } else { "" };
+    let text = format!("{size:.2}");
+    let (whole, decimals) = text.split_once('.').unwrap_or((&text, "00"));
+    let whole = whole.parse().map_or_else(|_| whole.to_owned(), format::count);
+    match decimals {
+        "00" => format!("{sign}{whole}"),
+        _ => format!("{sign}{whole}.{decimals}"),
+    }
 }
 
 /// `alwaysValidP` as a person writes it: `always valid p`.
@@ -286,6 +395,7 @@ mod tests {
         let recorded = json!({
             "p": 9.1e-20, "chiSquare": 96.674_150_996_351_4, "df": 1, "alwaysValidP": 5.964e-20,
             "observed": {"control": 1000, "treatment": 2000}, "eValue": null,
+            "expected": {"control": 2374.0, "treatment": 2374.5}, "share": 0.0049,
         });
         let text = evidence(&recorded);
         for part in [
@@ -295,8 +405,49 @@ mod tests {
             "always valid p 6.0e-20",
             "observed control 1,000 · treatment 2,000",
             "e value unknown",
+            "expected control 2,374 · treatment 2,374.50",
+            "share 0.0049",
         ] {
             assert!(text.contains(part), "{part}: {text}");
         }
+    }
+
+    #[test]
+    fn every_action_has_words_of_its_own() {
+        for action in AuditAction::ALL {
+            let entry: AuditEntry = serde_json::from_value(json!({
+                "id": 1, "at": "2026-11-18T02:00:00Z", "actor": "ana", "action": action.as_str(),
+                "objectId": uuid::Uuid::nil(), "objectKey": "checkout", "resourceVersion": 1,
+                "changes": [{"field": "name", "from": null, "to": "x"}],
+            }))
+            .expect("an entry");
+            let words = what(&entry);
+            assert!(!words.contains(action.as_str()), "{words}");
+            assert!(!words.contains('_'), "{words}");
+        }
+    }
+
+    #[test]
+    fn what_became_of_a_flag_is_said() {
+        let entry = |patch: Value| -> AuditEntry {
+            let mut entry = json!({
+                "id": 1, "at": "2026-11-18T02:00:00Z", "actor": "ana", "action": "flag.status_changed",
+                "objectId": uuid::Uuid::nil(), "objectKey": "checkout", "resourceVersion": 2,
+                "changes": [{"field": "enabled", "from": false, "to": true}],
+            });
+            for (name, value) in patch.as_object().expect("an object") {
+                entry[name] = value.clone();
+            }
+            serde_json::from_value(entry).expect("an entry")
+        };
+        assert_eq!(what(&entry(json!({}))), "switched it on");
+        let archived = json!({"changes": [{"field": "archived", "from": false, "to": true}]});
+        assert_eq!(what(&entry(archived)), "archived it");
+        let copy = json!({"action": "flag.copied", "evidence": {"fromKey": "a", "fromProject": "shop"}});
+        assert_eq!(what(&entry(copy)), "made it as a copy of a in shop");
+        let original = json!({"action": "flag.copied", "evidence": {"toKey": "b", "toProject": "web"}});
+        assert_eq!(what(&entry(original)), "copied it to b in web");
+        let turned = json!({"action": "flag.converted", "evidence": {"experimentKey": "cta"}});
+        assert_eq!(what(&entry(turned)), "converted it with the experiment cta");
     }
 }

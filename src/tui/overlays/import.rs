@@ -49,7 +49,10 @@ pub fn draw(
         glyphs.arrow(),
         subject.as_str()
     );
+    let undone = |import: &Import| import.state == ImportState::Undone;
     let step = match panel.stage {
+        // Nothing is left to be done.
+        Stage::Review if panel.import.as_deref().is_some_and(undone) => "undone",
         Stage::Collect => "step 1 of 3",
         Stage::Running => "step 3 of 3",
         Stage::Review if panel.import.as_ref().is_some_and(|i| i.applied_chunks > 0) => "step 3 of 3",
@@ -356,7 +359,11 @@ fn review(pen: &mut Pen<'_>, state: &State, panel: &ImportPanel, now: Timestamp)
         pen.text(width - columns(&from), y, &from, theme.dim);
     }
     y += 1;
-    draw_spans(pen, 0, y, &effect(theme, panel, import));
+    if import.state == ImportState::Undone {
+        draw_spans(pen, 0, y, &taken_back(theme, import));
+    } else {
+        draw_spans(pen, 0, y, &effect(theme, panel, import));
+    }
     y += 1;
     let exposed = match (import.exposed_elsewhere, &import.exposed_unknown) {
         (Some(0), _) => None,
@@ -414,6 +421,22 @@ fn review(pen: &mut Pen<'_>, state: &State, panel: &ImportPanel, now: Timestamp)
     }
     hints(pen, last, state, panel, import);
     (Laid::default(), cursor)
+}
+
+/// What the undo did.
+fn taken_back(theme: &Theme, import: &Import) -> Vec<Span> {
+    let noun = import.subject_type.as_str();
+    let people = format::counted(import.undone, noun, &format!("{noun}s"));
+    let have = if import.undone == 1 { "has" } else { "have" };
+    let mut spans = vec![
+        ("taken back: ".to_owned(), theme.ok),
+        (format!("{people} {have} what they had before"), theme.text),
+    ];
+    if import.kept > 0 {
+        let kept = format!("   left alone, changed by somebody else: {}", count(import.kept));
+        spans.push((kept, theme.warn));
+    }
+    spans
 }
 
 fn effect(theme: &Theme, panel: &ImportPanel, import: &Import) -> Vec<Span> {
@@ -523,7 +546,20 @@ fn difference(pen: &mut Pen<'_>, panel: &ImportPanel, import: &Import) -> Laid {
         pen.text_within(0, y, &row.subject_id, id_width, theme.text);
         let x = id_width + 1;
         let mut x = pen.text(x, y, theme.glyphs.vertical(), theme.rule) + 1;
+        // Of what was taken back it is said what each has now.
+        let undone = import.state == ImportState::Undone;
         match row.effect {
+            RowEffect::Added if undone => {
+                pen.text(x, y, "no override", theme.dim);
+            }
+            RowEffect::Changed if undone => {
+                let has = row.from.as_deref().unwrap_or("?");
+                let (mark, style) = arm(theme, &panel.target.variants, has);
+                pen.text(x, y, &format!("{mark} {has}"), style);
+            }
+            RowEffect::Unchanged if undone => {
+                pen.text(x, y, &format!("{to_mark} {}", import.variant), to_style);
+            }
             RowEffect::Added => {
                 x = pen.text(x, y, "+ ", theme.ok);
                 pen.text(x, y, &format!("{to_mark} {}", import.variant), to_style);

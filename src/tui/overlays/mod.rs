@@ -50,7 +50,9 @@ pub fn draw(
             Overlay::Help { scroll } => help::draw(&mut canvas, state, &state.overlays[..at], *scroll),
             Overlay::Palette(palette) => palette::draw(&mut canvas, state, palette, now),
             Overlay::Step(dialog) => step::draw(&mut canvas, state, dialog, now),
-            Overlay::History { selected } => history::draw(&mut canvas, state, *selected, now),
+            Overlay::History { selected, scroll } => {
+                history::draw(&mut canvas, state, (*selected, *scroll), now)
+            }
             Overlay::Explain(panel) => explain::draw(&mut canvas, state, panel),
             Overlay::Ask(dialog) => ask::draw(&mut canvas, state, dialog, now),
             Overlay::Conflicts { selected } => conflicts::draw(&mut canvas, state, *selected, now),
@@ -59,7 +61,7 @@ pub fn draw(
             Overlay::Secret(secret) => secret::draw(&mut canvas, secret),
             Overlay::Import(panel) => import::draw(&mut canvas, state, panel, now),
             Overlay::Imports(panel) => imports::draw(&mut canvas, state, panel, now),
-            Overlay::Audit(panel) => history::draw_audit(&mut canvas, panel, now),
+            Overlay::Audit(panel) => history::draw_audit(&mut canvas, state, panel, now),
             Overlay::Settings(panel) => settings::draw(&mut canvas, state, panel),
         };
     }

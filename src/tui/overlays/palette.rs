@@ -5,12 +5,12 @@ use ratatui::layout::Position;
 use uuid::Uuid;
 
 use super::{Canvas, WIDEST, rows};
-use crate::cockpit::keymap::Context;
+use crate::cockpit::keymap::{Command, Context};
 use crate::cockpit::state::objects::Kind;
 use crate::cockpit::state::overlay::Palette;
 use crate::cockpit::state::{Laid, State};
 use crate::cockpit::update::overlays::{PaletteItem, palette_items};
-use crate::cockpit::update::{contexts_under, guard};
+use crate::cockpit::update::{contexts_under, guard, preferences};
 use crate::tui::chrome::key_text;
 use crate::tui::field;
 use crate::tui::widgets::Pen;
@@ -99,7 +99,9 @@ fn line(pen: &mut Pen<'_>, y: u16, state: &State, item: PaletteItem, now: Timest
                 .take(2)
                 .map(key_text)
                 .collect();
-            let help = refused.unwrap_or_else(|| entry.help.to_owned());
+            let nowhere = (command == Command::Contexts && state.preferences.contexts.is_empty())
+                .then(|| preferences::no_contexts(&state.preferences));
+            let help = refused.or(nowhere).unwrap_or_else(|| entry.help.to_owned());
             (entry.name.to_owned(), help, keys.join(" "))
         }
         PaletteItem::Context(at) => match state.preferences.contexts.get(at) {

@@ -7,6 +7,7 @@ use super::{Canvas, WIDEST, rows};
 use crate::cockpit::state::overlay::SettingsPanel;
 use crate::cockpit::state::{Laid, State};
 use crate::cockpit::update::preferences::{Choice, choices, line_for};
+use crate::tui::chrome::from_the_left;
 use crate::tui::page::{Span, draw_spans};
 use crate::tui::widgets::Pen;
 
@@ -84,15 +85,14 @@ pub fn draw(canvas: &mut Canvas<'_, '_>, state: &State, panel: &SettingsPanel) -
                 }
             }
             if height > FOOT {
-                let y = pen.height() - 2;
+                let y = pen.height() - 3;
                 preview(pen, y, &sample);
-                let keep = format!(
-                    "to keep it: {keep}  below [cockpit] in {}",
-                    state.preferences.file
-                );
-                let width = pen.width();
-                let dim = pen.theme.dim;
-                pen.text_within(1, y + 1, &keep, width.saturating_sub(1), dim);
+                let width = pen.width().saturating_sub(1);
+                let (dim, glyphs) = (pen.theme.dim, pen.glyphs());
+                let keep = format!("to keep it: {keep}  below [cockpit] in");
+                pen.text_within(1, y + 1, &keep, width, dim);
+                let file = from_the_left(&state.preferences.file, width.saturating_sub(2), glyphs);
+                pen.text(3, y + 2, &glyphs.text(&file), dim);
             }
             Laid {
                 rows: shown,
@@ -103,8 +103,8 @@ pub fn draw(canvas: &mut Canvas<'_, '_>, state: &State, panel: &SettingsPanel) -
     (laid, None)
 }
 
-/// Lines below the choices: a blank, the colours, and what to write where.
-const FOOT: usize = 3;
+/// Lines below the choices: a blank, the colours, what to write, and where.
+const FOOT: usize = 4;
 
 /// The arms and the words of the theme, as it draws them.
 fn preview(pen: &mut Pen<'_>, y: u16, sample: &[(&str, Style)]) {

@@ -9,8 +9,9 @@ use crate::cockpit::update::overlays::{snippet, wiring_deployments};
 use crate::cockpit::wiring::{KEY_VARIABLE, Way};
 use crate::domain::DeploymentKind;
 use crate::tui::page::{Page, Span, draw_spans, width_of};
+use crate::tui::widgets::pen::columns;
 
-/// Wider than other overlays: code is not broken into lines of our own.
+/// Wider than other overlays: code is broken into lines of our own only where it does not fit.
 const WIDEST: u16 = 116;
 
 /// Draws the panel.
@@ -29,7 +30,21 @@ pub fn draw(canvas: &mut Canvas<'_, '_>, state: &State, panel: &WiringPanel) -> 
     for line in text.lines() {
         let comment = line.trim_start().starts_with('#') || line.trim_start().starts_with("//");
         let style = if comment { theme.dim } else { theme.text };
-        page.line(vec![(line.replace('\t', "    "), style)]);
+        let line = line.replace('\t', "    ");
+        // Of a page the first column is left free, and the last one says that it goes on.
+        let room = width.saturating_sub(2).max(9);
+        let whole = columns(&line) <= room;
+        let room = usize::from(if whole { room } else { room - 1 });
+        for (at, piece) in pieces(&line, room).into_iter().enumerate() {
+            // What is copied is the line as a whole.
+            let goes_on = (theme.glyphs.ellipsis().to_owned(), theme.accent);
+            page.line(
+                [(at > 0).then_some(goes_on), Some((piece, style))]
+                    .into_iter()
+                    .flatten()
+                    .collect(),
+            );
+        }
     }
     let deployments = wiring_deployments(state);
     let deployment = deployments.get(panel.deployment % deployments.len().max(1));
@@ -65,4 +80,38 @@ pub fn draw(canvas: &mut Canvas<'_, '_>, state: &State, panel: &WiringPanel) -> 
         )
     });
     (laid, None)
+}
+
+/// The line in pieces of at most `width` columns.
+fn pieces(line: &str, width: usize) -> Vec<String> {
+    let mut pieces = vec![String::new()];
+    let mut used = 0;
+    for c in line.chars() {
+        let next = usize::from(columns(c.encode_utf8(&mut [0; 4])));
+        if used + next > width {
+            pieces.push(String::new());
+            used = 0;
+        }
+        used += next;
+        if let Some(last) = pieces.last_mut() {
+            last.push(c);
+        }
+    }
+    pieces
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_line_is_shown_in_pieces_and_whole() {
+        assert_eq!(pieces("short", 8), ["short"]);
+        assert_eq!(pieces("", 8), [""]);
+        assert_eq!(
+            pieces("a key of 21 columns…!", 8),
+            ["a key of", " 21 colu", "mns…!"]
+        );
+        assert_eq!(pieces("日本語", 4), ["日本", "語"]);
+    }
 }

@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 
 use crate::cockpit::format;
 use crate::cockpit::state::State;
-use crate::cockpit::update::drafts;
+use crate::cockpit::update::{drafts, guard};
 use crate::tui::page::Span;
 use crate::tui::theme::Theme;
 
@@ -21,7 +21,15 @@ pub fn banners(state: &State, theme: &Theme, now: Timestamp) -> Vec<Vec<Span>> {
     if let Some(editor) = state.editor()
         && let Some(stored) = editor.found.offered()
     {
-        lines.push(offer(theme, stored.count(), stored.at, editor.found.more(), now));
+        let refused = guard::edit_refusal(state);
+        lines.push(offer(
+            theme,
+            stored.count(),
+            stored.at,
+            editor.found.more(),
+            refused,
+            now,
+        ));
     }
     let Some(draft) = state.drafts.get(&id) else {
         return lines;
@@ -58,9 +66,17 @@ pub fn banners(state: &State, theme: &Theme, now: Timestamp) -> Vec<Vec<Span>> {
     lines
 }
 
-/// The line that offers a draft on disk; `more` are offered after it.
+/// The line that offers a draft on disk; `more` are offered after it. It only says that there is one where nothing may
+/// be changed: `refused` says why.
 #[must_use]
-pub fn offer(theme: &Theme, count: usize, at: Timestamp, more: usize, now: Timestamp) -> Vec<Span> {
+pub fn offer(
+    theme: &Theme,
+    count: usize,
+    at: Timestamp,
+    more: usize,
+    refused: Option<String>,
+    now: Timestamp,
+) -> Vec<Span> {
     let key = |text: &str| (text.to_owned(), theme.key);
     let dim = |text: &str| (text.to_owned(), theme.dim);
     let count = format::counted(count as u64, "unsaved change", "unsaved changes");
@@ -71,8 +87,13 @@ pub fn offer(theme: &Theme, count: usize, at: Timestamp, more: usize, now: Times
     } else {
         &moment
     };
+    let what = (format!("~ {count} from {at} UTC"), theme.dirty);
+    if let Some(why) = refused {
+        // What is refused is not offered.
+        return vec![what, dim("   "), key("X"), dim(&format!(" throw away   {why}"))];
+    }
     let mut spans = vec![
-        (format!("~ {count} from {at} UTC"), theme.dirty),
+        what,
         dim("   "),
         key("R"),
         dim(" restore   "),
@@ -90,9 +111,15 @@ pub fn offer(theme: &Theme, count: usize, at: Timestamp, more: usize, now: Times
 #[must_use]
 pub fn unsaved(state: &State) -> Option<String> {
     let (id, _) = state.sheet()?;
-    let count = state.drafts.get(&id)?.count();
+    let draft = state.drafts.get(&id)?;
+    let count = draft.count();
     if id.is_nil() || count == 0 {
         return None;
     }
-    Some(format::counted(count as u64, "unsaved change", "unsaved changes"))
+    let text = format::counted(count as u64, "unsaved change", "unsaved changes");
+    Some(match draft.unread.len() {
+        0 => text,
+        unread if unread == count => format!("{text}, not understood"),
+        unread => format!("{text}, {unread} not understood"),
+    })
 }

@@ -3,6 +3,7 @@
 use ratatui::layout::{Position, Rect};
 
 use super::{Focus, View};
+use crate::cockpit::edit::refused;
 use crate::cockpit::state::editor::{Editing, Input};
 use crate::cockpit::update::edit;
 use crate::tui::field;
@@ -122,7 +123,12 @@ fn area(pen: &mut Pen<'_>, view: &View<'_>, editing: &Editing, cursor: &mut Opti
         && below == 1
     {
         let last = inside.height() - 1;
-        inside.text(0, last, &theme.glyphs.text(&why.to_string()), theme.danger);
+        inside.text(
+            0,
+            last,
+            &theme.glyphs.text(&refused(&why, view.mine)),
+            theme.danger,
+        );
     }
 }
 

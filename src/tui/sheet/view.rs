@@ -5,7 +5,7 @@ use ratatui::style::Style;
 use uuid::Uuid;
 
 use crate::api::results::Overview;
-use crate::cockpit::edit::{Cell, Draft, Sheet};
+use crate::cockpit::edit::{Cell, Draft, Sheet, refused};
 use crate::cockpit::state::State;
 use crate::cockpit::state::editor::Editing;
 use crate::domain::{Experiment, FieldError};
@@ -72,7 +72,7 @@ impl<'a> View<'a> {
             .find(|refusal| Cell::of_refusal(&refusal.field, self.mine).as_ref() == Some(cell))?;
         // A new experiment has no name at first: that is no fault before the review.
         let fresh = self.id.is_nil() && matches!(cell, Cell::Name) && self.mine.name.is_empty();
-        (!fresh).then(|| refusal.to_string())
+        (!fresh).then(|| refused(refusal, self.mine))
     }
 
     /// Whether the cursor is on a field.

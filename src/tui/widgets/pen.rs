@@ -220,6 +220,32 @@ pub fn wrap(text: &str, width: u16, lines: u16, glyphs: Glyphs) -> Vec<String> {
     out
 }
 
+/// The text with its words that are wider than `width` in pieces, so that nothing of them is cut by [`wrap`].
+#[must_use]
+pub fn broken(text: &str, width: u16) -> Cow<'_, str> {
+    let width = usize::from(width);
+    if width == 0 || text.split_whitespace().all(|word| word.width() <= width) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::new();
+    for word in text.split_whitespace() {
+        if !out.is_empty() {
+            out.push(' ');
+        }
+        let mut used = 0;
+        for c in word.chars() {
+            let next = c.width().unwrap_or(0);
+            if used + next > width && used > 0 {
+                out.push(' ');
+                used = 0;
+            }
+            used += next;
+            out.push(c);
+        }
+    }
+    Cow::Owned(out)
+}
+
 /// Counts texts, for the tests that a frame costs as much as what it shows.
 #[cfg(test)]
 pub mod counting {

@@ -149,7 +149,7 @@ fn a_summary_that_is_written_belongs_to_its_experiment() {
     assert_ne!(detail.id(), Some(id(CHECKOUT)));
     assert!(detail.insight.value.is_none());
     let notice = &world.state.notice.as_ref().expect("told").text;
-    assert_eq!(notice, "The summary of checkout-cta is written anew and saved");
+    assert_eq!(notice, "The summary of checkout-cta is written and saved");
 }
 
 #[test]
@@ -264,7 +264,7 @@ fn the_cursor_stays_on_its_entry_of_the_history() {
     entry.id = 13;
     newer.entries.insert(0, entry);
     world.reply(Slot::History, Ok(Answer::History(newer)));
-    let Some(Overlay::History { selected }) = world.state.overlays.last() else {
+    let Some(Overlay::History { selected, .. }) = world.state.overlays.last() else {
         panic!("closed");
     };
     let entries = &world.state.detail().expect("open").history.entries;

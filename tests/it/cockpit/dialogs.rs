@@ -9,6 +9,7 @@ use splitdeck::api::system::Role;
 use splitdeck::cockpit::keymap::Command;
 use splitdeck::cockpit::ports::{Answer, Failure, FailureKind, Request, Service, Slot};
 use splitdeck::cockpit::state::Overlay;
+use splitdeck::cockpit::state::ask::AskField;
 use splitdeck::cockpit::state::overlay::{Field, StepDialog};
 use splitdeck::cockpit::state::preferences::{Connected, ContextEntry};
 use splitdeck::cockpit::{Action, Effect};
@@ -188,10 +189,7 @@ fn a_draft_is_deleted_with_its_unsaved_changes() {
     world.act(Action::Command(Command::Delete));
     world.wait(ARMED).keys(&["right", "enter"]);
     assert!(error(&world).contains("type the key"), "{}", error(&world));
-    world
-        .keys(&["tab"])
-        .text("pricing-page-v3")
-        .keys(&["tab", "right", "enter"]);
+    world.text("pricing-page-v3").keys(&["tab", "right", "enter"]);
     assert!(
         matches!(world.waiting_for(Slot::Status), Some(Request::Delete { id: of, version: 1 }) if *of == id(PRICING)),
         "{:?}",
@@ -362,13 +360,14 @@ fn resuming_after_an_automatic_pause_needs_a_reason_and_the_override() {
     assert!(world.state.detail().is_none(), "the list stays below");
     world.keys(&["right", "enter"]);
     assert_eq!(error(&world), "a reason is required");
-    world.keys(&["tab"]).text("fixed the Safari bundle");
+    // What is typed next is the reason, and what is ticked next is the box.
+    world.text("fixed the Safari bundle");
     world.keys(&["tab"]);
     assert_eq!(dialog(&world).focus, Field::Override);
     world.keys(&["tab", "right", "enter"]);
     assert!(error(&world).contains("still fails"), "{}", error(&world));
     assert_eq!(sent(&world), None);
-    world.keys(&["left", "shift-tab", "space", "tab", "right", "enter"]);
+    world.keys(&["space", "tab", "right", "enter"]);
     let (to, change) = sent(&world).expect("sent");
     assert_eq!(to, id(SEARCH));
     assert_eq!(change.to, Status::Active);
@@ -450,15 +449,9 @@ fn a_protected_project_wants_the_key_typed() {
     world.keys(&["p"]).wait(ARMED);
     world.keys(&["right", "enter"]);
     assert!(error(&world).contains("type the key"), "{}", error(&world));
-    world
-        .keys(&["tab", "tab"])
-        .text("checkout-ct")
-        .keys(&["tab", "right", "enter"]);
+    world.text("checkout-ct").keys(&["tab", "right", "enter"]);
     assert_eq!(sent(&world), None);
-    world
-        .keys(&["left", "shift-tab", "end"])
-        .text("a")
-        .keys(&["tab", "right", "enter"]);
+    world.text("a").keys(&["tab", "right", "enter"]);
     assert!(sent(&world).is_some());
 }
 
@@ -548,4 +541,23 @@ fn a_change_by_somebody_else_is_said_while_the_dialog_is_open() {
         screen.contains("changed since this dialog opened (v17 → v18"),
         "{screen}"
     );
+}
+
+#[test]
+fn an_override_without_an_id_asks_for_the_id() {
+    let mut world = World::experiment("checkout-cta");
+    world.keys(&["4"]).answer_all(Role::Editor, true);
+    world.keys(&["n"]).wait(ARMED);
+    let asked = |world: &World| match world.state.overlays.last() {
+        Some(Overlay::Ask(dialog)) => (dialog.focus, dialog.error.clone()),
+        other => panic!("{other:?}"),
+    };
+    world.keys(&["shift-tab", "enter"]);
+    let (focus, error) = asked(&world);
+    assert_eq!(
+        (focus, error.as_deref()),
+        (AskField::Id, Some("an id is required"))
+    );
+    world.text("u-7");
+    assert_eq!(asked(&world), (AskField::Id, None), "it is filled in");
 }

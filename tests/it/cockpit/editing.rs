@@ -143,10 +143,10 @@ fn a_text_that_cannot_stand_is_said_in_the_servers_words_and_kept() {
     let mut world = World::experiment("checkout-cta");
     set(&mut world, &Cell::Holdout, "many");
     let screen = world.screen(120, 40);
-    assert!(screen.contains("holdoutPct: got \"many\""), "{screen}");
+    assert!(screen.contains("holdout: got \"many\""), "{screen}");
     world.keys(&["2", "S"]);
     assert_eq!(world.state.overlays.len(), 0);
-    assert!(notice(&world).contains("holdoutPct"), "{}", notice(&world));
+    assert!(notice(&world).contains("holdout: got"), "{}", notice(&world));
     assert_eq!(
         world.state.detail().expect("open").tab,
         Tab::Setup,
@@ -165,7 +165,7 @@ fn a_text_that_cannot_stand_is_said_in_the_servers_words_and_kept() {
     world.keys(&["ctrl-u"]).text("30").keys(&["enter"]);
     let screen = world.screen(220, 50);
     assert!(
-        screen.contains("holdoutPct: got \"30.00\", allowed is 0 to 25"),
+        screen.contains("holdout: got \"30.00\", allowed is 0 to 25"),
         "{screen}"
     );
     world.keys(&["u", "u"]);
@@ -680,7 +680,6 @@ fn one_override_is_set_and_removed_by_its_dialog() {
     world.keys(&["tab", "tab", "tab", "right", "enter"]);
     assert_eq!(error(&world), "an id is required");
     world
-        .keys(&["tab"])
         .text(" qa-7 ")
         .keys(&["enter", "space", "enter", "right", "enter", "right", "enter"]);
     match world.waiting_for(Slot::Override) {
@@ -899,10 +898,7 @@ fn a_protected_project_wants_the_key_for_what_changes_people() {
         "{}",
         error(&world)
     );
-    world
-        .keys(&["left", "shift-tab"])
-        .text("checkout-cta")
-        .keys(&["enter", "right", "enter"]);
+    world.text("checkout-cta").keys(&["enter", "right", "enter"]);
     assert!(sent(&world).is_some());
 }
 

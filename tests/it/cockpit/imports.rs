@@ -78,6 +78,9 @@ fn a_wrong_path_leaves_the_pasted_ids() {
     assert_eq!((card.intake, card.tally.received), (Some(ids), 2));
     assert_eq!(card.source, Source::Pasted);
     assert!(card.error.as_deref().is_some_and(|e| e.contains("Cannot read")));
+    // What is typed next is the right path.
+    world.keys(&["ctrl-u"]).text("/some/file");
+    assert_eq!(panel(&world).path.text(), "/some/file");
     // What is counted of them while the file is read is not lost either.
     let file = name_a_file(&mut world, "/no/such/file");
     counted(&mut world, ids, 3);

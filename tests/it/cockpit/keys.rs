@@ -8,10 +8,13 @@ use splitdeck::cockpit::update;
 use crate::screens::worlds::worlds;
 
 /// Keys that a special place may take from a more general one, and why.
-const TAKEN_OVER: [(Context, &str, Command, Command); 3] = [
+const TAKEN_OVER: [(Context, &str, Command, Command); 5] = [
     // In a table the arrows go through its columns; the tabs have their numbers and the tab key.
     (Context::Table, "left", Command::ColumnLeft, Command::PreviousTab),
     (Context::Table, "right", Command::ColumnRight, Command::NextTab),
+    // In a history the entries have the other keys for a page.
+    (Context::Log, "pageup", Command::DetailsUp, Command::PageUp),
+    (Context::Log, "pagedown", Command::DetailsDown, Command::PageDown),
     // Where there is nothing live to hold, space ticks.
     (Context::Edit, "space", Command::Edit, Command::Hold),
 ];

@@ -14,5 +14,6 @@ mod labs;
 mod list;
 mod live;
 mod objects;
+mod said;
 mod tabs;
 mod words;

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use splitdeck::api::problem::{Code, Problem, ProblemField};
 use splitdeck::api::system::Role;
 use splitdeck::cockpit::change::Change;
 use splitdeck::cockpit::ports::{Answer, Failure, FailureKind, Request, Service, Slot};
+use splitdeck::cockpit::state::form::Focus;
 use splitdeck::cockpit::state::overlay::{DEAF_FOR, Overlay};
 
 use crate::support::cockpit::{World, id};
@@ -186,4 +188,37 @@ fn what_failed_is_told_though_its_dialog_was_left() {
     };
     assert_eq!(form.error, None);
     assert!(notice(&world).contains("New key for backend"));
+}
+
+#[test]
+fn what_a_form_is_refused_for_is_typed_next() {
+    let mut world = World::list_of(Role::Admin, false);
+    world.keys(&["D"]).answer_all(Role::Admin, false);
+    world.keys(&["n"]).wait(Duration::from_secs(3));
+    let form = |world: &World| match world.state.overlays.last() {
+        Some(Overlay::Form(form)) => (form.focus, form.lines[0].problem.clone(), form.error.clone()),
+        other => panic!("{other:?}"),
+    };
+    world.keys(&["shift-tab", "enter"]);
+    let name = "a name is required".to_owned();
+    assert_eq!(
+        form(&world),
+        (Focus::Line(0), Some(name), None),
+        "said once, where it is"
+    );
+    assert_eq!(world.screen(80, 24).matches("a name is required").count(), 1);
+    world.text("backend-2");
+    assert_eq!(form(&world), (Focus::Line(0), None, None));
+    // What the server refuses too.
+    world.keys(&["shift-tab", "enter"]);
+    let mut failure = Failure::new(Service::Api, FailureKind::Refused, "Not so");
+    let mut problem = Problem::new(Code::Invalid, "Not so");
+    problem.errors.push(ProblemField {
+        field: "name".to_owned(),
+        given: "backend-2".to_owned(),
+        allowed: "another one".to_owned(),
+    });
+    failure.problem = Some(Box::new(problem));
+    world.reply(Slot::Change, Err(failure));
+    assert_eq!(form(&world), (Focus::Line(0), None, Some("Not so".to_owned())));
 }

@@ -13,7 +13,7 @@ use splitdeck::cockpit::update::next_deadline;
 use splitdeck::cockpit::{Action, Effect};
 use splitdeck::tui::view;
 
-use crate::support::cockpit::{CHECKOUT, World, id, text_of, theme};
+use crate::support::cockpit::{CHECKOUT, World, history, id, text_of, theme};
 
 fn tab(world: &World) -> Tab {
     world.state.detail().expect("open").tab
@@ -419,4 +419,54 @@ fn panels_that_are_updated_are_counted() {
     assert!(!last(&mut world, 120).contains("updating"));
     world.keys(&["space"]).answer_all(Role::Editor, false);
     assert!(!last(&mut world, 120).contains("updating"));
+}
+
+/// What the entry under the cursor says, line by line, while it is scrolled to its end.
+fn read_whole(world: &mut World, width: u16, height: u16) -> String {
+    let mut read = String::new();
+    for _ in 0..400 {
+        let before = world.screen(width, height);
+        read.push_str(&before);
+        world.keys(&["pagedown"]);
+        if world.screen(width, height) == before {
+            return read;
+        }
+    }
+    panic!("no end of it");
+}
+
+#[test]
+fn every_line_of_a_change_can_be_read() {
+    let mut long = history();
+    long.entries[0].changes = (0..40)
+        .map(|n| {
+            let change = serde_json::json!({
+                "field": format!("field{n:02}"), "from": null,
+                "to": {"begin": n, "rest": "x".repeat(90), "end": format!("end{n:02}")},
+            });
+            serde_json::from_value(change).expect("a change")
+        })
+        .collect();
+    for (width, height) in [(80, 24), (120, 40), (40, 12)] {
+        let mut world = World::experiment("checkout-cta");
+        world.keys(&["H"]);
+        world.reply(Slot::History, Ok(Answer::History(long.clone())));
+        let first = world.screen(width, height);
+        let read = read_whole(&mut world, width, height);
+        let squeezed: String = read.split_whitespace().collect();
+        for n in 0..40 {
+            assert!(
+                squeezed.contains(&format!("field{n:02}")),
+                "{n} at {width}:\n{read}"
+            );
+            let end = format!("\"end{n:02}\"");
+            assert!(read.contains(&end) || width < 80, "{end} at {width}:\n{read}");
+        }
+        // Back, and from another entry on it begins at its top again.
+        world.keys(&["J", "down", "up"]);
+        assert_eq!(world.screen(width, height), first);
+        let rows = first.lines().filter(|line| line.contains("field")).count();
+        assert!(height < 24 || rows >= 3, "{first}");
+        assert!(width < 80 || first.contains("pagedown details"), "{first}");
+    }
 }

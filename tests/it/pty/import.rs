@@ -107,7 +107,7 @@ async fn a_bracketed_paste_is_checked_applied_and_undone() {
     assert_eq!(kept, 0, "what the server has is kept no longer");
     let pty = blocking(pty, |pty| {
         pty.send("u");
-        pty.wait_for_text("get their former override back");
+        pty.wait_for_text("have no override again");
         confirm(pty, "Undo");
         pty.wait_for_text("10 chunks taken back, 0 of 10 still in force");
         pty.leave_by("\x03");

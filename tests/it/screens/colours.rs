@@ -87,7 +87,7 @@ fn what_is_unsaved_refused_and_disagreed_about_has_its_colour() {
     );
     assert!(!has(cell(&changed, "A button twice"), theme.dirty));
     let refused = world("edit_refused").buffer(120, 40, &theme);
-    assert!(has(cell(&refused, "holdoutPct:"), theme.danger));
+    assert!(has(cell(&refused, "holdout: got"), theme.danger));
     let save = world("save").buffer(120, 40, &theme);
     assert!(has(cell(&save, "! 20.00 % of the subjects stop"), theme.warn));
     assert!(has(cell(&save, "‹ Go on editing ›"), theme.selection));

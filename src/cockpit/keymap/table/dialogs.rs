@@ -78,4 +78,20 @@ pub const COMMANDS: &[Entry] = &[
         0,
         "Scroll a dialog that is taller than the screen",
     ),
+    entry(
+        Command::DetailsDown,
+        "history.scroll-down",
+        &[(In::Log, "pagedown"), (In::Log, "J")],
+        "details",
+        1,
+        "Scroll down in the entry under the cursor",
+    ),
+    entry(
+        Command::DetailsUp,
+        "history.scroll-up",
+        &[(In::Log, "pageup"), (In::Log, "K")],
+        "back",
+        2,
+        "Scroll up in the entry under the cursor",
+    ),
 ];

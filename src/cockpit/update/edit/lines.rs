@@ -10,8 +10,7 @@ use crate::cockpit::edit::{Attr, Cell, Part, Sheet, Which, rows};
 use crate::cockpit::effect::Effect;
 use crate::cockpit::state::ask::Ask;
 use crate::cockpit::state::{Level, State};
-use crate::cockpit::update::{ask, notify, save};
-use crate::domain::Status;
+use crate::cockpit::update::{ask, guard, notify, save};
 use crate::domain::experiment::{MAX_TRACKED_EVENTS, MIN_VARIANTS};
 
 pub(super) fn split_evenly(
@@ -85,6 +84,9 @@ pub(super) fn add_part(state: &mut State, id: Uuid, sheet: Sheet, cell: Cell, no
     }
 }
 
+/// What is said to who would change the variants of an experiment that is over.
+const OVER: &str = "The experiment is over: its variants stay as they were";
+
 pub(super) fn add_variant(
     state: &mut State,
     id: Uuid,
@@ -92,16 +94,8 @@ pub(super) fn add_variant(
     now: Timestamp,
     effects: &mut Vec<Effect>,
 ) {
-    let over = state
-        .edited(id)
-        .is_some_and(|e| matches!(e.status, Status::Completed | Status::Ended | Status::Archived));
-    if over {
-        notify(
-            state,
-            Level::Info,
-            "The experiment is over: its variants stay as they were",
-            now,
-        );
+    if guard::variants_stay(state) {
+        notify(state, Level::Info, OVER, now);
         return;
     }
     let limit = state.me.as_ref().map_or(0, |me| me.max_variants);
@@ -133,6 +127,10 @@ pub(super) fn remove(state: &mut State, id: Uuid, sheet: Sheet, now: Timestamp, 
     }
     match cell {
         Cell::Variant(key, _) | Cell::VariantDefault(key) => {
+            if guard::variants_stay(state) {
+                notify(state, Level::Info, OVER, now);
+                return;
+            }
             let Some(e) = state.edited(id) else { return };
             if e.variants.len() <= MIN_VARIANTS {
                 let text = format!("An experiment has at least {} variants", e.variants.len());

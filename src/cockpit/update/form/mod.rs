@@ -7,6 +7,7 @@ pub mod words;
 use jiff::Timestamp;
 
 use super::{guard, import, notify};
+use crate::api::problem::{Code, Problem};
 use crate::cockpit::effect::Effect;
 use crate::cockpit::keymap::Command;
 use crate::cockpit::ports::Request;
@@ -90,20 +91,20 @@ fn named(purpose: &Purpose) -> Option<String> {
     })
 }
 
-/// Why it cannot be confirmed as it is; none when it can.
+/// Why it cannot be confirmed as it is, and the part that this is about; none when it can.
 #[must_use]
-pub fn missing(form: &Form) -> Option<String> {
+pub fn missing(form: &Form) -> Option<(Option<Focus>, String)> {
     if form.sending {
-        return Some("waiting for the server's answer".to_owned());
+        return Some((None, "waiting for the server's answer".to_owned()));
     }
-    let wrong = (0..form.lines.len()).find_map(|at| Some((form.lines[at].label, fields::problem(form, at)?)));
-    if let Some((label, problem)) = wrong {
-        return Some(format!("{label}: {problem}"));
+    let wrong = (0..form.lines.len()).find_map(|at| Some((at, fields::problem(form, at)?)));
+    if let Some((at, problem)) = wrong {
+        return Some((Some(Focus::Line(at)), problem));
     }
     if let Some((name, typed)) = &form.key
         && typed.text().trim() != name
     {
-        return Some(format!("type the key: {name}"));
+        return Some((Some(Focus::Key), format!("type the key: {name}")));
     }
     None
 }
@@ -176,13 +177,24 @@ fn toggle(form: &mut Form) {
 
 /// The button that does it.
 fn send(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
+    let Some(Overlay::Form(form)) = state.overlays.last_mut() else {
+        return;
+    };
+    if let Some((part, why)) = missing(form) {
+        form.focus = part.unwrap_or(form.focus);
+        form.error = match part {
+            // Said below the field itself.
+            Some(Focus::Line(at)) => {
+                form.lines[at].problem = Some(why);
+                None
+            }
+            _ => Some(why),
+        };
+        return;
+    }
     let Some(Overlay::Form(form)) = state.overlays.last() else {
         return;
     };
-    if let Some(missing) = missing(form) {
-        fail(state, missing);
-        return;
-    }
     let outcome = match &form.purpose {
         Purpose::FlagPart(start, _) | Purpose::FlagVariant(start, _) | Purpose::FlagRule(start, _) => {
             let start = start.clone();
@@ -243,8 +255,32 @@ pub fn close_sent(state: &mut State) {
         .retain(|overlay| !matches!(overlay, Overlay::Form(form) if form.sending));
 }
 
-/// What was sent did not work: the dialog stays, and says why. Where it is gone, it is said what did not work.
-pub fn refused(state: &mut State, text: String, now: Timestamp) {
+/// Something was typed: what was said about it is told anew.
+pub fn text_changed(form: &mut Form) {
+    form.error = None;
+    if let Focus::Line(at) = form.focus
+        && form.lines[at].problem.is_some()
+    {
+        let problem = fields::problem(form, at);
+        form.lines[at].problem = problem;
+    }
+}
+
+/// The line that a refusal names.
+fn named_by(form: &Form, problem: &Problem) -> Option<usize> {
+    let line = |label: &str| {
+        let mut lines = form.lines.iter();
+        lines.position(|line| line.label.eq_ignore_ascii_case(label))
+    };
+    let last = |path: &str| path.rsplit('.').next().and_then(line);
+    let named = problem.errors.iter().find_map(|error| last(&error.field));
+    let taken = (problem.code == Code::KeyTaken).then(|| line("Key").or_else(|| line("Name")));
+    named.or(taken.flatten())
+}
+
+/// What was sent did not work: the dialog stays, and says why. Where it is gone, it is said what did not work. What
+/// the server's own words name of it has the focus.
+pub fn refused(state: &mut State, text: String, problem: Option<&Problem>, now: Timestamp) {
     let asked = state.objects.changing.take();
     let waiting = state.overlays.iter_mut().find_map(|overlay| match overlay {
         Overlay::Form(form) if form.sending => Some(form),
@@ -254,6 +290,8 @@ pub fn refused(state: &mut State, text: String, now: Timestamp) {
         Some(form) => {
             form.sending = false;
             form.error = Some(text);
+            let at = problem.and_then(|problem| named_by(form, problem));
+            form.focus = at.map_or(form.focus, Focus::Line);
         }
         None => {
             let text = match asked {

@@ -1,7 +1,7 @@
 //! What each dialog says: its title, its buttons, and what will come of it, in words.
 
 use super::fields::GRACES;
-use crate::api::imports::ImportState;
+use crate::api::imports::{Import, ImportState};
 use crate::cockpit::edit::{FlagDraft, FlagPart, Of};
 use crate::cockpit::format;
 use crate::cockpit::lifecycle;
@@ -271,13 +271,7 @@ pub fn effects(state: &State, form: &Form) -> Vec<String> {
             lines.push("In force chunk by chunk; Esc stops after a chunk, and it can be undone.".to_owned());
             lines
         }
-        Purpose::UndoImport(import) => vec![
-            format!(
-                "Those of its {} in force get their former override back, or none.",
-                format::counted(u64::from(import.applied_chunks), "chunk", "chunks")
-            ),
-            "Whoever was changed by somebody else meanwhile is left alone.".to_owned(),
-        ],
+        Purpose::UndoImport(import) => undo(import),
         Purpose::ForgetImport(import) => vec![
             match import.state {
                 ImportState::Staged => "Nothing of it is in force, and nothing will be.".to_owned(),
@@ -285,11 +279,54 @@ pub fn effects(state: &State, form: &Form) -> Vec<String> {
             },
             "The ids have to be sent again.".to_owned(),
         ],
-        Purpose::WriteInsight(_) => vec![
-            "It is written by rules from the numbers of now, and saved in the place of the one before.".to_owned(),
-        ],
+        Purpose::WriteInsight(experiment) => {
+            let open = state.open.as_deref().filter(|detail| detail.id() == Some(experiment.id));
+            let before = open.and_then(|detail| detail.insight.value.as_ref());
+            let place = match before {
+                Some(None) => "saved with the experiment",
+                Some(Some(_)) => "saved in the place of the one before",
+                None => "saved with the experiment, in the place of one that may be there",
+            };
+            vec![format!("It is written by rules from the numbers of now, and {place}.")]
+        }
         Purpose::FlagPart(..) | Purpose::RenameDeployment(_) => Vec::new(),
     }
+}
+
+/// What taking an import back does, with how many it concerns.
+fn undo(import: &Import) -> Vec<String> {
+    let noun = import.subject_type.as_str();
+    let people = |n: u64| format::counted(n, noun, &format!("{noun}s"));
+    let chunks = format::counted(u64::from(import.applied_chunks), "chunk", "chunks");
+    let effect = &import.effect;
+    let mut lines = Vec::new();
+    // What a chunk in force did is known; of some of the chunks, only how many ids they have.
+    if import.applied_chunks == import.chunks {
+        if effect.added > 0 {
+            lines.push(format!("{} have no override again.", people(effect.added)));
+        }
+        for (from, n) in &effect.changed_from {
+            lines.push(format!(
+                "{} go back from {} to {from}.",
+                people(*n),
+                import.variant
+            ));
+        }
+        if lines.is_empty() {
+            lines.push(format!(
+                "Nobody changes: all of them had {} before it.",
+                import.variant
+            ));
+        }
+    } else {
+        lines.push(format!(
+            "Up to {} get their former override back, or none: those of the {chunks} in force.",
+            people(ImportPanel::landed(import).min(import.unique))
+        ));
+    }
+    lines.push("Whoever was changed by somebody else meanwhile is left alone.".to_owned());
+    lines.push("Chunk by chunk; Esc stops after a chunk.".to_owned());
+    lines
 }
 
 fn share(flag: &Flag) -> String {

@@ -175,6 +175,10 @@ pub fn told(state: &mut State, told: Told, now: Timestamp, effects: &mut Vec<Eff
         }
         Told::Failed { intake, message } if panel.intake == Some(intake) => {
             // Nothing of it can be used: another try begins anew.
+            if matches!(panel.source, Source::File(_)) && panel.focus != Focus::Ids {
+                // What is typed next is another path. Who types ids by now is not disturbed.
+                panel.focus = Focus::Path;
+            }
             empty(panel);
             bring_back(panel);
             panel.error = Some(message);
@@ -315,6 +319,12 @@ pub(super) fn take_left(state: &mut State, effects: &mut Vec<Effect>) {
     panel.source = Source::Kept;
     panel.counting = true;
     effects.push(Effect::Intake(Order::Recount { intake: left.intake }));
+}
+
+/// The part of the card that [`not_ready`] is about; none where one can only wait.
+pub(super) fn in_question(panel: &ImportPanel) -> Option<Focus> {
+    let waits = panel.intake.is_some() && panel.counting;
+    (not_ready(panel).is_some() && !waits).then_some(Focus::Ids)
 }
 
 /// Why the dry run cannot be asked for; none when it can.

@@ -58,7 +58,7 @@ pub fn answered(
             if request.slot() == Slot::WriteInsight {
                 let experiment = asked.and_then(|id| state.list.experiment(id));
                 let of = experiment.map_or_else(String::new, |e| format!(" of {}", e.key));
-                let text = format!("The summary{of} is written anew and saved");
+                let text = format!("The summary{of} is written and saved");
                 notify(state, Level::Ok, text, now);
             }
         }
@@ -250,6 +250,7 @@ pub fn failed(state: &mut State, request: &Request, failure: &Failure, now: Time
         Slot::ImportStep => import::failed(state, request, &failure, now),
         Slot::Change => {
             let conflict = flag::conflict(state, &failure, now);
+            let problem = failure.problem;
             let text = match (failure.kind, conflict) {
                 (_, Some(text)) => text,
                 (FailureKind::Lost, None) => format!(
@@ -259,7 +260,7 @@ pub fn failed(state: &mut State, request: &Request, failure: &Failure, now: Time
                 (_, None) => failure.message,
             };
             ask_for_lists(state, now);
-            form::refused(state, text, now);
+            form::refused(state, text, problem.as_deref(), now);
         }
         _ => return false,
     }

@@ -6,6 +6,7 @@ use super::super::{experiment, flag, form, notify};
 use super::{filter_mut, switch};
 use crate::cockpit::effect::Effect;
 use crate::cockpit::keymap::Command;
+use crate::cockpit::lifecycle;
 use crate::cockpit::ports::Slot;
 use crate::cockpit::state::form::Purpose;
 use crate::cockpit::state::objects::Kind;
@@ -66,6 +67,10 @@ pub fn command(state: &mut State, command: Command, now: Timestamp, effects: &mu
             ask_about(state, purpose, now);
         }
         Command::Convert => {
+            if let Some(why) = not_converted(state) {
+                notify(state, Level::Warn, why, now);
+                return;
+            }
             let purpose = match flag::target(state) {
                 Some(flag) => Some(Purpose::ConvertFlag(Box::new(flag.clone()))),
                 None => experiment::target(state).map(|e| Purpose::ConvertExperiment(e.clone())),
@@ -113,6 +118,19 @@ pub fn command(state: &mut State, command: Command, now: Timestamp, effects: &mu
         }
         _ => {}
     }
+}
+
+/// Why what is looked at cannot be made a flag; none when it can, or is one.
+#[must_use]
+pub fn not_converted(state: &State) -> Option<String> {
+    if flag::target(state).is_some() {
+        return None;
+    }
+    let experiment = experiment::target(state)?;
+    let linked = experiment.linked_flag.as_ref();
+    let mut flags = state.objects.flags.all().iter();
+    let flag = linked.and_then(|key| flags.find(|row| row.flag.key.folded() == key.folded()));
+    lifecycle::no_flag_of(experiment, flag.map(|row| &row.flag))
 }
 
 fn ask_about(state: &mut State, purpose: Option<Purpose>, now: Timestamp) {

@@ -1,0 +1,335 @@
+//! What is said and offered: never what is refused anyway, never what is not so.
+
+use splitdeck::api::experiments::ExperimentList;
+use splitdeck::api::system::Role;
+use splitdeck::cockpit::Action;
+use splitdeck::cockpit::ports::{Answer, ImportStep, Request, Slot};
+use splitdeck::cockpit::state::Overlay;
+use splitdeck::cockpit::state::overlay::DEAF_FOR;
+use splitdeck::cockpit::state::preferences::{ContextEntry, Mistake, Read};
+use splitdeck::cockpit::update;
+use splitdeck::domain::{Experiment, Status};
+
+use crate::support::cockpit::{CHECKOUT, World, experiments, id, results};
+use crate::support::objects;
+
+fn notice(world: &World) -> &str {
+    world.state.notice.as_ref().map_or("", |notice| &notice.text)
+}
+
+fn footer(world: &mut World) -> String {
+    let screen = world.screen(250, 40);
+    screen.lines().last().unwrap_or_default().to_owned()
+}
+
+/// A cockpit that shows one experiment, changed like this.
+fn changed(key: &str, change: impl Fn(&mut Experiment)) -> World {
+    let mut world = World::experiment(key);
+    let mut all = experiments();
+    for e in all.iter_mut().filter(|e| e.key.as_str() == key) {
+        change(e);
+        e.resource_version += 1;
+    }
+    world.wait(std::time::Duration::from_secs(2));
+    let list = ExperimentList { experiments: all };
+    world.reply(Slot::Experiments, Ok(Answer::Experiments(list)));
+    world
+}
+
+#[test]
+fn without_contexts_it_is_said_where_they_go() {
+    let mut world = World::list();
+    world.state.preferences.file = "~/.config/splitdeck/config.toml".to_owned();
+    let says = "No other contexts: add [contexts.NAME] to ~/.config/splitdeck/config.toml";
+    world.keys(&["@"]);
+    assert_eq!((notice(&world), world.state.overlays.len()), (says, 0));
+    world.keys(&["x", "esc", ":"]).text("context");
+    assert!(world.screen(160, 40).contains("No other contexts"));
+    world.keys(&["enter"]);
+    assert_eq!((notice(&world), world.state.overlays.len()), (says, 0));
+}
+
+#[test]
+fn contexts_are_listed_and_nothing_else() {
+    for keys in [&["@"][..], &[":", "c", "o", "n", "t", "e", "x", "t"]] {
+        let mut world = World::list();
+        let context = |name: &str| ContextEntry {
+            name: name.to_owned(),
+            api: format!("https://{name}.example.com"),
+            project: None,
+        };
+        world.state.preferences.contexts = vec![context("prod"), context("staging")];
+        world.keys(keys);
+        let Some(Overlay::Palette(palette)) = world.state.overlays.last() else {
+            panic!("{keys:?}");
+        };
+        let items = update::overlays::palette_items(&world.state, palette.input.text());
+        let context = update::overlays::PaletteItem::Context;
+        assert_eq!(items, [context(0), context(1)], "{keys:?}");
+        world.keys(&["space"]).text("stag").keys(&["enter"]);
+        assert!(notice(&world).contains("Going to staging"), "{}", notice(&world));
+    }
+}
+
+#[test]
+fn mistakes_of_the_files_stay_until_they_are_seen_or_mended() {
+    let read = |whys: &[&str]| {
+        let mistake = |why: &&str| Mistake {
+            file: "~/a/long/way/to/the/configuration/of/splitdeck/config.toml".to_owned(),
+            what: format!("line 5: keys.help: {why}"),
+        };
+        Action::Read(Box::new(Read {
+            mistakes: whys.iter().map(mistake).collect(),
+            again: true,
+            ..Read::default()
+        }))
+    };
+    let why = "ctrl-h cannot be one of its keys: terminals send backspace for it";
+    let mut world = World::list();
+    world.act(read(&[why, "two", "three"]));
+    for (width, height) in [(80, 24), (120, 40)] {
+        world.keys(&["j"]);
+        let screen = world.screen(width, height);
+        assert!(screen.contains("3 mistakes"), "{screen}");
+        assert!(screen.contains("`splitdeck config check` lists them"), "{screen}");
+        assert!(screen.contains("/config.toml, line 5: keys.help"), "{screen}");
+        let words: Vec<&str> = screen.split_whitespace().collect();
+        assert!(
+            words.join(" ").contains("terminals send backspace for it"),
+            "{screen}"
+        );
+    }
+    // A connection that is lost does not hide them.
+    world
+        .wait(std::time::Duration::from_secs(2))
+        .lose(Slot::Experiments);
+    let screen = world.screen(80, 24);
+    assert!(
+        screen.contains("retry") && screen.contains("3 mistakes"),
+        "{screen}"
+    );
+    world
+        .wait(std::time::Duration::from_secs(60))
+        .answer_all(Role::Editor, false);
+    // Esc has seen them, and does nothing else.
+    world.keys(&["enter", "esc"]);
+    assert!(!world.screen(80, 24).contains("mistakes"));
+    assert!(world.state.detail().is_some(), "still there");
+    world.act(read(&["one"]));
+    assert!(world.screen(80, 24).contains("1 mistake in your files"));
+    world.act(read(&[]));
+    assert!(!world.screen(80, 24).contains("in your files"));
+    assert_eq!(notice(&world), "Configuration and themes were read again");
+}
+
+#[test]
+fn the_settings_name_the_whole_file() {
+    let mut world = World::list();
+    let file = "~/projects/of/this/year/and/the/last/one/config/splitdeck/config.toml";
+    world.state.preferences.file = file.to_owned();
+    world.keys(&[","]);
+    assert!(world.screen(80, 24).contains(file), "{}", world.screen(80, 24));
+}
+
+#[test]
+fn an_undo_says_how_many_and_what_was_undone() {
+    let mut import = objects::import("applied", 100);
+    import["chunks"] = serde_json::json!(100);
+    let mut world = World::experiment("checkout-cta");
+    world.keys(&["4"]);
+    let all = serde_json::json!({ "imports": [import] });
+    let list = serde_json::from_value(all).expect("imports");
+    let of = splitdeck::cockpit::edit::Of::Experiment;
+    world.reply(Slot::Imports, Ok(Answer::Imports(of, id(CHECKOUT), list)));
+    world.answer_all(Role::Editor, false);
+    world.keys(&["I", "u"]).wait(DEAF_FOR);
+    let screen = world.screen(120, 40);
+    assert!(
+        screen.contains("812,004 users have no override again."),
+        "{screen}"
+    );
+    assert!(
+        screen.contains("186,391 users go back from treatment to control."),
+        "{screen}"
+    );
+    world.keys(&["right", "enter"]);
+    let mut undone = objects::import("undone", 0);
+    undone["undone"] = serde_json::json!(998_390);
+    undone["kept"] = serde_json::json!(5);
+    let undone = serde_json::from_value(undone).expect("an import");
+    let asked = world.waiting_for(Slot::ImportStep);
+    assert!(
+        matches!(asked, Some(Request::ImportStep { step, .. }) if matches!(**step, ImportStep::Undo { .. })),
+        "{asked:?}"
+    );
+    world.reply(Slot::ImportStep, Ok(Answer::Import(Some(undone))));
+    world.answer_all(Role::Editor, false);
+    let screen = world.screen(120, 40);
+    assert!(
+        screen.contains("taken back: 998,390 users have what they had before"),
+        "{screen}"
+    );
+    assert!(
+        screen.contains("left alone, changed by somebody else: 5"),
+        "{screen}"
+    );
+    assert!(!screen.contains("step 2 of 3"), "{screen}");
+    assert!(!screen.contains("+ "), "nothing is added any more:\n{screen}");
+    assert!(screen.contains("no override"), "{screen}");
+}
+
+#[test]
+fn a_first_summary_takes_no_place() {
+    let words = |world: &mut World| {
+        let screen = world.screen(120, 40).replace('│', " ");
+        screen.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    let mut world = World::experiment("onboarding-copy");
+    world.keys(&["6"]).reply(Slot::Insight, Ok(Answer::Insight(None)));
+    world.keys(&["R"]);
+    let said = words(&mut world);
+    assert!(said.contains("of now, and saved with the experiment."), "{said}");
+    let mut world = World::experiment("checkout-cta");
+    world.keys(&["6"]).answer_all(Role::Editor, false);
+    world.keys(&["R"]);
+    let said = words(&mut world);
+    assert!(
+        said.contains("of now, and saved in the place of the one before."),
+        "{said}"
+    );
+}
+
+#[test]
+fn what_runs_is_made_no_flag() {
+    for (key, status) in [("checkout-cta", "active"), ("search-ranking", "paused")] {
+        let mut world = World::experiment(key);
+        assert!(!footer(&mut world).contains("V convert"));
+        world.keys(&["V"]);
+        let says = format!("{key} is {status}: making a flag of it would end it; complete it first (c)");
+        assert_eq!((notice(&world), world.state.overlays.len()), (says.as_str(), 0));
+    }
+    let mut world = World::experiment("pricing-page-v3");
+    world.screen(250, 40);
+    world.keys(&["V"]);
+    assert!(matches!(world.state.overlays.last(), Some(Overlay::Form(_))));
+}
+
+#[test]
+fn an_unread_share_is_told_by_its_name() {
+    let mut world = World::experiment("checkout-cta");
+    world
+        .keys(&["2", "right", "enter", "ctrl-u"])
+        .text("150")
+        .keys(&["enter"]);
+    let screen = world.screen(160, 40);
+    assert!(screen.contains("control traffic: got \"150\""), "{screen}");
+    assert!(!screen.contains("trafficPct"), "{screen}");
+    assert!(screen.contains("traffic 50.00 % → 150 %"), "{screen}");
+    assert!(screen.contains("1 unsaved change, not understood"), "{screen}");
+    world.keys(&["S"]);
+    assert!(
+        notice(&world).contains("control traffic: got \"150\""),
+        "{}",
+        notice(&world)
+    );
+}
+
+#[test]
+fn an_experiment_that_is_over_offers_no_other_variants() {
+    let mut world = changed("checkout-cta", |e| e.status = Status::Ended);
+    world.keys(&["2"]);
+    let keys = footer(&mut world);
+    assert!(!keys.contains("n add") && !keys.contains("d remove"), "{keys}");
+    world.keys(&["enter"]);
+    assert_eq!(
+        notice(&world),
+        "The experiment is ended: its variants stay as they were"
+    );
+    for key in ["n", "d"] {
+        world.keys(&[key]);
+        assert_eq!(
+            notice(&world),
+            "The experiment is over: its variants stay as they were"
+        );
+        assert_eq!(world.state.overlays.len(), 0);
+    }
+    let mut world = World::experiment("checkout-cta");
+    world.keys(&["2"]);
+    assert!(footer(&mut world).contains("n add"));
+}
+
+#[test]
+fn a_long_key_leaves_the_status_and_the_names() {
+    let long = "a-key-that-is-as-long-as-a-key-may-be-and-says-everything-itself";
+    let mut world = changed("checkout-cta", |e| {
+        e.key = splitdeck::domain::Key::new(long).expect("a key");
+    });
+    let screen = world.screen(80, 24);
+    assert!(screen.contains("● active"), "{screen}");
+    assert!(screen.contains("a-key-that-is-as-long"), "{screen}");
+    world.keys(&["esc"]);
+    let screen = world.screen(120, 40);
+    assert!(screen.contains("Onboarding copy"), "{screen}");
+}
+
+#[test]
+fn a_line_of_wiring_is_shown_whole() {
+    let mut world = World::experiment("checkout-cta");
+    world.keys(&["w"]).answer_all(Role::Editor, false);
+    let Some(Overlay::Wiring(panel)) = world.state.overlays.last() else {
+        panic!("not opened");
+    };
+    let text = update::overlays::snippet(&world.state, panel).expect("a snippet");
+    let longest = text
+        .lines()
+        .max_by_key(|line| line.len())
+        .expect("a line")
+        .to_owned();
+    assert!(longest.len() > 60, "{text}");
+    let mut seen = String::new();
+    for _ in 0..20 {
+        seen.push_str(&world.screen(60, 24));
+        world.keys(&["down"]);
+    }
+    let squeezed = |text: &str| -> String {
+        text.chars()
+            .filter(|c| !c.is_whitespace() && !"│…↓↑".contains(*c))
+            .collect()
+    };
+    assert!(squeezed(&seen).contains(&squeezed(&longest)), "{longest}\n{seen}");
+}
+
+#[test]
+fn who_may_change_nothing_is_offered_no_draft() {
+    let mut world = World::experiment("checkout-cta");
+    world.keys(&["1", "j", "enter"]).text(" anew").keys(&["enter"]);
+    let disk = world.disk.clone();
+    let mut world = World::list_of(Role::Viewer, false);
+    world.left_behind(disk);
+    world.keys(&["j", "enter"]).answer_all(Role::Viewer, false);
+    let screen = world.screen(120, 40);
+    assert!(screen.contains("1 unsaved change from"), "{screen}");
+    assert!(screen.contains("is a viewer"), "{screen}");
+    assert!(!screen.contains("R restore"), "{screen}");
+    world.keys(&["R"]);
+    assert!(world.state.drafts.is_empty());
+    assert!(notice(&world).contains("is a viewer"), "{}", notice(&world));
+}
+
+#[test]
+fn a_draft_gathers_nothing() {
+    let mut world = World::experiment("pricing-page-v3");
+    world.keys(&["5"]);
+    let draft = experiments()
+        .into_iter()
+        .find(|e| e.status == Status::Draft)
+        .expect("a draft");
+    let mut none = results(&draft, &[(0, 0), (0, 0)]);
+    none.status = Status::Draft;
+    none.power.gathering = true;
+    let said = splitdeck::api::banners::banners(false, Some(&none));
+    let texts: Vec<&str> = said.iter().map(|banner| banner.text.as_str()).collect();
+    assert_eq!(texts, [splitdeck::api::banners::DRAFT]);
+    let screen = world.screen(120, 40);
+    assert!(!screen.contains("Still gathering"), "{screen}");
+}
