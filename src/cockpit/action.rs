@@ -1,7 +1,9 @@
 //! What can happen to the cockpit.
 
+use uuid::Uuid;
+
 use super::Key;
-use super::edit::{DraftKey, OnDisk};
+use super::edit::{DraftKey, Of, OnDisk, Place};
 use super::export;
 use super::intake::Told;
 use super::keymap::Command;
@@ -91,6 +93,13 @@ pub enum Action {
         key: DraftKey,
         /// What there is.
         found: OnDisk,
+    },
+    /// What [`Effect::ListDrafts`](super::Effect::ListDrafts) came to.
+    DraftsListed {
+        /// Where was looked.
+        place: Place,
+        /// What has unsaved changes that no cockpit works on.
+        objects: Vec<(Of, Uuid)>,
     },
     /// Unsaved changes cannot be kept on disk: what failed, on what, and what to do.
     DraftLost(String),

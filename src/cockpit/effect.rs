@@ -1,6 +1,6 @@
 //! What the core asks to be done. Plain data: nothing happens until `runtime` carries it out.
 
-use super::edit::{DraftKey, Kept};
+use super::edit::{DraftKey, Kept, Place};
 use super::export;
 use super::intake::Order;
 use super::ports::{Request, RunId, Slot};
@@ -31,6 +31,9 @@ pub enum Effect {
     Project(String),
     /// Look for unsaved changes on disk, and send [`Action::DraftFound`](super::Action::DraftFound).
     FindDraft(DraftKey),
+    /// Look which objects of a server's project have unsaved changes on disk, and send
+    /// [`Action::DraftsListed`](super::Action::DraftsListed).
+    ListDrafts(Place),
     /// Keep unsaved changes on disk, in the place of what this cockpit kept of the same draft before.
     KeepDraft(Kept),
     /// Nothing is unsaved any more: forget what this cockpit kept.

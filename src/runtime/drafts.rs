@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::effects::{self, Outcome};
 use crate::cockpit::Action;
-use crate::cockpit::edit::{DraftKey, Kept, Left, Of, OnDisk};
+use crate::cockpit::edit::{DraftKey, Kept, Left, Of, OnDisk, Place};
 
 /// How the names of files begin that are being written.
 const PREFIX: &str = ".draft-";
@@ -28,6 +28,7 @@ const COCKPIT: &str = "cockpit-";
 
 enum Job {
     Find(DraftKey),
+    List(Place),
     Keep(Kept),
     Forget(DraftKey),
     ForgetLeft(String),
@@ -58,6 +59,11 @@ impl Drafts {
     /// Looks for a draft; the answer is an [`Action::DraftFound`].
     pub fn find(&self, key: DraftKey) {
         self.send(Job::Find(key));
+    }
+
+    /// Looks what has drafts; the answer is an [`Action::DraftsListed`].
+    pub fn list(&self, place: Place) {
+        self.send(Job::List(place));
     }
 
     /// Keeps a draft in the place of the one before.
@@ -101,10 +107,11 @@ fn work(mut shelf: Option<Shelf>, queue: &Receiver<Job>, replies: &UnboundedSend
     while let Ok(first) = queue.recv() {
         // Of several drafts of one object only the newest is written.
         let mut latest: BTreeMap<DraftKey, Option<Kept>> = BTreeMap::new();
-        let (mut wanted, mut dealt) = (Vec::new(), Vec::new());
+        let (mut wanted, mut places, mut dealt) = (Vec::new(), Vec::new(), Vec::new());
         for job in std::iter::once(first).chain(queue.try_iter()) {
             match job {
                 Job::Find(key) => wanted.push(key),
+                Job::List(place) => places.push(place),
                 Job::Keep(draft) => {
                     latest.insert(draft.key().clone(), Some(draft));
                 }
@@ -150,6 +157,10 @@ fn work(mut shelf: Option<Shelf>, queue: &Receiver<Job>, replies: &UnboundedSend
                 // What cannot be removed is offered once more: better twice than never.
                 let _ = remove(&shelf.dir.join(file));
             }
+        }
+        for place in places {
+            let objects = shelf.as_ref().map_or_else(Vec::new, |shelf| shelf.list(&place));
+            tell(Action::DraftsListed { place, objects });
         }
         for key in wanted {
             let found = shelf
@@ -267,6 +278,27 @@ impl Shelf {
         found
     }
 
+    /// What has drafts that no running cockpit works on, by the names of the files alone. What cannot be read is said
+    /// when the object itself is looked at.
+    fn list(&self, place: &Place) -> Vec<(Of, Uuid)> {
+        let Ok(files) = fs::read_dir(&self.dir) else {
+            return Vec::new();
+        };
+        let prefix = format!("{}-", place_name(&place.server, place.project));
+        let object = |file: fs::DirEntry| {
+            let name = file.file_name().to_string_lossy().into_owned();
+            let rest = name.strip_prefix(&prefix)?.strip_suffix(".json")?;
+            let (of, rest) = match rest.strip_prefix(FLAG) {
+                Some(rest) => (Of::Flag, rest),
+                None => (Of::Experiment, rest),
+            };
+            let (id, cockpit) = rest.split_once('.').unwrap_or((rest, ""));
+            let elsewhere = cockpit != self.me && self.runs(cockpit);
+            Some((of, id.parse().ok()?)).filter(|_| !elsewhere)
+        };
+        files.flatten().filter_map(object).collect()
+    }
+
     /// Removes what cockpits left behind that ended an hour ago or earlier: what they were writing, and their locks.
     fn sweep(&self) {
         let Ok(files) = fs::read_dir(&self.dir) else {
@@ -300,13 +332,20 @@ impl Shelf {
 
 /// How the names of the files of a draft begin: its object's id behind what tells server and project apart.
 fn stem(key: &DraftKey) -> String {
-    let place = Sha256::digest(format!("{}\n{}", key.server, key.project));
-    let place: String = place.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
     let of = match key.of {
         Of::Experiment => "",
-        Of::Flag => "flag-",
+        Of::Flag => FLAG,
     };
-    format!("{place}-{of}{}", key.object)
+    format!("{}-{of}{}", place_name(&key.server, key.project), key.object)
+}
+
+/// What stands before the id of a flag.
+const FLAG: &str = "flag-";
+
+/// What tells server and project apart in the names of files.
+fn place_name(server: &str, project: Uuid) -> String {
+    let place = Sha256::digest(format!("{server}\n{project}"));
+    place.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn remove(path: &Path) -> io::Result<()> {
@@ -414,6 +453,36 @@ mod tests {
         paths
             .filter(|path| path.extension().is_some_and(|e| e == "json"))
             .collect()
+    }
+
+    #[test]
+    fn what_has_drafts_is_listed_for_each_project_of_each_server() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut cockpit = Cockpit::open(dir.path());
+        cockpit.drafts.keep(draft("One", 1));
+        let listed = |cockpit: &mut Cockpit, server: &str| {
+            cockpit.drafts.list(Place {
+                server: server.to_owned(),
+                project: Uuid::nil(),
+            });
+            match cockpit.answer() {
+                Action::DraftsListed { objects, .. } => objects,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(
+            listed(&mut cockpit, "http://a"),
+            [(Of::Experiment, Uuid::from_u128(7))]
+        );
+        assert_eq!(listed(&mut cockpit, "http://b"), []);
+        // What another cockpit works on is not left behind; once that has ended it is.
+        let mut other = Cockpit::open(dir.path());
+        assert_eq!(listed(&mut other, "http://a"), []);
+        cockpit.drafts.finish();
+        assert_eq!(
+            listed(&mut other, "http://a"),
+            [(Of::Experiment, Uuid::from_u128(7))]
+        );
     }
 
     #[test]

@@ -302,6 +302,7 @@ impl Cockpit {
                 Effect::Fetch { run, request } => runner.fetch(run, request),
                 Effect::Cancel(slot) => runner.cancel(slot),
                 Effect::FindDraft(key) => self.drafts.find(key),
+                Effect::ListDrafts(place) => self.drafts.list(place),
                 Effect::KeepDraft(draft) => self.drafts.keep(draft),
                 Effect::DropDraft(key) => self.drafts.forget(key),
                 Effect::DropLeft(file) => self.drafts.forget_left(file),

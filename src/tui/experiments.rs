@@ -10,8 +10,10 @@ use super::widgets::pen::fit;
 use super::widgets::sparkline::sparkline;
 use crate::api::results::{INCONCLUSIVE, Overview};
 use crate::cockpit::alarms::{self, Alarm, Severity};
+use crate::cockpit::edit::Of;
 use crate::cockpit::format;
 use crate::cockpit::state::{Laid, State};
+use crate::cockpit::update::drafts;
 use crate::domain::{Experiment, Status};
 use crate::tui::glyphs::arm_slots;
 
@@ -147,7 +149,7 @@ pub fn draw(pen: &mut Pen<'_>, state: &State, now: Timestamp) -> Laid {
         let Some(experiment) = list.experiment(*id) else {
             continue;
         };
-        let dirty = state.drafts.get(id).is_some_and(|draft| !draft.is_clean());
+        let dirty = drafts::unsaved(state, Of::Experiment, *id);
         row(pen, y, &plan, experiment, (list.overview(*id), dirty), now);
         if list.selected == Some(*id) {
             pen.restyle_row(y, pen.theme.selection);

@@ -36,6 +36,15 @@ pub struct DraftKey {
     pub object: Uuid,
 }
 
+/// A project of a server, as drafts are kept for it.
+#[derive(Debug, Clone, Eq, PartialEq)]
+pub struct Place {
+    /// The server's address.
+    pub server: String,
+    /// The project.
+    pub project: Uuid,
+}
+
 /// A draft as it is kept on disk.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]

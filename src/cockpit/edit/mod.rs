@@ -31,7 +31,7 @@ mod typed;
 pub mod wizard;
 
 pub use cell::{Attr, Cell, Kind, Part, Which, refused};
-pub use disk::{DraftKey, Kept, Left, Of, OnDisk};
+pub use disk::{DraftKey, Kept, Left, Of, OnDisk, Place};
 pub use draft::{Draft, Side, StoredDraft};
 pub use flag::{FlagDraft, FlagPart, StoredFlag};
 pub use path::Path;

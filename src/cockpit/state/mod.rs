@@ -20,7 +20,7 @@ pub mod requests;
 pub mod text;
 pub mod trail;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -35,7 +35,7 @@ pub use preferences::Preferences;
 pub use requests::Requests;
 
 use super::edit::wizard::{self, Wizard};
-use super::edit::{Draft, DraftKey, Of, Sheet};
+use super::edit::{Draft, DraftKey, Of, Place, Sheet};
 use super::export::ExportId;
 use super::keymap::Keymap;
 use super::ports::{Answer, Request, Service};
@@ -218,6 +218,8 @@ pub struct State {
     pub create: Option<Box<Creation>>,
     /// Unsaved changes, by experiment; nil for the one that is being created.
     pub drafts: BTreeMap<Uuid, Draft>,
+    /// What has unsaved changes on disk that were not taken up yet, and where was looked for them.
+    pub waiting: (Option<Place>, BTreeSet<(Of, Uuid)>),
     /// What lies over the screen; the last one is on top and takes the keys.
     pub overlays: Vec<Overlay>,
     /// What just happened.
@@ -265,6 +267,7 @@ impl State {
             wants_projects: false,
             create: None,
             drafts: BTreeMap::new(),
+            waiting: (None, BTreeSet::new()),
             overlays: Vec::new(),
             notice: None,
             hold: Hold::default(),

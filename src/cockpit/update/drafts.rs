@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{edit, flag, notify};
-use crate::cockpit::edit::{Cell, Draft, DraftKey, Kept, Left, Of, OnDisk};
+use crate::cockpit::edit::{Cell, Draft, DraftKey, Kept, Left, Of, OnDisk, Place};
 use crate::cockpit::effect::Effect;
 use crate::cockpit::format;
 use crate::cockpit::state::editor::Found;
@@ -15,11 +15,43 @@ use crate::domain::Experiment;
 
 /// After every action: what is on disk is looked for, what came in is merged, what changed is kept.
 pub fn settle(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
+    list(state, effects);
     look(state, effects);
     flag::look(state, effects);
     meet(state, now);
     keep(state, effects);
     flag::keep(state, effects);
+}
+
+/// Asks once for each project which of its objects have drafts on disk: lists mark them.
+fn list(state: &mut State, effects: &mut Vec<Effect>) {
+    let Some(me) = &state.me else { return };
+    let place = Place {
+        server: state.settings.api.clone(),
+        project: me.project.id,
+    };
+    if state.waiting.0.as_ref() != Some(&place) {
+        state.waiting = (Some(place.clone()), Default::default());
+        effects.push(Effect::ListDrafts(place));
+    }
+}
+
+/// What was listed.
+pub fn listed(state: &mut State, place: &Place, objects: Vec<(Of, Uuid)>) {
+    let (here, waiting) = &mut state.waiting;
+    if here.as_ref() == Some(place) {
+        *waiting = objects.into_iter().collect();
+    }
+}
+
+/// Whether an object has changes that are not saved: in this cockpit, or left on disk from the last time.
+#[must_use]
+pub fn unsaved(state: &State, of: Of, id: Uuid) -> bool {
+    let here = match of {
+        Of::Experiment => state.drafts.get(&id).map(|draft| !draft.is_clean()),
+        Of::Flag => state.objects.draft(id).map(|draft| !draft.changed().is_empty()),
+    };
+    here.unwrap_or_else(|| state.waiting.1.contains(&(of, id)))
 }
 
 /// The experiment whose draft matters now; nil for the one that is being created.
@@ -83,6 +115,12 @@ pub fn found(state: &mut State, key: &DraftKey, found: OnDisk, now: Timestamp, e
     // What changes nothing is of no use to anybody.
     for file in left.extract_if(.., |left| left.stored.count() == 0) {
         effects.extend(file.file.map(Effect::DropLeft));
+    }
+    let of = (key.of, key.object);
+    if left.is_empty() {
+        state.waiting.1.remove(&of);
+    } else {
+        state.waiting.1.insert(of);
     }
     match key.of {
         Of::Experiment => {
@@ -195,6 +233,9 @@ pub fn restore(state: &mut State, now: Timestamp) {
         return;
     };
     let id = stored.key.object;
+    if editor.found.offered().is_none() {
+        state.waiting.1.remove(&(Of::Experiment, id));
+    }
     let text = format!(
         "{} restored",
         format::counted(stored.count() as u64, "change", "changes")
@@ -230,6 +271,9 @@ pub fn discard(state: &mut State, id: Uuid, now: Timestamp, effects: &mut Vec<Ef
         editor.editing = None;
         editor.panels.clear();
         if let Some(left) = editor.found.take() {
+            if editor.found.offered().is_none() {
+                state.waiting.1.remove(&(Of::Experiment, id));
+            }
             effects.push(forget(left.file, left.stored.key));
             notify(
                 state,

@@ -196,6 +196,7 @@ pub fn restore(state: &mut State, now: Timestamp) {
         return;
     };
     let id = stored.key.object;
+    taken_up(state, id);
     let text = format!(
         "{} restored",
         format::counted(stored.count() as u64, "change", "changes")
@@ -235,6 +236,14 @@ pub fn doomed(state: &State) -> Option<FlagDraft> {
     }
 }
 
+/// One that was left on disk is dealt with: the list does not mark it any more, unless there is another.
+fn taken_up(state: &mut State, id: Uuid) {
+    let detail = state.objects.flag.as_deref().filter(|detail| detail.id == id);
+    if detail.is_some_and(|detail| detail.found.offered().is_none()) {
+        state.waiting.1.remove(&(Of::Flag, id));
+    }
+}
+
 /// The dialog's button: it is thrown away.
 pub fn discarded(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
     let Some(detail) = state.objects.flag.as_deref_mut() else {
@@ -243,6 +252,8 @@ pub fn discarded(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
     let text = match detail.found.take() {
         Some(left) => {
             effects.push(drafts::forget(left.file, left.stored.key));
+            let id = detail.id;
+            taken_up(state, id);
             "The unsaved changes of the last time are thrown away"
         }
         None => {

@@ -143,6 +143,10 @@ pub fn update(state: &mut State, action: Action, now: Timestamp) -> Vec<Effect> 
             }
             state.touch(Dirty::Now);
         }
+        Action::DraftsListed { place, objects } => {
+            drafts::listed(state, &place, objects);
+            state.touch(Dirty::Data);
+        }
         Action::DraftLost(why) => {
             notify(state, Level::Warn, why, now);
             state.touch(Dirty::Now);

@@ -7,8 +7,10 @@ use super::grid::{self, Column, Row, longest};
 use crate::api::deployments::DeploymentRow;
 use crate::api::flags::FlagRow;
 use crate::api::projects::{ProjectRow, TokenRow};
+use crate::cockpit::edit::Of;
 use crate::cockpit::format;
 use crate::cockpit::state::{Laid, State};
+use crate::cockpit::update::drafts;
 use crate::domain::flag::OFF;
 use crate::domain::{Environment, Flag, Lab, Status};
 use crate::tui::theme::Theme;
@@ -61,10 +63,7 @@ pub fn flags(pen: &mut Pen<'_>, state: &State, shown: &[&FlagRow], at: usize, no
         let row = shown[at];
         let flag = &row.flag;
         let (mark, word, style) = standing(theme, flag);
-        let dirty = state
-            .objects
-            .draft(flag.id)
-            .is_some_and(|d| !d.changed().is_empty());
+        let dirty = drafts::unsaved(state, Of::Flag, flag.id);
         let names: Vec<String> = flag
             .deployments
             .iter()

@@ -31,7 +31,7 @@ async fn it_tells_what_the_guard_did() {
         .map(|line| line.split_whitespace().collect())
         .collect();
     assert_eq!(lines[0], ["EXPERIMENT", "OUTCOME", "P", "CHI-SQUARE", "WHY"]);
-    assert_eq!(lines[1], ["broken", "paused", "2.540e-10", "40.00"]);
+    assert_eq!(lines[1], ["broken", "paused", "2.5e-10", "40.00"]);
     assert_eq!(lines[2][..4], ["empty", "untested", "-", "-"]);
     let json = on(&server, &["jobs", "run", "srm-guard", "--json"]).await.json();
     assert_eq!(json["experiments"][0]["key"], "empty");

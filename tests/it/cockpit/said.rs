@@ -10,7 +10,7 @@ use splitdeck::cockpit::state::preferences::{ContextEntry, Mistake, Read};
 use splitdeck::cockpit::update;
 use splitdeck::domain::{Experiment, Status};
 
-use crate::support::cockpit::{CHECKOUT, World, experiments, id, results};
+use crate::support::cockpit::{CHECKOUT, World, experiments, id, results, settings};
 use crate::support::objects;
 
 fn notice(world: &World) -> &str {
@@ -332,4 +332,25 @@ fn a_draft_gathers_nothing() {
     assert_eq!(texts, [splitdeck::api::banners::DRAFT]);
     let screen = world.screen(120, 40);
     assert!(!screen.contains("Still gathering"), "{screen}");
+}
+
+#[test]
+fn drafts_of_the_last_time_are_marked_in_the_lists() {
+    let mut world = World::experiment("checkout-cta");
+    world.keys(&["1", "j", "enter"]).text(" anew").keys(&["enter"]);
+    let disk = world.disk.clone();
+    let mut world = World::start(settings(), (120, 40));
+    world.left_behind(disk);
+    world.answer_all(Role::Editor, false);
+    let screen = world.screen(120, 40);
+    assert!(screen.contains("checkout-cta*"), "{screen}");
+    assert!(!screen.contains("onboarding-copy*"), "{screen}");
+    // Restored it is that of this cockpit; thrown away it is gone.
+    world.keys(&["j", "enter"]).answer_all(Role::Editor, false);
+    world.keys(&["X"]).wait(DEAF_FOR).keys(&["right", "enter", "esc"]);
+    let screen = world.screen(120, 40);
+    assert!(
+        screen.contains("checkout-cta ") && !screen.contains("checkout-cta*"),
+        "{screen}"
+    );
 }

@@ -17,7 +17,7 @@ use splitdeck::api::results::{
     Results, ResultsQuery, Series, SeriesPoint, Srm, SrmTest, SrmWatch, TrackedResult, Uplift,
 };
 use splitdeck::api::system::{Me, Role};
-use splitdeck::cockpit::edit::{DraftKey, Kept, Left, OnDisk, StoredDraft};
+use splitdeck::cockpit::edit::{DraftKey, Kept, Left, OnDisk, Place, StoredDraft};
 use splitdeck::cockpit::ports::{
     Answer, Failure, FailureKind, Reply, Request, RunId, Service, Slot, Suggest,
 };
@@ -363,6 +363,7 @@ pub struct World {
     /// Whether the disk answers only when it is told to.
     pub slow_disk: bool,
     looked_for: Vec<DraftKey>,
+    listing: Option<Place>,
 }
 
 /// What is kept of an experiment.
@@ -386,6 +387,7 @@ impl World {
             elsewhere: Vec::new(),
             slow_disk: false,
             looked_for: Vec::new(),
+            listing: None,
         };
         world.act(Action::Start);
         world
@@ -433,6 +435,7 @@ impl World {
                 }
                 Effect::Cancel(slot) => self.waiting.retain(|(_, other)| other.slot() != *slot),
                 Effect::FindDraft(key) => self.looked_for.push(key.clone()),
+                Effect::ListDrafts(place) => self.listing = Some(place.clone()),
                 Effect::KeepDraft(draft) => {
                     // As a file keeps it.
                     let text = serde_json::to_vec(draft).expect("writes");
@@ -467,6 +470,13 @@ impl World {
 
     /// The disk answers what was looked for.
     pub fn disk_answers(&mut self) {
+        if let Some(place) = self.listing.take() {
+            let here = |key: &&DraftKey| key.server == place.server && key.project == place.project;
+            let own = self.disk.keys().filter(here);
+            let left = self.left.values().map(Kept::key).filter(here);
+            let objects = own.chain(left).map(|key| (key.of, key.object)).collect();
+            self.act(Action::DraftsListed { place, objects });
+        }
         for found in self.found() {
             self.act(found);
         }
