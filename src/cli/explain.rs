@@ -17,7 +17,7 @@ use super::remote::{Remote, Session};
 pub struct Args {
     /// Key or UUID of the experiment, or with --flag of the flag
     key: String,
-    /// Explain the own decision of a flag, as it is made while no experiment decides for it
+    /// KEY is a flag: explain what is answered under it, by itself or by the experiment that decides it
     #[arg(long)]
     flag: bool,
     /// User id

@@ -12,7 +12,7 @@ use super::CliError;
 use super::output::{plain, remark, still_read, stream};
 use super::remote::{Remote, Session, runtime};
 use crate::api::problem::Code;
-use crate::api::results::Overview;
+use crate::api::results::{Overview, WINNER_PROBABILITY};
 use crate::client::Client;
 use crate::cockpit::alarms::{self, Alarm};
 use crate::cockpit::format;
@@ -262,8 +262,13 @@ fn row(experiment: &Experiment, overview: Option<&Overview>, now: Timestamp) -> 
         parts.push(format!("{} a minute", format::count(per_minute.unwrap_or(0))));
         match leader {
             Some(leader) => parts.push(format!(
-                "{} is best with {}",
+                "{} {} with {}",
                 leader.variant,
+                if leader.prob_best >= WINNER_PROBABILITY {
+                    "is best"
+                } else {
+                    "leads, inconclusive yet,"
+                },
                 format::prob_best(leader.prob_best)
             )),
             None => parts.push("inconclusive".to_owned()),

@@ -186,12 +186,6 @@ fn traffic(experiment: &Experiment, results: &Results, now: Timestamp) -> String
 /// where another end was asked for than now.
 fn lately(results: &Results, now: Timestamp) -> String {
     let interval = results.series.interval;
-    let (seconds, form) = match interval {
-        Interval::Minute => (60, "%Y-%m-%d %H:%M UTC"),
-        Interval::Hour => (3_600, "%Y-%m-%d %H:%M UTC"),
-        Interval::Day => (86_400, "%Y-%m-%d"),
-        Interval::Week => (604_800, "%Y-%m-%d"),
-    };
     let count = |point: &SeriesPoint| point.counts.iter().sum::<u64>();
     // A client's clock may be ahead: what has not begun yet says nothing.
     let begun = |point: &&SeriesPoint| point.at <= now;
@@ -202,12 +196,27 @@ fn lately(results: &Results, now: Timestamp) -> String {
     if results.query.end.is_some() {
         return String::new();
     }
-    let since_its_end = now.duration_since(points[newest].at).as_secs() - seconds;
-    let silent = since_its_end.max(0) / seconds;
+    let zone = TimeZone::get(&results.query.time_zone).unwrap_or(TimeZone::UTC);
+    let at = points[newest].at;
+    // Days are those of the calendar: two a year have another length.
+    let days = || {
+        let date = |at: Timestamp| at.to_zoned(zone.clone()).date();
+        date(now)
+            .since(date(at))
+            .map_or(0, |span| i64::from(span.get_days()))
+    };
+    let begun_since = match interval {
+        Interval::Minute => now.duration_since(at).as_secs() / 60,
+        Interval::Hour => now.duration_since(at).as_secs() / 3_600,
+        Interval::Day => days(),
+        Interval::Week => days() / 7,
+    };
+    let silent = begun_since - 1;
     if silent >= 1 {
-        let zone = TimeZone::get(&results.query.time_zone).unwrap_or(TimeZone::UTC);
-        let zone = if seconds < 86_400 { TimeZone::UTC } else { zone };
-        let at = points[newest].at.to_zoned(zone).strftime(form);
+        let at = match interval {
+            Interval::Minute | Interval::Hour => at.to_zoned(TimeZone::UTC).strftime("%Y-%m-%d %H:%M UTC"),
+            Interval::Day | Interval::Week => at.to_zoned(zone).strftime("%Y-%m-%d"),
+        };
         let name = interval.as_str();
         return match silent {
             1 => format!(" The last full {name} had none; the newest are of {at}."),
@@ -218,7 +227,7 @@ fn lately(results: &Results, now: Timestamp) -> String {
         };
     }
     // The newest bucket may still fill.
-    let full = if since_its_end >= 0 {
+    let full = if begun_since >= 1 {
         Some(newest)
     } else {
         newest.checked_sub(1)

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::decide::{PrepareError, Prepared};
-use crate::domain::{Experiment, Lab};
+use crate::domain::{Experiment, Lab, Status};
 
 use super::access::Access;
 use super::ingest::ExperimentIndex;
@@ -186,9 +186,15 @@ impl ExperimentIndex for ProjectExperiments<'_> {
         Some(&entry.experiment)
     }
 
-    fn by_flag_key(&self, flag: &str) -> Option<&Experiment> {
-        let mut linked = self.snapshot.keys.linked_to(self.project, flag);
-        linked.next().map(Arc::as_ref)
+    fn by_flag_key(&self, flag: &str, at: i64) -> Option<&Experiment> {
+        let keys = &self.snapshot.keys;
+        // What was shown before the end may be told after it.
+        let just_ended = |e: &&Arc<Experiment>| {
+            e.status == Status::Ended && e.status_changed_at.is_some_and(|end| at < end.as_millisecond())
+        };
+        let deciding = keys.decided_by(self.project, flag);
+        let ended = || keys.linked_to(self.project, flag).find(just_ended);
+        deciding.or_else(ended).map(Arc::as_ref)
     }
 }
 

@@ -225,7 +225,7 @@ pub(super) fn sample_ratio(experiment: &Experiment, subjects: &[SubjectRow]) -> 
     let weights = weights(experiment);
     let mut counts = vec![vec![0_u64; arms]; weights.len()];
     for row in subjects {
-        if !row.inside || row.assigned() != Assigned::AtRandom {
+        if !row.inside || !row.drawn_in_cohort() {
             continue;
         }
         let cohort = usize::try_from(row.cohort.saturating_sub(1)).ok();

@@ -45,7 +45,8 @@ impl Warehouse {
     ///
     /// Counted from raw events at every call; [`Self::data_version`] says whether that is worth it. First
     /// come the exposures, which say where and when to look; then all panels at once. Exposures that arrive
-    /// between two of these queries are in none of them; a metric event that does is counted already.
+    /// between two of these queries are in none of them, as long as they arrive in the order in which they were taken
+    /// in (several servers, or a spool that catches up, may bring older ones); a metric event that does is counted already.
     ///
     /// # Errors
     /// [`ResultsError`]

@@ -38,6 +38,7 @@ use crate::domain::{
     self, AssignmentMode, Condition as OurCondition, EvaluationMode, Experiment, FieldError, Key, Operator,
     OverrideSubject, Reason, Rule, Scope, Status, SubjectType,
 };
+use crate::server::ingest::RELEASE;
 
 /// The most overrides that an exported flag may have: its SDK compares each id one by one.
 pub const MAX_OVERRIDES: usize = 1_000;
@@ -165,7 +166,7 @@ pub fn flag_metadata(
             put("experimentId", id.to_string().into());
         }
         None => {
-            put("flagType", "release".into());
+            put("flagType", RELEASE.into());
         }
     }
     metadata

@@ -27,6 +27,7 @@ use crate::server::evaluate::{Evaluated, Evaluator};
 use crate::server::extract::{IdOrKey, Params};
 use crate::server::ingest::{
     self, AMPLITUDE_EXPOSURE, Context, EXPOSURE, EXPOSURE_EXPERIMENT, EXPOSURE_FLAG, EXPOSURE_VARIANT,
+    RELEASE,
 };
 use crate::server::middleware::auth::Caller;
 use crate::server::registry::now;
@@ -154,6 +155,9 @@ fn exposure(user: &User, evaluated: &Evaluated<'_>) -> Option<TrackEvent> {
         if let (SubjectType::Named(name), Some(id)) = (&experiment.subject_type, &subject) {
             properties.insert(name.clone(), id.as_ref().into());
         }
+    }
+    if evaluated.served.experiment().is_none() {
+        properties.insert("metadata".to_owned(), serde_json::json!({ "flagType": RELEASE }));
     }
     if !user.groups.is_empty()
         && let Ok(groups) = serde_json::to_value(&user.groups)

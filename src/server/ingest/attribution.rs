@@ -21,7 +21,7 @@ use uuid::Uuid;
 use super::record::Attributed;
 use crate::api::track::Unattributed;
 use crate::domain::filter::property_text;
-use crate::domain::{AssignmentMode, Experiment, Reason, SubjectType};
+use crate::domain::{AssignmentMode, Experiment, Reason, Status, SubjectType};
 
 /// The event that says nothing but that a variant was shown.
 pub const EXPOSURE: &str = "[Experiment] Exposure";
@@ -32,14 +32,18 @@ pub const EXPOSURE_VARIANT: &str = "[Experiment] Variant";
 /// The experiment of an exposure.
 pub const EXPOSURE_EXPERIMENT: &str = "[Experiment] Experiment Key";
 
+/// What the metadata of a variant call a flag that decides by itself (`flagType`).
+pub const RELEASE: &str = "release";
+
 /// The experiments of one project, as attribution looks them up.
 pub trait ExperimentIndex {
     /// The experiment with this id (a UUID) or key, whatever the case.
     fn by_id_or_key(&self, reference: &str) -> Option<&Experiment>;
 
-    /// The experiment that the flag with this key is linked to; where no flag is linked, an experiment's own
-    /// key stands for its flag's. Of several, one that is active comes first.
-    fn by_flag_key(&self, flag: &str) -> Option<&Experiment>;
+    /// The experiment that decided the flag with this key at a time (milliseconds since 1970); where no flag is
+    /// linked, an experiment's own key stands for its flag's. None for what the flag decided by itself: before an
+    /// experiment is active, and once it has ended.
+    fn by_flag_key(&self, flag: &str, at: i64) -> Option<&Experiment>;
 }
 
 /// The ids of an event.
@@ -75,11 +79,13 @@ enum Name {
     },
 }
 
-/// The experiments that the event counts for, each once. What counts for none is added to `left_out`.
+/// The experiments that an event of the time `at` (milliseconds since 1970) counts for, each once. What counts for
+/// none is added to `left_out`.
 pub(super) fn attribute(
     name: &str,
     properties: &Map<String, Value>,
     ids: &Ids<'_>,
+    at: i64,
     index: &dyn ExperimentIndex,
     left_out: &mut Unattributed,
 ) -> Vec<Attributed> {
@@ -94,7 +100,7 @@ pub(super) fn attribute(
             Name::Flag { flag, experiment } => experiment
                 .as_deref()
                 .and_then(|key| index.by_id_or_key(key))
-                .or_else(|| index.by_flag_key(flag)),
+                .or_else(|| index.by_flag_key(flag, at)),
         };
         let Some(experiment) = experiment else {
             left_out.unknown_experiment += 1;
@@ -119,12 +125,30 @@ pub(super) fn attribute(
         found.push(Attributed {
             experiment_id: experiment.id,
             variant: variant.to_owned(),
-            reason: claim.reason,
+            reason: match &claim.experiment {
+                Name::Flag { .. } if claim.reason.is_empty() => reason_at(experiment, at).to_owned(),
+                _ => claim.reason,
+            },
             cohort: claim.cohort,
             subject,
         });
     }
     found
+}
+
+/// Why a flag gave everybody the same at a time; empty while subjects were drawn. Clients that name a flag and a
+/// variant alone do not say it.
+fn reason_at(experiment: &Experiment, at: i64) -> &'static str {
+    let since = experiment
+        .status_changed_at
+        .map_or(i64::MIN, |since| since.as_millisecond());
+    let reason = match experiment.status {
+        Status::Paused => Reason::ExperimentInactive,
+        Status::Completed if experiment.winning_variant.is_some() => Reason::Winner,
+        Status::Completed => Reason::ExperimentEnded,
+        _ => return "",
+    };
+    if at >= since { reason.as_str() } else { "" }
 }
 
 fn claims(name: &str, properties: &Map<String, Value>, left_out: &mut Unattributed) -> Vec<Claim> {
@@ -147,7 +171,7 @@ fn claims(name: &str, properties: &Map<String, Value>, left_out: &mut Unattribut
     } else if !ids.is_empty() && !variants.is_empty() {
         left_out.incomplete += 1;
     }
-    if name == EXPOSURE {
+    if name == EXPOSURE && !is_of_plain_flag(properties) {
         let text = |key: &str| {
             properties
                 .get(key)
@@ -171,6 +195,13 @@ fn claims(name: &str, properties: &Map<String, Value>, left_out: &mut Unattribut
         }
     }
     claims
+}
+
+/// Whether the metadata of the variant say that a flag gave it by itself, and no experiment.
+fn is_of_plain_flag(properties: &Map<String, Value>) -> bool {
+    let metadata = properties.get("metadata").and_then(Value::as_object);
+    let kind = metadata.and_then(|metadata| metadata.get("flagType"));
+    kind.is_some_and(|kind| kind == RELEASE) && !properties.contains_key(EXPOSURE_EXPERIMENT)
 }
 
 /// A claim with what the event says of its assignment: entry `at` where it is said in lists.
@@ -279,7 +310,7 @@ mod tests {
             self.0.iter().find(named)
         }
 
-        fn by_flag_key(&self, flag: &str) -> Option<&Experiment> {
+        fn by_flag_key(&self, flag: &str, _at: i64) -> Option<&Experiment> {
             self.0
                 .iter()
                 .find(|e| e.linked_flag.as_ref().unwrap_or(&e.key).as_str() == flag)
@@ -319,7 +350,7 @@ mod tests {
         let Value::Object(properties) = properties else {
             panic!("an object");
         };
-        let found = attribute(name, &properties, &IDS, &index(), &mut left_out);
+        let found = attribute(name, &properties, &IDS, 0, &index(), &mut left_out);
         let row = |a: Attributed| {
             (
                 a.experiment_id.as_u128(),
@@ -334,6 +365,52 @@ mod tests {
 
     fn row(id: u128, variant: &str, reason: &str, cohort: u32, subject: &str) -> Row {
         (id, variant.into(), reason.into(), cohort, subject.into())
+    }
+
+    #[test]
+    fn a_flag_and_a_variant_alone_are_a_draw_only_while_subjects_are_drawn() {
+        let mut one = experiment(1, "one", "profile", "ANY", Some("flag-one"));
+        one.status_changed_at = Some("2026-06-01T00:00:00Z".parse().expect("a time"));
+        let changed = one.status_changed_at.expect("set").as_millisecond();
+        let mut said = |status, reason: Option<&str>, at| {
+            one.status = status;
+            let mut properties = Map::new();
+            properties.insert(EXPOSURE_FLAG.to_owned(), "flag-one".into());
+            properties.insert(EXPOSURE_VARIANT.to_owned(), "treatment".into());
+            if let Some(reason) = reason {
+                properties.insert("metadata".to_owned(), json!({ "reason": reason }));
+            }
+            let index = Two(vec![one.clone()]);
+            let mut left_out = Unattributed::default();
+            attribute(EXPOSURE, &properties, &IDS, at, &index, &mut left_out)
+                .remove(0)
+                .reason
+        };
+        for (status, reason, at, expected) in [
+            (Status::Active, None, changed, ""),
+            (Status::Paused, None, changed, "experiment_inactive"),
+            (Status::Completed, None, changed, "experiment_ended"),
+            // Shown before, told later.
+            (Status::Completed, None, changed - 1, ""),
+            (Status::Completed, Some("allocation"), changed, "allocation"),
+        ] {
+            assert_eq!(said(status, reason, at), expected, "{status} {reason:?} {at}");
+        }
+    }
+
+    #[test]
+    fn what_a_flag_gives_by_itself_counts_for_no_experiment() {
+        let exposure = |metadata: Value| {
+            read(
+                EXPOSURE,
+                json!({ EXPOSURE_FLAG: "flag-one", EXPOSURE_VARIANT: "control", "metadata": metadata }),
+            )
+        };
+        assert_eq!(
+            exposure(json!({ "flagType": "release" })),
+            (vec![], Unattributed::default())
+        );
+        assert_eq!(exposure(json!({ "flagType": "experiment" })).0.len(), 1);
     }
 
     #[test]
@@ -513,7 +590,7 @@ mod tests {
         let Value::Object(properties) = json!({"__experimentId": "two", "__variantId": "control"}) else {
             panic!("an object");
         };
-        let found = attribute("buy", &properties, &ids, &index(), &mut left_out);
+        let found = attribute("buy", &properties, &ids, 0, &index(), &mut left_out);
         assert!(found.is_empty());
         assert_eq!(left_out.without_subject, 1);
     }

@@ -47,7 +47,9 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
-pub use attribution::{EXPOSURE, EXPOSURE_EXPERIMENT, EXPOSURE_FLAG, EXPOSURE_VARIANT, ExperimentIndex};
+pub use attribution::{
+    EXPOSURE, EXPOSURE_EXPERIMENT, EXPOSURE_FLAG, EXPOSURE_VARIANT, ExperimentIndex, RELEASE,
+};
 pub use record::{Attributed, EventRecord};
 pub use request::read;
 pub use transform::{

@@ -179,6 +179,7 @@ fn transform(
         &name,
         &properties,
         &ids,
+        ts,
         context.experiments,
         &mut answer.unattributed,
     );
@@ -304,7 +305,7 @@ mod tests {
             None
         }
 
-        fn by_flag_key(&self, _: &str) -> Option<&Experiment> {
+        fn by_flag_key(&self, _: &str, _: i64) -> Option<&Experiment> {
             None
         }
     }

@@ -26,8 +26,11 @@ use crate::warehouse::{EVENTS, Warehouse, WarehouseError};
 /// How a subject came to its variant at its first exposure.
 #[derive(Debug, Clone, Copy, Eq, PartialEq)]
 pub(in crate::warehouse) enum Assigned {
-    /// By the split: reason `allocation` or `sticky`, or none given. In the sample ratio test.
+    /// By the split: reason `allocation`, or none given. In the sample ratio test.
     AtRandom,
+    /// By the memory of a sticky experiment: drawn at random once, under a split that is not told. In the test only
+    /// while there has been no other split.
+    Remembered,
     /// By an override or a rule.
     Forced,
     /// By the holdout, or for a reason that this program does not know.
@@ -35,13 +38,15 @@ pub(in crate::warehouse) enum Assigned {
 }
 
 impl Assigned {
-    const AT_RANDOM: [Reason; 2] = [Reason::Allocation, Reason::Sticky];
+    const AT_RANDOM: [Reason; 1] = [Reason::Allocation];
+    const REMEMBERED: [Reason; 1] = [Reason::Sticky];
     const FORCED: [Reason; 2] = [Reason::Override, Reason::Rule];
 
     fn of_code(code: u8) -> Self {
         match code {
             0 => Self::AtRandom,
             1 => Self::Forced,
+            3 => Self::Remembered,
             _ => Self::Otherwise,
         }
     }
@@ -49,9 +54,10 @@ impl Assigned {
     /// The code of a row.
     fn sql() -> String {
         format!(
-            "multiIf(reason = '' OR reason IN ({}), 0, reason IN ({}), 1, 2)",
+            "multiIf(reason = '' OR reason IN ({}), 0, reason IN ({}), 1, reason IN ({}), 3, 2)",
             words(&Self::AT_RANDOM),
-            words(&Self::FORCED)
+            words(&Self::FORCED),
+            words(&Self::REMEMBERED)
         )
     }
 }
@@ -101,6 +107,16 @@ impl SubjectRow {
     /// How they came to their variant.
     pub(in crate::warehouse) fn assigned(&self) -> Assigned {
         Assigned::of_code(self.assigned)
+    }
+
+    /// Whether they were drawn under the split of their cohort. Who is remembered names the newest cohort, whatever
+    /// the split was once; in the first one there was no other.
+    pub(in crate::warehouse) fn drawn_in_cohort(&self) -> bool {
+        match self.assigned() {
+            Assigned::AtRandom => true,
+            Assigned::Remembered => self.cohort == 1,
+            Assigned::Forced | Assigned::Otherwise => false,
+        }
     }
 }
 
@@ -314,7 +330,7 @@ mod tests {
             assert!(!Assigned::AT_RANDOM.contains(&reason) && !Assigned::FORCED.contains(&reason));
         }
         for reason in Assigned::AT_RANDOM {
-            assert!(!Assigned::FORCED.contains(&reason));
+            assert!(!Assigned::FORCED.contains(&reason) && !Assigned::REMEMBERED.contains(&reason));
         }
         assert_eq!(Assigned::of_code(2), Assigned::Otherwise);
     }

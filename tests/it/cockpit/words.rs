@@ -193,6 +193,23 @@ fn a_traffic_that_has_ended_is_not_compared() {
         text.contains("The last full minute had 100 exposures, about as many"),
         "{text}"
     );
+    // Days are those of the calendar of the zone, also where one has 25 hours.
+    results.query.time_zone = "Europe/Berlin".into();
+    results.series.interval = Interval::Day;
+    results.series.points = ["2026-10-22", "2026-10-23", "2026-10-24", "2026-10-25"]
+        .map(|day| {
+            let day: jiff::civil::Date = day.parse().expect("a day");
+            SeriesPoint {
+                at: day.in_tz("Europe/Berlin").expect("a day").timestamp(),
+                counts: vec![100, 0],
+            }
+        })
+        .to_vec();
+    let text = summary(&experiment, &results, at("2026-10-25T22:30:00Z"))
+        .into_iter()
+        .map(|paragraph| paragraph.text)
+        .collect::<String>();
+    assert!(text.contains("The last full day had 100 exposures"), "{text}");
 }
 
 #[test]

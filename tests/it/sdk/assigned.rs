@@ -226,3 +226,46 @@ async fn exposures_are_told_of_whatever_an_experiment_buckets_by() {
     .await;
     assert_eq!(exposed, "c-1\t1\nc-2\t1\ns-1\t1\ns-2\t1");
 }
+
+/// What a flag gives by itself, before its experiment is active and once it has ended, is no draw of the experiment.
+#[tokio::test]
+async fn what_a_flag_decides_itself_counts_for_no_experiment() {
+    let (server, deployment, database, _) = stage().await;
+    let key = deployment.key.as_str();
+    let body = json!({"name": "later", "key": "later", "deployments": [deployment.id]});
+    let mut live = server.post("/experiments", &body).await.expect(201);
+    let flag = server.get("/flags/later").await.expect(200);
+    let on = json!({"resourceVersion": flag["resourceVersion"], "enabled": true, "rolloutPct": 100});
+    server.patch("/flags/later", &on).await.expect(200);
+    // By the server and by a client that says nothing but flag and variant.
+    let expose = async |who: &str| {
+        let path = format!("/sdk/v2/vardata?user_id={who}&flag_key=later");
+        let request = server.request(Method::GET, &path, key);
+        let answer = send(request.header("x-amp-exp-exposure-track", "track"))
+            .await
+            .expect(200);
+        let exposure = json!({"event_type": "$exposure", "user_id": format!("{who}-client"),
+            "event_properties": {"flag_key": "later", "variant": answer["later"]["key"]}});
+        let body = json!({"api_key": key, "events": [exposure]});
+        server.post("/2/httpapi", &body).await.expect(200);
+    };
+    expose("draft").await;
+    live = server.to(&live, "active").await;
+    expose("active").await;
+    live = server.to(&live, "completed").await;
+    expose("completed").await;
+    server.to(&live, "ended").await;
+    expose("ended").await;
+    drained(&server).await;
+    let text = "SELECT subject, reason FROM {db}.experiment_events GROUP BY ALL ORDER BY subject";
+    let stored = sql(&database, text).await;
+    let rows: Vec<&str> = stored.lines().collect();
+    assert_eq!(
+        rows,
+        [
+            "active\tallocation",
+            "active-client\t",
+            "completed-client\texperiment_ended",
+        ]
+    );
+}

@@ -350,8 +350,9 @@ impl<'a> Model<'a> {
                 .filter(|a| !OUTSIDE.contains(&a.reason.as_str()))
                 .map(move |a| {
                     let kind = match a.reason.as_str() {
-                        "" | "allocation" | "sticky" => 0,
+                        "" | "allocation" => 0,
                         "override" | "rule" => 1,
+                        "sticky" => 3,
                         _ => 2,
                     };
                     (
@@ -516,7 +517,8 @@ fn sample_ratio(experiment: &Experiment, model: &Model<'_>, results: &Results) -
         let weights: Vec<f64> = cohort.variants.iter().map(|v| v.split.fraction()).collect();
         let mut counts = vec![0_u64; 3];
         for s in model.subjects.values() {
-            if s.kind == 0 && s.cohort == at && s.arm < 3 {
+            let drawn = s.kind == 0 || (s.kind == 3 && at == 0);
+            if drawn && s.cohort == at && s.arm < 3 {
                 counts[s.arm] += 1;
             }
         }

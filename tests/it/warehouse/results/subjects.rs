@@ -384,3 +384,46 @@ async fn dates_narrow_everything() {
     let counts: Vec<(u64, u64)> = results.arms.iter().map(|a| (a.subjects, a.conversions)).collect();
     assert_eq!(counts, [(2, 0), (0, 0)]);
 }
+
+/// Who is remembered was drawn under the split of once and names the newest cohort: a change of the split is no mismatch.
+#[tokio::test]
+async fn who_is_remembered_is_not_tested_under_a_split_they_were_not_drawn_by() {
+    let world = World::new().await;
+    let experiment = experiment(json!({
+        "sticky": true,
+        "variants": [
+            {"key": "control", "isControl": true, "trafficPct": 90},
+            {"key": "treatment", "trafficPct": 10, "orderIndex": 1},
+        ],
+        "cohorts": [
+            cohort(1, "2026-01-01T00:00:00Z", &[("control", 0.5), ("treatment", 0.5)]),
+            cohort(2, "2026-01-02T00:00:00Z", &[("control", 0.9), ("treatment", 0.1)]),
+        ],
+    }));
+    let mut events = Vec::new();
+    let mut seen = |who: &str, variant: &str, reason: &str, cohort: u32, many: usize| {
+        for n in 0..many {
+            let subject = format!("{who}{n}");
+            events.push(Event::new("view", &subject, T0).attributed(
+                &experiment,
+                variant,
+                reason,
+                cohort,
+                &subject,
+            ));
+        }
+    };
+    // Assigned before the change, exposed for the first time after it.
+    seen("old-c", "control", "sticky", 2, 250);
+    seen("old-t", "treatment", "sticky", 2, 250);
+    // Remembered while there was no other split: as good as drawn.
+    seen("first-c", "control", "sticky", 1, 100);
+    seen("first-t", "treatment", "sticky", 1, 100);
+    seen("new-c", "control", "allocation", 2, 90);
+    seen("new-t", "treatment", "allocation", 2, 10);
+    world.insert(&events).await;
+    let results = results(&world, &experiment).await;
+    assert_eq!((results.arms[0].subjects, results.arms[1].subjects), (440, 360));
+    assert_eq!(results.srm.observed, [190, 110]);
+    assert!(!results.srm.alarm, "{:?}", results.srm.test);
+}
