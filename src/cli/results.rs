@@ -414,5 +414,11 @@ fn values(results: &Results, title: &str, breakdown: &Breakdown) -> String {
     if more > 0 {
         text.push_str(&format!("{} more values\n", group(more)));
     }
+    if results.multi_variant_subjects > 0 {
+        text.push_str(&format!(
+            "{} of several variants stand in each of theirs\n",
+            group(results.multi_variant_subjects)
+        ));
+    }
     text
 }

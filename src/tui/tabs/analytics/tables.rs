@@ -110,6 +110,13 @@ pub fn breakdown_detail(view: &View<'_>, data: &Breakdown, wanted: &str) -> Stri
     if data.key != wanted {
         detail.push_str(&format!(" {dot} {wanted} is being computed"));
     }
+    let several = view.results.multi_variant_subjects;
+    if several > 0 {
+        detail.push_str(&format!(
+            " {dot} {} of several variants stand in each",
+            format::count(several)
+        ));
+    }
     detail
 }
 
