@@ -17,7 +17,8 @@ const MINUTES: u16 = 30;
 /// How many experiments are counted at the same time.
 const AT_ONCE: usize = 3;
 const MINUTE_MS: i64 = 60 * 1_000;
-const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
+const HOUR_MS: i64 = 60 * MINUTE_MS;
+const DAY_MS: i64 = 24 * HOUR_MS;
 
 /// What was counted before, so that the list is counted again only where something changed.
 #[derive(Debug, Default)]
@@ -46,9 +47,9 @@ struct Counted {
 
 impl Known {
     /// Whether what was new then may not be so any more.
-    fn is_of_another_day(&self, now: Timestamp) -> bool {
+    fn has_aged(&self, now: Timestamp) -> bool {
         let age = now.as_millisecond().saturating_sub(self.at.as_millisecond());
-        self.counted.per_day.is_some() && age >= DAY_MS / 24
+        self.counted.per_day.is_some() && age >= HOUR_MS
     }
 }
 
@@ -102,7 +103,7 @@ impl Warehouse {
             memo.known.get(&experiment.id).is_none_or(|known| {
                 known.resource_version != experiment.resource_version
                     || known.data != version_of(&experiment.id)
-                    || known.is_of_another_day(now)
+                    || known.has_aged(now)
             })
         });
         // Futures first, then the stream: a closure over borrowed experiments inside of it would keep this
