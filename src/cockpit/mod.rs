@@ -39,6 +39,7 @@ pub mod lifecycle;
 pub mod ports;
 pub mod rule_text;
 pub mod state;
+pub mod times;
 pub mod update;
 pub mod width;
 pub mod wiring;

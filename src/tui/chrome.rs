@@ -322,7 +322,11 @@ fn about(theme: &Theme, detail: &ExperimentDetail, now: Timestamp) -> Vec<Span> 
         left.push((format!("  {mark} {word}"), style));
         let since = experiment.status_changed_at.unwrap_or(experiment.created_at);
         left.push((
-            format!(" {}  v{}", format::since(since, now), experiment.resource_version),
+            format!(
+                " {}  v{}",
+                theme.times.lasting(since, now),
+                experiment.resource_version
+            ),
             theme.dim,
         ));
     }

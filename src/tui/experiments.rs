@@ -13,6 +13,7 @@ use crate::cockpit::alarms::{self, Alarm, Severity};
 use crate::cockpit::edit::Of;
 use crate::cockpit::format;
 use crate::cockpit::state::{Laid, State};
+use crate::cockpit::times::Times;
 use crate::cockpit::update::drafts;
 use crate::domain::{Experiment, Status};
 use crate::tui::glyphs::arm_slots;
@@ -78,12 +79,12 @@ impl Columns {
     }
 
     /// What fits: the key and the status always, the rest gives way from the least important on.
-    fn plan(width: u16, longest_key: u16, longest_name: u16) -> Self {
+    fn plan(width: u16, longest_key: u16, longest_name: u16, times: Times) -> Self {
         let mut plan = Self {
             status: 11,
             key: longest_key.clamp(12, 32),
             name: 0,
-            age: 9,
+            age: times.width(9),
             subjects: 9,
             rate: 5,
             spark: 5,
@@ -134,7 +135,7 @@ pub fn draw(pen: &mut Pen<'_>, state: &State, now: Timestamp) -> Laid {
         return Laid::default();
     }
     let widths = list.widths();
-    let plan = Columns::plan(pen.width(), widths.key, widths.name);
+    let plan = Columns::plan(pen.width(), widths.key, widths.name, pen.theme.times);
     let titled = u16::from(pen.height() >= 3);
     if titled > 0 {
         titles(pen, &plan);
@@ -193,11 +194,15 @@ fn nothing(pen: &mut Pen<'_>, state: &State) {
 
 fn titles(pen: &mut Pen<'_>, plan: &Columns) {
     let dim = pen.theme.dim;
+    let age = match pen.theme.times {
+        Times::Ages => "age".to_owned(),
+        dates @ Times::Dates => dates.title("started"),
+    };
     let mut row = Cursor::new(MARK);
     row.left(pen, 0, plan.status, "status", dim);
     row.left(pen, 0, plan.key, "key", dim);
     row.left(pen, 0, plan.name, "name", dim);
-    row.left(pen, 0, plan.age, "age", dim);
+    row.left(pen, 0, plan.age, &age, dim);
     row.right(pen, 0, plan.subjects, "subjects", dim);
     row.right(pen, 0, plan.rate, "/min", dim);
     row.left(pen, 0, plan.spark, "", dim);
@@ -243,7 +248,7 @@ fn row(
     cursor.left(pen, y, plan.name, &experiment.name, theme.dim);
     let age = experiment
         .activated_at
-        .map_or_else(none, |at| format::since(at, now));
+        .map_or_else(none, |at| theme.times.cell(at, now));
     cursor.left(pen, y, plan.age, &age, theme.dim);
     let subjects = overview.map_or_else(none, |o| format::count(o.subjects));
     cursor.right(pen, y, plan.subjects, &subjects, theme.text);
@@ -424,26 +429,26 @@ mod tests {
     #[test]
     fn one_long_key_leaves_the_names() {
         for (longest_key, key, name) in [(12, 12, true), (64, 20, true), (26, 20, true)] {
-            let plan = Columns::plan(120, longest_key, 30);
+            let plan = Columns::plan(120, longest_key, 30, Times::Ages);
             assert_eq!((plan.key, plan.name >= LEAST_NAME), (key, name), "{longest_key}");
         }
         // Without names, and where there is room, it is shown whole.
-        assert_eq!(Columns::plan(120, 64, 0).key, 32);
-        assert_eq!(Columns::plan(160, 64, 30).key, 32);
+        assert_eq!(Columns::plan(120, 64, 0, Times::Ages).key, 32);
+        assert_eq!(Columns::plan(160, 64, 30, Times::Ages).key, 32);
     }
 
     #[test]
     fn columns_fit_every_width_and_the_key_stays() {
         for width in 0..300 {
             for key in [1, 12, 40] {
-                for name in [0, 30] {
-                    let plan = Columns::plan(width, key, name);
+                for (name, times) in [(0, Times::Ages), (30, Times::Ages), (30, Times::Dates)] {
+                    let plan = Columns::plan(width, key, name, times);
                     assert!(plan.total() <= width.max(MARK + plan.key), "{width}");
                     assert!(plan.key > 0 || width <= MARK, "{width}");
                 }
             }
         }
-        let wide = Columns::plan(100, 18, 0);
+        let wide = Columns::plan(100, 18, 0, Times::Ages);
         assert!(
             wide.all().iter().filter(|w| **w > 0).count() >= 8,
             "all but the name at 100"

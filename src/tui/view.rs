@@ -29,6 +29,7 @@ pub fn view(frame: &mut Frame<'_>, state: &State, theme: &Theme, now: Timestamp)
 
 /// Draws everything; with what was told beside it.
 fn paint(frame: &mut Frame<'_>, state: &State, theme: &Theme, now: Timestamp) -> (Laid, Drawn) {
+    let theme = &timed(state, theme);
     let area = frame.area();
     frame.buffer_mut().set_style(area, theme.base());
     let alert = chrome::alert(state, theme.glyphs, area.width, now);
@@ -119,6 +120,14 @@ fn paint(frame: &mut Frame<'_>, state: &State, theme: &Theme, now: Timestamp) ->
     (laid, drawn)
 }
 
+/// The theme with moments written as they are wanted.
+fn timed(state: &State, theme: &Theme) -> Theme {
+    Theme {
+        times: state.times,
+        ..theme.clone()
+    }
+}
+
 /// The whole screen of a size, in memory.
 #[must_use]
 pub fn buffer(state: &State, theme: &Theme, (width, height): (u16, u16), now: Timestamp) -> Buffer {
@@ -150,7 +159,7 @@ pub fn target(
         && row == split(area, 0, false).title.y
     {
         let draft = detail.id().and_then(|id| state.drafts.get(&id));
-        return chrome::tab_at(theme, detail, draft, width, column, now).map(Target::Tab);
+        return chrome::tab_at(&timed(state, theme), detail, draft, width, column, now).map(Target::Tab);
     }
     if state.overlays.is_empty() && state.sheet().is_some() {
         let mut drawn = Drawn::default();

@@ -62,6 +62,7 @@ pub enum Command {
     Settings,
     Contexts,
     Picture,
+    Times,
     Help,
     Repaint,
     Suspend,

@@ -39,6 +39,7 @@ use super::edit::{Draft, DraftKey, Of, Place, Sheet};
 use super::export::ExportId;
 use super::keymap::Keymap;
 use super::ports::{Answer, Request, Service};
+use super::times::Times;
 use crate::api::system::Me;
 use crate::domain::Experiment;
 
@@ -190,6 +191,8 @@ pub struct State {
     pub keymap: Keymap,
     /// What a person may choose, and has chosen.
     pub preferences: Preferences,
+    /// How moments are written: not kept beyond this run.
+    pub times: Times,
     /// What a person was called for.
     pub calls: Calls,
     /// Columns and rows of the terminal.
@@ -253,6 +256,7 @@ impl State {
             settings,
             keymap: Keymap::default(),
             preferences: Preferences::default(),
+            times: Times::default(),
             calls: Calls::default(),
             size,
             focused: true,

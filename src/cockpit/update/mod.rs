@@ -39,6 +39,7 @@ use super::state::objects::Kind;
 use super::state::overlay::Overlay;
 use super::state::text::TextField;
 use super::state::{Dirty, Level, Notice, Screen, State, Tab};
+use super::times::Times;
 use super::{Code, Key};
 
 pub use refresh::next_deadline;
@@ -477,6 +478,14 @@ fn run(state: &mut State, command: Command, now: Timestamp, effects: &mut Vec<Ef
         }
         Command::Contexts => overlays::open_palette(state, overlays::CONTEXTS, effects),
         Command::Settings => preferences::toggle(state, effects),
+        Command::Times => {
+            state.times = state.times.other();
+            let text = match state.times {
+                Times::Dates => "Times are dates in UTC",
+                Times::Ages => "Times are told as how long ago",
+            };
+            notify(state, Level::Info, text, now);
+        }
         Command::Picture => effects.push(Effect::Picture(preferences::picture_name(state, now))),
         Command::Hold => live::toggle_hold(state, now),
         Command::Reload => live::reload(state, now),

@@ -263,7 +263,7 @@ fn told(
     let who = draft.news.as_ref().and_then(|news| news.who.as_ref());
     if let Some(news) = &draft.news {
         let (name, when) = match who {
-            Some((name, at)) => (name.as_str(), format!(", {} ago", format::age(*at, now))),
+            Some((name, at)) => (name.as_str(), format!(", {}", theme.times.ago(*at, now))),
             None => ("Somebody", String::new()),
         };
         let mut text = format!("! {name} saved v{}{when} while you edit", news.to);

@@ -3,6 +3,7 @@
 use ratatui::style::Style;
 
 use crate::cockpit::state::Laid;
+use crate::cockpit::times::Times;
 use crate::tui::page::Span;
 use crate::tui::widgets::Pen;
 use crate::tui::widgets::pen::columns;
@@ -18,6 +19,8 @@ pub struct Column {
     pub right: bool,
     /// How soon it gives way: the highest goes first.
     pub rank: u8,
+    /// Its width while moments are written as dates; none where it has no moments.
+    pub dates: Option<u16>,
 }
 
 impl Column {
@@ -29,6 +32,7 @@ impl Column {
             width,
             right: false,
             rank,
+            dates: None,
         }
     }
 
@@ -40,6 +44,24 @@ impl Column {
             width,
             right: true,
             rank,
+            dates: None,
+        }
+    }
+
+    /// The same of moments, or of words with moments in them, which take `dates` columns as dates.
+    #[must_use]
+    pub const fn of_times(self, dates: u16) -> Self {
+        Self {
+            dates: Some(dates),
+            ..self
+        }
+    }
+
+    /// As it is while moments are written so: its title, and the column with its width.
+    fn written(self, times: Times) -> (String, Self) {
+        match self.dates.filter(|_| times.are_dates()) {
+            Some(width) => (times.title(self.title), Self { width, ..self }),
+            None => (self.title.to_owned(), self),
         }
     }
 }
@@ -73,6 +95,8 @@ pub fn draw(
     row: impl Fn(usize) -> Row,
 ) -> Laid {
     let (width, height) = (pen.width(), pen.height());
+    let times = pen.theme.times;
+    let (titles, all): (Vec<String>, Vec<Column>) = all.iter().map(|column| column.written(times)).unzip();
     let mut shown: Vec<usize> = (0..all.len()).collect();
     let taken = |shown: &[usize]| -> u16 { shown.iter().map(|at| all[*at].width + GAP).sum() };
     let wanted = longest.clamp(LEAST_LABEL, 40);
@@ -96,7 +120,7 @@ pub fn draw(
         pen.text_within(MARK, 0, title, label, dim);
         let mut x = MARK + label + GAP;
         for at in &shown {
-            cell(pen, x, 0, &all[*at], &(all[*at].title.to_owned(), dim));
+            cell(pen, x, 0, &all[*at], &(titles[*at].clone(), dim));
             x += all[*at].width + GAP;
         }
     }

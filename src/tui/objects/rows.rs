@@ -54,7 +54,7 @@ pub fn flags(pen: &mut Pen<'_>, state: &State, shown: &[&FlagRow], at: usize, no
         Column::left("evaluation", 10, 6),
         Column::left("deployments", 18, 8),
         Column::right("overrides", 9, 5),
-        Column::left("changed", 8, 4),
+        Column::left("changed", 8, 4).of_times(11),
     ];
     let theme = pen.theme;
     let none = theme.glyphs.none();
@@ -94,7 +94,7 @@ pub fn flags(pen: &mut Pen<'_>, state: &State, shown: &[&FlagRow], at: usize, no
                 (flag.evaluation_mode.as_str().to_owned(), theme.dim),
                 (names.join(", "), theme.dim),
                 (format::count(row.overrides), theme.text),
-                (format::since(flag.updated_at, now), theme.dim),
+                (theme.times.cell(flag.updated_at, now), theme.dim),
             ],
         }
     })
@@ -104,10 +104,10 @@ pub fn deployments(pen: &mut Pen<'_>, shown: &[&DeploymentRow], at: usize, now: 
     const COLUMNS: [Column; 6] = [
         Column::left("kind", 6, 0),
         Column::left("key", 20, 1),
-        Column::left("state", 24, 2),
+        Column::left("state", 24, 2).of_times(24),
         Column::right("experiments", 11, 3),
         Column::right("flags", 5, 4),
-        Column::left("new key", 8, 5),
+        Column::left("new key", 8, 5).of_times(11),
     ];
     let theme = pen.theme;
     let none = theme.glyphs.none();
@@ -119,12 +119,12 @@ pub fn deployments(pen: &mut Pen<'_>, shown: &[&DeploymentRow], at: usize, now: 
         let (mark, state, style) = match (d.revoked_at, grace) {
             (Some(at), _) => (
                 theme.glyphs.status(Status::Ended, false),
-                format!("revoked {} ago", format::since(at, now)),
+                format!("revoked {}", theme.times.cell_ago(at, now)),
                 theme.danger,
             ),
             (None, Some(until)) => (
                 theme.glyphs.status(Status::Active, false),
-                format!("old key ends in {}", format::age(now, until)),
+                format!("old key ends {}", theme.times.until(until, now)),
                 theme.warn,
             ),
             (None, None) => (
@@ -135,7 +135,7 @@ pub fn deployments(pen: &mut Pen<'_>, shown: &[&DeploymentRow], at: usize, now: 
         };
         let rotated = d
             .rotated_at
-            .map_or_else(|| none.to_owned(), |at| format::since(at, now));
+            .map_or_else(|| none.to_owned(), |at| theme.times.cell(at, now));
         Row {
             mark: (mark, style),
             label: (d.name.clone(), theme.heading),
@@ -203,9 +203,9 @@ pub fn projects(pen: &mut Pen<'_>, state: &State, shown: &[&ProjectRow], at: usi
 
 pub fn tokens(pen: &mut Pen<'_>, shown: &[&TokenRow], at: usize, now: Timestamp) -> Laid {
     const COLUMNS: [Column; 3] = [
-        Column::left("state", 15, 2),
-        Column::left("roles", 44, 1),
-        Column::left("made", 9, 3),
+        Column::left("state", 19, 2).of_times(19),
+        Column::left("roles", 40, 1),
+        Column::left("made", 9, 3).of_times(11),
     ];
     let theme = pen.theme;
     let label = longest(shown.iter().map(|token| token.name.as_str()));
@@ -215,11 +215,15 @@ pub fn tokens(pen: &mut Pen<'_>, shown: &[&TokenRow], at: usize, now: Timestamp)
         let (mark, state, style) = match (token.revoked_at, ended, token.expires_at) {
             (Some(at), ..) => (
                 "x",
-                format!("revoked {} ago", format::since(at, now)),
+                format!("revoked {}", theme.times.cell_ago(at, now)),
                 theme.danger,
             ),
-            (None, Some(at), _) => ("x", format!("ended {} ago", format::age(at, now)), theme.danger),
-            (None, None, Some(at)) => ("*", format!("ends in {}", format::age(now, at)), theme.ok),
+            (None, Some(at), _) => (
+                "x",
+                format!("ended {}", theme.times.cell_ago(at, now)),
+                theme.danger,
+            ),
+            (None, None, Some(at)) => ("*", format!("ends {}", theme.times.until(at, now)), theme.ok),
             (None, None, None) => ("*", "valid".to_owned(), theme.ok),
         };
         let status = if mark == "x" {
@@ -238,7 +242,7 @@ pub fn tokens(pen: &mut Pen<'_>, shown: &[&TokenRow], at: usize, now: Timestamp)
             cells: vec![
                 (state, style),
                 (roles.join(", "), theme.text),
-                (format::since(token.created_at, now), theme.dim),
+                (theme.times.cell(token.created_at, now), theme.dim),
             ],
         }
     })
@@ -246,11 +250,11 @@ pub fn tokens(pen: &mut Pen<'_>, shown: &[&TokenRow], at: usize, now: Timestamp)
 
 pub fn labs(pen: &mut Pen<'_>, state: &State, shown: &[&Lab], at: usize, now: Timestamp) -> Laid {
     const COLUMNS: [Column; 5] = [
-        Column::left("name", 26, 1),
+        Column::left("name", 24, 1),
         Column::right("experiments", 11, 0),
         Column::left("state", 8, 2),
         Column::left("about", 40, 4),
-        Column::left("changed", 8, 3),
+        Column::left("changed", 8, 3).of_times(11),
     ];
     let theme = pen.theme;
     let label = longest(shown.iter().map(|lab| lab.key.as_str()));
@@ -273,7 +277,7 @@ pub fn labs(pen: &mut Pen<'_>, state: &State, shown: &[&Lab], at: usize, now: Ti
                 (format::count(inside as u64), theme.text),
                 (word.to_owned(), style),
                 (lab.description.clone(), theme.dim),
-                (format::since(lab.updated_at, now), theme.dim),
+                (theme.times.cell(lab.updated_at, now), theme.dim),
             ],
         }
     })

@@ -5,7 +5,6 @@ use ratatui::layout::Position;
 
 use super::{Canvas, WIDEST, rows};
 use crate::cockpit::edit::Side;
-use crate::cockpit::format;
 use crate::cockpit::state::{Laid, State};
 use crate::cockpit::update::drafts;
 use crate::tui::page::Page;
@@ -28,8 +27,8 @@ pub fn draw(
         open = draft.open_conflicts();
         let who = match drafts::who(state, id) {
             Some((who, at)) => format!(
-                "{who} changed these {} ago, and so did you.",
-                format::age(at, now)
+                "{who} changed these {}, and so did you.",
+                theme.times.ago(at, now)
             ),
             None if draft.joined => "Two cockpits of yours changed these: mine is this one.".to_owned(),
             None => "Somebody changed these, and so did you.".to_owned(),

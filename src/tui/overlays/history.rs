@@ -16,6 +16,7 @@ use crate::tui::chrome::key_text;
 use crate::tui::page::Page;
 use crate::tui::widgets::Pen;
 use crate::tui::widgets::empty::empty;
+use crate::tui::widgets::pen::columns;
 
 /// As wide as its lines need.
 const WIDEST: u16 = 96;
@@ -69,18 +70,33 @@ pub fn draw_audit(
     panel(canvas, state, &shown, now)
 }
 
-/// What the corner of the box says, with the keys as they are bound now.
-fn corner(state: &State) -> String {
+/// What the corner of a box with an inside of `width` columns says, with the keys as they are bound now. The zone of
+/// dates is the last to go.
+fn corner(state: &State, title: &str, width: u16) -> String {
     let keys: Vec<String> = [Command::DetailsDown, Command::DetailsUp]
         .into_iter()
         .filter_map(|command| state.keymap.keys(&[Context::Log], command).next())
         .map(key_text)
         .collect();
-    match keys.is_empty() {
+    let whole = match keys.is_empty() {
         true => "Esc closes".to_owned(),
         false => format!("{} scroll the details   Esc closes", keys.join(" ")),
+    };
+    if !state.times.are_dates() {
+        return whole;
     }
+    let fits = |text: &String| columns(title) + columns(text) + BESIDE < width;
+    [whole, "Esc closes".to_owned()]
+        .into_iter()
+        .map(|rest| format!("{ZONE}   {rest}"))
+        .find(fits)
+        .unwrap_or_else(|| ZONE.to_owned())
 }
+
+/// What the corner says while moments are dates.
+const ZONE: &str = "times in UTC";
+/// Columns of the inside that the upper edge needs beside its two texts.
+const BESIDE: u16 = 4;
 
 fn panel(
     canvas: &mut Canvas<'_, '_>,
@@ -105,9 +121,12 @@ fn panel(
     let longest = entries.iter().map(|entry| entry.changes.len()).max().unwrap_or(0);
     let details = rows(longest).saturating_mul(2).saturating_add(5);
     let wanted = rows(entries.len()).saturating_add(details).max(12);
-    let laid = canvas.boxed(shown.title, &corner(state), (width, wanted), |pen| {
-        list(pen, entries, shown, now)
-    });
+    let laid = canvas.boxed(
+        shown.title,
+        &corner(state, shown.title, width),
+        (width, wanted),
+        |pen| list(pen, entries, shown, now),
+    );
     (laid, None)
 }
 
@@ -141,15 +160,16 @@ fn list(pen: &mut Pen<'_>, entries: &[AuditEntry], panel: &Shown<'_>, now: Times
         _ => rows(entries.len()).min(((height - 1) / 2).max(1)),
     };
     let details = height - room;
+    let age_width = theme.times.width(9);
     let shown = usize::from(room);
     let first = selected
         .saturating_sub(shown / 2)
         .min(entries.len().saturating_sub(shown));
     for (y, (at, entry)) in (0_u16..).zip(entries.iter().enumerate().skip(first).take(shown)) {
-        let age = format::since(entry.at, now);
+        let age = theme.times.cell(entry.at, now);
         let mut x = 0;
-        pen.text_within(x, y, &age, 9, theme.dim);
-        x += 10;
+        pen.text_within(x, y, &age, age_width, theme.dim);
+        x += age_width + 1;
         if width >= 70 {
             pen.text_within(x, y, &format!("v{}", entry.resource_version), 5, theme.dim);
             x += 6;

@@ -182,9 +182,9 @@ fn collect(pen: &mut Pen<'_>, panel: &ImportPanel, now: Timestamp) -> (Laid, Opt
     } else if let Some(left) = panel.left.first() {
         let at = Timestamp::from_second(left.at).unwrap_or(now);
         let text = format!(
-            "{} of ids were not sent {} ago: ctrl-t takes them up",
+            "{} of ids were not sent {}: ctrl-t takes them up",
             size(left.bytes),
-            format::age(at, now)
+            theme.times.ago(at, now)
         );
         pen.text(LABEL, y, &text, theme.info);
         y += 1;

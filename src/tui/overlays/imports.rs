@@ -99,10 +99,10 @@ pub fn draw(
                     pen.restyle_row(y, theme.selection);
                 }
                 let below = format!(
-                    "  from {from}, {} by {}, {} ago",
+                    "  from {from}, {} by {}, {}",
                     import.sha256.get(..8).unwrap_or_default(),
                     import.actor,
-                    format::age(import.updated_at, now)
+                    theme.times.ago(import.updated_at, now)
                 );
                 pen.text(0, y + 1, &theme.glyphs.text(&below), theme.dim);
             }

@@ -10,6 +10,7 @@ use crate::cockpit::evidence::{crossed_at, shares};
 use crate::cockpit::format;
 use crate::cockpit::state::State;
 use crate::cockpit::state::overlay::{StepDialog, TestNow};
+use crate::cockpit::times::Times;
 use crate::domain::AuditAction;
 use crate::tui::glyphs::{Glyphs, arm_slots};
 use crate::tui::page::{Page, Span};
@@ -24,9 +25,12 @@ const SHORTEST_BAR: usize = 6;
 const CHANGES: usize = 3;
 
 /// `auto-paused 2026-11-18 02:00:00, 2 d 3 h ago`
-pub fn paused_text(dialog: &StepDialog, now: Timestamp) -> String {
+pub fn paused_text(dialog: &StepDialog, times: Times, now: Timestamp) -> String {
     match dialog.experiment.status_changed_at {
-        Some(at) => format!("auto-paused {}, {} ago", moment(at), format::age(at, now)),
+        Some(at) => match times {
+            Times::Ages => format!("auto-paused {}, {}", moment(at), times.ago(at, now)),
+            Times::Dates => format!("auto-paused {} UTC", moment(at)),
+        },
         None => "auto-paused".to_owned(),
     }
 }
@@ -70,7 +74,7 @@ pub fn evidence(page: &mut Page<'_>, state: &State, dialog: &StepDialog, test: T
     };
     line(page, "Bias", &bias, theme.text);
     if let Some(watch) = tested.and_then(|srm| srm.watch) {
-        line(page, "Guard", &looks(&watch, now), theme.text);
+        line(page, "Guard", &looks(&watch, theme.times, now), theme.text);
     }
     // What is known to be wrong does not pause it again the next night.
     match (from, test) {
@@ -90,12 +94,12 @@ pub fn evidence(page: &mut Page<'_>, state: &State, dialog: &StepDialog, test: T
 }
 
 /// `looked 42 times since 2026-11-17 14:00, the last time 2 h ago`
-fn looks(watch: &SrmWatch, now: Timestamp) -> String {
+fn looks(watch: &SrmWatch, times: Times, now: Timestamp) -> String {
     format!(
-        "looked {} since {}, last {} ago",
+        "looked {} since {}, last {}",
         format::counted(watch.looks, "time", "times"),
         moment(watch.first_look_at),
-        format::age(watch.last_look_at, now)
+        times.ago(watch.last_look_at, now)
     )
 }
 

@@ -50,7 +50,7 @@ pub fn draw(
     };
     let title = format!("{} {}", dialog.step.verb(), dialog.experiment.key);
     let right = if evidence {
-        resume::paused_text(dialog, now)
+        resume::paused_text(dialog, theme.times, now)
     } else {
         String::new()
     };

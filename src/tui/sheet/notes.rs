@@ -36,7 +36,7 @@ pub fn banners(state: &State, theme: &Theme, now: Timestamp) -> Vec<Vec<Span>> {
     };
     if let Some(news) = &draft.news {
         let (who, when) = match drafts::who(state, id) {
-            Some((who, at)) => (who, format!(", {} ago", format::age(at, now))),
+            Some((who, at)) => (who, format!(", {}", theme.times.ago(at, now))),
             None => ("Somebody".to_owned(), String::new()),
         };
         let copies = [draft.base.as_ref(), &draft.mine];

@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 use crate::api::insights::Insight;
 use crate::cockpit::format;
 use crate::cockpit::state::{ExperimentDetail, Laid};
+use crate::cockpit::times::Times;
 use crate::domain::Experiment;
 use crate::tui::page::Page;
 use crate::tui::widgets::Pen;
@@ -46,6 +47,15 @@ pub fn draw(pen: &mut Pen<'_>, experiment: &Experiment, detail: &ExperimentDetai
     page.draw(pen, detail.row())
 }
 
+/// When it was written; a date is always told, and how long ago that is unless dates alone are wanted.
+fn of(at: Timestamp, times: Times, now: Timestamp) -> String {
+    let date = format!("of {} UTC", format::moment(at, &TimeZone::UTC));
+    match times {
+        Times::Ages => format!("{date}, {}", times.ago_steady(at, now)),
+        Times::Dates => date,
+    }
+}
+
 fn of_saved(
     page: &mut Page<'_>,
     experiment: &Experiment,
@@ -55,9 +65,8 @@ fn of_saved(
 ) {
     let theme = page.theme;
     let age = format!(
-        "of {} UTC, {} ago, saved by {}",
-        format::moment(insight.generated_at, &TimeZone::UTC),
-        format::since(insight.generated_at, now),
+        "{}, saved by {}",
+        of(insight.generated_at, theme.times, now),
         insight.actor
     );
     page.heading("Summary", &age);
@@ -127,11 +136,7 @@ fn of_now(page: &mut Page<'_>, experiment: &Experiment, detail: &ExperimentDetai
     let Some(results) = &detail.results.value else {
         return;
     };
-    let age = format!(
-        "of {} UTC, {} ago",
-        format::moment(results.computed_at, &TimeZone::UTC),
-        format::since(results.computed_at, now)
-    );
+    let age = of(results.computed_at, theme.times, now);
     page.heading("Summary", &age);
     page.text(
         "Written by rules from the numbers of Analytics, not by a language model. It follows the data by itself.",

@@ -38,10 +38,15 @@ fn top(pen: &mut Pen<'_>, overrides: &OverridesState, cursor: &mut Option<Positi
     let theme = pen.theme;
     let counts = overrides.page.value.as_ref().map_or_else(String::new, |page| {
         format!(
-            "{} {} fixed, {} manual",
+            "{} {} fixed, {} manual{}",
             theme.glyphs.dot(),
             format::count(page.fixed),
-            format::count(page.manual)
+            format::count(page.manual),
+            if theme.times.are_dates() {
+                ", times in UTC"
+            } else {
+                ""
+            }
         )
     });
     let heading = Heading {
@@ -168,7 +173,7 @@ fn rows(
     // The id gets what the other columns leave.
     let variant = if width >= 50 { 18 } else { 12 };
     let rest = match width {
-        80.. => 8 + 2 + variant + 2 + 8 + 2 + 10,
+        80.. => 8 + 2 + variant + 2 + 8 + 2 + theme.times.width(10),
         50.. => 2 + variant + 2 + 8,
         _ => 2 + variant,
     };
@@ -194,7 +199,7 @@ fn rows(
             x += 10;
         }
         if width >= 80 {
-            pen.text(x, y, &format::since(item.updated_at, now), theme.dim);
+            pen.text(x, y, &theme.times.cell(item.updated_at, now), theme.dim);
         }
         if at == overrides.selected {
             pen.restyle_row(y, theme.selection);

@@ -7,6 +7,7 @@ use ratatui::style::Style;
 
 use crate::cockpit::edit::cell::Fact;
 use crate::cockpit::format;
+use crate::cockpit::times::Times;
 use crate::domain::{AssignmentMode, EndedReason, Experiment, PauseCause, Status, SubjectType};
 use crate::tui::sheet::View;
 use crate::tui::theme::Theme;
@@ -84,12 +85,15 @@ fn status(theme: &Theme, e: &Experiment, now: Timestamp) -> (String, Style) {
     } else {
         format!("; {}", next.join(", "))
     };
+    let age = match theme.times {
+        Times::Ages => format!(" ({})", theme.times.lasting(since, now)),
+        Times::Dates => String::new(),
+    };
     let text = format!(
-        "{} {} since {} ({}){next}",
+        "{} {} since {}{age}{next}",
         theme.glyphs.status(e.status, auto),
         format::status(e.status, auto),
         moment(since),
-        format::since(since, now)
     );
     (text, theme.status(e.status, auto))
 }
@@ -103,7 +107,10 @@ fn exposures(theme: &Theme, view: &View<'_>) -> (String, Style) {
         text.push_str(&format!(", {} in the last minute", format::count(*last)));
     }
     match overview.last_event_at {
-        Some(at) => text.push_str(&format!(", the last one {} ago", format::since(at, view.now))),
+        Some(at) => text.push_str(&format!(
+            ", the last one {}",
+            theme.times.ago_steady(at, view.now)
+        )),
         None => {
             return (
                 "none yet: attach the attribution to your events; w shows how".to_owned(),

@@ -21,6 +21,7 @@ use termprofile::{DetectorSettings, EnvVarSource, IsTerminal, TermProfile, TermV
 
 use self::words::{ColorText, StyleText};
 use super::glyphs::{Glyphs, Tone};
+use crate::cockpit::times::Times;
 use crate::domain::{Environment, Status};
 
 /// A theme that cannot be had.
@@ -89,6 +90,8 @@ macro_rules! keys {
             pub description: String,
             /// Which glyphs the terminal can show.
             pub glyphs: Glyphs,
+            /// How moments are written.
+            pub times: Times,
             /// Behind everything; [`Color::Reset`] is the terminal's own.
             pub background: Color,
             $($(#[$doc])* pub $key: Style,)*
@@ -118,6 +121,7 @@ macro_rules! keys {
                     name: name.to_owned(),
                     description: file.description.unwrap_or_else(|| "of your own".to_owned()),
                     glyphs: Glyphs::default(),
+                    times: Times::default(),
                     background: match file.background {
                         Some(color) => color.0,
                         None => base.ok_or_else(|| missing("background"))?.background,

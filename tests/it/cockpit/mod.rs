@@ -16,4 +16,5 @@ mod live;
 mod objects;
 mod said;
 mod tabs;
+mod times;
 mod words;

@@ -174,6 +174,13 @@ pub fn worlds() -> Vec<(&'static str, World)> {
         ("labs", list("B")),
         ("project_edit", with(list("P"), &["e"], "")),
         ("tokens", list("T")),
+        ("tokens_dates", {
+            let mut world = with(list("T"), &["Z"], "");
+            world
+                .wait(std::time::Duration::from_secs(10))
+                .answer_all(Role::Admin, false);
+            world
+        }),
         ("token_new", with(list("T"), &["n"], "ci")),
         ("audit", with(list("F"), &["L"], "")),
         (

@@ -60,6 +60,21 @@ pub fn worlds() -> Vec<(&'static str, World)> {
         "history",
         pressed(World::experiment("search-ranking"), &["H", "j"], ""),
     );
+    // The notice that the switch brings has gone before the frame.
+    for (name, world, keys) in [
+        ("list_dates", World::list(), &["Z"][..]),
+        (
+            "history_dates",
+            World::experiment("search-ranking"),
+            &["Z", "H", "j"],
+        ),
+    ] {
+        let mut world = pressed(world, keys, "");
+        world
+            .wait(Duration::from_secs(10))
+            .answer_all(Role::Editor, false);
+        add(name, world);
+    }
     let mut explained = pressed(World::experiment("checkout-cta"), &["x"], "u-1");
     explained.keys(&["enter"]).answer_all(Role::Editor, false);
     add("explain", explained);

@@ -37,6 +37,14 @@ pub const COMMANDS: &[Entry] = &[
         "Go to another server or project of the configuration",
     )),
     in_palette(entry(
+        Command::Times,
+        "times",
+        &[(In::Global, "Z"), (In::Imports, "Z")],
+        "dates",
+        24,
+        "Times as dates in UTC, or again as how long ago; spans that count, as to a retry, stay spans",
+    )),
+    in_palette(entry(
         Command::Picture,
         "screen.svg",
         &[(In::Global, "f12")],

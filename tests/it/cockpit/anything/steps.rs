@@ -131,6 +131,7 @@ const KEYS: &[&str] = &[
     "V",
     "W",
     "X",
+    "Z",
     "alt-j",
     "alt-m",
 ];
