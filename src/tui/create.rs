@@ -142,7 +142,7 @@ fn estimate(page: &mut Page<'_>, state: &State, create: &Creation, e: &Experimen
                     let why = if allocated == 0 {
                         "nobody is allocated"
                     } else if running {
-                        "what runs has not run for long enough to tell its subjects of a day"
+                        "what runs is too young, or had no new subjects in the last day"
                     } else {
                         "nothing runs yet"
                     };

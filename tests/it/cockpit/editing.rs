@@ -1083,7 +1083,7 @@ fn how_long_a_new_experiment_takes_is_not_known_for_the_right_reason() {
         overview.subjects_per_day = None;
     }
     let screen = power(&mut world);
-    assert!(screen.contains("has not run for long enough"), "{screen}");
+    assert!(screen.contains("had no new subjects in the last day"), "{screen}");
     let mut world = World::list();
     for experiment in world.state.list.experiments.value.as_mut().expect("a list") {
         std::sync::Arc::make_mut(experiment).status = Status::Draft;
