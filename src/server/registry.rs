@@ -30,7 +30,7 @@ use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::api::experiments::{CreateExperiment, UpdateExperiment};
-use crate::api::problem::Code;
+use crate::api::problem::{Code, Problem};
 use crate::domain::experiment::DEFAULT_LAB;
 use crate::domain::{AuditAction, Experiment, FieldError, Key, Status};
 
@@ -38,7 +38,7 @@ use super::edit;
 use super::error::ApiError;
 use super::follow::Loaded;
 use super::middleware::auth::Caller;
-use super::served::FlagEntry;
+use super::served::{FlagEntry, asked_for};
 use super::snapshot::{Entry, OverrideCounts, Snapshot};
 use super::store::{self, Store, StoreError};
 
@@ -226,6 +226,7 @@ impl Registry {
             if next == **current {
                 return Ok(Arc::clone(current));
             }
+            alone(&this.snapshot(), &live, &next)?;
             let told = Told { actions, motive };
             let made = batch
                 .experiment(&caller, live.project, Some(&live), next, told)
@@ -358,6 +359,32 @@ impl Registry {
         let _writing = self.writing.lock().await;
         self.store.close().await;
     }
+}
+
+/// Refuses a second running experiment under one key: only one of them can decide it, and the other would lose all of
+/// its subjects without a word.
+fn alone(snapshot: &Snapshot, live: &Entry, next: &Experiment) -> Result<(), ApiError> {
+    let current = &live.experiment;
+    let key = asked_for(next);
+    let is_new = current.status != Status::Active || asked_for(current).folded() != key.folded();
+    if next.status != Status::Active || !is_new {
+        return Ok(());
+    }
+    let mut linked = snapshot.keys().linked_to(live.project, key.as_str());
+    let Some(other) = linked.find(|e| e.id != next.id && e.status == Status::Active) else {
+        return Ok(());
+    };
+    let mut problem = Problem::new(
+        Code::BadTransition,
+        format!(
+            "the flag {key} is decided by {}, which is active; complete or pause that one first, or link another flag \
+             to {}",
+            other.key, next.key
+        ),
+    );
+    let allowed = "a flag that no other active experiment is linked to";
+    problem.errors = vec![FieldError::new("linkedFlag", key, allowed).into()];
+    Err(problem.into())
 }
 
 /// Runs a change in a task of its own, so that it ends although the request may not.

@@ -131,7 +131,7 @@ impl<'a> Served<'a> {
 }
 
 /// The key that code asks for when it means this experiment.
-fn asked_for(experiment: &Experiment) -> &Key {
+pub(super) fn asked_for(experiment: &Experiment) -> &Key {
     experiment.linked_flag.as_ref().unwrap_or(&experiment.key)
 }
 

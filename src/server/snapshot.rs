@@ -9,7 +9,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::decide::{PrepareError, Prepared};
-use crate::domain::{Experiment, Lab, Status};
+use crate::domain::{Experiment, Flag, Lab, Status};
 
 use super::access::Access;
 use super::ingest::ExperimentIndex;
@@ -117,6 +117,14 @@ impl Snapshot {
     #[must_use]
     pub fn flags(&self) -> &Shelf<FlagEntry> {
         &self.flags
+    }
+
+    /// The flag that an experiment is linked to.
+    #[must_use]
+    pub fn linked_flag(&self, entry: &Entry) -> Option<&Flag> {
+        let key = entry.experiment.linked_flag.as_ref()?;
+        let found = self.flags.find(entry.project, key.as_str())?;
+        Some(&found.flag)
     }
 
     /// What each key that code asks for stands for.

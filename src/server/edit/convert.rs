@@ -15,7 +15,8 @@ use super::flag::{of_experiment, serve_to_all};
 /// A draft with what a flag serves. Those outside the rollout get [`OFF`] as before: it is the default variant,
 /// and the control where no variant is one.
 ///
-/// The salt is the flag's: who had a variant keeps it, as long as the split is laid out alike.
+/// The salt is the flag's, and while that is on the experiment begins with its slots ([`super::flag::take_over`]): who
+/// had a variant keeps it.
 ///
 /// # Errors
 /// Every refusal at once; more variants than an experiment may have is one.

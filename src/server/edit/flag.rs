@@ -5,8 +5,9 @@ use uuid::Uuid;
 
 use crate::api::flags::{CreateFlag, UpdateFlag};
 use crate::decide::flag::follow_rollout;
+use crate::decide::split;
 use crate::domain::flag::{OFF, ON};
-use crate::domain::{EvaluationMode, Experiment, FieldError, Flag, Key, Percent, Rule, Variant};
+use crate::domain::{Cohort, EvaluationMode, Experiment, FieldError, Flag, Key, Percent, Rule, Variant};
 
 use super::{free_slug, in_order, set, usable_key};
 use crate::server::evaluate::export;
@@ -214,6 +215,16 @@ fn free_slug_like(key: &Key, taken: impl Fn(&Key) -> bool) -> Option<Key> {
     let stem = key.as_str().get(..190).unwrap_or(key.as_str());
     let numbered = (2_u32..).filter_map(|n| Key::new(format!("{stem}-{n}")).ok());
     numbered.into_iter().find(|key| !taken(key))
+}
+
+/// Lets an experiment that begins take over who has what from the flag that it decides from now on, where both hash
+/// alike: slots change hands only where a share makes it necessary, as in any change of a split.
+pub fn take_over(experiment: &mut Experiment, flag: Option<&Flag>, now: Timestamp) {
+    let serving = flag.filter(|flag| flag.enabled && !flag.archived && flag.salt == experiment.salt);
+    if let Some(cohort) = serving.and_then(|flag| flag.cohorts.last()) {
+        let begin = split::rebalance(cohort, &experiment.variants, now);
+        experiment.cohorts = vec![Cohort { index: 1, ..begin }];
+    }
 }
 
 /// A flag with what an experiment serves, switched off and rolled out to all.

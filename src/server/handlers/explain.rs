@@ -38,7 +38,15 @@ pub async fn explain(
         }
         if as_if_active {
             supposed.status = Status::Active;
-            edit::follow_split(&mut supposed, Timestamp::now());
+            let now = Timestamp::now();
+            edit::follow_split(&mut supposed, now);
+            if entry.experiment.status == Status::Draft {
+                edit::flag::take_over(
+                    &mut supposed,
+                    state.registry().snapshot().linked_flag(&entry),
+                    now,
+                );
+            }
         }
         let prepared = Prepared::new(&supposed).map_err(|error| ApiError::Internal(error.to_string()))?;
         return Ok(Json(explain(&prepared)));

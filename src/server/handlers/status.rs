@@ -9,13 +9,13 @@ use serde_json::{Value, json};
 use crate::api::experiments::ChangeStatus;
 use crate::api::problem::{Code, Problem};
 use crate::domain::{AuditAction, Experiment, FieldError, Status};
+use crate::server::edit;
 use crate::server::error::ApiError;
 use crate::server::extract::{IdOrKey, VersionedBody};
 use crate::server::jobs::srm_guard::evidence;
 use crate::server::lifecycle;
 use crate::server::middleware::auth::Caller;
 use crate::server::registry::{Motive, Plan, now};
-use crate::server::snapshot::{Entry, Snapshot};
 use crate::server::state::AppState;
 
 use super::results::as_guarded;
@@ -49,9 +49,10 @@ pub async fn change(
     let experiment = state
         .registry()
         .change(caller, &id, version, move |live, max_variants, now| {
-            let next = lifecycle::change(&live.experiment, &body, max_variants, now)?;
-            if next.status == Status::Active {
-                alone(&registry.snapshot(), live)?;
+            let mut next = lifecycle::change(&live.experiment, &body, max_variants, now)?;
+            if live.experiment.status == Status::Draft && next.status == Status::Active {
+                let snapshot = registry.snapshot();
+                edit::flag::take_over(&mut next, snapshot.linked_flag(live), now);
             }
             let comment = body.comment.map(|text| text.trim().to_owned());
             Ok(Plan {
@@ -65,30 +66,6 @@ pub async fn change(
         })
         .await?;
     Ok(versioned(experiment))
-}
-
-/// Refuses a second running experiment on one flag: only one of them can decide it, and the other would lose all of its
-/// subjects without a word.
-fn alone(snapshot: &Snapshot, live: &Entry) -> Result<(), ApiError> {
-    let experiment = &live.experiment;
-    let Some(flag) = &experiment.linked_flag else {
-        return Ok(());
-    };
-    let mut linked = snapshot.keys().linked_to(live.project, flag.as_str());
-    let Some(other) = linked.find(|e| e.id != experiment.id && e.status == Status::Active) else {
-        return Ok(());
-    };
-    let mut problem = Problem::new(
-        Code::BadTransition,
-        format!(
-            "the flag {flag} is decided by {}, which is active; complete or pause that one first, or link another flag \
-             to {}",
-            other.key, experiment.key
-        ),
-    );
-    let allowed = "a flag that no other active experiment is linked to";
-    problem.errors = vec![FieldError::new("linkedFlag", flag, allowed).into()];
-    Err(problem.into())
 }
 
 /// Refuses to resume, without a word that one knows it, what still fails the test it was paused for.

@@ -329,6 +329,51 @@ async fn an_explanation_of_a_flag_is_that_of_what_decides_it() {
     assert_eq!(answer["assignment"]["variantId"], served["variant"]);
 }
 
+each_store!(an_experiment_of_a_flag_begins_with_who_has_what);
+async fn an_experiment_of_a_flag_begins_with_who_has_what() {
+    let server = TestServer::start().await;
+    let variants =
+        json!([{ "key": "a", "trafficPct": 50 }, { "key": "b", "trafficPct": 50, "orderIndex": 1 }]);
+    let made = json!({ "key": "f", "enabled": true, "rolloutPct": 20, "variants": variants });
+    let mut live = flag(&server, made).await;
+    // Rolled out step by step: what each variant owns is not of one piece any more.
+    for share in [35, 60] {
+        let more = json!({ "resourceVersion": live["resourceVersion"], "rolloutPct": share });
+        live = server.patch("/flags/f", &more).await.expect(200);
+    }
+    let all = async || {
+        let mut all = Vec::new();
+        for n in 0..200 {
+            let context = json!({ "context": { "targetingKey": format!("u{n}") } });
+            let answer = server
+                .post("/ofrep/v1/evaluate/flags/f", &context)
+                .await
+                .expect(200);
+            all.push(answer["variant"].as_str().expect("a variant").to_owned());
+        }
+        all
+    };
+    let before = all().await;
+    assert!(
+        ["a", "b", "off"]
+            .iter()
+            .all(|key| before.iter().any(|has| has == key)),
+        "{before:?}"
+    );
+    let convert = json!({ "resourceVersion": live["resourceVersion"] });
+    let made = server.post("/flags/f/convert", &convert).await.expect(201);
+    let explained = json!({ "user_id": "u0", "asIfActive": true });
+    let explained = server
+        .post("/experiments/f/explain", &explained)
+        .await
+        .expect(200);
+    assert_eq!(explained["assignment"]["variantId"], before[0].as_str());
+    let started = server.to(&made["experiment"], "active").await;
+    assert_eq!(started["cohorts"].as_array().map(Vec::len), Some(1));
+    assert_eq!(started["cohorts"][0]["index"], 1);
+    assert_eq!(all().await, before);
+}
+
 each_store!(a_flag_follows_and_goes_with_the_draft_that_it_came_with);
 async fn a_flag_follows_and_goes_with_the_draft_that_it_came_with() {
     let server = TestServer::start().await;

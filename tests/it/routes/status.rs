@@ -333,6 +333,26 @@ async fn one_running_experiment_decides_a_flag() {
         .post("/experiments/second/status", &start)
         .await
         .expect(200);
+    // Nor does one that runs already come to it, by its link or without one.
+    let third = server.active("third").await;
+    let link = json!({ "resourceVersion": third["resourceVersion"], "linkedFlag": first["linkedFlag"] });
+    let refused = server.patch("/experiments/third", &link).await;
+    assert_eq!(fields(&refused.problem(409, "bad_transition")), ["linkedFlag"]);
+    server.to(&third, "paused").await;
+    let owner = json!({ "name": "owner", "linkedFlag": "bare" });
+    let owner = server.post("/experiments", &owner).await.expect(201);
+    server.to(&owner, "active").await;
+    let bare = server
+        .post("/experiments", &json!({ "name": "bare", "linkedFlag": "other" }))
+        .await
+        .expect(201);
+    let unlink = json!({ "resourceVersion": bare["resourceVersion"], "linkedFlag": null });
+    let bare = server.patch("/experiments/bare", &unlink).await.expect(200);
+    let start_bare = json!({ "to": "active", "resourceVersion": bare["resourceVersion"] });
+    server
+        .post("/experiments/bare/status", &start_bare)
+        .await
+        .problem(409, "bad_transition");
     // Nor does the other one come back meanwhile.
     let resume = json!({ "to": "active", "resourceVersion": 3, "comment": "again" });
     server
