@@ -209,7 +209,7 @@ fn bayes(args: &Bayes) -> Result<(), CliError> {
             result.arm.rate().map_or_else(|| "—".to_owned(), percent),
             format!("{} – {}", percent(result.ci_low), percent(result.ci_high)),
             prob_best(result.prob_best),
-            format!("{:.4} points", 100.0 * result.expected_loss),
+            points(result.expected_loss),
             uplift,
             uplift_range,
         ]);
@@ -567,6 +567,11 @@ fn percent(fraction: f64) -> String {
     } else {
         format!("{} %", significant(value))
     }
+}
+
+/// A difference of rates: hundredths of the whole, to the digits of [`percent`].
+fn points(fraction: f64) -> String {
+    percent(fraction).replace(" %", " points")
 }
 
 /// [`percent`] with its sign.

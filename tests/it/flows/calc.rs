@@ -117,11 +117,11 @@ fn bayes_prints_a_table() {
     };
     assert_eq!(
         row("control"),
-        "control 8,502 44,700 19.02 % 18.66 % – 19.39 % 99.9 % 5.5e-5 % — —"
+        "control 8,502 44,700 19.02 % 18.66 % – 19.39 % 99.9 % 5.5e-5 points — —"
     );
     assert_eq!(
         row("arm 2"),
-        "arm 2 8,279 45,489 18.20 % 17.85 % – 18.56 % 0.1 % 0.82 % -4.31 % -6.89 % – -1.66 %"
+        "arm 2 8,279 45,489 18.20 % 17.85 % – 18.56 % 0.1 % 0.82 points -4.31 % -6.89 % – -1.66 %"
     );
     assert!(found.starts_with("Prior Beta(1, 1)"), "{found}");
     assert!(found.contains("P(best) is not a stopping rule"), "{found}");

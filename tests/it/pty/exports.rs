@@ -92,8 +92,10 @@ async fn a_history_is_exported_to_its_first_entry() {
     let mut pty = open(&server, &place, &["--experiment", "checkout-button"]);
     tokio::task::spawn_blocking(move || {
         pty.wait_for_text("editor");
+        pty.wait_for_text("hypothesis");
         pty.send("H");
-        pty.wait_for_text("Checkout 119");
+        pty.wait_for_text("History of checkout-button");
+        pty.wait_for_text("changed: name");
         pty.send("e");
         pty.wait_for_text("rows of history");
         pty.leave_by("\x03");
