@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{FieldError, Key, Rule, Variant};
+use super::filter::number;
+use super::{FieldError, Key, Operator, Rule, Variant};
 
 /// The longest name, in characters.
 pub const MAX_NAME_LENGTH: usize = 200;
@@ -87,7 +88,29 @@ pub(super) fn rules(rules: &[Rule], variants: &[Variant], errors: &mut Vec<Field
                 let field = format!("rules[{at}].conditions[{c}].field");
                 errors.push(FieldError::new(field, "", "the name of a property"));
             }
+            let path = format!("rules[{at}].conditions[{c}].value");
+            compared(path, condition.operator, &condition.value, errors);
         }
+    }
+}
+
+/// A value that can be compared with: one that is missing would catch everybody, or nobody for ever.
+pub(super) fn compared(path: String, operator: Operator, value: &str, errors: &mut Vec<FieldError>) {
+    let refused = match operator {
+        Operator::Contains | Operator::DoesNotContain | Operator::StartsWith | Operator::EndsWith => {
+            value.is_empty().then_some("a text that is not empty")
+        }
+        Operator::Gt | Operator::Gte | Operator::Lt | Operator::Lte => {
+            number(value).is_none().then_some("a number")
+        }
+        Operator::Is | Operator::IsNot | Operator::IsNull | Operator::IsNotNull => None,
+    };
+    if let Some(allowed) = refused {
+        errors.push(FieldError::new(
+            path,
+            value,
+            format!("{allowed}, to compare with {operator}"),
+        ));
     }
 }
 

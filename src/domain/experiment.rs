@@ -434,6 +434,8 @@ impl Experiment {
                     let field = format!("{path}.filters[{at}].field");
                     errors.push(FieldError::new(field, "", "the name of a property"));
                 }
+                let field = format!("{path}.filters[{at}].value");
+                checks::compared(field, filter.operator, &filter.value, errors);
             }
         }
     }

@@ -70,6 +70,13 @@ impl ApiError {
                      there is room",
                 )
             }
+            Self::Store(error @ StoreError::Busy { .. }) => {
+                tracing::warn!(error = %error, "a change was given up before it began");
+                Problem::new(
+                    Code::StoreUnavailable,
+                    format!("{error}; nothing was changed: try again"),
+                )
+            }
             Self::Store(error) if error.is_unavailable() => {
                 tracing::warn!(error = %error, "the configuration store is not available");
                 Problem::new(

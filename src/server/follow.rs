@@ -30,6 +30,9 @@ use super::store::{self, StoreError, Tx, objects};
 /// How often the feed of a shared store is looked at. A change is in force on every server within two seconds.
 const POLL: Duration = Duration::from_millis(400);
 
+/// How long a change waits for its turn; less than a request may take.
+const TURN_LIMIT: Duration = Duration::from_secs(20);
+
 /// How long looking may take before the store counts as away.
 const POLL_LIMIT: Duration = Duration::from_secs(5);
 
@@ -204,11 +207,19 @@ impl Registry {
     /// Waits until no other change is under way, on any server, and brings memory up to date. From here on
     /// until the end of the [`Write`] memory is what the store holds.
     ///
+    /// Whoever waits for longer than [`TURN_LIMIT`] is refused, before they are told that there was no answer in time:
+    /// a change that was given up on must not be made later.
+    ///
     /// # Errors
     /// See [`StoreError`].
     pub async fn begin(&self) -> Result<Write<'_>, StoreError> {
-        let writing = self.writing.lock().await;
-        let mut tx = self.store.begin().await?;
+        let turn = async {
+            let writing = self.writing.lock().await;
+            let tx = self.store.begin().await?;
+            Ok::<_, StoreError>((writing, tx))
+        };
+        let busy = |_| StoreError::Busy { waited: TURN_LIMIT };
+        let (writing, mut tx) = tokio::time::timeout(TURN_LIMIT, turn).await.map_err(busy)??;
         self.catch_up(&mut tx).await?;
         Ok(Write {
             registry: self,

@@ -148,7 +148,13 @@ fn rank(experiment: &Experiment) -> impl Ord {
         Status::Completed => 1,
         Status::Draft | Status::Ended | Status::Archived => 0,
     };
-    (status, experiment.created_at, experiment.id)
+    // Of two that are over the one that was decided last; whose draft is older says nothing.
+    (
+        status,
+        experiment.status_changed_at,
+        experiment.created_at,
+        experiment.id,
+    )
 }
 
 /// Everything that one key may stand for.

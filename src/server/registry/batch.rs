@@ -135,7 +135,8 @@ impl<'a> Batch<'a> {
                 let version = known.resource_version;
                 let there = store::experiments::update(self.write.tx(), &next, version).await?;
                 self.was_there(there, known)?;
-                if known.is_auto_paused() && next.status == Status::Active {
+                let answered = known.is_auto_paused() && next.status == Status::Active;
+                if answered || next.srm_checked_from != known.srm_checked_from {
                     // What the guard saw is answered for: its evidence begins anew.
                     store::srm::forget(self.write.tx(), next.id).await?;
                 }

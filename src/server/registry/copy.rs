@@ -151,7 +151,8 @@ fn known_flag(snapshot: &Snapshot, project: Uuid, key: &Key) -> Option<Key> {
     found.map(|entry| entry.flag.key.clone())
 }
 
-/// The deployments of a project that are named as the given ones; its default one where there is none.
+/// The deployments of a project that are named as the given ones. Where there is none, its default one, if that is of a
+/// kind that saw the original: a page's key must not be shown what only servers saw. None for an original that nobody saw.
 fn deployments_there(snapshot: &Snapshot, originals: &[Uuid], project: Uuid) -> Vec<Uuid> {
     let deployments = &snapshot.access.deployments;
     let names = originals.iter().filter_map(|id| deployments.by_id(*id));
@@ -160,10 +161,15 @@ fn deployments_there(snapshot: &Snapshot, originals: &[Uuid], project: Uuid) -> 
         .filter(|d| d.deployment.revoked_at.is_none())
         .map(|d| d.deployment.id)
         .collect();
-    if there.is_empty() {
-        return default_deployments(snapshot, project);
+    if !there.is_empty() {
+        return there;
     }
-    there
+    let kind = |id: &Uuid| deployments.by_id(*id).map(|d| d.deployment.kind);
+    let seen_by: Vec<_> = originals.iter().filter_map(kind).collect();
+    let default = default_deployments(snapshot, project).into_iter();
+    default
+        .filter(|id| kind(id).is_some_and(|kind| seen_by.contains(&kind)))
+        .collect()
 }
 
 fn taken_in(noun: &str, key: &Key, project: &Project) -> ApiError {

@@ -146,6 +146,12 @@ pub enum StoreError {
         /// What is wrong with it.
         why: String,
     },
+    /// Other changes hold the store for too long. Nothing was changed.
+    #[error("other changes have been under way for {} s", waited.as_secs())]
+    Busy {
+        /// How long it was waited for.
+        waited: Duration,
+    },
     /// Something could not be written as JSON.
     #[error("cannot write a {what} as JSON: {source}")]
     Json {

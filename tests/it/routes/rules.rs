@@ -86,6 +86,17 @@ async fn every_faulty_rule_is_named() {
             json!([{ "variant": "control", "conditions": [
             { "scope": "profile", "field": "f", "operator": "is", "value": ["v"] }] }]),
         ),
+        // A forgotten value would catch everybody, one that is no number nobody.
+        (
+            "rules[0].conditions[0].value",
+            json!([{ "variant": "control", "conditions": [
+            { "scope": "profile", "field": "f", "operator": "contains" }] }]),
+        ),
+        (
+            "rules[0].conditions[0].value",
+            json!([{ "variant": "control", "conditions": [
+            { "scope": "profile", "field": "f", "operator": "gt", "value": "abc" }] }]),
+        ),
     ] {
         let body = json!({ "resourceVersion": 1, "rules": rules });
         assert_eq!(

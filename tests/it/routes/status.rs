@@ -312,6 +312,27 @@ async fn a_pause_and_its_end_may_say_why() {
     }
 }
 
+each_store!(of_two_that_are_over_the_one_decided_last_is_served);
+async fn of_two_that_are_over_the_one_decided_last_is_served() {
+    let server = TestServer::start().await;
+    let older = server.draft("planned-first").await;
+    let flag = &older["linkedFlag"];
+    let newer = json!({ "name": "ran-first", "linkedFlag": flag });
+    let newer = server.post("/experiments", &newer).await.expect(201);
+    let win = async |experiment: &Value, winner: &str| {
+        let live = server.to(experiment, "active").await;
+        let body = json!({ "to": "completed", "resourceVersion": live["resourceVersion"], "winningVariant": winner });
+        let path = format!("/experiments/{}/status", live["key"].as_str().expect("a key"));
+        server.post(&path, &body).await.expect(200);
+    };
+    win(&newer, "treatment").await;
+    win(&older, "control").await;
+    let path = format!("/ofrep/v1/evaluate/flags/{}", flag.as_str().expect("a key"));
+    let context = json!({ "context": { "targetingKey": "u-1" } });
+    let served = server.post(&path, &context).await.expect(200);
+    assert_eq!(served["variant"], "control", "{served}");
+}
+
 each_store!(one_running_experiment_decides_a_flag);
 async fn one_running_experiment_decides_a_flag() {
     let server = TestServer::start().await;

@@ -80,6 +80,13 @@ fn condition(rng: &mut Rng) -> Value {
         .strip_prefix("properties.")
         .filter(|f| *f == "dotted.key")
         .unwrap_or(field);
+    // What the server takes: numbers are compared with numbers, and no text with nothing.
+    let value = match operator {
+        "gt" | "gte" | "lt" | "lte" if value.parse::<f64>().is_err() => pick(rng, &["18", "40.5", "-3"]),
+        "is" | "isNot" => value,
+        _ if value.is_empty() => "p",
+        _ => value,
+    };
     json!({"scope": "profile", "field": field, "operator": operator, "value": value})
 }
 
