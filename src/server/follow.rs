@@ -207,7 +207,7 @@ impl Registry {
     /// Waits until no other change is under way, on any server, and brings memory up to date. From here on
     /// until the end of the [`Write`] memory is what the store holds.
     ///
-    /// Whoever waits for longer than [`TURN_LIMIT`] is refused, before they are told that there was no answer in time:
+    /// Whoever waits for longer than 20 s is refused, before they are told that there was no answer in time:
     /// a change that was given up on must not be made later.
     ///
     /// # Errors
