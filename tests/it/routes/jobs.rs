@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use splitdeck::api::banners::format_p;
 
 use crate::support::server::{EDITOR, TestServer, VIEWER, fields, send};
-use crate::support::store::each_store;
+use crate::support::store::{count_sql, each_store, run_sql};
 use crate::support::warehouse::{drained, expose, exposure, server_with_clickhouse};
 
 fn outcomes(run: &Value) -> Vec<(String, String)> {
@@ -351,4 +351,27 @@ async fn runs_are_told_to_who_may_read() {
         .map(|run| run["dueAt"].as_str().expect("a time").parse().expect("a time"))
         .collect();
     assert!(due.is_sorted_by(|a, b| a > b), "{due:?}");
+}
+
+each_store!(what_was_seen_is_forgotten_once_it_is_declared_known_whoever_paused);
+async fn what_was_seen_is_forgotten_once_it_is_declared_known_whoever_paused() {
+    let server = TestServer::start().await;
+    let live = server.active("x").await;
+    let id = live["id"].as_str().expect("an id");
+    let seen = format!(
+        "INSERT INTO srm_state (experiment_id, cohort, log_highest, log_last, looks, first_look_at, last_look_at) \
+         VALUES ('{id}', 1, 9.2, 9.2, 5, 1, 2)"
+    );
+    run_sql(server.dir.path(), seen).await;
+    let kept = async || count_sql(server.dir.path(), "SELECT COUNT(*) FROM srm_state".to_owned()).await;
+    let paused = server.to(&live, "paused").await;
+    // Nothing is said of the split: what was seen stays.
+    let live = server.to(&paused, "active").await;
+    assert_eq!(kept().await, 1);
+    let paused = server.to(&live, "paused").await;
+    let resume = json!({
+        "to": "active", "resourceVersion": paused["resourceVersion"], "comment": "known", "overrideFailingSrm": true,
+    });
+    server.post("/experiments/x/status", &resume).await.expect(200);
+    assert_eq!(kept().await, 0);
 }
