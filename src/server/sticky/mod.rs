@@ -10,7 +10,7 @@
 
 pub mod memory;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -333,8 +333,20 @@ impl Sticky {
         let seen = self.seen.load(Ordering::Acquire);
         let mut newest = seen;
         let mut of_last: Option<(Uuid, Arc<Memory>)> = None;
+        let mut pending: Option<HashSet<(Uuid, SubjectHash)>> = None;
         store::sticky::since(store.readers(), seen, |first| {
             newest = newest.max(first.seq);
+            // What is yet to be written is newer than what is read, such as a variant in the place of one that is gone;
+            // should somebody else have been quicker after all, writing tells.
+            let pending = pending.get_or_insert_with(|| {
+                self.queue()
+                    .iter()
+                    .map(|new| (new.experiment, new.subject))
+                    .collect()
+            });
+            if pending.contains(&(first.experiment, first.subject)) {
+                return;
+            }
             let memory = match &of_last {
                 Some((experiment, memory)) if *experiment == first.experiment => memory,
                 _ => {
@@ -419,6 +431,37 @@ mod tests {
         let cohort = split::first_cohort(&experiment.variants, experiment.created_at);
         experiment.cohorts.push(cohort);
         Prepared::new(&experiment).expect("compiles")
+    }
+
+    #[tokio::test]
+    async fn what_waits_to_be_written_is_not_undone_by_what_is_read() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let store = Store::open(&store::StoreUrl::in_dir(dir.path()))
+            .await
+            .expect("a store");
+        let (gone, now) = (
+            Key::new("gone").expect("a key"),
+            Key::new("control").expect("a key"),
+        );
+        let (experiment, user) = (Uuid::from_u128(1), subject_hash("u"));
+        let mut tx = store.begin().await.expect("begins");
+        let seq = store::sticky::next_batch(&mut tx).await.expect("a batch");
+        let all = [gone.clone()];
+        store::sticky::put(&mut tx, seq, experiment, &gone, &[user], &all)
+            .await
+            .expect("written");
+        store::commit(tx).await.expect("committed");
+        // The variant is gone, and another one is remembered in its place before the batch was seen.
+        let sticky = Sticky::with_room_for(10);
+        sticky.memory(experiment).set(&user, &now);
+        sticky.enqueue(New {
+            experiment,
+            subject: user,
+            variant: now.clone(),
+            variants: Arc::new(vec![now.clone()]),
+        });
+        sticky.read(&store).await.expect("read");
+        assert_eq!(sticky.memory(experiment).first("u"), Some(now));
     }
 
     #[test]

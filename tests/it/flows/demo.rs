@@ -5,6 +5,7 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use splitdeck::api::problem::Code;
 use splitdeck::api::results::{INCONCLUSIVE, Results, ResultsQuery};
 use splitdeck::cli::demo::Ready;
 use splitdeck::client::{Client, Options};
@@ -47,11 +48,11 @@ impl Demo {
         let mut ticks = tokio::time::interval(Duration::from_millis(100));
         loop {
             ticks.tick().await;
-            let results = self
-                .client
-                .results(key, &ResultsQuery::default())
-                .await
-                .expect("results");
+            let results = match self.client.results(key, &ResultsQuery::default()).await {
+                // It is being made.
+                Err(error) if error.code() == Some(Code::NotFound) && Instant::now() < until => continue,
+                results => results.expect("results"),
+            };
             if holds(&results) {
                 return results;
             }

@@ -16,7 +16,7 @@ use splitdeck::cockpit::state::overlay::DEAF_FOR;
 use crate::support::server::TestServer;
 
 /// How long anything may take; far longer than it does, for the machine may be busy.
-pub const DEADLINE: Duration = Duration::from_secs(120);
+pub const DEADLINE: Duration = Duration::from_secs(300);
 
 /// What the terminal shows and everything that was written to it.
 pub struct Seen {
