@@ -70,7 +70,7 @@ impl ApiError {
                      there is room",
                 )
             }
-            Self::Store(error @ StoreError::Busy { .. }) => {
+            Self::Store(error @ (StoreError::Busy { .. } | StoreError::Behind)) => {
                 tracing::warn!(error = %error, "a change was given up before it began");
                 Problem::new(
                     Code::StoreUnavailable,

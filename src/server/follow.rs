@@ -36,6 +36,10 @@ const TURN_LIMIT: Duration = Duration::from_secs(20);
 /// How long looking may take before the store counts as away.
 const POLL_LIMIT: Duration = Duration::from_secs(5);
 
+/// How long the store may be silent while everything is read; reading millions of overrides takes as long as
+/// it takes.
+const SILENCE_LIMIT: Duration = Duration::from_secs(30);
+
 /// The longest pause between attempts while the store is away.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
@@ -112,6 +116,15 @@ impl Write<'_> {
     }
 }
 
+/// What memory is, beside the store.
+#[derive(Debug, Clone, Copy, Eq, PartialEq)]
+enum Memory {
+    /// It holds what the store holds.
+    Current,
+    /// Rows of the feed were missed that are gone: everything has to be loaded again.
+    Behind,
+}
+
 /// Everything that is held in memory, as it was read.
 #[derive(Debug)]
 pub(super) struct Loaded {
@@ -121,8 +134,21 @@ pub(super) struct Loaded {
 }
 
 impl Loaded {
-    /// Reads everything.
+    /// Reads everything, with a pause for others now and then: there may be millions of overrides.
     pub(super) async fn read(connection: &mut AnyConnection) -> Result<Self, StoreError> {
+        let objects = Self::objects(connection);
+        let silent = |_| StoreError::Silent {
+            waited: SILENCE_LIMIT,
+        };
+        let loaded = tokio::time::timeout(SILENCE_LIMIT, objects)
+            .await
+            .map_err(silent)??;
+        load_overrides(&loaded.snapshot, connection).await?;
+        Ok(loaded)
+    }
+
+    /// Everything but the overrides.
+    async fn objects(connection: &mut AnyConnection) -> Result<Self, StoreError> {
         // First: what changes while the rest is read is applied again, which does no harm.
         let applied = feed::head(connection).await?;
         let mut snapshot = Snapshot::default();
@@ -140,7 +166,6 @@ impl Loaded {
             let entry = Entry::new(project, experiment, Arc::default());
             snapshot.put(entry.map_err(|error| StoreError::corrupt(what, error))?);
         }
-        load_overrides(&snapshot, connection).await?;
         Ok(Self { snapshot, applied })
     }
 }
@@ -155,7 +180,7 @@ async fn load_overrides(snapshot: &Snapshot, connection: &mut AnyConnection) -> 
         .map(|f| (f.flag.id, Arc::clone(&f.overrides)));
     let tables: HashMap<Uuid, Arc<OverrideTable>> = of_experiments.chain(of_flags).collect();
     let mut unreadable = None;
-    store::overrides::each(connection, |row| {
+    store::overrides::each(connection, SILENCE_LIMIT, |row| {
         let variant = Key::new(row.variant);
         match (tables.get(&row.experiment_id), variant) {
             (Some(table), Ok(variant)) => {
@@ -211,16 +236,22 @@ impl Registry {
     /// a change that was given up on must not be made later.
     ///
     /// # Errors
-    /// See [`StoreError`].
+    /// See [`StoreError`]; [`StoreError::Behind`] until everything that was missed is loaded.
     pub async fn begin(&self) -> Result<Write<'_>, StoreError> {
+        self.begin_within(TURN_LIMIT).await
+    }
+
+    async fn begin_within(&self, waited: Duration) -> Result<Write<'_>, StoreError> {
         let turn = async {
             let writing = self.writing.lock().await;
             let tx = self.store.begin().await?;
             Ok::<_, StoreError>((writing, tx))
         };
-        let busy = |_| StoreError::Busy { waited: TURN_LIMIT };
-        let (writing, mut tx) = tokio::time::timeout(TURN_LIMIT, turn).await.map_err(busy)??;
-        self.catch_up(&mut tx).await?;
+        let busy = |_| StoreError::Busy { waited };
+        let (writing, mut tx) = tokio::time::timeout(waited, turn).await.map_err(busy)??;
+        if self.catch_up(&mut tx).await? == Memory::Behind {
+            return Err(StoreError::Behind);
+        }
         Ok(Write {
             registry: self,
             tx,
@@ -233,33 +264,58 @@ impl Registry {
     /// Follows what other servers write to a shared store, for as long as it runs.
     pub async fn follow(self: Arc<Self>) {
         let mut pause = POLL;
-        let mut away = false;
         loop {
             tokio::time::sleep(pause).await;
-            match self.look().await.err() {
-                None => {
+            let away = self.away.load(Ordering::Acquire);
+            let looked = match self.look().await {
+                Ok(Memory::Behind) => self.reload().await.map_err(|error| error.to_string()),
+                looked => looked.map(drop),
+            };
+            self.away.store(looked.is_err(), Ordering::Release);
+            match looked {
+                Ok(()) => {
                     if away {
                         tracing::info!("the configuration store answers again; nothing was missed");
                     }
-                    (pause, away) = (POLL, false);
+                    pause = POLL;
                 }
-                Some(error) => {
+                Err(error) => {
                     if !away {
                         tracing::warn!(
                             error,
                             "the configuration store is away: decisions go on from memory, changes are refused"
                         );
                     }
-                    away = true;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
             }
         }
     }
 
+    /// Brings memory up to date at once instead of at the next look, for who may ask for what another server
+    /// has just written. Whether there was something new. While the store is away memory stays as it is.
+    pub async fn freshen(&self) -> bool {
+        if !self.store.is_shared() || self.away.load(Ordering::Acquire) {
+            return false;
+        }
+        let before = self.applied.load(Ordering::Acquire);
+        let begun = self.looks.load(Ordering::Acquire);
+        {
+            // One at a time, however many ask: a look that began after this call serves it as well.
+            let _turn = self.looking.lock().await;
+            if self.looks.load(Ordering::Acquire) == begun
+                && let Err(error) = self.look().await
+            {
+                tracing::debug!(error, "memory could not be brought up to date");
+            }
+        }
+        self.applied.load(Ordering::Acquire) != before
+    }
+
     /// Applies what is new in the feed; why not, in words. A change of this server that takes long is waited for: the
     /// store is not away then.
-    async fn look(&self) -> Result<(), String> {
+    async fn look(&self) -> Result<Memory, String> {
+        self.looks.fetch_add(1, Ordering::AcqRel);
         let failed = || StoreError::query("read the feed of changes");
         let head = async {
             let mut connection = self.store.readers().acquire().await.map_err(failed())?;
@@ -268,30 +324,38 @@ impl Registry {
         };
         let (mut connection, head) = in_time(head).await?;
         if head <= self.applied.load(Ordering::Acquire) {
-            return Ok(());
+            return Ok(Memory::Current);
         }
         let _writing = self.writing.lock().await;
         in_time(self.catch_up(&mut connection)).await
     }
 
-    /// Applies what is new in the feed. To be called by who holds `writing`.
-    async fn catch_up(&self, connection: &mut AnyConnection) -> Result<(), StoreError> {
+    /// Applies what is new in the feed, unless some of it is gone. To be called by who holds `writing`.
+    async fn catch_up(&self, connection: &mut AnyConnection) -> Result<Memory, StoreError> {
         let seen = self.applied.load(Ordering::Acquire);
-        match feed::since(connection, seen).await? {
-            Since::Changes(changes) => {
-                let Some(last) = changes.last().map(|change| change.seq) else {
-                    return Ok(());
-                };
-                self.apply(connection, &changes).await?;
-                self.applied.store(last, Ordering::Release);
-            }
-            Since::Pruned => {
-                tracing::warn!("this server missed too many changes: all configuration is loaded again");
-                let loaded = Loaded::read(connection).await?;
-                self.snapshot.store(Arc::new(loaded.snapshot));
-                self.applied.store(loaded.applied, Ordering::Release);
-            }
+        let Since::Changes(changes) = feed::since(connection, seen).await? else {
+            return Ok(Memory::Behind);
+        };
+        if let Some(last) = changes.last().map(|change| change.seq) {
+            self.apply(connection, &changes).await?;
+            self.applied.store(last, Ordering::Release);
         }
+        Ok(Memory::Current)
+    }
+
+    /// Loads everything again, while decisions go on from what memory held. Changes are refused meanwhile: there
+    /// is no current state to plan them from.
+    async fn reload(&self) -> Result<(), StoreError> {
+        tracing::warn!("this server missed too many changes: all configuration is loaded again");
+        let failed = || StoreError::query("read the configuration");
+        let mut connection = self.store.readers().acquire().await.map_err(failed())?;
+        let loaded = Loaded::read(&mut connection).await?;
+        let _writing = self.writing.lock().await;
+        let former = self.snapshot.swap(Arc::new(loaded.snapshot));
+        self.applied.store(loaded.applied, Ordering::Release);
+        // Letting go of millions of overrides takes its time, which is nobody else's.
+        tokio::task::spawn_blocking(move || drop(former));
+        tracing::info!("all configuration is loaded");
         Ok(())
     }
 
@@ -388,5 +452,77 @@ fn readable<T>(read: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
             Ok(None)
         }
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::problem::Code;
+    use crate::server::error::ApiError;
+    use crate::server::store::{Store, StoreUrl};
+
+    async fn registry(dir: &tempfile::TempDir) -> Arc<Registry> {
+        let store = Store::open(&StoreUrl::in_dir(dir.path())).await.expect("a store");
+        Registry::load(store, 4).await.expect("loads")
+    }
+
+    /// What a caller is told.
+    fn told(refused: StoreError) -> (Code, String) {
+        let problem = ApiError::from(refused).into_problem();
+        (problem.code, problem.detail)
+    }
+
+    #[tokio::test]
+    async fn who_waits_too_long_for_a_turn_is_refused_before_anything_is_changed() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let registry = registry(&dir).await;
+        let other = registry.writing.lock().await;
+        let limit = Duration::from_secs(1);
+        let refused = registry
+            .begin_within(limit)
+            .await
+            .expect_err("the turn is somebody else's");
+        let (code, detail) = told(refused);
+        assert_eq!(code, Code::StoreUnavailable);
+        assert!(
+            detail.contains("under way for 1 s; nothing was changed"),
+            "{detail}"
+        );
+        drop(other);
+        // Neither is one that another server holds in the store waited for.
+        let other = registry.store.begin().await.expect("begins");
+        let refused = registry
+            .begin_within(limit)
+            .await
+            .expect_err("the turn is somebody else's");
+        assert_eq!(told(refused).0, Code::StoreUnavailable);
+        drop(other);
+        assert!(registry.begin().await.is_ok(), "the next one has its turn");
+    }
+
+    #[tokio::test]
+    async fn nothing_is_changed_by_who_has_missed_what_others_changed() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let registry = registry(&dir).await;
+        let mut tx = registry.store.begin().await.expect("begins");
+        sqlx::query("UPDATE feed SET pruned_to = pruned_to + 5")
+            .execute(&mut *tx)
+            .await
+            .expect("rows that are gone");
+        store::commit(tx).await.expect("committed");
+        let (code, detail) = told(registry.begin().await.expect_err("memory is behind"));
+        assert_eq!(code, Code::StoreUnavailable);
+        assert!(
+            detail.contains("cut off") && detail.contains("nothing was changed"),
+            "{detail}"
+        );
+        assert_eq!(
+            registry.look().await,
+            Ok(Memory::Behind),
+            "nor is it loaded under a lock"
+        );
+        registry.reload().await.expect("loads");
+        assert!(registry.begin().await.is_ok());
     }
 }

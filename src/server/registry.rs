@@ -20,7 +20,7 @@ mod tokens;
 pub mod winner;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
 
 use arc_swap::{ArcSwap, Guard};
 use jiff::{Timestamp, Unit};
@@ -88,6 +88,12 @@ pub struct Registry {
     pub(super) writing: Mutex<()>,
     /// Place of the feed up to which memory is what the store holds.
     pub(super) applied: AtomicI64,
+    /// Whether the store did not answer when it was looked at last.
+    pub(super) away: AtomicBool,
+    /// Held by who looks at the feed out of turn.
+    pub(super) looking: Mutex<()>,
+    /// How often looking at the feed was begun.
+    pub(super) looks: AtomicU64,
     max_variants: usize,
 }
 
@@ -113,6 +119,9 @@ impl Registry {
             snapshot: ArcSwap::from_pointee(snapshot),
             writing: Mutex::new(()),
             applied: AtomicI64::new(applied),
+            away: AtomicBool::new(false),
+            looking: Mutex::new(()),
+            looks: AtomicU64::new(0),
             max_variants,
         }))
     }

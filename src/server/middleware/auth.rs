@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName};
+use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
 use jiff::Timestamp;
@@ -218,15 +219,35 @@ impl Need {
 }
 
 /// Lets a request through when its token or key has what the route asks for.
+///
+/// Who manages may have been given a token, or have made an object, through another server of the same store a
+/// moment ago: what is not known here is looked for once more. Decisions are not held up for that.
 pub async fn require(
     State((state, need)): State<(AppState, Need)>,
     mut request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
-    let caller = authenticate(&state, request.headers())?;
+    let manages = !need.deployment;
+    let only_reads = request.method().is_safe();
+    if manages && !only_reads {
+        state.registry().freshen().await;
+    }
+    let caller = match authenticate(&state, request.headers()) {
+        Err(_) if manages && state.registry().freshen().await => authenticate(&state, request.headers()),
+        known => known,
+    }?;
     need.check(&caller)?;
     request.extensions_mut().insert(caller);
-    Ok(next.run(request).await)
+    if !(manages && only_reads) {
+        return Ok(next.run(request).await);
+    }
+    let (parts, body) = request.into_parts();
+    let once_more = Request::from_parts(parts.clone(), Body::empty());
+    let response = next.clone().run(Request::from_parts(parts, body)).await;
+    if response.status() == StatusCode::NOT_FOUND && state.registry().freshen().await {
+        return Ok(next.run(once_more).await);
+    }
+    Ok(response)
 }
 
 /// Who sent these headers.

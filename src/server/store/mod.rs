@@ -152,6 +152,15 @@ pub enum StoreError {
         /// How long it was waited for.
         waited: Duration,
     },
+    /// This server was cut off for so long that it has to load everything again. Nothing was changed.
+    #[error("this server was cut off from the store and is loading what it missed")]
+    Behind,
+    /// The store stopped answering while it was read.
+    #[error("the store has not answered for {} s", waited.as_secs())]
+    Silent {
+        /// How long it was waited for.
+        waited: Duration,
+    },
     /// Something could not be written as JSON.
     #[error("cannot write a {what} as JSON: {source}")]
     Json {

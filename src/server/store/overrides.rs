@@ -1,5 +1,7 @@
 //! Overrides in the store.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use sqlx::{AssertSqlSafe, Row as _};
 use uuid::Uuid;
@@ -26,16 +28,27 @@ pub struct StoredOverride {
     pub source: OverrideSource,
 }
 
-/// Hands every override of every experiment to `take`.
+/// Hands every override of every experiment to `take`; the store may not be silent for longer than `silence`.
 ///
 /// # Errors
 /// See [`StoreError`].
-pub async fn each(from: impl Reader<'_>, mut take: impl FnMut(StoredOverride)) -> Result<(), StoreError> {
+pub async fn each(
+    from: impl Reader<'_>,
+    silence: Duration,
+    mut take: impl FnMut(StoredOverride),
+) -> Result<(), StoreError> {
     use futures_util::TryStreamExt as _;
     let failed = || StoreError::query("read the overrides");
     let sql = "SELECT experiment_id, subject_type, subject_id, variant, source FROM overrides";
     let mut rows = sqlx::query(sql).fetch(from);
-    while let Some(row) = rows.try_next().await.map_err(failed())? {
+    let silent = |_| StoreError::Silent { waited: silence };
+    while let Some(row) = tokio::time::timeout(silence, rows.try_next())
+        .await
+        .map_err(silent)?
+        .map_err(failed())?
+    {
+        // Rows that are there already are read without a pause: others get their turn.
+        tokio::task::consume_budget().await;
         let experiment: String = row.get("experiment_id");
         take(StoredOverride {
             experiment_id: Uuid::parse_str(&experiment).map_err(|e| StoreError::corrupt("override", e))?,

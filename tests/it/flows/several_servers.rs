@@ -78,6 +78,29 @@ async fn a_change_on_one_is_in_force_on_the_other_within_two_seconds() {
 }
 
 #[tokio::test]
+async fn what_was_made_through_one_is_there_at_once_for_who_manages_through_the_other() {
+    on_postgres(async {
+        let (one, two) = pair_of_servers().await;
+        for n in 0..8 {
+            let key = format!("x{n}");
+            let draft = one.draft(&key).await;
+            assert_eq!(two.get(&format!("/experiments/{key}")).await.expect(200), draft);
+            let body = json!({ "key": format!("f{n}"), "name": "F" });
+            two.post("/flags", &body).await.expect(201);
+            let body = json!({ "resourceVersion": 1, "enabled": true });
+            one.patch(&format!("/flags/f{n}"), &body).await.expect(200);
+            let body = json!({ "name": format!("t{n}"), "roles": { "default": "viewer" } });
+            let made = one.post("/tokens", &body).await.expect(201);
+            let token = made["token"].as_str().expect("a token");
+            let asked = send(two.request(Method::GET, &format!("/flags/f{n}"), token)).await;
+            assert_eq!(asked.expect(200)["enabled"], true);
+        }
+        two.get("/experiments/nobody").await.problem(404, "not_found");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_token_is_known_everywhere_and_so_is_its_end() {
     on_postgres(async {
         let server = TestServer::start().await;
