@@ -9,6 +9,7 @@ use crate::decide::flag::{follow_rollout, shares};
 use crate::domain::flag::OFF;
 use crate::domain::{EndedReason, Experiment, FieldError, Flag, Key, Percent, Rule, Status, Variant};
 use crate::server::error::ApiError;
+use crate::server::evaluate::export;
 
 use super::flag::{of_experiment, serve_to_all};
 
@@ -155,7 +156,11 @@ pub fn flag_of(
         }
     }
     flag.check(max_variants)?;
-    Ok(flag)
+    // A flag that SDKs evaluate themselves keeps its mode, and what it takes over may be too much for them.
+    match export::refusals(&flag) {
+        refused if refused.is_empty() => Ok(flag),
+        refused => Err(refused.into()),
+    }
 }
 
 /// The experiment after its flag has taken its place: over, and out of the flag's way.

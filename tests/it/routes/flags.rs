@@ -526,3 +526,21 @@ async fn a_flag_that_is_taken_over_leaves_no_override_without_its_variant() {
         .expect(204);
     server.post("/experiments/x/convert", &body).await.expect(200);
 }
+
+each_store!(a_flag_that_sdks_evaluate_takes_over_only_what_they_can_say);
+async fn a_flag_that_sdks_evaluate_takes_over_only_what_they_can_say() {
+    let server = TestServer::start().await;
+    let body = json!({ "key": "f", "evaluationMode": "local" });
+    server.post("/flags", &body).await.expect(201);
+    let deep = json!({ "scope": "profile", "field": "a.b.c", "operator": "is", "value": "1" });
+    let body = json!({
+        "name": "x", "linkedFlag": "f", "rules": [{ "variant": "control", "conditions": [deep] }]
+    });
+    let draft = server.post("/experiments", &body).await.expect(201);
+    let body = json!({ "resourceVersion": draft["resourceVersion"] });
+    let refused = server.post("/experiments/x/convert", &body).await;
+    assert_eq!(refused.refused(400, "invalid"), ["evaluationMode"]);
+    let remote = json!({ "resourceVersion": 1, "evaluationMode": "remote" });
+    server.patch("/flags/f", &remote).await.expect(200);
+    server.post("/experiments/x/convert", &body).await.expect(200);
+}
