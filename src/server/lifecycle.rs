@@ -33,12 +33,17 @@ pub fn change(
     next.paused_by = (to == Status::Paused).then_some(PauseCause::Person);
     match to {
         Status::Active => {
-            if current.is_auto_paused() && body.comment.as_deref().is_none_or(|c| c.trim().is_empty()) {
-                errors.push(FieldError::new(
-                    "comment",
-                    "nothing",
-                    "the reason in words: the guard paused this experiment for a sample ratio mismatch",
-                ));
+            let because = if current.is_auto_paused() {
+                Some("the guard paused this experiment for a sample ratio mismatch")
+            } else if body.override_failing_srm {
+                Some("with overrideFailingSrm the test begins anew, and what it has seen so far is put away")
+            } else {
+                None
+            };
+            let is_silent = body.comment.as_deref().is_none_or(|c| c.trim().is_empty());
+            if let Some(because) = because.filter(|_| is_silent) {
+                let allowed = format!("the reason in words: {because}");
+                errors.push(FieldError::new("comment", "nothing", allowed));
             }
             errors.extend(edit::no_traffic(&next));
             errors.extend(next.check(max_variants).err().unwrap_or_default());

@@ -143,12 +143,12 @@ fn takes_over(status: Status) -> bool {
 /// Of several experiments of one flag the one that decides is the greatest.
 fn rank(experiment: &Experiment) -> impl Ord {
     let status = match experiment.status {
-        Status::Active => 3,
-        Status::Paused => 2,
-        Status::Completed => 1,
+        Status::Active => 2,
+        // A pause does not outlast what was decided after it.
+        Status::Paused | Status::Completed => 1,
         Status::Draft | Status::Ended | Status::Archived => 0,
     };
-    // Of two that are over the one that was decided last; whose draft is older says nothing.
+    // Of two that are not active the one whose turn was last; whose draft is older says nothing.
     (
         status,
         experiment.status_changed_at,
@@ -358,6 +358,23 @@ mod tests {
         assert_eq!(decides(&snapshot, None, "f").as_deref(), Some("new"));
         snapshot.remove(id);
         assert_eq!(decides(&snapshot, None, "f").as_deref(), Some("old"));
+    }
+
+    #[test]
+    fn of_those_that_are_not_active_the_one_whose_turn_was_last_decides() {
+        let changed = |key: &str, status: Status, second: i64| {
+            let entry = experiment(key, Some("f"), status, 1);
+            let mut changed = Experiment::clone(&entry.experiment);
+            changed.status_changed_at = Timestamp::from_second(second).ok();
+            Entry::new(PROJECT, changed, Arc::default()).expect("compiles")
+        };
+        for (paused, completed, decider) in [(5, 9, "done"), (9, 5, "held")] {
+            let mut snapshot = Snapshot::default();
+            snapshot.put_flag(flag("f", false));
+            snapshot.put(changed("held", Status::Paused, paused));
+            snapshot.put(changed("done", Status::Completed, completed));
+            assert_eq!(decides(&snapshot, None, "f").as_deref(), Some(decider));
+        }
     }
 
     #[test]

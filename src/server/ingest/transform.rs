@@ -95,29 +95,45 @@ impl Origin {
 
 /// The ids that a request's anonymous events get: neither a person nor a device was sent with them.
 ///
-/// They are made at most once a request, so that its anonymous events belong together.
-#[derive(Debug, Default)]
+/// They are the same for a whole request, so that its anonymous events belong together; and where one of these has an
+/// id, they follow from it, so that a request that is sent again brings nobody new.
+#[derive(Debug)]
 struct Anonymous {
-    ids: Option<(String, String)>,
+    device: String,
+    session: String,
 }
 
 impl Anonymous {
-    fn ids(&mut self) -> &(String, String) {
-        let new = || (Uuid::new_v4().to_string(), Uuid::new_v4().to_string());
-        self.ids.get_or_insert_with(new)
+    /// Of events that came together.
+    fn of(project: Uuid, events: &[TrackEvent]) -> Self {
+        let missing = |id: &Option<String>| id.as_deref().is_none_or(str::is_empty);
+        let nobodys = events
+            .iter()
+            .filter(|event| missing(&event.profile_id) && missing(&event.device_id));
+        let known = nobodys
+            .filter_map(|event| event.id.as_deref())
+            .find(|id| !id.is_empty());
+        let made = |what: &str| match known {
+            Some(id) => Uuid::new_v5(&project, format!("anonymous {what}\n{id}").as_bytes()),
+            None => Uuid::new_v4(),
+        };
+        Self {
+            device: made("device").to_string(),
+            session: made("session").to_string(),
+        }
     }
 }
 
 /// Decides everything about the checked events of one request; the answer to it, once they are stored.
 pub fn decide(events: Vec<TrackEvent>, context: &Context<'_>) -> (Vec<EventRecord>, Tracked) {
-    let mut anonymous = Anonymous::default();
+    let anonymous = Anonymous::of(context.project_id, &events);
     let mut answer = Tracked {
         accepted: events.len() as u64,
         ..Tracked::default()
     };
     let records: Vec<EventRecord> = events
         .into_iter()
-        .map(|event| transform(event, context, &mut anonymous, &mut answer))
+        .map(|event| transform(event, context, &anonymous, &mut answer))
         .collect();
     if let Some(first) = records.first() {
         let given = |id: &String| (!id.is_empty()).then(|| id.clone());
@@ -131,7 +147,7 @@ pub fn decide(events: Vec<TrackEvent>, context: &Context<'_>) -> (Vec<EventRecor
 fn transform(
     event: TrackEvent,
     context: &Context<'_>,
-    anonymous: &mut Anonymous,
+    anonymous: &Anonymous,
     answer: &mut Tracked,
 ) -> EventRecord {
     let TrackEvent {
@@ -158,10 +174,9 @@ fn transform(
         }
     }
     if profile_id.is_empty() && device_id.is_empty() {
-        let (device, session) = anonymous.ids();
-        device_id.clone_from(device);
+        device_id.clone_from(&anonymous.device);
         if session_id.is_empty() {
-            session_id.clone_from(session);
+            session_id.clone_from(&anonymous.session);
         }
     }
     if name == AMPLITUDE_EXPOSURE {
@@ -327,7 +342,7 @@ mod tests {
         transform(
             event,
             &context,
-            &mut Anonymous::default(),
+            &Anonymous::of(PROJECT, &[]),
             &mut Tracked::default(),
         )
     }
@@ -489,7 +504,7 @@ mod tests {
             let record = transform(
                 event,
                 &context,
-                &mut Anonymous::default(),
+                &Anonymous::of(PROJECT, &[]),
                 &mut Tracked::default(),
             );
             (record.device_id, record.session_id)
@@ -546,10 +561,10 @@ mod tests {
             experiments: &Nothing,
             sender: None,
         };
-        let mut anonymous = Anonymous::default();
-        let mut decide = |event: Value| {
+        let anonymous = Anonymous::of(PROJECT, &[]);
+        let decide = |event: Value| {
             let event = serde_json::from_value(event).expect("an event");
-            let record = transform(event, &context, &mut anonymous, &mut Tracked::default());
+            let record = transform(event, &context, &anonymous, &mut Tracked::default());
             (record.profile_id, record.device_id, record.session_id)
         };
         let first = decide(json!({"name": "a"}));
@@ -565,5 +580,40 @@ mod tests {
         assert_eq!(device, (String::new(), "d".into(), String::new()));
         let visit = decide(json!({"name": "e", "sessionId": "s"}));
         assert_eq!(visit, (String::new(), first.1.clone(), "s".into()));
+    }
+
+    #[test]
+    fn a_request_that_is_sent_again_brings_nobody_new() {
+        let context = Context {
+            project_id: PROJECT,
+            now: now(),
+            experiments: &Nothing,
+            sender: None,
+        };
+        let ids = |events: Value| {
+            let events = serde_json::from_value(events).expect("events");
+            let (records, _) = decide(events, &context);
+            let ids = records.into_iter().map(|r| (r.device_id, r.session_id));
+            ids.collect::<Vec<_>>()
+        };
+        // The id may stand with any of the anonymous events; that of somebody known says nothing of the others.
+        let body = json!([
+            {"name": "a", "deviceId": "d", "id": "known"}, {"name": "b"}, {"name": "c", "id": "e-1"}
+        ]);
+        let sent = ids(body.clone());
+        assert_eq!(ids(body), sent);
+        assert_eq!(sent[1], sent[2]);
+        assert_ne!(sent[1].0, sent[1].1);
+        assert_ne!(
+            ids(json!([{"name": "c", "id": "e-2"}]))[0],
+            sent[1],
+            "another event, another person"
+        );
+        let untold = json!([{"name": "a"}, {"name": "b", "id": ""}]);
+        assert_ne!(
+            ids(untold.clone()),
+            ids(untold),
+            "nothing says that it is the same"
+        );
     }
 }

@@ -10,6 +10,7 @@ use crate::api::problem::{Code, Problem};
 use crate::api::system::Role;
 use crate::domain::experiment::DEFAULT_LAB;
 use crate::domain::{AuditAction, Experiment, FieldError, Flag, Key, Project};
+use crate::server::access::StoredDeployment;
 use crate::server::edit;
 use crate::server::error::ApiError;
 use crate::server::middleware::auth::Caller;
@@ -19,7 +20,7 @@ use super::batch::Told;
 use super::{Registry, carried_through, default_deployments, object, unknown_lab};
 
 impl Registry {
-    /// Copies an experiment as a draft: variants, rules, metrics; deployments of the same name, else the
+    /// Copies an experiment as a draft: variants, rules, metrics; deployments of the same name and kind, else the
     /// default one; the lab where the other project has it; its flag where the other project has none of the
     /// key. What happened to it is not copied.
     ///
@@ -50,8 +51,7 @@ impl Registry {
                 Some(_) => DEFAULT_LAB.to_owned(),
             };
             let most = this.max_variants;
-            let mut copy =
-                edit::convert::copy_of_experiment(original, key, deployments.clone(), parent, most, now)?;
+            let mut copy = edit::convert::copy_of_experiment(original, key, deployments, parent, most, now)?;
             // In its own project the original keeps its flag: the copy gets one of its own.
             let same_project = to.id == live.project;
             let flag_key = original.linked_flag.clone().filter(|_| !same_project);
@@ -62,6 +62,7 @@ impl Registry {
             if let Some(mut flag) = edit::flag::linked(&mut copy, flag_key, now, known) {
                 if let Some(entry) = original_flag {
                     let key = flag.key.clone();
+                    let deployments = deployments_there(&snapshot, &entry.flag.deployments, to.id);
                     flag = edit::convert::copy_of_flag(&entry.flag, key, deployments, most, now)?;
                 }
                 batch.flag(&caller, to.id, None, flag, Told::default()).await?;
@@ -151,25 +152,37 @@ fn known_flag(snapshot: &Snapshot, project: Uuid, key: &Key) -> Option<Key> {
     found.map(|entry| entry.flag.key.clone())
 }
 
-/// The deployments of a project that are named as the given ones. Where there is none, its default one, if that is of a
-/// kind that saw the original: a page's key must not be shown what only servers saw. None for an original that nobody saw.
+/// The deployments of a project that are named as the given ones and are of the same kind. Where there is none, its
+/// default one, if that is of a kind that saw the original: a page's key must not be shown what only servers saw. None
+/// for an original that nobody sees.
 fn deployments_there(snapshot: &Snapshot, originals: &[Uuid], project: Uuid) -> Vec<Uuid> {
     let deployments = &snapshot.access.deployments;
-    let names = originals.iter().filter_map(|id| deployments.by_id(*id));
-    let there: Vec<Uuid> = names
-        .filter_map(|d| deployments.find(project, &d.deployment.name.to_lowercase()))
-        .filter(|d| d.deployment.revoked_at.is_none())
+    let in_use = |d: &&Arc<StoredDeployment>| d.deployment.revoked_at.is_none();
+    let seen_by: Vec<_> = originals
+        .iter()
+        .filter_map(|id| deployments.by_id(*id))
+        .filter(in_use)
+        .map(|d| &d.deployment)
+        .collect();
+    let there: Vec<Uuid> = seen_by
+        .iter()
+        .filter_map(|original| {
+            let named_so = deployments.find(project, &original.name.to_lowercase());
+            named_so
+                .filter(in_use)
+                .filter(|d| d.deployment.kind == original.kind)
+        })
         .map(|d| d.deployment.id)
         .collect();
     if !there.is_empty() {
         return there;
     }
-    let kind = |id: &Uuid| deployments.by_id(*id).map(|d| d.deployment.kind);
-    let seen_by: Vec<_> = originals.iter().filter_map(kind).collect();
+    let is_seen_by = |id: &Uuid| {
+        let there = deployments.by_id(*id).map(|d| d.deployment.kind);
+        seen_by.iter().any(|original| Some(original.kind) == there)
+    };
     let default = default_deployments(snapshot, project).into_iter();
-    default
-        .filter(|id| kind(id).is_some_and(|kind| seen_by.contains(&kind)))
-        .collect()
+    default.filter(is_seen_by).collect()
 }
 
 fn taken_in(noun: &str, key: &Key, project: &Project) -> ApiError {

@@ -19,7 +19,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::{FIRST, FIRST_AT, FIRST_VARIANT, NEVER, Scope, inside, words};
-use crate::domain::{Metric, Reason, SecondaryEvent};
+use crate::domain::{Experiment, Metric, Reason, SecondaryEvent};
 use crate::warehouse::sql::{Args, event_subject, metric};
 use crate::warehouse::{EVENTS, Warehouse, WarehouseError};
 
@@ -28,8 +28,8 @@ use crate::warehouse::{EVENTS, Warehouse, WarehouseError};
 pub(in crate::warehouse) enum Assigned {
     /// By the split: reason `allocation`, or none given. In the sample ratio test.
     AtRandom,
-    /// By the memory of a sticky experiment: drawn at random once, under a split that is not told. In the test only
-    /// while there has been no other split.
+    /// By the memory of a sticky experiment, or, as no reason is given, perhaps by it: drawn at random once, under a
+    /// split that is not told. In the test only while there has been no other split.
     Remembered,
     /// By an override or a rule.
     Forced,
@@ -52,9 +52,10 @@ impl Assigned {
     }
 
     /// The code of a row.
-    fn sql() -> String {
+    fn sql(experiment: &Experiment) -> String {
+        let untold = if experiment.sticky { 3 } else { 0 };
         format!(
-            "multiIf(reason = '' OR reason IN ({}), 0, reason IN ({}), 1, reason IN ({}), 3, 2)",
+            "multiIf(reason = '', {untold}, reason IN ({}), 0, reason IN ({}), 1, reason IN ({}), 3, 2)",
             words(&Self::AT_RANDOM),
             words(&Self::FORCED),
             words(&Self::REMEMBERED)
@@ -125,7 +126,7 @@ impl SubjectRow {
 /// rows' `inside`, `t`, `name` and `props`.
 pub(super) fn exposed(scope: &Scope<'_>, args: &mut Args, extra: &str) -> String {
     let (code, inside, rows) = (scope.code(args), inside(), scope.rows(args));
-    let assigned = Assigned::sql();
+    let assigned = Assigned::sql(scope.experiment);
     // `if(…, NEVER)` instead of `minIf`: that one gives 0 for a subject without rows that pass.
     format!(
         "SELECT h, min(if(inside, {FIRST}, {NEVER})) AS first,

@@ -207,3 +207,57 @@ async fn labs_group_experiments() {
         .await
         .problem(409, "version_conflict");
 }
+
+each_store!(a_copy_is_shown_to_nobody_who_could_not_see_the_original);
+async fn a_copy_is_shown_to_nobody_who_could_not_see_the_original() {
+    let server = TestServer::start().await;
+    server
+        .post("/projects", &json!({ "key": "app" }))
+        .await
+        .expect(201);
+    let made = async |project: &str, name: &str, kind: &str| {
+        let body = json!({ "name": name, "kind": kind });
+        let made = in_project(&server, project, Method::POST, "/deployments", &body).await;
+        made.expect(201)
+    };
+    let backend = made("default", "backend", "server").await;
+    let web = made("default", "web", "client").await;
+    let old_page = made("default", "oldpage", "client").await;
+    // Of the same name, and of another kind.
+    made("app", "Backend", "client").await;
+    let web_there = made("app", "web", "client").await;
+    let copied = async |key: &str, deployments: &[&Value]| {
+        let body = json!({ "name": key, "key": key, "deployments": deployments });
+        server.post("/experiments", &body).await.expect(201);
+        let copy = format!("/experiments/{key}/copy");
+        let body = json!({ "project": "app" });
+        server.post(&copy, &body).await.expect(201)["deployments"].clone()
+    };
+    assert_eq!(copied("secret", &[&backend["id"]]).await, json!([]));
+    let both = copied("both", &[&backend["id"], &web["id"]]).await;
+    assert_eq!(both, json!([web_there["id"]]));
+
+    // Who saw it once, and sees nothing any more, does not count.
+    let body = json!({ "name": "revoked", "key": "revoked", "deployments": [backend["id"], old_page["id"]] });
+    server.post("/experiments", &body).await.expect(201);
+    let path = format!("/deployments/{}/revoke", old_page["id"].as_str().expect("an id"));
+    server
+        .post(&path, &json!({ "resourceVersion": 1 }))
+        .await
+        .expect(200);
+    let copy = server
+        .post("/experiments/revoked/copy", &json!({ "project": "app" }))
+        .await;
+    assert_eq!(copy.expect(201)["deployments"], json!([]));
+
+    // The flag was seen by servers only, and its copy is not seen by more.
+    let body = json!({ "key": "narrow", "deployments": [backend["id"]] });
+    server.post("/flags", &body).await.expect(201);
+    let body = json!({ "name": "wide", "linkedFlag": "narrow", "deployments": [backend["id"], web["id"]] });
+    server.post("/experiments", &body).await.expect(201);
+    let body = json!({ "project": "app" });
+    let copy = server.post("/experiments/wide/copy", &body).await.expect(201);
+    assert_eq!(copy["deployments"], json!([web_there["id"]]));
+    let flag = in_project(&server, "app", Method::GET, "/flags/narrow", &Value::Null).await;
+    assert_eq!(flag.expect(200)["deployments"], json!([]));
+}

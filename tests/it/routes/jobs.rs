@@ -375,3 +375,24 @@ async fn what_was_seen_is_forgotten_once_it_is_declared_known_whoever_paused() {
     server.post("/experiments/x/status", &resume).await.expect(200);
     assert_eq!(kept().await, 0);
 }
+
+each_store!(what_was_seen_is_put_away_with_a_reason_and_on_record_whoever_paused);
+async fn what_was_seen_is_put_away_with_a_reason_and_on_record_whoever_paused() {
+    let server = server_with_clickhouse().await;
+    let live = server.active("x").await;
+    expose(&server, &live, [600, 400]).await;
+    drained(&server).await;
+    let paused = server.to(&live, "paused").await;
+    let mut resume = json!({
+        "to": "active", "resourceVersion": paused["resourceVersion"], "overrideFailingSrm": true,
+    });
+    let path = "/experiments/x/status";
+    let refused = server.post(path, &resume).await;
+    assert_eq!(refused.refused(400, "invalid"), ["comment"]);
+    resume["comment"] = "a bot, blocked now".into();
+    server.post(path, &resume).await.expect(200);
+    let history = server.get("/experiments/x/history").await.expect(200);
+    let last = &history["entries"][0];
+    assert_eq!(last["comment"], "a bot, blocked now");
+    assert_eq!(last["evidence"]["chiSquare"], 40.0, "{last}");
+}

@@ -350,6 +350,7 @@ impl<'a> Model<'a> {
                 .filter(|a| !OUTSIDE.contains(&a.reason.as_str()))
                 .map(move |a| {
                     let kind = match a.reason.as_str() {
+                        "" if experiment.sticky => 3,
                         "" | "allocation" => 0,
                         "override" | "rule" => 1,
                         "sticky" => 3,

@@ -416,6 +416,9 @@ async fn who_is_remembered_is_not_tested_under_a_split_they_were_not_drawn_by() 
     // Assigned before the change, exposed for the first time after it.
     seen("old-c", "control", "sticky", 2, 250);
     seen("old-t", "treatment", "sticky", 2, 250);
+    // Their client says nothing but flag and variant: the same people, for all that is known.
+    seen("bare-c", "control", "", 2, 50);
+    seen("bare-t", "treatment", "", 2, 50);
     // Remembered while there was no other split: as good as drawn.
     seen("first-c", "control", "sticky", 1, 100);
     seen("first-t", "treatment", "sticky", 1, 100);
@@ -423,7 +426,7 @@ async fn who_is_remembered_is_not_tested_under_a_split_they_were_not_drawn_by() 
     seen("new-t", "treatment", "allocation", 2, 10);
     world.insert(&events).await;
     let results = results(&world, &experiment).await;
-    assert_eq!((results.arms[0].subjects, results.arms[1].subjects), (440, 360));
+    assert_eq!((results.arms[0].subjects, results.arms[1].subjects), (490, 410));
     assert_eq!(results.srm.observed, [190, 110]);
     assert!(!results.srm.alarm, "{:?}", results.srm.test);
 }
