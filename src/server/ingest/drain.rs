@@ -188,6 +188,8 @@ impl<S: Sink> Drain<'_, S> {
                 }
                 Outcome::Later => {
                     self.shared.rotate(sealed);
+                    // Those behind it may be in the open segment.
+                    self.ingest.drain_is_idle();
                     return self.wait(stop).await;
                 }
             }
@@ -353,9 +355,7 @@ impl<S: Sink> Drain<'_, S> {
 
     fn done_with(&self, sealed: &Sealed) {
         self.shared.pop(sealed);
-        if self.shared.idle() {
-            self.ingest.drain_is_idle();
-        }
+        self.ingest.drain_is_idle();
     }
 
     /// Sets a segment aside that would block all others for ever.

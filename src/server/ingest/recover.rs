@@ -38,7 +38,7 @@ pub(super) fn recover(shared: &Shared) -> Result<(), OpenError> {
             "the quarantine is not empty: events in it are not in ClickHouse; look at them"
         );
     }
-    if !shared.idle() {
+    if shared.waiting() > 0 {
         tracing::info!(
             segments = shared.waiting(),
             events = Counters::get(&shared.counters.spooled_events),

@@ -14,6 +14,9 @@ use crate::server::held::Held;
 /// How long a failed write counts against the server.
 const DISK_FAILURE: Duration = Duration::from_secs(10);
 
+/// How many times older than others a segment gets, for each that was refused, before it is sealed behind those.
+const PATIENCE: u32 = 40;
+
 /// A segment that is complete: nothing is written to it any more.
 #[derive(Debug, Clone)]
 pub(super) struct Sealed {
@@ -125,9 +128,16 @@ impl Shared {
         lock(&self.queue).front().cloned()
     }
 
-    /// Whether the drain has nothing to do.
-    pub(super) fn idle(&self) -> bool {
-        lock(&self.queue).is_empty()
+    /// At which age the open segment is sealed: at `age` when nothing waits, and none while the drain has something to
+    /// send. Where everything that waits was refused, the open segment has to show whether others pass; the more were
+    /// refused, the longer that is put off, so that a sick ClickHouse does not leave thousands of them.
+    pub(super) fn sealed_at(&self, age: Duration) -> Option<Duration> {
+        let queue = lock(&self.queue);
+        if queue.iter().any(|segment| segment.refused.is_none()) {
+            return None;
+        }
+        let refused = u32::try_from(queue.len()).unwrap_or(u32::MAX);
+        Some(age.saturating_mul(refused.saturating_mul(PATIENCE).max(1)))
     }
 
     /// How many sealed segments wait.

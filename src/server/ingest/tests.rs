@@ -576,6 +576,72 @@ async fn a_batch_that_is_refused_where_others_pass_is_set_aside_and_can_come_bac
 }
 
 #[tokio::test]
+async fn a_batch_that_is_refused_does_not_hold_back_what_comes_after_it() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let age = Duration::from_millis(1);
+    let ingest = Ingest::open(&Options {
+        segment_age: age,
+        ..Options::new(dir.path().join("spool"))
+    });
+    let ingest = ingest.expect("opens");
+    append(&ingest, 2).await.expect("takes");
+    let poison = |batch: &Batch| batch.events.iter().any(|e| e.event_id.as_u128() == 2);
+    let sink = FakeSink::new(move |batch, _| if poison(batch) { Err(Class::Other) } else { Ok(()) });
+    let both = async {
+        let later = async {
+            // It has had its turn, alone, and waits to see whether others pass: now others come.
+            while ingest.stats().waiting_segments == 0 || ingest.shared.sealed_at(age).is_none() {
+                ingest.poke();
+                tokio::task::yield_now().await;
+            }
+            append(&ingest, 3).await.expect("takes");
+            while ingest.stats().stored_events == 0 || ingest.stats().quarantined == 0 {
+                ingest.poke();
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(ingest.stats().waiting_segments, 0);
+            ingest.shutdown(DEADLINE).await;
+        };
+        tokio::join!(ingest.drain_to(&sink), later)
+    };
+    tokio::time::timeout(DEADLINE, both).await.expect("in time");
+    assert_eq!(sink.events(), [3]);
+}
+
+#[test]
+fn a_sick_clickhouse_leaves_few_segments() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let lock = Held::new(File::create(dir.path().join("lock")).expect("a file"));
+    let shared = Shared::new(dir.path().to_owned(), u64::MAX, lock);
+    let age = Duration::from_millis(250);
+    assert_eq!(shared.sealed_at(age), Some(age));
+    let mut day = Duration::ZERO;
+    let mut segments = 0;
+    while day < Duration::from_secs(24 * 3600) {
+        day += shared.sealed_at(age).expect("all were refused");
+        let refused = shared::Refused {
+            times: 0,
+            stored_before: 0,
+        };
+        shared.push(shared::Sealed {
+            id: Uuid::from_u128(segments),
+            path: dir.path().to_owned(),
+            len: 1,
+            events: 1,
+            uncertain: true,
+            refused: Some(refused),
+        });
+        segments += 1;
+    }
+    assert!((100..200).contains(&segments), "{segments}");
+    shared.push(shared::Sealed {
+        refused: None,
+        ..shared.front().expect("one")
+    });
+    assert_eq!(shared.sealed_at(age), None, "there is something to send");
+}
+
+#[tokio::test]
 async fn a_sick_clickhouse_does_not_empty_the_spool_into_the_quarantine() {
     let dir = tempfile::tempdir().expect("a directory");
     let ingest = Ingest::open(&options(dir.path(), 100)).expect("opens");

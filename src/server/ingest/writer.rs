@@ -19,7 +19,7 @@ use super::shared::{Counters, Sealed, Shared};
 pub(super) enum Command {
     /// Write a record and answer once it is on the disk.
     Append(Append),
-    /// The drain has nothing left to do.
+    /// The drain has nothing left to do, but perhaps with what was refused.
     DrainIdle,
     /// Seal the open segment and end.
     Close(oneshot::Sender<()>),
@@ -38,8 +38,8 @@ pub(super) struct Append {
 pub(super) struct Rotation {
     /// At this size.
     pub bytes: u64,
-    /// At this age of its first record, if the drain has nothing else to do; while it has, the segment goes
-    /// on growing, so that batches get larger the more there is to send.
+    /// At this age of its first record, if the drain has nothing else to do ([`Shared::sealed_at`]); while it has,
+    /// the segment goes on growing, so that batches get larger the more there is to send.
     pub age: Duration,
 }
 
@@ -92,10 +92,11 @@ impl<D: Disk> Writer<D> {
 
     /// The next command; `None` when the open segment has come of age before one came.
     fn next(&self) -> Result<Option<Command>, ()> {
-        let Some(open) = self.open.as_ref().filter(|_| self.shared.idle()) else {
+        let sealed_at = self.shared.sealed_at(self.rotation.age);
+        let Some((open, sealed_at)) = self.open.as_ref().zip(sealed_at) else {
             return self.commands.recv().map(Some).map_err(|_| ());
         };
-        let left = self.rotation.age.saturating_sub(open.since.elapsed());
+        let left = sealed_at.saturating_sub(open.since.elapsed());
         match self.commands.recv_timeout(left) {
             Ok(command) => Ok(Some(command)),
             Err(RecvTimeoutError::Timeout) => Ok(None),
@@ -104,9 +105,9 @@ impl<D: Disk> Writer<D> {
     }
 
     fn due(&self) -> bool {
+        let sealed_at = self.shared.sealed_at(self.rotation.age);
         self.open.as_ref().is_some_and(|open| {
-            open.durable >= self.rotation.bytes
-                || (open.since.elapsed() >= self.rotation.age && self.shared.idle())
+            open.durable >= self.rotation.bytes || sealed_at.is_some_and(|age| open.since.elapsed() >= age)
         })
     }
 
