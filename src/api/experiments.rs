@@ -235,7 +235,7 @@ pub struct ChangeStatus {
     pub to: Status,
     /// The version the decision was made from.
     pub resource_version: u64,
-    /// Why, in words. Required to resume after an automatic pause; allowed everywhere.
+    /// Why, in words. Required to resume after an automatic pause, and with `overrideFailingSrm`; allowed everywhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
     /// With `completed`: the variant to serve to everybody.

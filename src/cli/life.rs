@@ -50,7 +50,7 @@ pub(super) enum Life {
 pub(super) struct Step {
     /// Key or UUID of the experiment
     pub(super) key: String,
-    /// Why, in words, for the audit log; required to resume after an automatic pause
+    /// Why, in words, for the audit log; required to resume after an automatic pause, or with --override-failing-srm
     #[arg(long, visible_alias = "reason", value_name = "TEXT")]
     pub(super) comment: Option<String>,
 }
