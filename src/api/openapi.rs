@@ -2,29 +2,22 @@
 //!
 //! One line for each operation; a test holds the lines to the routes of the server.
 
+mod line;
 mod objects;
+mod programs;
 
-use utoipa::openapi::path::{
-    HttpMethod, Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn,
-};
-use utoipa::openapi::request_body::RequestBodyBuilder;
-use utoipa::openapi::schema::{ArrayBuilder, ComponentsBuilder, ObjectBuilder, OneOfBuilder, Type};
+use utoipa::PartialSchema as _;
+use utoipa::openapi::path::{HttpMethod, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::ComponentsBuilder;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{
-    ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, PathItem, Paths, Ref, RefOr, Required,
-    ResponseBuilder, Schema, SecurityRequirement,
-};
-use utoipa::{IntoParams, PartialSchema, ToSchema};
+use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder, PathItem, Paths};
 
-use super::problem::{PROBLEM_JSON, Problem};
-use super::projects::PROJECT_HEADER;
+use super::problem::Problem;
 use super::system::Role;
-use super::{
-    amplitude, assign, experiments, imports, jobs, live, ofrep, openpanel, overrides, results, system, track,
-};
+use super::{assign, experiments, imports, jobs, live, overrides, results, system};
 use crate::domain::Experiment;
 
-const JSON: &str = "application/json";
+use line::{BEARER, DEPLOYMENT, Line, Said, anything, line, one};
 
 /// What a request must bring to be let in.
 #[derive(Debug, Clone, Copy, Eq, PartialEq)]
@@ -50,214 +43,6 @@ impl Access {
     }
 }
 
-/// Name and definition of a schema.
-type Named = (String, RefOr<Schema>);
-
-/// One operation, and the schemas that it names.
-struct Line {
-    method: HttpMethod,
-    path: &'static str,
-    access: Access,
-    operation: OperationBuilder,
-    schemas: Vec<Named>,
-}
-
-/// A media type's schema, with all that it names.
-struct Said {
-    schema: RefOr<Schema>,
-    schemas: Vec<Named>,
-}
-
-/// An object.
-fn one<T: ToSchema>() -> Said {
-    let mut schemas = vec![(T::name().into_owned(), T::schema())];
-    T::schemas(&mut schemas);
-    Said {
-        schema: Ref::from_schema_name(T::name()).into(),
-        schemas,
-    }
-}
-
-/// Something whose form somebody else defines.
-fn anything() -> Said {
-    Said {
-        schema: ObjectBuilder::new().schema_type(Type::Object).into(),
-        schemas: Vec::new(),
-    }
-}
-
-/// Objects by their keys.
-fn by_key<T: ToSchema>() -> Said {
-    let Said { schema, schemas } = one::<T>();
-    let map = ObjectBuilder::new().additional_properties(Some(schema));
-    Said {
-        schema: map.into(),
-        schemas,
-    }
-}
-
-/// An event in the envelope of OpenPanel's clients: what its payload holds depends on its type.
-fn in_envelope() -> Said {
-    let kinds = openpanel::Kind::ALL.map(openpanel::Kind::as_str);
-    let kind = ObjectBuilder::new()
-        .schema_type(Type::String)
-        .enum_values(Some(kinds));
-    let envelope = ObjectBuilder::new()
-        .description(Some("An event in the envelope of OpenPanel's clients."))
-        .property("type", kind)
-        .required("type")
-        .property("payload", ObjectBuilder::new().schema_type(Type::Object))
-        .required("payload");
-    Said {
-        schema: envelope.into(),
-        schemas: Vec::new(),
-    }
-}
-
-/// A list of objects.
-fn many<T: ToSchema>() -> Said {
-    list_of(one::<T>())
-}
-
-fn list_of(Said { schema, schemas }: Said) -> Said {
-    Said {
-        schema: ArrayBuilder::new().items(schema).into(),
-        schemas,
-    }
-}
-
-/// Either of two.
-fn either(a: Said, b: Said) -> Said {
-    Said {
-        schema: OneOfBuilder::new().item(a.schema).item(b.schema).into(),
-        schemas: a.schemas.into_iter().chain(b.schemas).collect(),
-    }
-}
-
-fn line(method: HttpMethod, path: &'static str, tag: &str, access: Access, summary: &str) -> Line {
-    let mut operation = OperationBuilder::new()
-        .tag(tag)
-        .summary(Some(summary))
-        .description(Some(access.text()));
-    for segment in path.split('/') {
-        if let Some(name) = segment.strip_prefix('{').and_then(|s| s.strip_suffix('}')) {
-            operation = operation.parameter(in_path(name));
-        }
-    }
-    if access != Access::Open {
-        let project = ParameterBuilder::new()
-            .name(PROJECT_HEADER)
-            .parameter_in(ParameterIn::Header)
-            .description(Some(
-                "Key or id of the project, where a token has roles in several; its first one where this is missing.",
-            ))
-            .schema(Some(String::schema()));
-        operation = operation.parameter(project);
-    }
-    Line {
-        method,
-        path,
-        access,
-        operation,
-        schemas: Vec::new(),
-    }
-}
-
-fn in_path(name: &str) -> Parameter {
-    let says = match name {
-        "id_or_key" => "The id (a UUID), or the key, whatever its case.",
-        _ => "The id (a UUID).",
-    };
-    ParameterBuilder::new()
-        .name(name)
-        .parameter_in(ParameterIn::Path)
-        .required(Required::True)
-        .description(Some(says))
-        .schema(Some(String::schema()))
-        .build()
-}
-
-impl Line {
-    /// Adds the fields of a query.
-    fn query<T: IntoParams>(mut self) -> Self {
-        for parameter in T::into_params(|| Some(ParameterIn::Query)) {
-            self.operation = self.operation.parameter(parameter);
-        }
-        self
-    }
-
-    /// Adds a JSON body.
-    fn body(self, said: Said) -> Self {
-        self.body_of(JSON, said)
-    }
-
-    fn body_of(mut self, media_type: &str, said: Said) -> Self {
-        let content = ContentBuilder::new().schema(Some(said.schema)).build();
-        let body = RequestBodyBuilder::new()
-            .content(media_type, content)
-            .required(Some(Required::True))
-            .build();
-        self.operation = self.operation.request_body(Some(body));
-        self.schemas.extend(said.schemas);
-        self
-    }
-
-    /// Adds a version in the header instead of `resourceVersion` in the body.
-    fn if_match(mut self) -> Self {
-        let header = ParameterBuilder::new()
-            .name("if-match")
-            .parameter_in(ParameterIn::Header)
-            .description(Some(
-                "The ETag of the version the change was made from, in place of `resourceVersion`.",
-            ))
-            .schema(Some(String::schema()));
-        self.operation = self.operation.parameter(header);
-        self
-    }
-
-    /// Adds an answer.
-    fn answers(mut self, status: u16, description: &str, said: Said) -> Self {
-        let content = ContentBuilder::new().schema(Some(said.schema)).build();
-        let response = ResponseBuilder::new()
-            .description(description)
-            .content(JSON, content)
-            .build();
-        self.operation = self.operation.response(status.to_string(), response);
-        self.schemas.extend(said.schemas);
-        self
-    }
-
-    /// Adds an answer without a body.
-    fn empty(mut self, status: u16, description: &str) -> Self {
-        let response = ResponseBuilder::new().description(description).build();
-        self.operation = self.operation.response(status.to_string(), response);
-        self
-    }
-
-    /// With what every operation has: the problem, and who is let in.
-    fn finish(self) -> (HttpMethod, &'static str, Operation, Vec<Named>) {
-        let problem = ContentBuilder::new()
-            .schema(Some(Ref::from_schema_name(Problem::name())))
-            .build();
-        let refused = ResponseBuilder::new()
-            .description("What failed, on what, and what to do.")
-            .content(PROBLEM_JSON, problem)
-            .build();
-        let mut operation = self.operation.response("default", refused);
-        let none: [&str; 0] = [];
-        if self.access != Access::Open {
-            operation = operation.security(SecurityRequirement::new(BEARER, none));
-        }
-        if matches!(self.access, Access::DeploymentOr(_)) {
-            operation = operation.security(SecurityRequirement::new(DEPLOYMENT, none));
-        }
-        (self.method, self.path, operation.build(), self.schemas)
-    }
-}
-
-const BEARER: &str = "token";
-const DEPLOYMENT: &str = "deploymentKey";
-
 /// Every operation of the server.
 fn lines() -> Vec<Line> {
     [
@@ -265,8 +50,7 @@ fn lines() -> Vec<Line> {
         experiment_lines(),
         import_lines(IMPORTS_OF_EXPERIMENTS),
         import_lines(IMPORTS_OF_FLAGS),
-        event_lines(),
-        sdk_lines(),
+        programs::lines(),
         objects::lines(),
     ]
     .into_iter()
@@ -604,137 +388,4 @@ fn import_lines([all, import, rows, apply, undo]: [&'static str; 5]) -> Vec<Line
             .body(one::<imports::ApplyChunks>())
             .answers(200, "How far it is.", one::<imports::Import>()),
     ]
-}
-
-fn event_lines() -> Vec<Line> {
-    use HttpMethod::Post;
-    let assigned =
-        "A variant for each request, in their order; a request of a list may be answered by a problem.";
-    vec![
-        line(
-            Post,
-            "/experiments/assign",
-            "evaluation",
-            Access::DeploymentOr(Role::Viewer),
-            "Which variant a subject gets",
-        )
-        .body(either(
-            one::<assign::AssignRequest>(),
-            many::<assign::AssignRequest>(),
-        ))
-        .answers(
-            200,
-            assigned,
-            either(
-                one::<assign::Assignment>(),
-                // Of several requests each has its own answer.
-                list_of(either(one::<assign::Assignment>(), one::<Problem>())),
-            ),
-        ),
-        line(
-            Post,
-            "/track",
-            "events",
-            Access::DeploymentOr(Role::Editor),
-            "Take in events",
-        )
-        .body(either(
-            either(one::<track::TrackEvent>(), many::<track::TrackEvent>()),
-            in_envelope(),
-        ))
-        .answers(200, "They are on disk.", one::<track::Tracked>()),
-    ]
-}
-
-fn sdk_lines() -> Vec<Line> {
-    use HttpMethod::{Get, Post};
-    const EVALUATES: Access = Access::DeploymentOr(Role::Viewer);
-    let (openfeature, theirs) = ("OpenFeature (OFREP)", "Amplitude");
-    let variants = "Flag key to variant, in Amplitude's format.";
-    vec![
-        line(
-            Get,
-            "/ofrep/v1/configuration",
-            openfeature,
-            EVALUATES,
-            "What clients may ask for",
-        )
-        .answers(200, "How they poll.", one::<ofrep::Configuration>()),
-        line(
-            Post,
-            "/ofrep/v1/evaluate/flags",
-            openfeature,
-            EVALUATES,
-            "Evaluate all flags",
-        )
-        .body(one::<ofrep::Request>())
-        .answers(
-            200,
-            "One answer for each flag; its ETag covers configuration and context.",
-            one::<ofrep::Bulk>(),
-        )
-        .empty(304, "Neither configuration nor context changed.")
-        .answers(400, "The context is not usable.", one::<ofrep::Failure>()),
-        line(
-            Post,
-            "/ofrep/v1/evaluate/flags/{id_or_key}",
-            openfeature,
-            EVALUATES,
-            "Evaluate a flag",
-        )
-        .body(one::<ofrep::Request>())
-        .answers(200, "Value, variant and reason.", one::<ofrep::Evaluation>())
-        .answers(400, "The context is not usable.", one::<ofrep::Failure>())
-        .answers(404, "There is no such flag.", one::<ofrep::Failure>()),
-        line(
-            Get,
-            "/sdk/v2/flags",
-            theirs,
-            EVALUATES,
-            "Flags for local evaluation",
-        )
-        .answers(200, "Amplitude's evaluation format.", many::<amplitude::Flag>()),
-        line(
-            Get,
-            "/sdk/v2/flags/{id_or_key}",
-            theirs,
-            EVALUATES,
-            "One flag for local evaluation",
-        )
-        .answers(200, "Amplitude's evaluation format.", one::<amplitude::Flag>()),
-        line(Get, "/sdk/v2/vardata", theirs, EVALUATES, "Evaluate remotely").answers(
-            200,
-            variants,
-            by_key::<amplitude::Variant>(),
-        ),
-        line(Post, "/sdk/v2/vardata", theirs, EVALUATES, "Evaluate remotely")
-            .body(anything())
-            .answers(200, variants, by_key::<amplitude::Variant>()),
-        line(Get, "/v1/vardata", theirs, EVALUATES, "Evaluate remotely").answers(
-            200,
-            variants,
-            by_key::<amplitude::Variant>(),
-        ),
-        line(Post, "/v1/vardata", theirs, EVALUATES, "Evaluate remotely")
-            .body(anything())
-            .answers(200, variants, by_key::<amplitude::Variant>()),
-        upload("/2/httpapi", theirs, "Take in events (HTTP API V2)"),
-        upload("/batch", theirs, "Take in events (batch API)"),
-    ]
-}
-
-/// Events as Amplitude's clients send them; their key stands in the body.
-fn upload(path: &'static str, tag: &str, summary: &str) -> Line {
-    let refused = [
-        (400, "What is wrong, in the form that their clients act on."),
-        (413, "Too much at once: their clients send it in halves."),
-        (429, "Too many events: after `Retry-After`."),
-        (503, "They cannot be stored now: after `Retry-After`."),
-    ];
-    let line = line(HttpMethod::Post, path, tag, Access::Open, summary)
-        .body(one::<amplitude::Upload>())
-        .answers(200, "They are on disk.", one::<amplitude::Ingested>());
-    refused.into_iter().fold(line, |line, (status, says)| {
-        line.answers(status, says, one::<amplitude::Refusal>())
-    })
 }

@@ -3,7 +3,8 @@
 
 use utoipa::openapi::path::HttpMethod::{self, Delete, Get, Patch, Post, Put};
 
-use super::{ADMIN, Access, EDITOR, Line, VIEWER, line, one};
+use super::line::{Line, line, one};
+use super::{ADMIN, Access, EDITOR, VIEWER};
 use crate::api::{assign, audit, deployments, experiments, flags, insights, overrides, projects};
 use crate::domain::{Deployment, Experiment, Flag, Lab, Project, User};
 
