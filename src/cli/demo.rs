@@ -5,7 +5,7 @@
 
 use std::io::{BufRead as _, BufReader, IsTerminal as _, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -123,8 +123,18 @@ fn with_screen(data_dir: &Path, args: &Args) -> Result<(), CliError> {
         allow_plain_http: false,
     };
     let outcome = cockpit::open(access, cockpit_args, config, files);
+    let died = backend.died();
     backend.end();
-    outcome
+    outcome?;
+    match died {
+        None => Ok(()),
+        Some(how) => Err(CliError::Failed(format!(
+            "the demo's server had ended by itself ({how}); `splitdeck demo` starts it again, with all that it had \
+             acknowledged. {} says:\n{}",
+            log.display(),
+            last_words(&log)
+        ))),
+    }
 }
 
 /// The child with everything but the screen.
@@ -167,6 +177,11 @@ impl Backend {
             log.display(),
             last_words(log)
         )))
+    }
+
+    /// How it ended, if it did so before it was asked to.
+    fn died(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().ok().flatten()
     }
 
     /// Closes the child's standard input and waits for its end.

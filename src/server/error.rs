@@ -12,8 +12,8 @@ use crate::domain::FieldError;
 
 use super::store::StoreError;
 
-/// Seconds after which a change may be tried again while the store is away.
-const STORE_RETRY_AFTER: &str = "2";
+/// Seconds after which a request may be tried again while something that it needs is away.
+const AWAY_RETRY_AFTER: &str = "2";
 
 /// Seconds after which a caller who sent too much may send again: limits are by the second.
 pub const LIMIT_RETRY_AFTER: &str = "1";
@@ -161,7 +161,7 @@ pub fn problem_response(problem: Problem) -> Response {
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = status.into_response();
     let retry_after = match problem.code {
-        Code::StoreUnavailable => Some(STORE_RETRY_AFTER),
+        _ if status == StatusCode::SERVICE_UNAVAILABLE => Some(AWAY_RETRY_AFTER),
         Code::RateLimited => Some(LIMIT_RETRY_AFTER),
         _ => None,
     };

@@ -1,5 +1,7 @@
 //! `splitdeck demo` as a person meets it.
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use super::terminal::Pty;
 
 /// The experiment that is opened: real data, so that its numbers are known.
@@ -14,12 +16,8 @@ fn shows(terminal: &Pty, texts: &[&str]) {
     });
 }
 
-#[test]
-fn every_tab_at_every_size_and_the_terminal_is_given_back() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let data = dir.path().join("data");
-    let data = data.to_str().expect("text");
-    // The engine is where the person has it.
+/// The demo as it is started in a terminal; the engine is where the person has it.
+fn demo(data: &str, rate: &str) -> Pty {
     let env: Vec<(String, String)> = std::env::vars()
         .filter(|(name, _)| {
             !["NO_COLOR", "SPLITDECK_THEME", "SPLITDECK_LOG", "TERM", "LANG"].contains(&name.as_str())
@@ -29,8 +27,15 @@ fn every_tab_at_every_size_and_the_terminal_is_given_back() {
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()))
         .collect();
-    let args = ["demo", "--data-dir", data, "--rate", "20"];
-    let mut terminal = Pty::start(&args, &env, (120, 40));
+    Pty::start(&["demo", "--data-dir", data, "--rate", rate], &env, (120, 40))
+}
+
+#[test]
+fn every_tab_at_every_size_and_the_terminal_is_given_back() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let data = dir.path().join("data");
+    let data = data.to_str().expect("text");
+    let mut terminal = demo(data, "20");
 
     shows(
         &terminal,
@@ -86,4 +91,21 @@ fn without_a_terminal_it_says_what_does_without() {
     assert_eq!(output.status.code(), Some(2));
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("--headless"), "{said}");
+}
+
+#[test]
+fn a_server_that_died_is_told_at_the_end() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let data = dir.path().join("data");
+    let mut terminal = demo(data.to_str().expect("text"), "0");
+    shows(&terminal, &["Experiments", KEY]);
+    let me = terminal.pid().as_raw_nonzero();
+    let children = std::fs::read_to_string(format!("/proc/{me}/task/{me}/children")).expect("Linux");
+    let server: i32 = children.trim().parse().expect("one child, the server");
+    kill_process(Pid::from_raw(server).expect("a pid"), Signal::KILL).expect("it runs");
+    shows(&terminal, &["stale"]);
+    terminal.send("q");
+    assert_eq!(terminal.ended().exit_code(), 1);
+    shows(&terminal, &["had ended by itself (signal: 9", "demo.log says"]);
+    terminal.is_restored();
 }

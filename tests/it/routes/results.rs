@@ -101,10 +101,9 @@ each_store!(without_clickhouse_there_are_none_and_the_answer_says_why);
 async fn without_clickhouse_there_are_none_and_the_answer_says_why() {
     let server = TestServer::start().await;
     server.active("exp").await;
-    let problem = server
-        .get("/experiments/exp/results")
-        .await
-        .problem(503, "warehouse_unavailable");
+    let answer = server.get("/experiments/exp/results").await;
+    assert_eq!(answer.header("retry-after"), "2");
+    let problem = answer.problem(503, "warehouse_unavailable");
     assert!(problem["detail"].as_str().expect("words").contains("ClickHouse"));
 }
 
