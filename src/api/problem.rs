@@ -133,6 +133,21 @@ pub struct ProblemField {
     pub allowed: String,
 }
 
+impl From<ProblemField> for FieldError {
+    fn from(error: ProblemField) -> Self {
+        let ProblemField {
+            field,
+            given,
+            allowed,
+        } = error;
+        Self {
+            field,
+            given,
+            allowed,
+        }
+    }
+}
+
 impl From<FieldError> for ProblemField {
     fn from(error: FieldError) -> Self {
         let FieldError {

@@ -72,6 +72,21 @@ pub enum AskField {
     Confirm,
 }
 
+impl AskField {
+    /// What it is called on the screen.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Kind => "It is a",
+            Self::Id => "Id",
+            Self::Variant => "Into",
+            Self::Comment => "Comment",
+            Self::TypedKey => "Key",
+            Self::Cancel | Self::Confirm => "",
+        }
+    }
+}
+
 /// A dialog.
 #[derive(Debug)]
 pub struct AskDialog {

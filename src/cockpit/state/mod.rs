@@ -225,6 +225,8 @@ pub struct State {
     pub waiting: (Option<Place>, BTreeSet<(Of, Uuid)>),
     /// What lies over the screen; the last one is on top and takes the keys.
     pub overlays: Vec<Overlay>,
+    /// The dialog of a step that was refused and left: what was filled in is there when it is opened again.
+    pub left_step: Option<Box<overlay::StepDialog>>,
     /// What just happened.
     pub notice: Option<Notice>,
     /// Live updates that are held back.
@@ -273,6 +275,7 @@ impl State {
             drafts: BTreeMap::new(),
             waiting: (None, BTreeSet::new()),
             overlays: Vec::new(),
+            left_step: None,
             notice: None,
             hold: Hold::default(),
             export: None,

@@ -176,6 +176,10 @@ pub struct StepDialog {
     pub sending: bool,
     /// Why it did not work.
     pub error: Option<String>,
+    /// Whether the server refused it: what was filled in is kept for the next time.
+    pub refused: bool,
+    /// When the server said that its test fails, where it did.
+    pub still_fails: Option<Timestamp>,
     /// First line of the text that is shown, on small screens.
     pub scroll: usize,
 }
@@ -200,7 +204,33 @@ impl StepDialog {
             typed_key: TextField::default(),
             sending: false,
             error: None,
+            refused: false,
+            still_fails: None,
             scroll: 0,
+        }
+    }
+
+    /// What was filled in when it was refused the last time. What confirms what is seen now is not: the tick, the key.
+    pub fn take_over(&mut self, before: Self) {
+        let winner = before.winner.checked_sub(1);
+        let winner = winner.and_then(|at| before.experiment.variants.get(at));
+        let variants = &self.experiment.variants;
+        let at = winner.and_then(|winner| variants.iter().position(|v| v.key == winner.key));
+        self.winner = at.map_or(0, |at| at + 1);
+        self.ended_reason = before.ended_reason;
+        self.comment = before.comment;
+    }
+
+    /// What a part is called on the screen.
+    #[must_use]
+    pub fn label(&self, field: Field) -> &'static str {
+        match field {
+            Field::Comment if self.step == Step::ResumeAutoPaused => "Reason",
+            Field::Comment => "Comment",
+            Field::Winner => "Winner",
+            Field::EndedReason => "Because",
+            Field::TypedKey => "Key",
+            Field::Override | Field::Cancel | Field::Confirm => "",
         }
     }
 

@@ -7,8 +7,9 @@ use jiff::Timestamp;
 use super::{create, drafts, edit, experiment, guard, notify, save};
 use crate::api::experiments::ApplyWinner;
 use crate::api::overrides::{DeleteOverride, SetOverrides};
+use crate::api::problem::{Code, Problem};
 use crate::api::results::WINNER_PROBABILITY;
-use crate::cockpit::edit::rows;
+use crate::cockpit::edit::{self as editing, Cell, rows};
 use crate::cockpit::effect::Effect;
 use crate::cockpit::keymap::Command;
 use crate::cockpit::ports::{Request, Slot};
@@ -16,7 +17,7 @@ use crate::cockpit::state::ask::{Ask, AskDialog, AskField};
 use crate::cockpit::state::experiment::{ExperimentDetail, is_whole};
 use crate::cockpit::state::overlay::Overlay;
 use crate::cockpit::state::{Level, State};
-use crate::domain::{Experiment, OverrideSource, OverrideSubject, Status};
+use crate::domain::{Experiment, FieldError, OverrideSource, OverrideSubject, Status};
 
 /// Opens a dialog.
 pub fn open(state: &mut State, ask: Ask, now: Timestamp) {
@@ -209,19 +210,76 @@ pub fn done(state: &mut State, slot: Slot, text: impl Into<String>, now: Timesta
     notify(state, Level::Ok, text, now);
 }
 
-/// It was not: the dialog says why; where it is closed, a notice does.
-pub fn failed(state: &mut State, slot: Slot, text: String, now: Timestamp) {
+/// It was not: the dialog says why; where it is closed, a notice does. The focus is on what was refused; where that
+/// stands on the screen below, the cursor there is.
+pub fn failed(state: &mut State, slot: Slot, text: String, problem: Option<&Problem>, now: Timestamp) {
+    let waits = |dialog: &AskDialog| dialog.sending && slot_of(&dialog.ask) == Some(slot);
     let dialog = state.overlays.iter_mut().find_map(|overlay| match overlay {
-        Overlay::Ask(dialog) if dialog.sending && slot_of(&dialog.ask) == Some(slot) => Some(dialog),
+        Overlay::Ask(dialog) if waits(dialog) => Some(dialog),
         _ => None,
     });
-    match dialog {
-        Some(dialog) => {
-            dialog.sending = false;
-            dialog.error = Some(text);
-        }
-        None => notify(state, Level::Warn, text, now),
+    let Some(dialog) = dialog else {
+        notify(state, Level::Warn, text, now);
+        return;
+    };
+    dialog.sending = false;
+    dialog.error = Some(text);
+    let Some(problem) = problem.filter(|problem| problem.code != Code::VersionConflict) else {
+        return;
+    };
+    let named = problem.errors.iter().find_map(|error| part(dialog, &error.field));
+    if let Some(part) = named {
+        dialog.focus = part;
+        dialog.error = Some(words(problem, |error| match part_label(dialog, &error.field) {
+            Some(label) => error.named(label).to_string(),
+            None => error.to_string(),
+        }));
+        return;
     }
+    let id = match dialog.ask {
+        Ask::Save { id } => id,
+        Ask::Create => uuid::Uuid::nil(),
+        _ => return,
+    };
+    let Some(mine) = state.edited(id).cloned() else {
+        return;
+    };
+    let named = problem
+        .errors
+        .iter()
+        .find_map(|error| Cell::of_refusal(&error.field, &mine));
+    let taken = (problem.code == Code::KeyTaken).then_some(Cell::NewKey);
+    if let Some(Overlay::Ask(dialog)) = state.overlays.last_mut()
+        && named.is_some()
+    {
+        dialog.error = Some(words(problem, |error| editing::refused(&error, &mine)));
+    }
+    if let Some(cell) = named.or(taken) {
+        edit::jump(state, id, &cell);
+    }
+}
+
+/// The refused fields of a problem, in words.
+fn words(problem: &Problem, word: impl Fn(FieldError) -> String) -> String {
+    let all = problem.errors.iter().cloned();
+    all.map(|error| word(error.into())).collect::<Vec<_>>().join("; ")
+}
+
+/// The part of a dialog that a refused field of its request was filled in with.
+fn part(dialog: &AskDialog, field: &str) -> Option<AskField> {
+    let (head, _) = field.split_once(['.', '[']).unwrap_or((field, ""));
+    let part = match head {
+        "subjectIds" => AskField::Id,
+        "subjectType" => AskField::Kind,
+        "variant" => AskField::Variant,
+        "comment" => AskField::Comment,
+        _ => return None,
+    };
+    dialog.fields().contains(&part).then_some(part)
+}
+
+fn part_label(dialog: &AskDialog, field: &str) -> Option<&'static str> {
+    part(dialog, field).map(AskField::label)
 }
 
 fn slot_of(ask: &Ask) -> Option<Slot> {

@@ -3,13 +3,17 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use uuid::Uuid;
 
 use super::{experiment, guard, notify};
+use crate::api::problem::{Code, Problem};
 use crate::cockpit::effect::Effect;
 use crate::cockpit::keymap::Command;
 use crate::cockpit::lifecycle::{self, Step};
+use crate::cockpit::ports::{Failure, FailureKind, Slot};
 use crate::cockpit::state::overlay::{ENDED_REASONS, Field, Overlay, StepDialog, TestNow};
 use crate::cockpit::state::{Level, State};
+use crate::domain::{Experiment, FieldError};
 
 /// Opens the dialog of a step for the experiment that is looked at.
 pub fn open(state: &mut State, command: Command, now: Timestamp, effects: &mut Vec<Effect>) {
@@ -35,6 +39,10 @@ pub fn open(state: &mut State, command: Command, now: Timestamp, effects: &mut V
     let protected = state.me.as_ref().is_some_and(|me| me.project.protected);
     let mut dialog = StepDialog::new(step, target, protected, now);
     dialog.winner = suggested_winner(state, &dialog);
+    let same = |left: &Box<StepDialog>| left.experiment.id == dialog.experiment.id && left.step == step;
+    if let Some(left) = state.left_step.take_if(|left| same(left)) {
+        dialog.take_over(*left);
+    }
     state.overlays.push(Overlay::Step(Box::new(dialog)));
 }
 
@@ -53,6 +61,15 @@ fn suggested_winner(state: &State, dialog: &StepDialog) -> usize {
 /// What is known now of the sample ratio test of the open experiment, as the server will make it.
 #[must_use]
 pub fn test_now(state: &State) -> TestNow {
+    let told = state.overlays.iter().find_map(|overlay| match overlay {
+        Overlay::Step(dialog) => dialog.still_fails,
+        _ => None,
+    });
+    let made = state.open.as_deref().and_then(|detail| detail.guarded.at);
+    if told.is_some_and(|told| made.is_none_or(|made| made <= told)) {
+        // Nothing that is known is newer than what the server said when it refused.
+        return TestNow::Fails;
+    }
     match state.open.as_deref().and_then(|detail| detail.tested()) {
         Some(srm) if srm.alarm => TestNow::Fails,
         Some(srm) if srm.test.is_some() => TestNow::Passes,
@@ -88,9 +105,7 @@ pub fn command(state: &mut State, command: Command, now: Timestamp, effects: &mu
         Command::ScrollUp => dialog.scroll = dialog.scroll.saturating_sub(4),
         Command::ScrollDown => dialog.scroll = (dialog.scroll + 4).min(last),
         Command::Press => match dialog.focus {
-            Field::Cancel => {
-                state.overlays.pop();
-            }
+            Field::Cancel => leave(state),
             Field::Confirm => send(state, test, now, effects),
             Field::Override => {
                 dialog.override_failing = !dialog.override_failing;
@@ -138,4 +153,102 @@ fn send(state: &mut State, test: TestNow, now: Timestamp, effects: &mut Vec<Effe
         }
         Err(why) => dialog.error = Some(why),
     }
+}
+
+/// Closes what is on top. What was filled in is kept where the server did not take it, or has not answered yet.
+pub fn leave(state: &mut State) {
+    if let Some(Overlay::Step(dialog)) = state.overlays.pop()
+        && (dialog.refused || dialog.sending)
+    {
+        state.left_step = Some(dialog);
+    }
+}
+
+/// There is nothing left to take over: the step was taken, or the experiment is gone.
+pub fn forget(state: &mut State, id: Uuid) {
+    state.left_step.take_if(|left| left.experiment.id == id);
+}
+
+/// The step that a dialog asked for was taken.
+pub fn taken(state: &mut State, experiment: &Arc<Experiment>, now: Timestamp) {
+    forget(state, experiment.id);
+    let dialog = state.overlays.iter().position(|overlay| {
+        matches!(overlay, Overlay::Step(dialog) if dialog.sending && dialog.experiment.id == experiment.id)
+    });
+    let text = match dialog.map(|at| state.overlays.remove(at)) {
+        Some(Overlay::Step(dialog)) => format!("{} {}", experiment.key, dialog.step.done()),
+        _ => format!("{} is {}", experiment.key, experiment.status),
+    };
+    notify(state, Level::Ok, text, now);
+}
+
+/// It was not: the dialog says why, the focus on what was refused; where it is closed, a notice does.
+pub fn failed(state: &mut State, failure: &Failure, now: Timestamp) {
+    let problem = failure.problem.as_deref();
+    let text = match (failure.kind, problem.map(|p| p.code)) {
+        (FailureKind::Lost, _) => format!(
+            "Not known whether it was done: {}. Look at the status before trying again.",
+            failure.message
+        ),
+        (_, Some(Code::VersionConflict)) => {
+            let by = problem.and_then(|p| p.changed_by.as_deref());
+            format!(
+                "{} changed it since this dialog opened. Close it, look, and decide again: what you filled in is kept.",
+                by.unwrap_or("Somebody")
+            )
+        }
+        _ => failure.message.clone(),
+    };
+    // Whatever happened, the configuration shown may be old.
+    state.requests.plan(Slot::Experiments, now);
+    state.requests.plan(Slot::Experiment, now);
+    let dialog = state.overlays.iter_mut().find_map(|overlay| match overlay {
+        Overlay::Step(dialog) if dialog.sending => Some(dialog),
+        _ => None,
+    });
+    let Some(dialog) = dialog else {
+        notify(state, Level::Warn, text, now);
+        return;
+    };
+    dialog.sending = false;
+    dialog.refused = true;
+    let (field, text) = match problem.and_then(|problem| refused(dialog, problem)) {
+        Some((field, words)) => (Some(field), words),
+        None => (None, text),
+    };
+    dialog.focus = field.unwrap_or(dialog.focus);
+    dialog.error = Some(text);
+    if field == Some(Field::Override) {
+        // What is shown of the test is older than this: it is made anew, whatever was asked before.
+        dialog.still_fails = Some(now);
+        state.requests.cancel(Slot::SampleRatio);
+    }
+}
+
+/// The part of a dialog that a refusal is about, and its words as the screen calls things.
+fn refused(dialog: &StepDialog, problem: &Problem) -> Option<(Field, String)> {
+    let part = |field: &str| {
+        let field = match field {
+            "comment" => Field::Comment,
+            "overrideFailingSrm" => Field::Override,
+            "winningVariant" => Field::Winner,
+            "endedReason" => Field::EndedReason,
+            _ => return None,
+        };
+        dialog.fields(TestNow::Fails).contains(&field).then_some(field)
+    };
+    let field = problem.errors.iter().find_map(|error| part(&error.field))?;
+    if field == Field::Override {
+        let text =
+            "The server tested it again, and it still fails: find the cause first, or tick that you know";
+        return Some((field, text.to_owned()));
+    }
+    let words = problem.errors.iter().map(|error| {
+        let said = FieldError::from(error.clone());
+        match part(&error.field) {
+            Some(field) => said.named(dialog.label(field)).to_string(),
+            None => said.to_string(),
+        }
+    });
+    Some((field, words.collect::<Vec<_>>().join("; ")))
 }

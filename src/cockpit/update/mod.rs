@@ -662,7 +662,8 @@ fn back(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
     if import::back(state, now) || overlays::keep_secret(state, now) {
         return;
     }
-    if state.overlays.pop().is_some() {
+    if !state.overlays.is_empty() {
+        dialog::leave(state);
         return;
     }
     if edit::back(state, now) || preferences::dismiss(state) {

@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{ask, create, experiment, flag, import, notify, objects, refresh, save};
+use super::{ask, create, dialog, experiment, flag, import, notify, objects, refresh, save};
 use crate::api::experiments::History;
-use crate::api::problem::Code;
 use crate::cockpit::effect::Effect;
 use crate::cockpit::ports::{Answer, Failure, FailureKind, Loaded, Reply, Request, Slot};
 use crate::cockpit::state::cursor::follow;
@@ -104,7 +103,7 @@ fn answered(state: &mut State, request: &Request, answer: Answer, now: Timestamp
         Answer::Experiment(experiment) => {
             let experiment = Arc::new(*experiment);
             match slot {
-                Slot::Status => step_taken(state, &experiment, now),
+                Slot::Status => dialog::taken(state, &experiment, now),
                 // Before it is put where it is shown: nobody else's changes came in.
                 Slot::Update => save::saved(state, &experiment, now, effects),
                 Slot::Create => create::created(state, &experiment, now, effects),
@@ -365,6 +364,7 @@ fn deleted(state: &mut State, request: &Request, now: Timestamp, effects: &mut V
     state.overlays.retain(
         |overlay| !matches!(overlay, Overlay::Step(dialog) if dialog.sending && dialog.experiment.id == *id),
     );
+    dialog::forget(state, *id);
     if state.drafts.remove(id).is_some()
         && let Some(key) = state.draft_key(*id)
     {
@@ -380,18 +380,6 @@ fn deleted(state: &mut State, request: &Request, now: Timestamp, effects: &mut V
     state.requests.plan(Slot::Experiments, now);
     let name = name.unwrap_or_else(|| "The draft".to_owned());
     notify(state, Level::Ok, format!("{name} is deleted"), now);
-}
-
-/// The step that a dialog asked for was taken.
-fn step_taken(state: &mut State, experiment: &Arc<Experiment>, now: Timestamp) {
-    let dialog = state.overlays.iter().position(|overlay| {
-        matches!(overlay, Overlay::Step(dialog) if dialog.sending && dialog.experiment.id == experiment.id)
-    });
-    let text = match dialog.map(|at| state.overlays.remove(at)) {
-        Some(Overlay::Step(dialog)) => format!("{} {}", experiment.key, dialog.step.done()),
-        _ => format!("{} is {}", experiment.key, experiment.status),
-    };
-    notify(state, Level::Ok, text, now);
 }
 
 fn failed(state: &mut State, request: &Request, failure: Failure, now: Timestamp) {
@@ -433,7 +421,7 @@ fn failed(state: &mut State, request: &Request, failure: Failure, now: Timestamp
                 panel.answer.fail(failure);
             }
         }
-        Slot::Status => step_failed(state, &failure, now),
+        Slot::Status => dialog::failed(state, &failure, now),
         Slot::Update => save::failed(state, &failure, now),
         Slot::Create | Slot::Override | Slot::Winner => write_failed(state, slot, &failure, now),
         Slot::Suggest => {
@@ -464,37 +452,5 @@ fn write_failed(state: &mut State, slot: Slot, failure: &Failure, now: Timestamp
     state.requests.plan(Slot::Experiments, now);
     state.requests.plan(Slot::Experiment, now);
     forget_overrides(state);
-    ask::failed(state, slot, text, now);
-}
-
-fn step_failed(state: &mut State, failure: &Failure, now: Timestamp) {
-    let code = failure.problem.as_ref().map(|p| p.code);
-    let text = match (failure.kind, code) {
-        (FailureKind::Lost, _) => format!(
-            "Not known whether it was done: {}. Look at the status before trying again.",
-            failure.message
-        ),
-        (_, Some(Code::VersionConflict)) => {
-            let by = failure.problem.as_ref().and_then(|p| p.changed_by.as_deref());
-            format!(
-                "{} changed it since this dialog opened. Close it, look, and decide again.",
-                by.unwrap_or("Somebody")
-            )
-        }
-        _ => failure.message.clone(),
-    };
-    // Whatever happened, the configuration shown may be old.
-    state.requests.plan(Slot::Experiments, now);
-    state.requests.plan(Slot::Experiment, now);
-    let dialog = state.overlays.iter_mut().find_map(|overlay| match overlay {
-        Overlay::Step(dialog) if dialog.sending => Some(dialog),
-        _ => None,
-    });
-    match dialog {
-        Some(dialog) => {
-            dialog.sending = false;
-            dialog.error = Some(text);
-        }
-        None => notify(state, Level::Warn, text, now),
-    }
+    ask::failed(state, slot, text, failure.problem.as_deref(), now);
 }

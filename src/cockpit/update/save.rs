@@ -202,5 +202,5 @@ pub fn failed(state: &mut State, failure: &Failure, now: Timestamp) {
     // Whatever happened, the configuration shown may be old.
     state.requests.plan(Slot::Experiments, now);
     state.requests.plan(Slot::Experiment, now);
-    ask::failed(state, Slot::Update, text, now);
+    ask::failed(state, Slot::Update, text, problem, now);
 }

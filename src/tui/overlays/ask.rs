@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use ratatui::layout::Position;
 
-use super::form::{Form, Row};
+use super::form::{Form, Row, note};
 use super::{Canvas, WIDEST, rows};
 use crate::api::overrides::OverridePage;
 use crate::cockpit::edit::consequences::consequences;
@@ -303,24 +303,23 @@ fn form_rows<'a>(canvas: &Canvas<'_, '_>, state: &State, dialog: &'a AskDialog) 
         .unwrap_or_default();
     let mut rows = vec![Row::Blank];
     for field in dialog.fields() {
+        let label = field.label();
         match field {
-            AskField::Id => rows.push(Row::Text(field, "Id", &dialog.id, "required")),
-            AskField::Kind => rows.push(Row::Choice(field, "It is a", dialog.kind.as_str().to_owned())),
+            AskField::Id => rows.push(Row::Text(field, label, &dialog.id, "required")),
+            AskField::Kind => rows.push(Row::Choice(field, label, dialog.kind.as_str().to_owned())),
             AskField::Variant => {
                 if let Ask::AddOverride { experiment } = &dialog.ask {
                     let variant = experiment.variants.get(dialog.variant);
                     let key = variant.map_or_else(String::new, |v| v.key.to_string());
                     let mark = arm(theme, experiment, &key).map_or("", |(mark, _)| mark);
-                    rows.push(Row::Choice(field, "Into", format!("{mark} {key}")));
+                    rows.push(Row::Choice(field, label, format!("{mark} {key}")));
                 }
             }
-            AskField::Comment => rows.push(Row::Text(field, "Comment", &dialog.comment, "optional")),
+            AskField::Comment => rows.push(Row::Text(field, label, &dialog.comment, "optional")),
             AskField::TypedKey => {
-                rows.push(Row::Note(
-                    format!("This project is protected: type {key} to go on."),
-                    theme.warn,
-                ));
-                rows.push(Row::Text(field, "Key", &dialog.typed_key, "required"));
+                let text = format!("This project is protected: type {key} to go on.");
+                rows.extend(note(canvas, WIDEST, &text, theme.warn));
+                rows.push(Row::Text(field, label, &dialog.typed_key, "required"));
             }
             AskField::Cancel => {
                 let refused = guard::refusal(state, canvas.now).filter(|_| !local(&dialog.ask));
@@ -330,8 +329,8 @@ fn form_rows<'a>(canvas: &Canvas<'_, '_>, state: &State, dialog: &'a AskDialog) 
                     (None, false, Some(why)) => (why, theme.warn),
                     (None, false, None) => (String::new(), theme.dim),
                 };
-                for line in crate::tui::widgets::pen::wrap(&text, WIDEST, 4, theme.glyphs) {
-                    rows.push(Row::Note(line, style));
+                if !text.is_empty() {
+                    rows.extend(note(canvas, WIDEST, &text, style));
                 }
                 rows.push(Row::Buttons(dialog.keep(), dialog.verb()));
             }

@@ -3,10 +3,11 @@
 use ratatui::layout::Position;
 use ratatui::style::Style;
 
+use super::Canvas;
 use crate::cockpit::state::text::TextField;
 use crate::tui::field;
 use crate::tui::widgets::Pen;
-use crate::tui::widgets::pen::columns;
+use crate::tui::widgets::pen::{columns, wrap};
 
 /// Columns of the labels.
 const LABEL: u16 = 12;
@@ -25,6 +26,19 @@ pub enum Row<'a, F> {
     Tick(F, String, bool),
     /// The two buttons: what changes nothing, what does it.
     Buttons(&'a str, &'a str),
+}
+
+/// The lines that a note may take: what is said is read whole, but it does not push everything else away.
+const NOTE_LINES: u16 = 5;
+
+/// The rows of a note that is as wide as the dialog; one without words still keeps its row.
+pub fn note<'a, F>(canvas: &Canvas<'_, '_>, widest: u16, text: &str, style: Style) -> Vec<Row<'a, F>> {
+    if text.is_empty() {
+        return vec![Row::Blank];
+    }
+    let width = canvas.inside_width(widest);
+    let lines = wrap(text, width, NOTE_LINES, canvas.theme.glyphs);
+    lines.into_iter().map(|line| Row::Note(line, style)).collect()
 }
 
 /// Rows of a dialog, with what has the focus.

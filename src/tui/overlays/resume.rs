@@ -163,7 +163,8 @@ fn test_line(page: &mut Page<'_>, srm: &Srm, crossed: Option<Timestamp>) {
     line(page, "Test", &text, theme.text);
 }
 
-/// What was changed before it went wrong: the newest entries before that moment.
+/// What was changed before it went wrong: the newest entries before that moment, and in any case before the pause that
+/// followed.
 fn changes(
     page: &mut Page<'_>,
     state: &State,
@@ -184,7 +185,8 @@ fn changes(
             .find(|next| *next > at);
         Some(next.unwrap_or(now))
     });
-    let until = bucket_end.or(dialog.experiment.status_changed_at).unwrap_or(now);
+    let until = bucket_end.unwrap_or(now);
+    let paused = dialog.experiment.status_changed_at.unwrap_or(now);
     let Some(entries) = history.and_then(|h| h.value.as_ref()) else {
         match history.and_then(|h| h.failure.as_ref()) {
             Some(failure) => line(page, "Before it", &failure.message, theme.warn),
@@ -192,9 +194,12 @@ fn changes(
         }
         return;
     };
+    // The pause is told in two entries of one version, and what came after it may be of the same bucket.
+    let pause = entries.iter().find(|e| e.action == AuditAction::AutoPausedSrm);
+    let pausing = pause.map_or(u64::MAX, |e| e.resource_version);
     let before: Vec<String> = entries
         .iter()
-        .filter(|e| e.at <= until && e.action != AuditAction::AutoPausedSrm)
+        .filter(|e| e.at <= until && e.at < paused && e.resource_version < pausing)
         .take(CHANGES)
         .map(|e| {
             format!(

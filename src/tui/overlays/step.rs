@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use ratatui::layout::Position;
 
-use super::form::{Form, Row};
+use super::form::{Form, Row, note};
 use super::{Canvas, WIDEST, resume, rows};
 use crate::cockpit::lifecycle::{self, Step};
 use crate::cockpit::state::overlay::{ENDED_REASONS, Field, StepDialog, TestNow};
@@ -26,7 +26,8 @@ pub fn draw(
     let theme = canvas.theme;
     let test = test_now(state);
     let evidence = dialog.step == Step::ResumeAutoPaused;
-    let width = canvas.inside_width(if evidence { EVIDENCE } else { WIDEST });
+    let widest = if evidence { EVIDENCE } else { WIDEST };
+    let width = canvas.inside_width(widest);
     let mut page = Page::new(theme, width);
     if evidence {
         resume::evidence(&mut page, state, dialog, test, now);
@@ -43,7 +44,7 @@ pub fn draw(
         page.text(&changed, theme.warn);
     }
     let form = Form {
-        rows: form_rows(canvas, dialog, test, now),
+        rows: form_rows(canvas, widest, dialog, test),
         focus: dialog.focus,
         buttons: [Field::Cancel, Field::Confirm],
         armed: now >= dialog.armed_at(),
@@ -80,26 +81,27 @@ fn changed_since(state: &State, dialog: &StepDialog) -> Option<String> {
 
 fn form_rows<'a>(
     canvas: &Canvas<'_, '_>,
+    widest: u16,
     dialog: &'a StepDialog,
     test: TestNow,
-    now: Timestamp,
 ) -> Vec<Row<'a, Field>> {
     let theme = canvas.theme;
     let mut rows = vec![Row::Blank];
     for field in dialog.fields(test) {
+        let label = dialog.label(field);
         match field {
             Field::Comment => {
-                let (label, word) = match dialog.step {
-                    Step::ResumeAutoPaused => ("Reason", "required"),
-                    _ => ("Comment", "optional"),
+                let word = match dialog.step {
+                    Step::ResumeAutoPaused => "required",
+                    _ => "optional",
                 };
-                rows.push(Row::Text(Field::Comment, label, &dialog.comment, word));
+                rows.push(Row::Text(field, label, &dialog.comment, word));
             }
-            Field::Winner => rows.push(Row::Choice(Field::Winner, "Winner", winner_text(canvas, dialog))),
+            Field::Winner => rows.push(Row::Choice(field, label, winner_text(canvas, dialog))),
             Field::EndedReason => {
                 let reason = ENDED_REASONS.get(dialog.ended_reason).copied();
                 let text = reason.map(ended_text).unwrap_or_default();
-                rows.push(Row::Choice(Field::EndedReason, "Because", text.to_owned()));
+                rows.push(Row::Choice(field, label, text.to_owned()));
             }
             Field::Override => {
                 let text = match test {
@@ -113,23 +115,18 @@ fn form_rows<'a>(
                 ));
             }
             Field::TypedKey => {
-                rows.push(Row::Note(
-                    format!(
-                        "This project is protected: type {} to go on.",
-                        dialog.experiment.key
-                    ),
-                    theme.warn,
-                ));
-                rows.push(Row::Text(Field::TypedKey, "Key", &dialog.typed_key, "required"));
+                let key = &dialog.experiment.key;
+                let text = format!("This project is protected: type {key} to go on.");
+                rows.extend(note(canvas, widest, &text, theme.warn));
+                rows.push(Row::Text(field, label, &dialog.typed_key, "required"));
             }
             Field::Cancel => {
                 let (text, style) = match (&dialog.error, dialog.sending) {
-                    (_, true) => ("Sending …".to_owned(), theme.dim),
-                    (Some(error), false) => (error.clone(), theme.danger),
-                    (None, false) if now < dialog.armed_at() => (String::new(), theme.dim),
-                    (None, false) => (String::new(), theme.dim),
+                    (_, true) => ("Sending …", theme.dim),
+                    (Some(error), false) => (error.as_str(), theme.danger),
+                    (None, false) => ("", theme.dim),
                 };
-                rows.push(Row::Note(text, style));
+                rows.extend(note(canvas, widest, text, style));
                 rows.push(Row::Buttons(dialog.step.keep(), dialog.step.verb()));
             }
             Field::Confirm => {}

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use splitdeck::api::experiments::{ChangeStatus, ExperimentList};
+use splitdeck::api::experiments::{ChangeStatus, ExperimentList, History};
 use splitdeck::api::problem::{Code, Problem};
 use splitdeck::api::system::Role;
 use splitdeck::cockpit::keymap::Command;
@@ -13,7 +13,7 @@ use splitdeck::cockpit::state::ask::AskField;
 use splitdeck::cockpit::state::overlay::{Field, StepDialog};
 use splitdeck::cockpit::state::preferences::{Connected, ContextEntry};
 use splitdeck::cockpit::{Action, Effect};
-use splitdeck::domain::{EndedReason, Status};
+use splitdeck::domain::{EndedReason, FieldError, Status};
 
 use crate::support::cockpit::{CHECKOUT, PRICING, SEARCH, World, experiments, id, results, status};
 
@@ -511,6 +511,202 @@ fn refusals_conflicts_and_lost_answers_are_told_apart() {
     }
 }
 
+/// A refusal of the server, with the fields that it names.
+fn refusal(code: Code, detail: &str, fields: &[(&str, &str, &str)]) -> Failure {
+    let mut problem = Problem::new(code, detail);
+    problem.errors = fields
+        .iter()
+        .map(|(field, given, allowed)| FieldError::new(*field, given, *allowed).into())
+        .collect();
+    let mut failure = Failure::new(Service::Api, FailureKind::Refused, problem.to_string());
+    failure.problem = Some(Box::new(problem));
+    failure
+}
+
+/// Whether these words stand on the screen, over however many lines.
+fn reads(screen: &str, words: &str) -> bool {
+    let plain = |text: &str| {
+        let words = text
+            .split(|c: char| c.is_whitespace() || c == '│')
+            .filter(|w| !w.is_empty());
+        words.collect::<Vec<_>>().join(" ")
+    };
+    plain(screen).contains(&plain(words))
+}
+
+#[test]
+fn a_refused_step_leads_to_what_was_refused_and_is_read_whole() {
+    let reason = "the reason in words: the guard paused this experiment for a sample ratio mismatch";
+    let mut world = resuming();
+    world.keys(&["tab", "tab"]).text("why").keys(&["tab", "space"]);
+    world.keys(&["tab", "right", "enter"]);
+    let allowed = [("comment", "nothing", reason)];
+    world.reply(Slot::Status, Err(refusal(Code::Invalid, "comment: no", &allowed)));
+    assert_eq!(dialog(&world).focus, Field::Comment);
+    for (width, height) in [(80, 24), (120, 40), (200, 50)] {
+        let screen = world.screen(width, height);
+        let said = format!("Reason: got \"nothing\", allowed is {reason}");
+        assert!(reads(&screen, &said), "{screen}");
+    }
+    // What is typed next goes there.
+    world.text("!");
+    assert_eq!(dialog(&world).comment.text(), "why!");
+
+    let mut world = on(CHECKOUT);
+    world.keys(&["c"]).wait(ARMED).keys(&["right", "enter"]);
+    let allowed = [(
+        "winningVariant",
+        "blue",
+        "the key of a variant (control, treatment)",
+    )];
+    world.reply(Slot::Status, Err(refusal(Code::Invalid, "no", &allowed)));
+    assert_eq!(dialog(&world).focus, Field::Winner);
+    assert!(error(&world).starts_with("Winner: got"), "{}", error(&world));
+}
+
+#[test]
+fn a_lost_answer_is_read_whole_in_a_small_terminal() {
+    let mut world = on(CHECKOUT);
+    world.keys(&["p"]).wait(ARMED).keys(&["right", "enter"]);
+    let why = "cannot read the answer of http://127.0.0.1:18080 to POST /experiments/checkout-cta/status (HTTP 502): \
+               expected value at line 1 column 1";
+    world.reply(
+        Slot::Status,
+        Err(Failure::new(Service::Api, FailureKind::Lost, why)),
+    );
+    let screen = world.screen(80, 24);
+    assert!(reads(&screen, why), "{screen}");
+    assert!(
+        reads(&screen, "Look at the status before trying again."),
+        "{screen}"
+    );
+}
+
+#[test]
+fn what_the_server_says_of_the_test_counts_at_once() {
+    let mut world = on(SEARCH);
+    world.keys(&["r"]);
+    let passing = results(&experiments()[0], &[(44_000, 17_000), (44_100, 8_650)]);
+    world.reply(Slot::SampleRatio, Ok(Answer::SampleRatio(Box::new(passing.srm))));
+    world.answer_all(Role::Editor, false);
+    let passing = results(&experiments()[0], &[(44_000, 17_000), (44_100, 8_650)]);
+    let again = |world: &mut World| {
+        if world.waiting_for(Slot::SampleRatio).is_some() {
+            let srm = Box::new(passing.srm.clone());
+            world.reply(Slot::SampleRatio, Ok(Answer::SampleRatio(srm)));
+        }
+    };
+    world.wait(ARMED);
+    again(&mut world);
+    assert!(world.screen(120, 40).contains("the test passes now"));
+    world
+        .keys(&["tab", "tab"])
+        .text("fixed")
+        .keys(&["tab", "right", "enter"]);
+    assert!(sent(&world).is_some());
+    let detail = "search-ranking still fails the sample ratio test it was paused for (p=1e-9); resume with \
+                  overrideFailingSrm";
+    let fields = [(
+        "overrideFailingSrm",
+        "false",
+        "true, knowing that the test still fails (p=1e-9)",
+    )];
+    world.reply(Slot::Status, Err(refusal(Code::BadTransition, detail, &fields)));
+    assert_eq!(dialog(&world).focus, Field::Override);
+    let screen = world.screen(120, 40);
+    assert!(!screen.contains("the test passes now"), "{screen}");
+    assert!(screen.contains("I know that the test still fails"), "{screen}");
+    assert!(
+        reads(&screen, "find the cause first, or tick that you know"),
+        "{screen}"
+    );
+    assert!(
+        world.waiting_for(Slot::SampleRatio).is_some(),
+        "it is asked for at once"
+    );
+    world.keys(&["space", "tab", "right", "enter"]);
+    assert!(sent(&world).expect("sent").1.override_failing_srm);
+    // A newer test than the server's word counts again.
+    world.reply(Slot::Status, Err(refusal(Code::BadTransition, detail, &[])));
+    world.wait(Duration::from_millis(5));
+    again(&mut world);
+    assert!(world.screen(120, 40).contains("the test passes now"));
+}
+
+#[test]
+fn what_was_filled_in_outlives_a_refusal() {
+    let mut world = resuming();
+    world
+        .keys(&["tab", "tab"])
+        .text("the bundle is fixed")
+        .keys(&["tab", "space"]);
+    world.keys(&["tab", "right", "enter"]);
+    let mut failure = refusal(Code::VersionConflict, "it is at version 18", &[]);
+    if let Some(problem) = &mut failure.problem {
+        problem.changed_by = Some("ben".to_owned());
+    }
+    world.reply(Slot::Status, Err(failure));
+    assert!(error(&world).contains("ben changed it"), "{}", error(&world));
+    world.keys(&["esc", "r"]).wait(ARMED);
+    assert_eq!(dialog(&world).comment.text(), "the bundle is fixed");
+    assert!(!dialog(&world).override_failing, "what one knows is said anew");
+    assert_eq!(dialog(&world).focus, Field::Cancel);
+    // Only after a refusal: what was left by hand is not there again.
+    world.keys(&["esc", "r"]).wait(ARMED);
+    assert_eq!(dialog(&world).comment.text(), "");
+    // Nor for another step, or another experiment.
+    let mut world = on(CHECKOUT);
+    world.keys(&["c"]).wait(ARMED);
+    world
+        .keys(&["tab", "tab", "right", "right", "tab", "tab"])
+        .text("shipped");
+    world.keys(&["tab", "right", "enter", "esc"]);
+    world.reply(
+        Slot::Status,
+        Err(Failure::new(Service::Api, FailureKind::Refused, "no")),
+    );
+    world.keys(&["p"]).wait(ARMED);
+    assert_eq!(dialog(&world).comment.text(), "");
+    world.keys(&["esc", "c"]).wait(ARMED);
+    assert_eq!(dialog(&world).comment.text(), "shipped");
+    assert_eq!(dialog(&world).winner, 2);
+}
+
+#[test]
+fn what_came_after_the_pause_does_not_stand_before_it() {
+    let mut world = on(SEARCH);
+    world.keys(&["r"]);
+    let entry = |id: i64, at: &str, actor: &str, action: &str, version: u64| {
+        serde_json::json!({"id": id, "at": at, "actor": actor, "action": action, "objectId": self::id(SEARCH),
+            "objectKey": "search-ranking", "resourceVersion": version,
+            "changes": [{"field": "status", "from": "active", "to": "paused"}]})
+    };
+    // The pause is two entries of one version; it was changed a minute later, while no events came any more.
+    let pause = "2026-11-18T02:00:00Z";
+    let page: History = serde_json::from_value(serde_json::json!({"entries": [
+        entry(14, "2026-11-18T02:01:00Z", "ben", "experiment.updated", 18),
+        entry(13, pause, "srm-guard", "experiment.status_changed", 17),
+        entry(12, pause, "srm-guard", "experiment.auto_paused_srm", 17),
+        entry(11, "2026-11-18T01:42:00Z", "deploy-bot", "experiment.rules_changed", 16),
+    ], "nextBefore": null}))
+    .expect("a history");
+    world.reply(Slot::History, Ok(Answer::History(page)));
+    // It crossed in the last bucket with a point.
+    let mut failing = results(&experiments()[0], &[(58_735, 17_000), (29_367, 8_650)]);
+    failing.series.points = vec![splitdeck::api::results::SeriesPoint {
+        at: "2026-11-18T01:00:00Z".parse().expect("a moment"),
+        counts: vec![58_735, 29_367],
+    }];
+    world.reply(Slot::Results, Ok(Answer::Results(Box::new(failing))));
+    world.answer_all(Role::Editor, false);
+    let screen = world.screen(120, 40);
+    assert!(screen.contains("Before it  2026-11-18 01:42"), "{screen}");
+    assert!(
+        !screen.contains("by ben") && !screen.contains("by srm-guard"),
+        "{screen}"
+    );
+}
+
 #[test]
 fn a_second_change_waits_for_the_answer_to_the_first() {
     let mut world = on(CHECKOUT);
@@ -540,6 +736,58 @@ fn a_change_by_somebody_else_is_said_while_the_dialog_is_open() {
     assert!(
         screen.contains("changed since this dialog opened (v17 → v18"),
         "{screen}"
+    );
+}
+
+#[test]
+fn a_refused_override_leads_to_what_was_refused() {
+    let mut world = World::experiment("checkout-cta");
+    world.keys(&["4"]).answer_all(Role::Editor, true);
+    world.keys(&["n"]).wait(ARMED).text("u-7");
+    world.keys(&["shift-tab", "enter"]);
+    let fields = [("subjectIds[0]", "u-7", "an id of at most 3 characters")];
+    world.reply(Slot::Override, Err(refusal(Code::Invalid, "no", &fields)));
+    match world.state.overlays.last() {
+        Some(Overlay::Ask(dialog)) => {
+            assert_eq!(dialog.focus, AskField::Id);
+            let said = dialog.error.as_deref();
+            assert_eq!(
+                said,
+                Some("Id: got \"u-7\", allowed is an id of at most 3 characters")
+            );
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_the_server_refuses_to_save_is_where_the_cursor_is() {
+    let mut world = World::experiment("pricing-page-v3");
+    world
+        .keys(&["enter", "ctrl-u"])
+        .text("Renamed")
+        .keys(&["enter", "2", "S"])
+        .wait(ARMED);
+    world.keys(&["right", "enter"]);
+    let fields = [("name", "Renamed", "a name that nobody else has")];
+    world.reply(Slot::Update, Err(refusal(Code::Invalid, "no", &fields)));
+    let screen = world.screen(100, 28);
+    assert!(
+        reads(
+            &screen,
+            "name: got \"Renamed\", allowed is a name that nobody else has"
+        ),
+        "{screen}"
+    );
+    world.keys(&["esc"]);
+    let (detail, place) = (
+        world.state.detail().expect("open"),
+        world.state.sheet().expect("a sheet"),
+    );
+    let mine = world.state.edited(place.0).expect("edited");
+    assert_eq!(
+        detail.editor.cell(place.1, mine),
+        Some(splitdeck::cockpit::edit::Cell::Name)
     );
 }
 
