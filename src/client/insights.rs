@@ -20,6 +20,8 @@ impl Client {
     /// See [`ClientError`].
     pub async fn write_insight(&self, id_or_key: &str) -> Result<Insight, ClientError> {
         let path = ["experiments", id_or_key, "insight"];
-        self.send(self.request(Method::POST, &path)).await
+        // The results are counted first.
+        let request = self.request(Method::POST, &path);
+        self.send(request.timeout(super::REQUEST_TIMEOUT)).await
     }
 }

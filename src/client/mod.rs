@@ -458,7 +458,7 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub async fn sample_ratio(&self, id_or_key: &str) -> Result<Srm, ClientError> {
-        self.get(&["experiments", id_or_key, "sample-ratio"]).await
+        self.count(&["experiments", id_or_key, "sample-ratio"], &()).await
     }
 
     /// `POST /experiments/assign` for one subject.

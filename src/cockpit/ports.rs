@@ -152,6 +152,8 @@ impl Slot {
     pub fn service(self) -> Service {
         match self {
             Self::Overview | Self::Probe | Self::Results | Self::Suggest => Service::Warehouse,
+            // By the server, but counted: it hangs where ClickHouse does.
+            Self::SampleRatio | Self::WriteInsight => Service::Warehouse,
             _ => Service::Api,
         }
     }

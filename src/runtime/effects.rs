@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::files;
 use super::intake::{self, Intakes};
 use super::look::Files;
-use super::reader::Reader;
+use super::reader::{Reader, counting_failure};
 use crate::api::experiments::HistoryQuery;
 use crate::api::imports::Import;
 use crate::api::problem::Code;
@@ -264,6 +264,7 @@ impl Runner {
 async fn ask(client: &Client, reader: &Reader, request: Request) -> Result<Answer, Failure> {
     let now = Timestamp::now();
     let failed = |error: ClientError| api_failure(&error);
+    let counting = |error: ClientError| counting_failure(&error);
     Ok(match request {
         Request::Me => Answer::Me(client.me().await.map_err(failed)?),
         Request::Experiments { archived } => {
@@ -279,7 +280,7 @@ async fn ask(client: &Client, reader: &Reader, request: Request) -> Result<Answe
             Answer::Results(Box::new(reader.results(&experiment, &query, now).await?))
         }
         Request::SampleRatio { id } => {
-            let srm = client.sample_ratio(&id.to_string()).await.map_err(failed)?;
+            let srm = client.sample_ratio(&id.to_string()).await.map_err(counting)?;
             Answer::SampleRatio(Box::new(srm))
         }
         Request::History { id, before } => {
@@ -354,7 +355,7 @@ async fn ask(client: &Client, reader: &Reader, request: Request) -> Result<Answe
             Err(error) => return Err(api_failure(&error)),
         },
         Request::WriteInsight { id } => {
-            let insight = client.write_insight(&id.to_string()).await.map_err(failed)?;
+            let insight = client.write_insight(&id.to_string()).await.map_err(counting)?;
             Answer::Insight(Some(Box::new(insight)))
         }
         Request::Imports { of, id } => {

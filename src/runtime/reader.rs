@@ -191,7 +191,7 @@ impl Reader {
 }
 
 /// A failure of a route that needs ClickHouse: the server may be there when what it leads to is not.
-fn counting_failure(error: &ClientError) -> Failure {
+pub(super) fn counting_failure(error: &ClientError) -> Failure {
     let kind = match error.code() {
         Some(Code::WarehouseUnavailable) => FailureKind::Lost,
         Some(Code::Timeout) => FailureKind::Limit,

@@ -5,7 +5,7 @@ use ratatui::style::Style;
 
 use super::theme::Theme;
 use super::widgets::Pen;
-use super::widgets::empty::empty;
+use super::widgets::empty::{empty, retried};
 use super::widgets::pen::fit;
 use super::widgets::sparkline::sparkline;
 use crate::api::results::{INCONCLUSIVE, Overview};
@@ -184,7 +184,7 @@ fn nothing(pen: &mut Pen<'_>, state: &State) {
         empty(
             &mut inside,
             &format!("Cannot load the experiments: {}", failure.message),
-            "Tried again by itself; ctrl-r tries at once.",
+            retried(failure),
         );
     } else {
         let text = inside.glyphs().text(&format!("Asking {} …", state.settings.api));

@@ -243,6 +243,8 @@ pub struct State {
     pub clock: Option<Timestamp>,
     /// The context that the cockpit is going to, until it is there.
     pub going_to: Option<String>,
+    /// Whether it goes to where it is, for other credentials: everything else stays.
+    pub renewing: bool,
     /// Whether it was said what leaving now would lose.
     pub warned: bool,
     /// Whether the cockpit is about to leave.
@@ -284,6 +286,7 @@ impl State {
             dirty: Dirty::Now,
             clock: None,
             going_to: None,
+            renewing: false,
             warned: false,
             quitting: false,
         }

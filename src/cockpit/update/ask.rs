@@ -22,17 +22,24 @@ use crate::domain::{Experiment, FieldError, OverrideSource, OverrideSubject, Sta
 /// Opens a dialog.
 pub fn open(state: &mut State, ask: Ask, now: Timestamp) {
     let project = state.me.as_ref().is_some_and(|me| me.project.protected);
-    // In a protected project what changes people's variants takes the key.
-    let dangerous = match &ask {
+    let protected = project && is_dangerous(state, &ask);
+    // By another, perhaps: asked anew before anything can be confirmed.
+    state.requests.plan(Slot::Me, now);
+    let dialog = AskDialog::new(ask, protected, now);
+    state.overlays.push(Overlay::Ask(Box::new(dialog)));
+}
+
+/// Whether it changes people's variants: in a protected project that takes the key.
+#[must_use]
+pub fn is_dangerous(state: &State, ask: &Ask) -> bool {
+    match ask {
         Ask::Save { id } => state.edited(*id).is_some_and(|e| e.status != Status::Draft),
         Ask::AddOverride { experiment } | Ask::RemoveOverride { experiment, .. } => {
             experiment.status != Status::Draft
         }
         Ask::ApplyWinner { .. } => true,
         Ask::Create | Ask::Discard { .. } | Ask::RemoveVariant { .. } => false,
-    };
-    let dialog = AskDialog::new(ask, project && dangerous, now);
-    state.overlays.push(Overlay::Ask(Box::new(dialog)));
+    }
 }
 
 /// The experiment that a dialog is about.

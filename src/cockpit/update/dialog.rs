@@ -37,9 +37,11 @@ pub fn open(state: &mut State, command: Command, now: Timestamp, effects: &mut V
     // Evidence, winners and history belong to the open experiment.
     experiment::load(state, target.id, now, effects);
     let protected = state.me.as_ref().is_some_and(|me| me.project.protected);
+    // By another, perhaps: asked anew before anything can be confirmed.
+    state.requests.plan(Slot::Me, now);
     let mut dialog = StepDialog::new(step, target, protected, now);
     dialog.winner = suggested_winner(state, &dialog);
-    let same = |left: &Box<StepDialog>| left.experiment.id == dialog.experiment.id && left.step == step;
+    let same = |left: &StepDialog| left.experiment.id == dialog.experiment.id && left.step == step;
     if let Some(left) = state.left_step.take_if(|left| same(left)) {
         dialog.take_over(*left);
     }

@@ -309,8 +309,11 @@ pub fn told(state: &mut State, id: Uuid, entries: &[AuditEntry]) {
 }
 
 /// Saving was refused: what came in with the refusal is merged. What is said in the dialog; none for any other
-/// refusal.
+/// refusal, and of anything else than the draft.
 pub fn conflict(state: &mut State, failure: &Failure, now: Timestamp) -> Option<String> {
+    if !matches!(state.objects.changing.as_deref(), Some(Purpose::SaveFlag(_))) {
+        return None;
+    }
     let problem = failure.problem.as_deref()?;
     if problem.code != Code::VersionConflict {
         return None;

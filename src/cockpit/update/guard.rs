@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::{experiment, import};
-use crate::api::system::Role;
+use super::{ask, experiment, form, import, notify};
+use crate::api::system::{Me, Role};
 use crate::cockpit::change::Change;
 use crate::cockpit::edit::{Cell, Draft, Sheet};
 use crate::cockpit::effect::Effect;
@@ -12,7 +12,7 @@ use crate::cockpit::keymap::Command;
 use crate::cockpit::lifecycle::Step;
 use crate::cockpit::ports::Request;
 use crate::cockpit::state::objects::Kind;
-use crate::cockpit::state::{Health, Screen, State, Tab};
+use crate::cockpit::state::{Health, Level, Overlay, Screen, State, Tab};
 use crate::domain::{Experiment, Status};
 
 /// Why nothing may be changed now; none when it may.
@@ -127,6 +127,38 @@ pub fn edit_refusal(state: &State) -> Option<String> {
     }
 }
 
+/// Who is asking and where, as the server says now. A dialog that is open asks for the key from here on where the
+/// project was protected meanwhile.
+pub fn known(state: &mut State, me: Me, now: Timestamp) {
+    let open_before = state.me.as_ref().is_some_and(|me| !me.project.protected);
+    let became = me.project.protected && open_before;
+    state.me = Some(me);
+    if !became {
+        return;
+    }
+    let asked: Vec<bool> = state
+        .overlays
+        .iter()
+        .map(|overlay| match overlay {
+            Overlay::Ask(dialog) => ask::is_dangerous(state, &dialog.ask),
+            _ => true,
+        })
+        .collect();
+    let mut open = false;
+    for (overlay, dangerous) in state.overlays.iter_mut().zip(asked) {
+        match overlay {
+            Overlay::Step(dialog) => dialog.protected = true,
+            Overlay::Ask(dialog) => dialog.protected |= dangerous,
+            Overlay::Form(form) => form::protect(form),
+            _ => continue,
+        }
+        open = true;
+    }
+    if open {
+        notify(state, Level::Warn, "This project is protected now", now);
+    }
+}
+
 /// The effect of a write, or why it is refused.
 ///
 /// # Errors
@@ -229,7 +261,7 @@ pub fn applies(state: &State, command: Command) -> bool {
         }),
         Command::SplitEvenly => state.sheet().is_some_and(|(_, sheet)| sheet.is_table()),
         Command::Remove => removable(state),
-        Command::ApplyWinner => target.is_some_and(|e| super::ask::winner(state, e).is_ok()),
+        Command::ApplyWinner => target.is_some_and(|e| ask::winner(state, e).is_ok()),
         Command::AddOverride => target.is_some(),
         Command::RemoveOverride => state
             .detail()

@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::{age, notify, replies, updating};
+use super::{age, notify, preferences, replies, updating};
+use crate::cockpit::effect::Effect;
 use crate::cockpit::ports::{Service, Slot};
 use crate::cockpit::state::overlay::Overlay;
 use crate::cockpit::state::{Dirty, Health, Hold, Level, State};
@@ -24,8 +25,17 @@ pub fn toggle_hold(state: &mut State, now: Timestamp) {
     }
 }
 
-/// `ctrl-r`: everything anew, and lost services at once.
-pub fn reload(state: &mut State, now: Timestamp) {
+/// `ctrl-r`: everything anew, and lost services at once. A token that was refused is read anew first.
+pub fn reload(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
+    if matches!(state.api.health, Health::Stopped { .. }) && preferences::renew(state, now, effects) {
+        return;
+    }
+    ask_anew(state, now);
+    notify(state, Level::Info, "Asking for everything anew", now);
+}
+
+/// Asks for everything anew, and lost services at once.
+pub fn ask_anew(state: &mut State, now: Timestamp) {
     for service in [Service::Api, Service::Warehouse] {
         state.link_mut(service).retry_now(now);
     }
@@ -49,12 +59,12 @@ pub fn reload(state: &mut State, now: Timestamp) {
     if let Some(panel) = super::import::panel_mut(state) {
         panel.asked = None;
     }
-    notify(state, Level::Info, "Asking for everything anew", now);
 }
 
 /// Somebody looks again: what was asked less often meanwhile is asked at once.
 pub fn catch_up(state: &mut State, now: Timestamp) {
     for slot in [
+        Slot::Me,
         Slot::Experiments,
         Slot::Experiment,
         Slot::Overview,

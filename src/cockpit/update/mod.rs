@@ -129,6 +129,7 @@ pub fn update(state: &mut State, action: Action, now: Timestamp) -> Vec<Effect> 
         }
         Action::Failed(why) => {
             state.going_to = None;
+            state.renewing = false;
             notify(state, Level::Warn, why, now);
         }
         Action::Mouse(mouse) => {
@@ -488,7 +489,7 @@ fn run(state: &mut State, command: Command, now: Timestamp, effects: &mut Vec<Ef
         }
         Command::Picture => effects.push(Effect::Picture(preferences::picture_name(state, now))),
         Command::Hold => live::toggle_hold(state, now),
-        Command::Reload => live::reload(state, now),
+        Command::Reload => live::reload(state, now, effects),
         Command::Up => move_by(state, -1, now, effects),
         Command::Down => move_by(state, 1, now, effects),
         Command::PageUp => move_by(state, -page(state), now, effects),

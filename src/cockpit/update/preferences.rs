@@ -2,14 +2,15 @@
 
 use jiff::Timestamp;
 
-use super::{drafts, edit, export, notify, objects};
+use super::{drafts, edit, export, live, notify, objects};
+use crate::api::problem::Code;
 use crate::cockpit::effect::Effect;
 use crate::cockpit::export::file_name;
 use crate::cockpit::keymap::Keymap;
-use crate::cockpit::ports::Slot;
+use crate::cockpit::ports::{Failure, Slot};
 use crate::cockpit::state::overlay::{Overlay, SettingsPanel};
 use crate::cockpit::state::preferences::{Connected, GlyphChoice, Look, Preferences, Read};
-use crate::cockpit::state::{Level, Link, ListState, Requests, Screen, State};
+use crate::cockpit::state::{Health, Level, Link, ListState, Requests, Screen, State};
 
 /// One line of the settings that can be chosen.
 #[derive(Debug, Clone, Eq, PartialEq)]
@@ -204,9 +205,72 @@ pub fn connect(state: &mut State, context: usize, now: Timestamp, effects: &mut 
     effects.push(Effect::Connect(name));
 }
 
+/// Reads the credentials of the context anew, where there is one: what a program or file gives may be another token
+/// by now. False without one.
+pub fn renew(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) -> bool {
+    let Some(context) = state.settings.context.clone() else {
+        return false;
+    };
+    if state.going_to.is_none() {
+        let text = format!("Reading the credentials of {context} anew …");
+        notify(state, Level::Info, text, now);
+        state.renewing = true;
+        state.going_to = Some(context.clone());
+        effects.push(Effect::Connect(context));
+    }
+    true
+}
+
+/// A refused token of a context is read anew by itself once, where it was good before: short-lived ones end in the
+/// middle of the work. What is said is where it comes from.
+pub fn token_refused(state: &mut State, failure: &mut Failure, now: Timestamp, effects: &mut Vec<Effect>) {
+    let refused = failure
+        .problem
+        .as_ref()
+        .is_some_and(|p| p.code == Code::Unauthorized);
+    let Some(context) = state.settings.context.as_ref().filter(|_| refused) else {
+        return;
+    };
+    failure.message = format!(
+        "the server does not know the token of the context {context}; see to it that [contexts.{context}] gives a valid \
+         one: ctrl-r reads it anew"
+    );
+    if state.api.health == Health::Up {
+        renew(state, now, effects);
+    }
+}
+
+/// Other credentials for the same server: what is known stays, and everything is asked anew.
+fn renewed(state: &mut State, to: Connected, now: Timestamp, effects: &mut Vec<Effect>) {
+    state.settings.read_only = to.read_only;
+    for slot in Slot::ALL {
+        // What writes is carried through, and answers.
+        if state
+            .requests
+            .asked(slot)
+            .is_some_and(|request| !request.writes())
+        {
+            state.requests.cancel(slot);
+        }
+    }
+    if let Some(me) = &state.me {
+        // One may have gone to another project since.
+        effects.push(Effect::Project(me.project.key.to_string()));
+    }
+    live::ask_anew(state, now);
+    let context = state.settings.context.clone().unwrap_or_default();
+    let text = format!("The credentials of {context} were read anew");
+    notify(state, Level::Ok, text, now);
+}
+
 /// The connection is to another server: everything known is of the one before.
 pub fn connected(state: &mut State, to: Connected, now: Timestamp, effects: &mut Vec<Effect>) {
     state.going_to = None;
+    let same = to.api == state.settings.api && to.context == state.settings.context;
+    if std::mem::take(&mut state.renewing) && same {
+        renewed(state, to, now, effects);
+        return;
+    }
     export::leave(state, effects);
     // Nothing is changed on the way, unless it was not known that one goes.
     let unanswered = objects::cannot_leave(state).map(|_| state.settings.api.clone());

@@ -73,7 +73,6 @@ pub fn next_deadline(state: &State, now: Timestamp) -> Option<Timestamp> {
 /// Plans the next run of a kind after one was answered.
 pub fn plan_next(state: &mut State, slot: Slot, took: Duration, now: Timestamp) {
     let base = match slot {
-        Slot::Me => Duration::from_secs(300),
         Slot::Experiments if state.screen == Screen::Experiments => Duration::from_secs(2),
         Slot::Experiments => Duration::from_secs(10),
         Slot::Experiment => Duration::from_secs(2),
@@ -83,7 +82,8 @@ pub fn plan_next(state: &mut State, slot: Slot, took: Duration, now: Timestamp) 
         Slot::Flags | Slot::Deployments | Slot::Tokens | Slot::Labs => Duration::from_secs(3),
         // The guard looks every few minutes at most.
         Slot::SampleRatio => Duration::from_secs(10).max(rest_after(took)),
-        Slot::Projects | Slot::Imports | Slot::Insight => Duration::from_secs(10),
+        // Another may have protected the project, or taken a role away.
+        Slot::Me | Slot::Projects | Slot::Imports | Slot::Insight => Duration::from_secs(10),
         Slot::FlagOverrides => Duration::from_secs(15),
         Slot::Suggest => Duration::from_secs(60),
         Slot::History

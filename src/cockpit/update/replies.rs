@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{ask, create, dialog, experiment, flag, import, notify, objects, refresh, save};
+use super::{
+    ask, create, dialog, experiment, flag, guard, import, notify, objects, preferences, refresh, save,
+};
 use crate::api::experiments::History;
 use crate::cockpit::effect::Effect;
 use crate::cockpit::ports::{Answer, Failure, FailureKind, Loaded, Reply, Request, Slot};
@@ -30,7 +32,10 @@ pub fn take(state: &mut State, reply: Reply, now: Timestamp, effects: &mut Vec<E
     let line = flag::current(state);
     match outcome {
         Ok(answer) => {
-            state.link_mut(slot.service()).up(took, now);
+            // The server counts by a way of its own: an answer of its says nothing of the one from here.
+            if !matches!(slot, Slot::SampleRatio | Slot::WriteInsight) {
+                state.link_mut(slot.service()).up(took, now);
+            }
             let pace = state.requests.pace(slot).unwrap_or(took);
             refresh::plan_next(state, slot, pace, now);
             // An import is many writes in a row: the lists would not be answered before its end.
@@ -43,7 +48,8 @@ pub fn take(state: &mut State, reply: Reply, now: Timestamp, effects: &mut Vec<E
             flag::open_if_asked(state, now);
             import::open_if_asked(state, now, effects);
         }
-        Err(failure) => {
+        Err(mut failure) => {
+            preferences::token_refused(state, &mut failure, now, effects);
             let jitter = state.requests.jitter();
             let link = state.link_mut(failure.service);
             match failure.kind {
@@ -86,7 +92,7 @@ fn answered(state: &mut State, request: &Request, answer: Answer, now: Timestamp
             state.hold.answers.retain(|held| held.request.slot() != slot);
             apply_live(state, request, answer, now, now);
         }
-        Answer::Me(me) => state.me = Some(me),
+        Answer::Me(me) => guard::known(state, me, now),
         Answer::Experiments(list) => {
             let known: Vec<Arc<Experiment>> = list
                 .experiments

@@ -15,7 +15,7 @@ use crate::domain::{AuditAction, AuditEntry};
 use crate::tui::chrome::key_text;
 use crate::tui::page::Page;
 use crate::tui::widgets::Pen;
-use crate::tui::widgets::empty::empty;
+use crate::tui::widgets::empty::{empty, retried};
 use crate::tui::widgets::pen::columns;
 
 /// As wide as its lines need.
@@ -137,7 +137,7 @@ fn nothing_yet(pen: &mut Pen<'_>, loaded: &Loaded<Vec<AuditEntry>>) {
             empty(
                 pen,
                 &format!("Cannot load the history: {}", failure.message),
-                "Tried again by itself.",
+                retried(failure),
             );
         }
         (None, None) => {

@@ -10,7 +10,7 @@ use crate::cockpit::times::Times;
 use crate::domain::Experiment;
 use crate::tui::page::Page;
 use crate::tui::widgets::Pen;
-use crate::tui::widgets::empty::empty;
+use crate::tui::widgets::empty::{empty, retried};
 
 /// Longer lines are hard to read.
 const MEASURE: u16 = 96;
@@ -30,7 +30,7 @@ pub fn draw(pen: &mut Pen<'_>, experiment: &Experiment, detail: &ExperimentDetai
                 empty(
                     &mut inside,
                     &format!("Cannot load the results: {}", failure.message),
-                    "Tried again by itself; ctrl-r tries at once.",
+                    retried(failure),
                 );
             }
             None => {

@@ -8,7 +8,7 @@ pub mod setup;
 pub mod variants;
 
 use super::widgets::Pen;
-use super::widgets::empty::empty;
+use super::widgets::empty::{empty, retried};
 use crate::cockpit::format;
 use crate::cockpit::ports::FailureKind;
 use crate::cockpit::state::{ExperimentDetail, Laid, Tab};
@@ -40,7 +40,10 @@ pub fn unknown(pen: &mut Pen<'_>, detail: &ExperimentDetail) -> Laid {
         Some(failure) => {
             let hint = match failure.kind {
                 FailureKind::Refused => "Esc shows all experiments of the project.",
-                _ => "Tried again by itself; ctrl-r tries at once, Esc goes to the list.",
+                FailureKind::Configuration => retried(failure),
+                FailureKind::Lost | FailureKind::Limit => {
+                    "Tried again by itself; ctrl-r tries at once, Esc goes to the list."
+                }
             };
             empty(
                 &mut inside,

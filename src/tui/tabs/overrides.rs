@@ -12,7 +12,7 @@ use crate::domain::{Experiment, Flag, Variant};
 use crate::tui::field;
 use crate::tui::glyphs::{Tone, arm_slots};
 use crate::tui::widgets::Pen;
-use crate::tui::widgets::empty::empty;
+use crate::tui::widgets::empty::{empty, retried};
 use crate::tui::widgets::heading::Heading;
 use crate::tui::widgets::pen::columns;
 
@@ -138,7 +138,7 @@ fn rows(
                 empty(
                     &mut inside,
                     &format!("Cannot load the overrides: {}", failure.message),
-                    "Tried again by itself; ctrl-r tries at once.",
+                    retried(failure),
                 );
             }
             None => {

@@ -2,6 +2,16 @@
 
 use super::Pen;
 use super::pen::wrap;
+use crate::cockpit::ports::{Failure, FailureKind};
+
+/// What happens after what is loaded by itself failed to.
+#[must_use]
+pub fn retried(failure: &Failure) -> &'static str {
+    match failure.kind {
+        FailureKind::Configuration => "Not tried again by itself; ctrl-r tries, once it is mended.",
+        _ => "Tried again by itself; ctrl-r tries at once.",
+    }
+}
 
 /// Draws what is missing in plain text and, below it, what to do about it, quieter. Centred in height
 /// where there is room, from the left edge; the rows that were used.

@@ -15,7 +15,7 @@ use splitdeck::cockpit::state::preferences::{Connected, ContextEntry};
 use splitdeck::cockpit::{Action, Effect};
 use splitdeck::domain::{EndedReason, FieldError, Status};
 
-use crate::support::cockpit::{CHECKOUT, PRICING, SEARCH, World, experiments, id, results, status};
+use crate::support::cockpit::{CHECKOUT, PRICING, SEARCH, World, experiments, id, me, results, status};
 
 const ARMED: Duration = Duration::from_millis(300);
 
@@ -453,6 +453,52 @@ fn a_protected_project_wants_the_key_typed() {
     assert_eq!(sent(&world), None);
     world.text("a").keys(&["tab", "right", "enter"]);
     assert!(sent(&world).is_some());
+}
+
+#[test]
+fn a_project_that_another_protects_is_noticed_before_anything_is_confirmed() {
+    let protected = || Ok(Answer::Me(me(Role::Editor, true)));
+    // While a dialog is open: it is asked for as it opens.
+    let mut world = on(CHECKOUT);
+    world.keys(&["p"]);
+    assert_eq!(world.waiting_for(Slot::Me), Some(&Request::Me));
+    world.reply(Slot::Me, protected());
+    world.wait(ARMED).keys(&["right", "enter"]);
+    assert!(error(&world).contains("type the key"), "{}", error(&world));
+    assert_eq!(sent(&world), None);
+    world.text("checkout-cta").keys(&["tab", "right", "enter"]);
+    assert!(sent(&world).is_some());
+    // The other kinds of dialogs.
+    let mut world = World::experiment("checkout-cta");
+    world.keys(&["4"]).answer_all(Role::Editor, false);
+    world.keys(&["n"]).reply(Slot::Me, protected());
+    assert!(world.screen(120, 40).contains("This project is protected: type"));
+    let mut world = World::list_of(Role::Admin, false);
+    for key in ["F", "j"] {
+        world.keys(&[key]).answer_all(Role::Admin, false);
+    }
+    world.keys(&["o"]).reply(Slot::Me, protected());
+    assert!(world.screen(120, 40).contains("This project is protected: type"));
+    // What changes nothing for anybody asks for no key.
+    let mut world = World::experiment("pricing-page-v3");
+    world.keys(&["4"]).answer_all(Role::Editor, false);
+    world.keys(&["n"]).reply(Slot::Me, protected());
+    assert!(!world.screen(120, 40).contains("This project is protected: type"));
+}
+
+#[test]
+fn who_one_is_and_where_is_asked_as_often_as_lists_are() {
+    let mut world = World::list();
+    world.wait(Duration::from_secs(10));
+    assert_eq!(world.waiting_for(Slot::Me), Some(&Request::Me));
+    // A list of projects tells of the one that is looked at, too.
+    let mut world = World::list_of(Role::Admin, false);
+    world.keys(&["P"]);
+    let mut rows = crate::support::objects::projects();
+    rows["projects"][0]["resourceVersion"] = 2.into();
+    let list = serde_json::from_value(rows).expect("projects");
+    world.reply(Slot::Projects, Ok(Answer::Projects(list)));
+    assert!(world.state.me.as_ref().expect("known").project.protected);
 }
 
 #[test]

@@ -14,7 +14,9 @@ use splitdeck::cockpit::state::{Overlay, Screen, Tab};
 use splitdeck::cockpit::{Action, Effect};
 use splitdeck::domain::{Experiment, Percent, Status};
 
-use crate::support::cockpit::{CHECKOUT, PRICING, SEARCH, World, changed, experiments, id, of_experiment};
+use crate::support::cockpit::{
+    CHECKOUT, PRICING, SEARCH, World, changed, experiments, id, me, of_experiment,
+};
 
 const ARMED: Duration = Duration::from_millis(300);
 
@@ -366,6 +368,10 @@ fn an_answer_that_is_lost_loses_nothing_and_is_cleared_up_by_what_comes_in() {
     let all = experiments();
     let saved = changed(&all[1], &change);
     world.wait(Duration::from_secs(10));
+    // The first try decides whether the server is there again.
+    if world.waiting_for(Slot::Me).is_some() {
+        world.reply(Slot::Me, Ok(Answer::Me(me(Role::Editor, false))));
+    }
     let slot = if world.waiting_for(Slot::Experiment).is_some() {
         Slot::Experiment
     } else {

@@ -83,6 +83,29 @@ fn conflict(world: &World, list: &FlagList) -> Failure {
 }
 
 #[test]
+fn a_switch_that_another_change_overtook_says_to_decide_again() {
+    // With a draft of the flag and without one: neither is what the dialog is about.
+    for draft in [true, false] {
+        let mut world = page();
+        if draft {
+            roll_out(&mut world, "50");
+        }
+        world.keys(&["o"]).wait(DEAF_FOR).keys(&["right", "enter"]);
+        assert!(world.waiting_for(Slot::Change).is_some());
+        let list = newer(4, |flag| flag.name = "New".to_owned());
+        let refused = conflict(&world, &list);
+        world.reply(Slot::Change, Err(refused));
+        match world.state.overlays.last() {
+            Some(Overlay::Form(form)) => assert_eq!(
+                form.error.as_deref(),
+                Some("deploy-bot changed it since this dialog opened. Close it, look, and decide again.")
+            ),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
 fn a_draft_survives_the_cockpit_and_is_offered_again() {
     let mut world = page();
     roll_out(&mut world, "50");

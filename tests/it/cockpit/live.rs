@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use splitdeck::api::problem::{Code, Problem};
 use splitdeck::api::system::Role;
 use splitdeck::cockpit::ports::{Answer, Failure, FailureKind, Request, Service, Slot};
+use splitdeck::cockpit::state::preferences::Connected;
 use splitdeck::cockpit::state::{Dirty, Health, Settings};
 use splitdeck::cockpit::{Action, Effect};
 
@@ -268,6 +270,94 @@ fn a_wrong_token_is_not_tried_again_until_somebody_asks() {
     assert!(screen.contains("the server does not know this token"), "{screen}");
     world.keys(&["ctrl-r"]);
     assert_eq!(world.waiting.len(), 2);
+}
+
+/// A token that the server does not know.
+fn unknown_token() -> Failure {
+    let why = "the server does not know this token";
+    let mut failure = Failure::new(Service::Api, FailureKind::Configuration, why);
+    failure.problem = Some(Box::new(Problem::new(Code::Unauthorized, why)));
+    failure
+}
+
+#[test]
+fn a_token_of_a_context_that_ends_is_read_anew_and_everything_stays() {
+    let read = |world: &World| {
+        let connects = |effect: &&Effect| **effect == Effect::Connect("vault".to_owned());
+        world.effects.iter().filter(connects).count()
+    };
+    let connected = || {
+        Action::Connected(Box::new(Connected {
+            api: settings().api,
+            context: Some("vault".to_owned()),
+            read_only: false,
+        }))
+    };
+    let mut world = World::experiment("checkout-cta");
+    world.state.settings.context = Some("vault".to_owned());
+    world.keys(&["2"]).wait(Duration::from_secs(3));
+    world.reply(Slot::Experiment, Err(unknown_token()));
+    assert_eq!(read(&world), 1, "by itself, once");
+    world.act(connected());
+    assert!(world.state.detail().is_some(), "what is looked at stays");
+    assert!(world.effects.contains(&Effect::Project("shop-prod".to_owned())));
+    assert!(world.waiting_for(Slot::Experiment).is_some());
+    // The new one is not known either: a program is not run for ever.
+    world.reply(Slot::Experiment, Err(unknown_token()));
+    assert_eq!(read(&world), 1);
+    world.wait(Duration::from_secs(60));
+    assert_eq!(read(&world), 1);
+    let said = notice_of_link(&mut world);
+    assert!(said.contains("the token of the context vault"), "{said}");
+    world.keys(&["ctrl-r"]);
+    assert_eq!(read(&world), 2);
+    world.act(Action::Failed("Cannot go to vault: no token".to_owned()));
+    world.keys(&["ctrl-r"]);
+    assert_eq!(read(&world), 3);
+    world.act(connected()).clear();
+    world.answer_all(Role::Editor, false);
+    assert_eq!(world.state.api.health, Health::Up);
+    assert!(world.state.detail().is_some());
+}
+
+/// What is said of a server that refuses.
+fn notice_of_link(world: &mut World) -> String {
+    match &world.state.api.health {
+        Health::Stopped { message } => message.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_a_refused_token_comes_to_is_said_as_it_is() {
+    let mut world = World::start(settings(), (100, 30));
+    world.reply(Slot::Experiments, Err(unknown_token()));
+    let screen = world.screen(100, 30);
+    assert!(screen.contains("Not tried again by itself"), "{screen}");
+    assert!(!screen.contains("Tried again by itself"), "{screen}");
+    world.keys(&["ctrl-r"]);
+    assert!(
+        !world.effects.iter().any(|e| matches!(e, Effect::Connect(_))),
+        "no context to read"
+    );
+}
+
+#[test]
+fn a_clickhouse_that_hangs_is_no_lost_server() {
+    let mut world = World::experiment("checkout-cta");
+    world.keys(&["5"]);
+    world.reply(
+        Slot::SampleRatio,
+        Err(Failure::new(
+            Slot::SampleRatio.service(),
+            FailureKind::Lost,
+            "no answer within 35 s",
+        )),
+    );
+    assert_eq!(world.state.api.health, Health::Up);
+    assert!(matches!(world.state.warehouse.health, Health::Lost { .. }));
+    world.keys(&["p"]);
+    assert_eq!(world.state.overlays.len(), 1, "it can be paused by hand");
 }
 
 #[test]

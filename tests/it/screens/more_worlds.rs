@@ -86,6 +86,16 @@ pub fn reviewed() -> World {
     world
 }
 
+/// It is asked whether they are to come in force.
+fn applying() -> World {
+    let mut world = reviewed();
+    world
+        .keys(&["enter"])
+        .answer_all(Role::Editor, false)
+        .wait(DEAF_FOR);
+    world
+}
+
 /// Chunks at work.
 pub fn running() -> World {
     let mut world = reviewed();
@@ -191,7 +201,7 @@ pub fn worlds() -> Vec<(&'static str, World)> {
         ("import_counted", counted()),
         ("import_malformed", malformed),
         ("import_review", reviewed()),
-        ("import_apply", with(reviewed(), &["enter"], "")),
+        ("import_apply", applying()),
         ("import_running", running()),
         ("import_unfinished", unfinished()),
         ("imports", imports),

@@ -10,7 +10,7 @@ use super::{guard, import, notify};
 use crate::api::problem::{Code, Problem};
 use crate::cockpit::effect::Effect;
 use crate::cockpit::keymap::Command;
-use crate::cockpit::ports::Request;
+use crate::cockpit::ports::{Request, Slot};
 use crate::cockpit::state::form::{Focus, Form, Input, Purpose};
 use crate::cockpit::state::overlay::Overlay;
 use crate::cockpit::state::text::TextField;
@@ -25,9 +25,9 @@ pub fn open(state: &mut State, purpose: Purpose, now: Timestamp) {
         Purpose::EditProject(project) => project.protected,
         _ => state.me.as_ref().is_some_and(|me| me.project.protected),
     };
-    let key = named(&purpose)
-        .filter(|_| danger && protected)
-        .map(|name| (name, TextField::default()));
+    let key = key_of(&purpose).filter(|_| protected);
+    // By another, perhaps: asked anew before anything can be confirmed.
+    state.requests.plan(Slot::Me, now);
     // Where somebody has to be named first, nothing can be confirmed by mistake.
     let named = matches!(purpose, Purpose::AddFlagOverride(_));
     let focus = if (danger && !named) || lines.is_empty() {
@@ -46,6 +46,19 @@ pub fn open(state: &mut State, purpose: Purpose, now: Timestamp) {
         error: None,
         scroll: 0,
     })));
+}
+
+/// The project was protected while the dialog is open.
+pub fn protect(form: &mut Form) {
+    if form.key.is_none() && !matches!(form.purpose, Purpose::EditProject(_)) {
+        form.key = key_of(&form.purpose);
+    }
+}
+
+/// What has to be typed in a protected project, and the field for it.
+fn key_of(purpose: &Purpose) -> Option<(String, TextField)> {
+    let name = named(purpose).filter(|_| is_danger(purpose));
+    name.map(|name| (name, TextField::default()))
 }
 
 /// Whether it can hurt somebody, or loses something.

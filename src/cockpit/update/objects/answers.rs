@@ -2,9 +2,11 @@
 
 use jiff::Timestamp;
 
-use super::super::{flag, form, import, notify};
+use super::super::{flag, form, guard, import, notify};
 use super::audit;
+use crate::api::problem::Code;
 use crate::api::projects::STILL_TAKEN;
+use crate::api::system::Me;
 use crate::cockpit::change::Changed;
 use crate::cockpit::edit::Of;
 use crate::cockpit::effect::Effect;
@@ -37,6 +39,18 @@ pub fn answered(
         Answer::Deployments(list) => state.objects.deployments.set(list.deployments, now),
         Answer::Projects(list) => {
             state.wants_projects = false;
+            let newer = state.me.as_ref().and_then(|me| {
+                let (id, version) = (me.project.id, me.project.resource_version);
+                let mut rows = list.projects.iter().map(|row| &row.project);
+                let project = rows.find(|p| p.id == id && p.resource_version > version)?;
+                Some(Me {
+                    project: project.clone(),
+                    ..me.clone()
+                })
+            });
+            if let Some(me) = newer {
+                guard::known(state, me, now);
+            }
             state.objects.projects.set(list.projects, now);
         }
         Answer::Tokens(list) => state.objects.tokens.set(list.tokens, now),
@@ -251,8 +265,16 @@ pub fn failed(state: &mut State, request: &Request, failure: &Failure, now: Time
         Slot::Change => {
             let conflict = flag::conflict(state, &failure, now);
             let problem = failure.problem;
+            let changed = problem.as_deref().filter(|p| p.code == Code::VersionConflict);
             let text = match (failure.kind, conflict) {
                 (_, Some(text)) => text,
+                // The dialog is about what was there when it opened: the same again would be refused again.
+                (_, None) if changed.is_some() => format!(
+                    "{} changed it since this dialog opened. Close it, look, and decide again.",
+                    changed
+                        .and_then(|p| p.changed_by.as_deref())
+                        .unwrap_or("Somebody")
+                ),
                 (FailureKind::Lost, None) => format!(
                     "Not known whether it was done: {}. Look at the list before trying again.",
                     failure.message
