@@ -6,6 +6,7 @@ use crate::api::banners::{banners, format_p, group};
 use crate::api::results::{
     ArmResult, Breakdown, INCONCLUSIVE, Interval, MultiVariant, Results, ResultsQuery, Series,
 };
+use crate::cockpit::evidence;
 use crate::cockpit::format::prob_best;
 use crate::domain::{AssignmentMode, Metric};
 
@@ -275,21 +276,25 @@ fn evidence(e: f64) -> String {
 }
 
 fn exposures(results: &Results) -> String {
+    let distribution = evidence::distribution(results);
+    let expected = match distribution.is_as_configured {
+        true => "CONFIGURED",
+        false => "EXPECTED",
+    };
     let mut table = Table::new(&[
         ("EXPOSURES", Align::Left),
-        ("CONFIGURED", Align::Right),
+        (expected, Align::Right),
         ("OBSERVED", Align::Right),
         ("EVENTS", Align::Right),
         ("PROFILES", Align::Right),
         ("SESSIONS", Align::Right),
         ("DEVICES", Align::Right),
     ]);
-    for arm in &results.arms {
+    for (arm, (share, observed)) in results.arms.iter().zip(distribution.arms) {
         table.row([
             label(arm),
-            format!("{:.2} %", arm.configured_pct),
-            arm.observed_pct
-                .map_or("–".to_owned(), |pct| format!("{pct:.2} %")),
+            format!("{share:.2} %"),
+            observed.map_or("–".to_owned(), |pct| format!("{pct:.2} %")),
             group(arm.exposures.events),
             group(arm.exposures.profiles),
             group(arm.exposures.sessions),

@@ -27,6 +27,41 @@ pub fn shares(results: &Results, srm: &Srm) -> Vec<(f64, f64)> {
         .collect()
 }
 
+/// How the subjects in the test are spread over the arms.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Distribution {
+    /// Whether the shares are those that are configured now, to a tenth of a point. They are not where the split was
+    /// changed: each subject counts under the split that they were drawn by.
+    pub is_as_configured: bool,
+    /// For each arm the share that it should have and the one that it has, in percent; without subjects there is none.
+    pub arms: Vec<(f64, Option<f64>)>,
+}
+
+/// How the subjects in the test are spread over the arms.
+#[must_use]
+pub fn distribution(results: &Results) -> Distribution {
+    let tested = results.srm.observed.iter().any(|n| *n > 0);
+    let configured = results.arms.iter().map(|arm| arm.configured_pct);
+    if !tested {
+        let observed = results.arms.iter().map(|arm| arm.observed_pct);
+        return Distribution {
+            is_as_configured: true,
+            arms: configured.zip(observed).collect(),
+        };
+    }
+    let shares = shares(results, &results.srm);
+    let arms: Vec<_> = shares
+        .iter()
+        .map(|(share, seen)| (100.0 * share, Some(100.0 * seen)))
+        .collect();
+    Distribution {
+        is_as_configured: configured
+            .zip(&arms)
+            .all(|(now, (share, _))| (now - share).abs() < 0.05),
+        arms,
+    }
+}
+
 /// The beginning of the first bucket of the time series from which on the counts so far fail the test in
 /// every later bucket too; none while they pass at the end. Only buckets from `since` on count, where it is given.
 ///

@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 use splitdeck::api::results::{Interval, MultiVariant, Results, SeriesPoint, UnknownVariant};
-use splitdeck::cockpit::evidence::{crossed_at, shares};
+use splitdeck::cockpit::evidence::{crossed_at, distribution, shares};
 use splitdeck::cockpit::lifecycle::{Step, effects, held_back, unallocated};
 use splitdeck::cockpit::state::overlay::StepDialog;
 use splitdeck::domain::{Experiment, Percent, Status};
@@ -272,6 +272,30 @@ fn a_step_says_what_it_does() {
     assert!(!said(Step::Complete, paused, 2).contains("stop seeing"));
     assert_eq!(unallocated(&checkout()).as_deref(), Some("10.00"));
     assert_eq!(unallocated(&even()), None);
+}
+
+#[test]
+fn a_changed_split_is_compared_with_what_each_was_drawn_by() {
+    let experiment = even();
+    let mut results = results(&experiment, &[(4_600, 500), (1_400, 100)]);
+    // 4,000 at 90/10, then 2,000 at 50/50.
+    results.srm.observed = vec![4_600, 1_400];
+    results.srm.expected = vec![4_600.0, 1_400.0];
+    let ramp = distribution(&results);
+    assert!(!ramp.is_as_configured);
+    for (expected, observed) in ramp.arms {
+        assert!((expected - observed.expect("subjects")).abs() < 1e-9);
+    }
+    results.srm.expected = vec![3_000.0, 3_000.0];
+    let now = distribution(&results);
+    assert!(now.is_as_configured);
+    assert!(
+        (now.arms[0].0 - 50.0).abs() < 1e-9 && (now.arms[0].1.expect("subjects") - 76.666_666).abs() < 1e-4
+    );
+    // Nobody yet: the shares are those that are configured.
+    results.srm.observed = vec![0, 0];
+    results.srm.expected = vec![0.0, 0.0];
+    assert_eq!(distribution(&results).arms[0].0, 50.0);
 }
 
 #[test]

@@ -6,8 +6,8 @@ use ratatui::style::Style;
 use super::View;
 use super::results::metrics;
 use crate::api::results::Interval;
-use crate::cockpit::format;
 use crate::cockpit::state::analytics::Panel;
+use crate::cockpit::{evidence, format};
 use crate::stats::posterior::{Arm, Posterior, plot_range};
 use crate::tui::widgets::Pen;
 use crate::tui::widgets::bars::{Bar, Bars};
@@ -119,37 +119,36 @@ pub fn distribution(view: &View<'_>, pen: &mut Pen<'_>, all: bool) {
         number_min: if all { vec![5, 5, 11] } else { vec![5, 5] },
     };
     let tested = |text: Option<String>| text.filter(|_| all).map(|text| (text, theme.dim));
+    let distribution = evidence::distribution(results);
+    let label = match distribution.is_as_configured {
+        true => "configured",
+        false => "expected",
+    };
     for (index, arm) in results.arms.iter().enumerate() {
         let expected = results.srm.expected.get(index).map(|n| format::rounded(*n));
         let seen = results.srm.observed.get(index).map(|n| format::count(*n));
-        bars.max = bars
-            .max
-            .max(arm.configured_pct)
-            .max(arm.observed_pct.unwrap_or(0.0));
+        let (share, seen_share) = distribution.arms.get(index).copied().unwrap_or_default();
+        bars.max = bars.max.max(share).max(seen_share.unwrap_or(0.0));
         bars.bars.push(Bar {
             mark: Some(view.mark(index)),
             group: arm.variant.clone(),
-            label: "configured".to_owned(),
-            value: arm.configured_pct,
+            label: label.to_owned(),
+            value: share,
             style: theme.configured,
-            numbers: [(format::share(arm.configured_pct), theme.text)]
+            numbers: [(format::share(share), theme.text)]
                 .into_iter()
                 .chain(all.then(|| (String::new(), theme.dim)))
                 .chain(tested(expected))
                 .collect(),
         });
         let none = || (theme.glyphs.none().to_owned(), theme.dim);
-        let observed = arm
-            .observed_pct
-            .map_or_else(none, |pct| (format::share(pct), theme.text));
-        let delta = arm.observed_pct.map_or_else(none, |pct| {
-            (format::share_delta(pct - arm.configured_pct), theme.dim)
-        });
+        let observed = seen_share.map_or_else(none, |pct| (format::share(pct), theme.text));
+        let delta = seen_share.map_or_else(none, |pct| (format::share_delta(pct - share), theme.dim));
         bars.bars.push(Bar {
             mark: None,
             group: String::new(),
             label: "observed".to_owned(),
-            value: arm.observed_pct.unwrap_or(0.0),
+            value: seen_share.unwrap_or(0.0),
             style: theme.observed,
             numbers: [observed, delta].into_iter().chain(tested(seen)).collect(),
         });
