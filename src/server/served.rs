@@ -136,7 +136,7 @@ pub(super) fn asked_for(experiment: &Experiment) -> &Key {
 }
 
 /// Whether an experiment decides its flag; before it starts and after it has ended the flag does that itself.
-fn takes_over(status: Status) -> bool {
+pub(super) fn takes_over(status: Status) -> bool {
     matches!(status, Status::Active | Status::Paused | Status::Completed)
 }
 

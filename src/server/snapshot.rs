@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::decide::{PrepareError, Prepared};
@@ -13,7 +14,7 @@ use crate::domain::{Experiment, Flag, Lab, Status};
 
 use super::access::Access;
 use super::ingest::ExperimentIndex;
-use super::served::{FlagEntry, Keys};
+use super::served::{FlagEntry, Keys, takes_over};
 use super::shelf::{Shelf, Shelved};
 
 pub use super::override_table::{OverrideCounts, OverrideLookups, OverrideTable};
@@ -196,13 +197,22 @@ impl ExperimentIndex for ProjectExperiments<'_> {
 
     fn by_flag_key(&self, flag: &str, at: i64) -> Option<&Experiment> {
         let keys = &self.snapshot.keys;
-        // What was shown before the end may be told after it.
-        let just_ended = |e: &&Arc<Experiment>| {
-            e.status == Status::Ended && e.status_changed_at.is_some_and(|end| at < end.as_millisecond())
+        let millis = |time: Option<Timestamp>| time.map_or(i64::MIN, Timestamp::as_millisecond);
+        let since = |e: &&Arc<Experiment>| millis(e.activated_at);
+        let decides_since = |e: &&Arc<Experiment>| millis(e.status_changed_at);
+        if let Some(now) = keys
+            .decided_by(self.project, flag)
+            .filter(|e| at >= decides_since(e))
+        {
+            return Some(now);
+        }
+        // What was shown earlier may be told later: by whoever had begun last by then and had not ended.
+        let decided_then = |e: &&Arc<Experiment>| {
+            let lasted = takes_over(e.status) || (e.status == Status::Ended && at < decides_since(e));
+            lasted && since(e) <= at
         };
-        let deciding = keys.decided_by(self.project, flag);
-        let ended = || keys.linked_to(self.project, flag).find(just_ended);
-        deciding.or_else(ended).map(Arc::as_ref)
+        let linked = keys.linked_to(self.project, flag).filter(decided_then);
+        linked.max_by_key(since).map(Arc::as_ref)
     }
 }
 
@@ -211,7 +221,6 @@ mod tests {
     use super::*;
     use crate::api::experiments::CreateExperiment;
     use crate::server::edit;
-    use jiff::Timestamp;
 
     fn entry(project: Uuid, key: &str) -> Entry {
         let body = CreateExperiment {
@@ -270,5 +279,54 @@ mod tests {
         };
         assert_eq!((name(&before).as_str(), name(&after).as_str()), ("a", "another"));
         assert_eq!(after.all().count(), 1);
+    }
+
+    #[test]
+    fn an_exposure_that_is_told_late_counts_for_who_decided_the_flag_then() {
+        let project = Uuid::from_u128(1);
+        let mut snapshot = Snapshot::default();
+        let mut of_flag = |key: &str, status: Status, activated: i64, changed: i64| {
+            let mut experiment = Experiment::clone(&entry(project, key).experiment);
+            let at = |second: i64| Timestamp::from_second(second).ok();
+            experiment.linked_flag = crate::domain::Key::new("f").ok();
+            experiment.status = status;
+            experiment.activated_at = at(activated);
+            experiment.status_changed_at = at(changed);
+            snapshot.put(Entry::new(project, experiment, Arc::default()).expect("compiles"));
+        };
+        of_flag("first", Status::Ended, 10, 20);
+        of_flag("done", Status::Completed, 30, 40);
+        of_flag("live", Status::Active, 50, 50);
+        let index = ProjectExperiments {
+            snapshot: &snapshot,
+            project,
+        };
+        let decided = |second: i64| Some(index.by_flag_key("f", second * 1_000)?.key.to_string());
+        for (second, expected) in [
+            (9, None),
+            (10, Some("first")),
+            (19, Some("first")),
+            (20, None),
+            (29, None),
+            (30, Some("done")),
+            (49, Some("done")),
+            (50, Some("live")),
+            (90, Some("live")),
+        ] {
+            assert_eq!(decided(second).as_deref(), expected, "at {second}");
+        }
+        // A pause, and what was shown before it.
+        let mut paused = Experiment::clone(&snapshot.find(project, "live").expect("found").experiment);
+        paused.status = Status::Paused;
+        paused.status_changed_at = Timestamp::from_second(60).ok();
+        snapshot.put(Entry::new(project, paused, Arc::default()).expect("compiles"));
+        let index = ProjectExperiments {
+            snapshot: &snapshot,
+            project,
+        };
+        for (second, expected) in [(45, "done"), (55, "live"), (65, "live")] {
+            let found = index.by_flag_key("f", second * 1_000).expect("one");
+            assert_eq!(found.key.as_str(), expected, "at {second}");
+        }
     }
 }
