@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::body::{Body, BodyDataStream};
 use futures_util::StreamExt as _;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use uuid::Uuid;
 
 use crate::api::imports::{Import, ImportEffect, ImportState, StartImport};
@@ -33,6 +34,12 @@ const MAX_NAMED: usize = 20;
 /// How long ClickHouse may take to say who was exposed already.
 const EXPOSED_LIMIT: Duration = Duration::from_secs(20);
 
+/// How long nothing may come of a body: it holds one of few places.
+const SILENCE_LIMIT: Duration = Duration::from_secs(20);
+
+/// How long an upload waits for its place.
+const PLACE_LIMIT: Duration = Duration::from_secs(30);
+
 /// What an upload became.
 #[derive(Debug)]
 pub struct Staged {
@@ -46,7 +53,8 @@ pub struct Staged {
 ///
 /// # Errors
 /// [`Code::TooLarge`] beyond the limits, [`Code::Invalid`] where no id is sound or a parameter is not,
-/// [`Code::IdempotencyConflict`] where the key stands for another upload.
+/// [`Code::IdempotencyConflict`] where the key stands for another upload, [`Code::RateLimited`] while others are read,
+/// [`Code::Malformed`] of a body that does not go on.
 pub async fn stage(
     state: &AppState,
     caller: Caller,
@@ -64,8 +72,8 @@ pub async fn stage(
     };
     check(&query, idempotency_key.as_deref())?;
     let imports = state.imports();
-    let permit = imports.uploads.acquire().await;
-    let parsed = receive(body.into_data_stream(), imports.limits).await?;
+    let permit = place(&imports.uploads, PLACE_LIMIT).await?;
+    let parsed = receive(body.into_data_stream(), imports.limits, SILENCE_LIMIT).await?;
     if let Some(key) = &idempotency_key
         && let Some(before) = store::imports::by_key(registry.store().readers(), owner.id, key).await?
     {
@@ -222,9 +230,32 @@ async fn again(
 }
 
 /// Reads the body to its end.
-async fn receive(mut body: BodyDataStream, limits: parse::Limits) -> Result<parse::Body, ApiError> {
+/// A place among the uploads that are read at the same time.
+async fn place(places: &Semaphore, limit: Duration) -> Result<SemaphorePermit<'_>, ApiError> {
+    match tokio::time::timeout(limit, places.acquire()).await {
+        Ok(Ok(permit)) => Ok(permit),
+        // It is never closed, and the others are still read.
+        Ok(Err(_)) | Err(_) => Err(ApiError::new(
+            Code::RateLimited,
+            "other imports are being sent, as many as are read at the same time; nothing was staged, send it again",
+        )),
+    }
+}
+
+async fn receive(
+    mut body: BodyDataStream,
+    limits: parse::Limits,
+    silence: Duration,
+) -> Result<parse::Body, ApiError> {
     let mut parser = Parser::new(limits);
-    while let Some(piece) = body.next().await {
+    let silent = |_| {
+        let seconds = silence.as_secs_f32();
+        ApiError::new(
+            Code::Malformed,
+            format!("nothing of the body came for {seconds} s; nothing was staged, send it again"),
+        )
+    };
+    while let Some(piece) = tokio::time::timeout(silence, body.next()).await.map_err(silent)? {
         let piece = piece.map_err(|_| {
             ApiError::new(
                 Code::Malformed,
@@ -272,4 +303,33 @@ async fn exposed(state: &AppState, owner: &Target, query: &StartImport, ids: &Id
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
     let done = tokio::task::spawn_blocking(work).await;
     done.map_err(|error| ApiError::Internal(format!("an import ended early: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_upload_that_does_not_go_on_gives_its_place_to_the_next_one() {
+        let soon = Duration::from_millis(20);
+        let places = Semaphore::new(1);
+        let first = place(&places, soon).await.expect("free");
+        let refused = place(&places, soon).await.expect_err("taken").into_problem();
+        assert_eq!(refused.code, Code::RateLimited);
+        // A part came, and then no more; the connection stays open.
+        let part = stream::iter([Ok::<_, std::io::Error>("user-1\nuser-2")]);
+        let body = Body::from_stream(part.chain(stream::pending())).into_data_stream();
+        let refused = receive(body, parse::Limits::default(), soon).await;
+        let refused = refused.expect_err("silent").into_problem();
+        assert_eq!(refused.code, Code::Malformed);
+        assert!(
+            refused.detail.contains("nothing was staged"),
+            "{}",
+            refused.detail
+        );
+        drop(first);
+        assert!(place(&places, soon).await.is_ok());
+    }
 }
