@@ -169,6 +169,8 @@ impl Files {
             contexts: contexts.collect(),
             keys: config.keys.clone(),
             mistakes,
+            read_only: None,
+            later: Vec::new(),
             again,
         }
     }
@@ -237,6 +239,27 @@ pub fn look(config: &Config, fixed: &Fixed) -> Look {
             GlyphSetting::Ascii => GlyphChoice::Ascii,
         },
     }
+}
+
+/// The keys of `[cockpit]` that differ and are looked at only as the cockpit starts.
+pub fn later(before: &Config, now: &Config) -> Vec<&'static str> {
+    let (before, now) = (&before.cockpit, &now.cockpit);
+    let differ = [
+        ("context", before.context != now.context),
+        ("api", before.api != now.api),
+        ("project", before.project != now.project),
+        ("token_file", before.token_file != now.token_file),
+        ("token_command", before.token_command != now.token_command),
+        (
+            "allow_plain_http",
+            before.allow_plain_http != now.allow_plain_http,
+        ),
+        ("mouse", before.mouse != now.mouse),
+    ];
+    differ
+        .into_iter()
+        .filter_map(|(key, differs)| differs.then_some(key))
+        .collect()
 }
 
 /// The glyphs of a choice, in this process's environment.

@@ -101,6 +101,17 @@ impl CockpitOptions {
         let file = self.config.cockpit.read_only || access.read_only;
         self.read_only.unwrap_or(file)
     }
+
+    /// The same after the file was read again. Of a context that is not in it any more what was said last counts.
+    fn refuses_writes_now(&mut self) -> bool {
+        let context = self.access.context.as_ref();
+        if let Some(context) = context.and_then(|name| self.config.contexts.get(name)) {
+            self.access.read_only = context.read_only;
+        } else if self.access.context.is_none() {
+            self.access.read_only = false;
+        }
+        self.refuses_writes(&self.access)
+    }
 }
 
 /// Why the cockpit could not run, or ended.
@@ -396,7 +407,9 @@ impl Cockpit {
                     read.look = None;
                 }
                 self.calls = calls(&config, &self.options.fixed);
+                read.later = look::later(&self.options.config, &config);
                 self.options.config = config;
+                read.read_only = Some(self.options.refuses_writes_now());
                 self.take(Action::Read(Box::new(read)), runner)
             }
             Err(error) => {
@@ -420,9 +433,10 @@ impl Cockpit {
             Ok((access, next)) => {
                 let connected = Connected {
                     read_only: self.options.refuses_writes(&access),
-                    api: access.api,
-                    context: access.context,
+                    api: access.api.clone(),
+                    context: access.context.clone(),
                 };
+                self.options.access = access;
                 // What is on its way to the server of before is dropped by it.
                 let mut before = std::mem::replace(runner, next);
                 before.cancel_all();

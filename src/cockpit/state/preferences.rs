@@ -113,6 +113,10 @@ pub struct Read {
     pub keys: BTreeMap<String, Vec<String>>,
     /// What cannot be used and why, each with file and line.
     pub mistakes: Vec<Mistake>,
+    /// Whether every write is refused from now on; none where it stays as it is.
+    pub read_only: Option<bool>,
+    /// Keys of `[cockpit]` that say something else now and are looked at only as the cockpit starts.
+    pub later: Vec<&'static str>,
     /// Whether this is a change of what was read before.
     pub again: bool,
 }

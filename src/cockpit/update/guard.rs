@@ -15,11 +15,14 @@ use crate::cockpit::state::objects::Kind;
 use crate::cockpit::state::{Health, Level, Overlay, Screen, State, Tab};
 use crate::domain::{Experiment, Status};
 
+/// What is said where neither the token nor the server forbids it.
+const READ_ONLY: &str = "Read-only (--read-only or the configuration): nothing can be changed";
+
 /// Why nothing may be changed now; none when it may.
 #[must_use]
 pub fn refusal(state: &State, now: Timestamp) -> Option<String> {
     if state.settings.read_only {
-        return Some("Started with --read-only: nothing can be changed".to_owned());
+        return Some(READ_ONLY.to_owned());
     }
     if let Some(context) = &state.going_to {
         return Some(format!("Going to {context}: nothing can be changed on the way"));
@@ -114,7 +117,7 @@ fn managed(request: &Request) -> Option<&'static str> {
 #[must_use]
 pub fn edit_refusal(state: &State) -> Option<String> {
     if state.settings.read_only {
-        return Some("Started with --read-only: nothing can be changed".to_owned());
+        return Some(READ_ONLY.to_owned());
     }
     match &state.me {
         None => Some("Not connected yet: nothing can be changed".to_owned()),

@@ -57,9 +57,29 @@ pub fn read(state: &mut State, read: Read, now: Timestamp, effects: &mut Vec<Eff
     // What is wrong has a line of its own, until it is mended or dismissed.
     let fine = read.mistakes.is_empty();
     preferences.mistakes = read.mistakes;
-    if read.again && fine {
-        notify(state, Level::Ok, "Configuration and themes were read again", now);
+    let before = state.settings.read_only;
+    state.settings.read_only = read.read_only.unwrap_or(before);
+    // Whether changes are refused is told even where something else in the file is wrong.
+    if read.again && (fine || before != state.settings.read_only) {
+        let text = words_again(before, state.settings.read_only, &read.later);
+        notify(state, Level::Ok, text, now);
     }
+}
+
+/// What is said when the files were read again.
+fn words_again(refused: bool, refuses: bool, later: &[&str]) -> String {
+    let mut text = match (refused, refuses) {
+        (false, true) => "Read-only from now on: configuration and themes were read again",
+        (true, false) => "Changes are possible from now on: configuration and themes were read again",
+        _ => "Configuration and themes were read again",
+    }
+    .to_owned();
+    if !later.is_empty() {
+        let keys = later.join(", ");
+        let takes = if later.len() == 1 { "takes" } else { "take" };
+        text.push_str(&format!("; {keys} {takes} effect at the next start"));
+    }
+    text
 }
 
 /// Esc: what is wrong with the files was seen. True when something was said about them.

@@ -2,12 +2,12 @@
 
 use splitdeck::api::experiments::ExperimentList;
 use splitdeck::api::system::Role;
-use splitdeck::cockpit::Action;
 use splitdeck::cockpit::ports::{Answer, ImportStep, Request, Slot};
 use splitdeck::cockpit::state::Overlay;
 use splitdeck::cockpit::state::overlay::DEAF_FOR;
 use splitdeck::cockpit::state::preferences::{ContextEntry, Mistake, Read};
 use splitdeck::cockpit::update;
+use splitdeck::cockpit::{Action, Effect};
 use splitdeck::domain::{Experiment, Status};
 
 use crate::support::cockpit::{CHECKOUT, World, experiments, id, results, settings};
@@ -69,6 +69,50 @@ fn contexts_are_listed_and_nothing_else() {
         world.keys(&["space"]).text("stag").keys(&["enter"]);
         assert!(notice(&world).contains("Going to staging"), "{}", notice(&world));
     }
+}
+
+/// A safety switch is in force as soon as it is acknowledged, and a dialog that is open changes nothing any more.
+#[test]
+fn read_only_of_the_files_is_in_force_at_once() {
+    let read = |read_only, mistakes: Vec<Mistake>| {
+        Action::Read(Box::new(Read {
+            read_only: Some(read_only),
+            mistakes,
+            again: true,
+            ..Read::default()
+        }))
+    };
+    let mut world = World::list();
+    world.keys(&["j", "p"]).wait(DEAF_FOR);
+    assert_eq!(world.state.overlays.len(), 1);
+    world.act(read(true, Vec::new()));
+    assert!(
+        notice(&world).starts_with("Read-only from now on"),
+        "{}",
+        notice(&world)
+    );
+    world.keys(&["tab", "enter"]);
+    let screen = world.screen(120, 40);
+    assert!(screen.contains("nothing can be changed"), "{screen}");
+    assert!(!world.effects.iter().any(Effect::writes));
+    world.keys(&["esc", "p"]);
+    assert!(world.state.overlays.is_empty());
+    // Nothing is said of it by a file that says the same.
+    world.act(read(true, Vec::new()));
+    assert_eq!(notice(&world), "Configuration and themes were read again");
+    // Also where something else in the file is wrong.
+    let mistake = Mistake {
+        file: "config.toml".to_owned(),
+        what: "line 5".to_owned(),
+    };
+    world.act(read(false, vec![mistake]));
+    assert!(
+        notice(&world).starts_with("Changes are possible"),
+        "{}",
+        notice(&world)
+    );
+    world.keys(&["p"]);
+    assert_eq!(world.state.overlays.len(), 1);
 }
 
 #[test]

@@ -153,6 +153,25 @@ async fn servers_are_switched_while_it_runs() {
         pty.wait_for_text("@two");
         pty.send(":context one\r");
         pty.wait_for_text("in-the-first");
+        // Written into the file, it is in force at once, for this context and for all.
+        write(
+            dir.path(),
+            "config.toml",
+            &text.replace("[contexts.two]", "read_only = true\n[contexts.two]"),
+        );
+        pty.wait_for_text("Read-only from now on");
+        pty.send("a");
+        pty.wait_for_text("nothing can be changed");
+        write(dir.path(), "config.toml", &text);
+        pty.wait_for_text("Changes are possible from now on");
+        write(
+            dir.path(),
+            "config.toml",
+            &text.replace("[cockpit]", "[cockpit]\nread_only = true\nmouse = true"),
+        );
+        pty.wait_for_text("read again; mouse takes effect at the next start");
+        pty.send("a");
+        pty.wait_for_text("nothing can be changed");
         pty.leave_by("\x03");
     })
     .await
