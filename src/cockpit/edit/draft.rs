@@ -474,12 +474,18 @@ impl Draft {
     }
 }
 
-/// Adds what both changed to what is to be decided. What was to be decided before still is, about their newest value,
-/// unless theirs was taken.
+/// Adds what both changed to what is to be decided. What was to be decided before still is, in its place, about their
+/// newest value, unless theirs was taken; where I started stays where I started.
 fn ask(conflicts: &mut Vec<Conflict>, both: Vec<Both>) {
     for both in both {
-        conflicts.retain(|old| old.both.path != both.path);
-        conflicts.push(Conflict { both, choice: None });
+        match conflicts.iter_mut().find(|old| old.both.path == both.path) {
+            Some(old) => {
+                let base = std::mem::take(&mut old.both.base);
+                old.both = Both { base, ..both };
+                old.choice = None;
+            }
+            None => conflicts.push(Conflict { both, choice: None }),
+        }
     }
 }
 

@@ -451,16 +451,19 @@ impl FlagDraft {
     }
 }
 
-/// Adds what both changed to what is to be decided, about their newest value.
+/// Adds what both changed to what is to be decided, about their newest value. What is asked already stays in its place:
+/// the first is decided first.
 fn ask(clashes: &mut Vec<Clash>, both: Vec<FlagPart>, start: &Flag, theirs: &Flag) {
     for part in both {
-        let older = clashes.iter().position(|clash| clash.part == part);
-        let start = match older {
-            Some(at) => clashes.remove(at).start,
-            None => start.clone(),
-        };
         let theirs = theirs.clone();
-        clashes.push(Clash { part, start, theirs });
+        match clashes.iter_mut().find(|clash| clash.part == part) {
+            Some(older) => older.theirs = theirs,
+            None => clashes.push(Clash {
+                part,
+                start: start.clone(),
+                theirs,
+            }),
+        }
     }
 }
 

@@ -55,8 +55,10 @@ pub enum Path {
     Rule(Uuid),
 }
 
-/// The attributes of a variant that merge by themselves; its key is what it is told apart by.
-pub const ATTRS: [Attr; 5] = [
+/// The attributes of a variant that merge by themselves. It is told apart by its key, whatever the case: a key that
+/// changes in its case alone is an attribute too, as clients compare it exactly.
+pub const ATTRS: [Attr; 6] = [
+    Attr::Key,
     Attr::Name,
     Attr::Traffic,
     Attr::Control,
@@ -149,7 +151,7 @@ impl Path {
                 Attr::Description => json(&v.description),
             }),
             Self::VariantOrder => json(e.variants.iter().map(|v| v.key.folded()).collect::<Vec<_>>()),
-            Self::DefaultVariant => json(e.default_variant_id.folded()),
+            Self::DefaultVariant => json(&e.default_variant_id),
             Self::Rule(id) => json(e.rules.iter().find(|r| r.id == *id)),
         }
     }
@@ -185,13 +187,21 @@ impl Path {
                 }
             }
             Self::VariantAttr(key, attr) => {
-                let found = e
-                    .variants
-                    .iter_mut()
-                    .find(|v| v.key.as_str().eq_ignore_ascii_case(key));
-                let Some(v) = found else { return };
+                let named = |other: &Key| other.as_str().eq_ignore_ascii_case(key);
+                let Some(v) = e.variants.iter_mut().find(|v| named(&v.key)) else {
+                    return;
+                };
                 match attr {
-                    Attr::Key => set(&mut v.key, value),
+                    Attr::Key => {
+                        set(&mut v.key, value);
+                        // Whatever names it names it as it is written now.
+                        let rules = e.rules.iter_mut().map(|rule| &mut rule.variant);
+                        for place in rules.chain([&mut e.default_variant_id]) {
+                            if named(place) {
+                                set(place, value);
+                            }
+                        }
+                    }
                     Attr::Name => set(&mut v.name, value),
                     Attr::Traffic => set(&mut v.traffic_pct, value),
                     Attr::Control => set(&mut v.is_control, value),

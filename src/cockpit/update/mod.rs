@@ -5,6 +5,7 @@ pub mod analytics;
 pub mod ask;
 pub mod calls;
 pub mod create;
+mod cursors;
 pub mod dialog;
 pub mod drafts;
 pub mod edit;
@@ -52,6 +53,7 @@ const NOTICE_FOR: Duration = Duration::from_secs(6);
 /// `now` must never go backwards from one call to the next.
 pub fn update(state: &mut State, action: Action, now: Timestamp) -> Vec<Effect> {
     let mut effects = Vec::new();
+    let lists = cursors::before(state);
     match action {
         Action::Start => {
             if let Some(name) = state.settings.experiment.clone() {
@@ -160,6 +162,7 @@ pub fn update(state: &mut State, action: Action, now: Timestamp) -> Vec<Effect> 
     }
     create::begin(state, now);
     drafts::settle(state, now, &mut effects);
+    cursors::stay(state, lists);
     refresh::start_due(state, now, &mut effects);
     // Last: what is on its way now decides how often relative times are brought up to date.
     live::pass_time(state, now);
