@@ -535,6 +535,28 @@ mod tests {
     }
 
     #[test]
+    fn what_is_asked_first_is_decided_first_whatever_they_change_next() {
+        let mut draft = draft(|f| {
+            f.name = "mine".to_owned();
+            f.description = "mine".to_owned();
+        });
+        let theirs = |version, name: &str| {
+            flag(version, |f| {
+                f.name = name.to_owned();
+                f.description = "theirs".to_owned();
+            })
+        };
+        draft.merge(&theirs(2, "theirs"), now());
+        draft.merge(&theirs(3, "theirs again"), now());
+        let asked: Vec<FlagPart> = draft.both.iter().map(|clash| clash.part).collect();
+        assert_eq!(asked, [FlagPart::Name, FlagPart::Description]);
+        assert_eq!(draft.both[0].start.name, flag(1, |_| ()).name, "where I started");
+        assert_eq!(draft.decide(false, now()), Some(FlagPart::Name));
+        assert_eq!(draft.mine.name, "theirs again");
+        assert_eq!(draft.mine.description, "mine");
+    }
+
+    #[test]
     fn changes_of_different_parts_merge_and_the_same_part_is_asked_about() {
         let mut draft = draft(|f| f.name = "mine".to_owned());
         draft.change(now(), |f| f.rollout_pct = Percent::HUNDRED);

@@ -63,6 +63,7 @@ pub fn ask_anew(state: &mut State, now: Timestamp) {
 
 /// Somebody looks again: what was asked less often meanwhile is asked at once.
 pub fn catch_up(state: &mut State, now: Timestamp) {
+    // Of these only what is on the screen is asked.
     for slot in [
         Slot::Me,
         Slot::Experiments,
@@ -70,6 +71,16 @@ pub fn catch_up(state: &mut State, now: Timestamp) {
         Slot::Overview,
         Slot::Probe,
         Slot::Results,
+        Slot::SampleRatio,
+        Slot::Overrides,
+        Slot::Flags,
+        Slot::Deployments,
+        Slot::Projects,
+        Slot::Tokens,
+        Slot::Labs,
+        Slot::FlagOverrides,
+        Slot::Imports,
+        Slot::Insight,
     ] {
         state.requests.plan(slot, now);
     }

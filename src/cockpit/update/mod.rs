@@ -33,6 +33,7 @@ use jiff::Timestamp;
 use super::action::Action;
 use super::effect::Effect;
 use super::keymap::{Command, Context};
+use super::ports::Slot;
 use super::state::editor::Input;
 use super::state::import::{Focus, Stage};
 use super::state::link::later;
@@ -54,6 +55,7 @@ const NOTICE_FOR: Duration = Duration::from_secs(6);
 pub fn update(state: &mut State, action: Action, now: Timestamp) -> Vec<Effect> {
     let mut effects = Vec::new();
     let lists = cursors::before(state);
+    let screen = state.screen;
     match action {
         Action::Start => {
             if let Some(name) = state.settings.experiment.clone() {
@@ -163,6 +165,10 @@ pub fn update(state: &mut State, action: Action, now: Timestamp) -> Vec<Effect> 
     create::begin(state, now);
     drafts::settle(state, now, &mut effects);
     cursors::stay(state, lists);
+    if state.screen == Screen::Experiments && screen != state.screen {
+        // It was asked less often while nobody looked at it.
+        state.requests.plan(Slot::Experiments, now);
+    }
     refresh::start_due(state, now, &mut effects);
     // Last: what is on its way now decides how often relative times are brought up to date.
     live::pass_time(state, now);

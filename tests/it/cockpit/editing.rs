@@ -325,6 +325,105 @@ fn the_same_field_is_asked_for_with_who_and_when() {
     );
 }
 
+/// Whatever they change while it is decided: the cursor stays on its part, and where I started is where I started.
+#[test]
+fn what_is_decided_stays_under_the_cursor_whatever_they_change_next() {
+    let mut world = World::experiment("checkout-cta");
+    set(&mut world, &Cell::Name, "Mine");
+    set(&mut world, &Cell::Description, "Also mine");
+    let their = |name: &str, version: u64| {
+        let mut e = newer(CHECKOUT, |e| {
+            e.name = name.into();
+            e.description = "Also theirs".into();
+        });
+        e.resource_version = version;
+        e
+    };
+    arrives(&mut world, &their("Theirs", 18));
+    world.keys(&["M"]);
+    arrives(&mut world, &their("Theirs again", 19));
+    let screen = world.screen(120, 40);
+    let place = |text: &str| screen.find(text).unwrap_or_else(|| panic!("{text}: {screen}"));
+    assert!(
+        place("name   it was Checkout button") < place("description   it was"),
+        "{screen}"
+    );
+    assert!(screen.contains("theirs  Theirs again"), "{screen}");
+    world.keys(&["right"]);
+    let mine = |world: &World| {
+        let mine = &world.state.drafts[&id(CHECKOUT)].mine;
+        (mine.name.clone(), mine.description.clone())
+    };
+    assert_eq!(mine(&world), ("Theirs again".to_owned(), "Also mine".to_owned()));
+    // One part is none any more: the cursor goes with the part it was on.
+    let mut world = World::experiment("checkout-cta");
+    set(&mut world, &Cell::Name, "Mine");
+    set(&mut world, &Cell::Description, "Also mine");
+    set(&mut world, &Cell::Hypothesis, "Mine too");
+    let theirs = |name: &str, version: u64| {
+        let mut e = their(name, version);
+        e.hypothesis = "Theirs too".into();
+        e
+    };
+    arrives(&mut world, &theirs("Theirs", 18));
+    world.keys(&["M", "down"]);
+    arrives(&mut world, &theirs("Mine", 19));
+    assert_eq!(world.state.drafts[&id(CHECKOUT)].open_conflicts(), 2);
+    world.keys(&["right"]);
+    assert_eq!(mine(&world), ("Mine".to_owned(), "Also theirs".to_owned()));
+    assert_eq!(world.state.drafts[&id(CHECKOUT)].mine.hypothesis, "Mine too");
+}
+
+/// Clients compare keys exactly: another case is another key, though it is the same variant.
+#[test]
+fn a_key_that_changes_in_its_case_alone_is_saved_with_what_names_it() {
+    let mut world = World::experiment("pricing-page-v3");
+    world.keys(&["2"]);
+    let key = |key: &str| Cell::Variant(key.into(), splitdeck::cockpit::edit::Attr::Key);
+    set(&mut world, &key("control"), "Control");
+    let change = sent(&world).expect("sent as the field was left");
+    let keys: Vec<String> = (change.variants.iter().flatten())
+        .map(|v| v.key.to_string())
+        .collect();
+    assert_eq!(keys, ["Control", "treatment"]);
+    assert_eq!(change.default_variant_id.as_deref(), Some("Control"));
+    world.answer_all(Role::Editor, false);
+    assert!(world.state.drafts[&id(PRICING)].is_clean());
+    assert_eq!(
+        world.state.edited(id(PRICING)).expect("there").variants[0]
+            .key
+            .as_str(),
+        "Control"
+    );
+    // Beside what somebody else changed of the same variant it stays, and the rules name it as it is written.
+    let mut world = World::experiment("pricing-page-v3");
+    world.keys(&["2"]);
+    let ruled = |e: &mut Experiment| {
+        let rule = serde_json::json!({"id": id(95), "variant": "control", "priority": 1, "conditions": []});
+        e.rules = vec![serde_json::from_value(rule).expect("a rule")];
+    };
+    set(&mut world, &traffic("treatment"), "many");
+    set(&mut world, &key("control"), "Control");
+    assert_eq!(sent(&world), None, "the table cannot be saved as it is");
+    assert_eq!(
+        world.state.drafts[&id(PRICING)].count(),
+        3,
+        "the share, the key, and the default"
+    );
+    assert_eq!(world.disk.len(), 1, "it is kept");
+    let theirs = newer(PRICING, |e| {
+        e.variants[0].name = "As it is".into();
+        ruled(e);
+    });
+    arrives(&mut world, &theirs);
+    let mine = world.state.edited(id(PRICING)).expect("there");
+    assert_eq!(
+        (mine.variants[0].key.as_str(), mine.variants[0].name.as_str()),
+        ("Control", "As it is")
+    );
+    assert_eq!(mine.rules[0].variant.as_str(), "Control");
+}
+
 #[test]
 fn a_conflict_at_saving_merges_and_shows_the_difference_again() {
     let mut world = World::experiment("checkout-cta");

@@ -124,6 +124,49 @@ fn without_the_focus_everything_is_asked_five_times_less_often() {
     );
 }
 
+/// What anybody changed is seen as soon as somebody looks again, on every screen.
+#[test]
+fn all_that_is_on_the_screen_is_asked_when_somebody_looks_again() {
+    for (keys, slots) in [
+        (vec!["F"], vec![Slot::Flags]),
+        (vec!["F", "j", "enter"], vec![Slot::Flags]),
+        (vec!["j", "enter", "4"], vec![Slot::Overrides, Slot::Me]),
+        (vec!["j", "enter", "5"], vec![Slot::SampleRatio]),
+        (vec!["j", "enter", "6"], vec![Slot::Insight]),
+    ] {
+        let mut world = World::list_of(Role::Admin, false);
+        for key in &keys {
+            world.keys(&[key]).answer_all(Role::Admin, false);
+        }
+        world.act(Action::Focus(false));
+        world.wait(Duration::from_secs(60)).answer_all(Role::Admin, false);
+        world.wait(Duration::from_secs(1)).answer_all(Role::Admin, false);
+        let before: Vec<usize> = slots.iter().map(|slot| asked(&world, *slot)).collect();
+        world.act(Action::Focus(true));
+        for (slot, before) in slots.into_iter().zip(before) {
+            assert_eq!(asked(&world, slot), before + 1, "{keys:?}: {slot:?}");
+        }
+    }
+}
+
+/// While one experiment is looked at the list is asked less often: what stands in it may be old.
+#[test]
+fn the_list_is_asked_at_once_when_one_comes_back_to_it() {
+    for there in [&["j", "enter"][..], &["F"]] {
+        let mut world = World::list();
+        for key in there {
+            world.keys(&[key]).answer_all(Role::Editor, false);
+        }
+        world
+            .wait(Duration::from_secs(11))
+            .answer_all(Role::Editor, false);
+        world.wait(Duration::from_secs(1)).answer_all(Role::Editor, false);
+        let before = asked(&world, Slot::Experiments);
+        world.keys(&["esc"]);
+        assert_eq!(asked(&world, Slot::Experiments), before + 1, "{there:?}");
+    }
+}
+
 #[test]
 fn results_are_computed_again_only_when_something_arrived() {
     let mut world = World::experiment("checkout-cta");
