@@ -656,6 +656,8 @@ fn hints(state: &State) -> Vec<(Command, String, &'static str)> {
 fn hint_label(state: &State, command: Command) -> Option<&'static str> {
     match command {
         Command::Zoom => state.detail()?.zoomed().then_some("all panels"),
+        Command::Save if state.screen == Screen::Create => Some("create"),
+        Command::Save => state.detail()?.deleted.then_some("make a new one of it"),
         // What was begun is not lost.
         Command::Create => state.create.is_some().then_some("new, go on"),
         // In a text of several lines it is a line break.

@@ -9,7 +9,7 @@ use ratatui::style::Style;
 
 pub use self::notes::{banners, offer, unsaved};
 pub use self::typed::typed;
-pub use self::values::{arm, one_line, value};
+pub use self::values::{arm, differing, one_line, value};
 pub use self::view::View;
 use super::page::{Drawn, Page, Span, columns_of, draw_two, side_by_side};
 use super::theme::Theme;

@@ -19,7 +19,7 @@ use crate::cockpit::action::Target;
 use crate::cockpit::edit::Sheet;
 use crate::cockpit::keymap::{Command, Context};
 use crate::cockpit::state::{ExperimentDetail, Laid, Screen, State, Tab};
-use crate::cockpit::update::contexts;
+use crate::cockpit::update::{contexts, contexts_under};
 use crate::domain::Experiment;
 
 /// Draws everything; what could be shown of the scrolled part, for the core to know.
@@ -205,7 +205,7 @@ fn tab(
         return tabs::unknown(&mut pen, detail);
     };
     let mut whole = Pen::new(theme, area, frame.buffer_mut());
-    let above = auto_paused(&mut whole, state, experiment);
+    let above = standing(&mut whole, state, experiment);
     let (width, height) = (whole.width(), whole.height());
     let mut pen = whole.part(0, above, width, height - above);
     if let Some(view) = View::of(state, now) {
@@ -230,8 +230,22 @@ fn tab(
     }
 }
 
-/// That the guard has paused it, which every tab says; the rows it takes. Analytics has it among its other banners.
-fn auto_paused(pen: &mut Pen<'_>, state: &State, experiment: &Experiment) -> u16 {
+/// That it is no more, or that the guard has paused it, which every tab says; the rows it takes. Analytics has the pause
+/// among its other banners.
+fn standing(pen: &mut Pen<'_>, state: &State, experiment: &Experiment) -> u16 {
+    if state.detail().is_some_and(|detail| detail.deleted) && pen.height() >= 6 {
+        let here = contexts_under(state, &[]);
+        let key = state.keymap.keys(&here, Command::Save).next();
+        let key = key.map(|key| key.to_string());
+        let banner = Banner {
+            tone: Tone::Danger,
+            text: "Somebody else deleted it: this is the last that was known.",
+            key: key.as_deref().map(|key| (key, "make a new one of it")),
+        };
+        let width = pen.width();
+        banner.draw(&mut pen.part(0, 0, width, 1));
+        return 1;
+    }
     if !experiment.is_auto_paused() || pen.height() < 6 {
         return 0;
     }

@@ -420,8 +420,14 @@ impl Cell {
                 }
             }
             Self::RulePriority(id) => {
+                let at = e.rules.iter().position(|rule| rule.id == *id).unwrap_or(0);
                 let priority = line.parse().map_err(|_| {
-                    FieldError::new("rules.priority", line, "a whole number; higher is tried first")
+                    let allowed = format!(
+                        "a whole number from {} to {}; higher is tried first",
+                        i32::MIN,
+                        i32::MAX
+                    );
+                    FieldError::new(format!("rules[{at}].priority"), line, allowed)
                 })?;
                 if let Some(rule) = rule_mut(e, *id) {
                     rule.priority = priority;
@@ -481,6 +487,47 @@ impl Cell {
             "rules" => Self::Rule(e.rules.get(at.unwrap_or(0))?.id),
             _ => return None,
         })
+    }
+}
+
+impl Cell {
+    /// The field of an opened rule or metric that a refusal is about; none where it is about the whole.
+    #[must_use]
+    pub fn exactly(field: &str, e: &Experiment) -> Option<Self> {
+        let mut parts = field.split('.').skip(1);
+        let (head, at) = parts
+            .next()
+            .map(|part| part.split_once('[').unwrap_or((part, "")))?;
+        let at: Option<usize> = at.trim_end_matches(']').parse().ok();
+        let part = match parts.next() {
+            Some("scope") => Some(Part::Scope),
+            Some("field") => Some(Part::Field),
+            Some("operator") => Some(Part::Operator),
+            Some("value") => Some(Part::Value),
+            _ => None,
+        };
+        Some(match (Self::of_refusal(field, e)?, head, at, part) {
+            (Self::Rule(id), "conditions", Some(at), Some(part)) => Self::Condition(id, at, part),
+            (Self::Rule(id), "variant", ..) => Self::RuleVariant(id),
+            (Self::Rule(id), "priority", ..) => Self::RulePriority(id),
+            (Self::Metric(which), "filters", Some(at), Some(part)) => Self::Filter(which, at, part),
+            (Self::Metric(which), "event", ..) => Self::Event(which),
+            _ => return None,
+        })
+    }
+
+    /// Where a field stands that is not on a tab itself: the sheet that is opened, and the field that opens it.
+    #[must_use]
+    pub fn panel(&self) -> Option<(Sheet, Self)> {
+        match self {
+            Self::RuleVariant(id) | Self::RulePriority(id) | Self::Condition(id, ..) => {
+                Some((Sheet::Rule(*id), Self::Rule(*id)))
+            }
+            Self::Event(which) | Self::Filter(which, ..) => {
+                Some((Sheet::Metric(*which), Self::Metric(*which)))
+            }
+            _ => None,
+        }
     }
 }
 

@@ -94,8 +94,33 @@ impl Wizard {
             .map(|v| v.traffic_pct.fraction())
             .filter(|share| *share > 0.0)
             .collect();
+        // In percent, as they are typed.
+        let (baseline, lifted) = (
+            design.baseline * 100.0,
+            design.baseline * (1.0 + design.lift) * 100.0,
+        );
+        let within = |rate: f64| rate > 0.0 && rate < 100.0;
+        if !within(baseline) {
+            return Err(format!(
+                "baseline: got {}, allowed is a rate between 0 % and 100 %",
+                rate(baseline)
+            ));
+        }
+        if !within(lifted) {
+            return Err(format!(
+                "lift: the baseline with it is {}, and a rate stays between 0 % and 100 %",
+                rate(lifted)
+            ));
+        }
         sample_size(&design).map_err(|error| error.to_string())
     }
+}
+
+/// A rate in percent with as many digits as say something.
+fn rate(percent: f64) -> String {
+    let text = format!("{percent:.2}");
+    let text = text.trim_end_matches('0').trim_end_matches('.');
+    format!("{text} %")
 }
 
 /// The new subjects of a day of a running experiment, as a guess for a new one: the busiest of them.
@@ -218,6 +243,23 @@ mod tests {
             ..Wizard::default()
         };
         assert!(wizard.sample(&e).is_err());
+        // In percent, as it was typed.
+        for (baseline, lift, says) in [
+            (
+                "99.99",
+                "20",
+                "lift: the baseline with it is 119.99 %, and a rate stays between 0 % and 100 %",
+            ),
+            (
+                "100",
+                "20",
+                "baseline: got 100 %, allowed is a rate between 0 % and 100 %",
+            ),
+        ] {
+            wizard.baseline = TextField::new(baseline);
+            wizard.lift = TextField::new(lift);
+            assert_eq!(wizard.sample(&e).expect_err("no rate"), says);
+        }
     }
 
     #[test]

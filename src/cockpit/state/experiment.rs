@@ -91,6 +91,8 @@ pub struct ExperimentDetail {
     pub name: String,
     /// As it is configured.
     pub experiment: Loaded<Arc<Experiment>>,
+    /// Whether somebody else deleted it: what is shown is the last that was known.
+    pub deleted: bool,
     /// The open tab.
     pub tab: Tab,
     /// The results that are shown.
@@ -145,6 +147,7 @@ impl ExperimentDetail {
         Self {
             name,
             experiment: Loaded::default(),
+            deleted: false,
             tab: Tab::default(),
             results: Loaded::default(),
             results_of: None,

@@ -26,6 +26,55 @@ pub fn open(state: &mut State, now: Timestamp) {
     state.screen = Screen::Create;
 }
 
+/// `S` on an experiment that somebody else deleted: a new one with all that is known of it and was changed here, at
+/// its last step.
+pub fn of_deleted(state: &mut State, id: Uuid, now: Timestamp, effects: &mut Vec<Effect>) {
+    let Some(e) = state.edited(id).cloned() else {
+        return;
+    };
+    if state
+        .drafts
+        .get(&Uuid::nil())
+        .is_some_and(|draft| !draft.is_clean())
+    {
+        let text = "Another new experiment is begun: create it, or throw it away, first (n)";
+        notify(state, Level::Warn, text, now);
+        return;
+    }
+    let mut creation = Creation::new(now);
+    creation.begin = false;
+    creation.wizard.own_key = true;
+    creation.wizard.step = STEPS.len();
+    let blank = creation.blank.clone();
+    state.create = Some(Box::new(creation));
+    state.drafts.remove(&Uuid::nil());
+    if let Some(draft) = draft_of(state, Uuid::nil(), now) {
+        draft.change(now, |mine| {
+            *mine = Experiment {
+                id: blank.id,
+                resource_version: blank.resource_version,
+                created_at: blank.created_at,
+                updated_at: blank.updated_at,
+                salt: e.key.to_string(),
+                ..e
+            };
+        });
+    }
+    if state.drafts.remove(&id).is_some()
+        && let Some(key) = state.draft_key(id)
+    {
+        effects.push(Effect::DropDraft(key));
+    }
+    state.close_overlays();
+    state.screen = Screen::Create;
+    notify(
+        state,
+        Level::Ok,
+        "A new one, of what was deleted: S creates it",
+        now,
+    );
+}
+
 /// Types into what a step that has just been opened cannot do without, so that a name that is typed is no
 /// commands. Waits until it is known whether there is a draft on disk.
 pub fn begin(state: &mut State, now: Timestamp) {

@@ -199,6 +199,7 @@ pub fn failed(state: &mut State, failure: &Failure, now: Timestamp) {
                 by.unwrap_or("Somebody")
             )
         }
+        (_, Some(Code::NotFound)) => "It was deleted by somebody else.".to_owned(),
         _ => failure.message.clone(),
     };
     // Whatever happened, the configuration shown may be old.

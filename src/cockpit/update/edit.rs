@@ -47,7 +47,7 @@ pub fn command(state: &mut State, command: Command, now: Timestamp, effects: &mu
         Command::Restore => drafts::restore(state, now),
         Command::Discard => discard(state, id, now),
         Command::Decide => decide(state, id, now),
-        Command::Save => save::ask(state, now),
+        Command::Save => save::ask(state, now, effects),
         Command::NextCell => places::next_cell(state, id, sheet, true, now, effects),
         Command::PreviousCell => places::next_cell(state, id, sheet, false, now, effects),
         _ => {}

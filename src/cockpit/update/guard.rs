@@ -79,10 +79,22 @@ fn of_list(command: Command) -> bool {
     )
 }
 
+/// That the experiment on the screen is no more; none while it is.
+#[must_use]
+pub fn deleted(state: &State) -> Option<String> {
+    let detail = state.detail().filter(|detail| detail.deleted)?;
+    Some(format!(
+        "{} was deleted by somebody else: S makes a new one of it",
+        detail.name
+    ))
+}
+
 /// Why a command that writes is refused now; none when it is not.
 #[must_use]
 pub fn command_refusal(state: &State, command: Command, now: Timestamp) -> Option<String> {
+    let elsewhere = matches!(command, Command::Save | Command::Create);
     refusal(state, now)
+        .or_else(|| deleted(state).filter(|_| !elsewhere))
         .or_else(|| administrators_only(state, managed_list(state).filter(|_| of_list(command))?))
 }
 
@@ -126,7 +138,7 @@ pub fn edit_refusal(state: &State) -> Option<String> {
             me.actor,
             me.role.as_str()
         )),
-        Some(_) => None,
+        Some(_) => deleted(state),
     }
 }
 
@@ -250,7 +262,7 @@ pub fn applies(state: &State, command: Command) -> bool {
             page.is_some_and(|page| page.next_after.is_some())
         }
         Command::PreviousPage => state.detail().is_some_and(|d| d.overrides.trail.page() > 0),
-        Command::Save => dirty(state),
+        Command::Save => dirty(state) || deleted(state).is_some(),
         Command::Discard => dirty(state) || flag_dirty || offered(state),
         Command::Undo | Command::Redo => edited(state).is_some(),
         Command::Restore => offered(state),

@@ -20,6 +20,7 @@ pub mod live;
 mod mouse;
 pub mod objects;
 pub mod overlays;
+pub mod palette;
 pub mod preferences;
 mod refresh;
 mod replies;
@@ -481,12 +482,12 @@ fn run(state: &mut State, command: Command, now: Timestamp, effects: &mut Vec<Ef
         Command::Repaint => effects.push(Effect::Repaint),
         Command::Back => back(state, now, effects),
         Command::Help => overlays::toggle_help(state),
-        Command::Palette => overlays::open_palette(state, "", effects),
+        Command::Palette => palette::open(state, "", effects),
         Command::Contexts if state.preferences.contexts.is_empty() => {
             let text = preferences::no_contexts(&state.preferences);
             notify(state, Level::Info, text, now);
         }
-        Command::Contexts => overlays::open_palette(state, overlays::CONTEXTS, effects),
+        Command::Contexts => palette::open(state, palette::CONTEXTS, effects),
         Command::Settings => preferences::toggle(state, effects),
         Command::Times => {
             state.times = state.times.other();
@@ -725,13 +726,13 @@ fn back(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
 fn accept(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
     match state.overlays.last() {
         Some(Overlay::Palette(_)) => {
-            if let Some(item) = overlays::take_palette_choice(state) {
+            if let Some(item) = palette::take(state) {
                 match item {
-                    overlays::PaletteItem::Command(command) => run(state, command, now, effects),
-                    overlays::PaletteItem::Experiment(id) => experiment::open(state, id, now, effects),
-                    overlays::PaletteItem::Object(kind, id) => objects::show(state, kind, id, now, effects),
-                    overlays::PaletteItem::Context(at) => preferences::connect(state, at, now, effects),
-                    overlays::PaletteItem::Theme(at) => preferences::wear(state, at, now, effects),
+                    palette::PaletteItem::Command(command) => run(state, command, now, effects),
+                    palette::PaletteItem::Experiment(id) => experiment::open(state, id, now, effects),
+                    palette::PaletteItem::Object(kind, id) => objects::show(state, kind, id, now, effects),
+                    palette::PaletteItem::Context(at) => preferences::connect(state, at, now, effects),
+                    palette::PaletteItem::Theme(at) => preferences::wear(state, at, now, effects),
                 }
             }
         }

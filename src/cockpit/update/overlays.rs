@@ -1,38 +1,19 @@
-//! Panels and the palette.
+//! Panels.
 
 use jiff::Timestamp;
-use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
-use nucleo_matcher::{Config, Matcher, Utf32Str};
 use uuid::Uuid;
 
-use super::{experiment, guard, notify, objects, preferences};
+use super::{experiment, notify, objects, palette, preferences};
 use crate::api::assign::{ExplainRequest, Suppose};
 use crate::cockpit::edit::Side;
 use crate::cockpit::effect::Effect;
-use crate::cockpit::keymap::{COMMANDS, Command};
+use crate::cockpit::keymap::Command;
 use crate::cockpit::ports::{Failure, FailureKind, Loaded, Request, Service};
 use crate::cockpit::state::form::Purpose;
-use crate::cockpit::state::objects::{Kind, Listed, ObjectList};
-use crate::cockpit::state::overlay::{ExplainPanel, Overlay, Palette, WiringPanel};
-use crate::cockpit::state::text::TextField;
+use crate::cockpit::state::overlay::{ExplainPanel, Overlay, WiringPanel};
 use crate::cockpit::state::{ExperimentDetail, Level, Screen, State, Tab};
 use crate::cockpit::wiring::{Way, Wiring, usable};
 use crate::domain::{Deployment, ExplainStep, Status, User};
-
-/// One line of the palette.
-#[derive(Debug, Clone, Copy, Eq, PartialEq)]
-pub enum PaletteItem {
-    /// Run a command.
-    Command(Command),
-    /// Look at an experiment.
-    Experiment(Uuid),
-    /// Look at a flag, or at its list with the cursor on it.
-    Object(Kind, Uuid),
-    /// Go to a server of the configuration, by its place there.
-    Context(usize),
-    /// Draw with a theme, by its place in the preferences.
-    Theme(usize),
-}
 
 /// `?`: the keys that work here, or away with them.
 pub fn toggle_help(state: &mut State) {
@@ -41,122 +22,6 @@ pub fn toggle_help(state: &mut State) {
     } else {
         state.overlays.push(Overlay::Help { scroll: 0 });
     }
-}
-
-/// `:`
-pub fn open_palette(state: &mut State, typed: &str, effects: &mut Vec<Effect>) {
-    // What the settings only tried on is taken off again.
-    while matches!(state.overlays.last(), Some(Overlay::Settings(_))) {
-        preferences::close(state, effects);
-    }
-    // The palette speaks of the screen, not of a panel over it.
-    state.close_overlays();
-    state.overlays.push(Overlay::Palette(Palette {
-        input: TextField::new(typed),
-        selected: 0,
-    }));
-}
-
-/// What the palette begins with where it lists the servers of the configuration alone.
-pub const CONTEXTS: &str = "context ";
-
-/// The lines of the palette for what is typed, the best match first.
-#[must_use]
-pub fn palette_items(state: &State, typed: &str) -> Vec<PaletteItem> {
-    // What lists the servers is no answer where they are asked for by name.
-    let asked = (typed.trim() == CONTEXTS.trim()).then_some("");
-    let servers = asked
-        .or_else(|| typed.strip_prefix(CONTEXTS))
-        .filter(|_| !state.preferences.contexts.is_empty());
-    if let Some(typed) = servers {
-        let all = contexts_of(state).map(|(item, text)| (item, text.replacen(CONTEXTS, "", 1)));
-        return matching(all.collect(), typed);
-    }
-    let commands = COMMANDS
-        .iter()
-        .filter(|entry| entry.palette && guard::applies(state, entry.command))
-        .map(|entry| {
-            let text = format!("{} {}", entry.name, entry.help);
-            (PaletteItem::Command(entry.command), text)
-        });
-    let experiments = state.list.all().iter().map(|e| {
-        let text = format!("open {} {}", e.key, e.name);
-        (PaletteItem::Experiment(e.id), text)
-    });
-    let flags = named(&state.objects.flags, Kind::Flags, "flag");
-    let deployments = named(&state.objects.deployments, Kind::Deployments, "deployment");
-    let projects = named(&state.objects.projects, Kind::Projects, "project");
-    let tokens = named(&state.objects.tokens, Kind::Tokens, "token");
-    let labs = named(&state.objects.labs, Kind::Labs, "lab");
-    let objects = flags.chain(deployments).chain(projects).chain(labs).chain(tokens);
-    let contexts = contexts_of(state);
-    let themes = state.preferences.themes.iter().enumerate().map(|(at, theme)| {
-        let text = format!("theme {} {}", theme.name, theme.description);
-        (PaletteItem::Theme(at), text)
-    });
-    let rest = contexts.chain(objects).chain(themes);
-    let all: Vec<(PaletteItem, String)> = if state.screen == Screen::Experiments {
-        // There one looks for an experiment first.
-        experiments.chain(commands).chain(rest).collect()
-    } else {
-        commands.chain(experiments).chain(rest).collect()
-    };
-    matching(all, typed)
-}
-
-/// The servers of the configuration, with what they are found by.
-fn contexts_of(state: &State) -> impl Iterator<Item = (PaletteItem, String)> {
-    let contexts = state.preferences.contexts.iter().enumerate();
-    contexts.map(|(at, context)| {
-        let text = format!("{CONTEXTS}{} {}", context.name, context.api);
-        (PaletteItem::Context(at), text)
-    })
-}
-
-/// Those that what is typed finds, the best match first; all, in their order, where nothing is typed.
-fn matching(all: Vec<(PaletteItem, String)>, typed: &str) -> Vec<PaletteItem> {
-    let all = all.into_iter();
-    if typed.trim().is_empty() {
-        return all.map(|(item, _)| item).collect();
-    }
-    let pattern = Pattern::parse(typed, CaseMatching::Ignore, Normalization::Smart);
-    let mut matcher = Matcher::new(Config::DEFAULT);
-    let mut buffer = Vec::new();
-    let mut scored: Vec<(u32, PaletteItem)> = all
-        .filter_map(|(item, text)| {
-            let score = pattern.score(Utf32Str::new(&text, &mut buffer), &mut matcher)?;
-            Some((score, item))
-        })
-        .collect();
-    // Stable: equal matches stay in the order of the registry.
-    scored.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
-    scored.into_iter().map(|(_, item)| item).collect()
-}
-
-/// The rows of a list as lines of the palette, with what they are found by.
-fn named<'a, T: Listed>(
-    list: &'a ObjectList<T>,
-    kind: Kind,
-    word: &'a str,
-) -> impl Iterator<Item = (PaletteItem, String)> + 'a {
-    let row = move |row: &T| {
-        (
-            PaletteItem::Object(kind, row.id()),
-            format!("{word} {}", row.text()),
-        )
-    };
-    list.all().iter().map(row)
-}
-
-/// Closes the palette and says what was chosen.
-pub fn take_palette_choice(state: &mut State) -> Option<PaletteItem> {
-    let Some(Overlay::Palette(palette)) = state.overlays.last() else {
-        return None;
-    };
-    let items = palette_items(state, palette.input.text());
-    let chosen = items.get(palette.selected).copied();
-    state.overlays.pop();
-    chosen
 }
 
 /// `H`
@@ -506,7 +371,7 @@ pub fn move_by(state: &mut State, by: isize, _now: Timestamp) {
         .and_then(|overrides| overrides.imports.value.as_ref())
         .map_or(0, Vec::len);
     let items = match state.overlays.last() {
-        Some(Overlay::Palette(palette)) => palette_items(state, palette.input.text()).len(),
+        Some(Overlay::Palette(open)) => palette::items(state, open.input.text()).len(),
         _ => 0,
     };
     let moved = |at: usize, last: usize| at.saturating_add_signed(by).min(last);

@@ -195,7 +195,7 @@ fn wanted(state: &State, slot: Slot) -> Option<Request> {
             archived: state.list.archived,
         }),
         Slot::Experiment => {
-            let detail = state.detail()?;
+            let detail = state.detail().filter(|detail| !detail.deleted)?;
             let id_or_key = detail
                 .id()
                 .map_or_else(|| detail.name.clone(), |id| id.to_string());

@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use uuid::Uuid;
 
 use super::{
     ask, create, dialog, experiment, flag, guard, import, notify, objects, preferences, refresh, save,
 };
 use crate::api::experiments::History;
+use crate::api::problem::Code;
 use crate::cockpit::effect::Effect;
 use crate::cockpit::ports::{Answer, Failure, FailureKind, Loaded, Reply, Request, Slot};
 use crate::cockpit::state::cursor::follow;
@@ -395,8 +397,19 @@ fn failed(state: &mut State, request: &Request, failure: Failure, now: Timestamp
         Slot::Experiments => state.list.experiments.fail(failure),
         Slot::Overview => state.list.overviews.fail(failure),
         Slot::Experiment => {
-            if let Some(detail) = state.open.as_deref_mut() {
-                detail.experiment.fail(failure);
+            let gone = failure.problem.as_ref().is_some_and(|p| p.code == Code::NotFound);
+            match state
+                .open
+                .as_deref()
+                .and_then(ExperimentDetail::id)
+                .filter(|_| gone)
+            {
+                Some(id) => gone_elsewhere(state, request, id, now),
+                None => {
+                    if let Some(detail) = state.open.as_deref_mut() {
+                        detail.experiment.fail(failure);
+                    }
+                }
             }
         }
         Slot::Probe => {}
@@ -438,6 +451,21 @@ fn failed(state: &mut State, request: &Request, failure: Failure, now: Timestamp
         // The others were taken before.
         _ => {}
     }
+}
+
+/// The open experiment is no more, and nobody here did it. What is shown and what is unsaved of it stays.
+fn gone_elsewhere(state: &mut State, request: &Request, id: Uuid, now: Timestamp) {
+    let asked = matches!(request, Request::Experiment { id_or_key } if *id_or_key == id.to_string());
+    let Some(detail) = state.open.as_deref_mut().filter(|_| asked) else {
+        return;
+    };
+    detail.deleted = true;
+    let text = format!("{} was deleted by somebody else", detail.name);
+    if let Some(all) = &mut state.list.experiments.value {
+        all.retain(|e| e.id != id);
+    }
+    state.list.arrange(now);
+    notify(state, Level::Warn, text, now);
 }
 
 /// The page of overrides is old: it is asked for anew.

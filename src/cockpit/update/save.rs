@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{ask, drafts, edit, guard, notify, replies};
+use super::{ask, create, drafts, edit, guard, notify, replies};
 use crate::api::problem::Code;
 use crate::cockpit::edit::path::{Path, request};
 use crate::cockpit::edit::{Cell, Draft, Sheet, refused};
@@ -18,11 +18,15 @@ use crate::cockpit::state::{Level, State, Tab};
 use crate::domain::{Experiment, Status};
 
 /// `S`: opens the dialog with the difference, or goes to what is in the way.
-pub fn ask(state: &mut State, now: Timestamp) {
+pub fn ask(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
     edit::leave(state, now);
     let Some((id, _)) = state.sheet() else { return };
+    if state.detail().is_some_and(|detail| detail.deleted) {
+        create::of_deleted(state, id, now, effects);
+        return;
+    }
     if id.is_nil() {
-        super::create::review(state, now);
+        create::review(state, now);
         return;
     }
     let Some(draft) = state.drafts.get(&id).filter(|draft| !draft.is_clean()) else {
@@ -50,8 +54,9 @@ pub fn in_the_way(draft: &Draft) -> Option<(Option<Cell>, String)> {
         return Some((Some(cell.clone()), unread.why.clone()));
     }
     let refusal = draft.refusals().into_iter().next()?;
+    let exactly = Cell::exactly(&refusal.field, &draft.mine);
     Some((
-        Cell::of_refusal(&refusal.field, &draft.mine),
+        exactly.or_else(|| Cell::of_refusal(&refusal.field, &draft.mine)),
         refused(&refusal, &draft.mine),
     ))
 }
@@ -196,6 +201,10 @@ pub fn failed(state: &mut State, failure: &Failure, now: Timestamp) {
                 drafts::told(state, id, by, at);
             }
             format!("{who} changed it meanwhile; it is merged with yours. Look at the difference again.")
+        }
+        (_, Some(Code::NotFound)) => {
+            "It was deleted by somebody else. Close this: S makes a new one of it, with your changes."
+                .to_owned()
         }
         _ => failure.message.clone(),
     };

@@ -9,7 +9,7 @@ use crate::cockpit::keymap::{Command, Context};
 use crate::cockpit::state::objects::Kind;
 use crate::cockpit::state::overlay::Palette;
 use crate::cockpit::state::{Laid, State};
-use crate::cockpit::update::overlays::{PaletteItem, palette_items};
+use crate::cockpit::update::palette::{self, PaletteItem};
 use crate::cockpit::update::{contexts_under, guard, preferences};
 use crate::tui::chrome::key_text;
 use crate::tui::field;
@@ -28,7 +28,7 @@ pub fn draw(
     palette: &Palette,
     now: Timestamp,
 ) -> (Laid, Option<Position>) {
-    let items = palette_items(state, palette.input.text());
+    let items = palette::items(state, palette.input.text());
     let width = canvas.inside_width(WIDEST);
     // Always the same height, so that the line that is typed into does not jump.
     let height = rows(MOST + 1);

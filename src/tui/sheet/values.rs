@@ -8,8 +8,10 @@ use crate::cockpit::edit::{Cell, Kind, Part, Which};
 use crate::cockpit::update::{create, drafts};
 use crate::domain::Experiment;
 use crate::tui::glyphs;
+use crate::tui::glyphs::Glyphs;
 use crate::tui::tabs::setup;
 use crate::tui::theme::Theme;
+use crate::tui::widgets::pen::{columns, fit};
 
 /// What a field says, or quieter that it says nothing.
 #[must_use]
@@ -115,8 +117,53 @@ pub fn arm(theme: &Theme, e: &Experiment, key: &str) -> Option<(&'static str, St
     Some((theme.glyphs.arm(slot), theme.arm(slot)))
 }
 
+/// Two values of at most `width` columns each, from where they begin to differ where both are longer.
+#[must_use]
+pub fn differing(old: &str, new: &str, width: u16, glyphs: Glyphs) -> (String, String) {
+    /// What is left of the part that is the same, to see where one is.
+    const BEFORE: usize = 4;
+    let same = old
+        .chars()
+        .zip(new.chars())
+        .take_while(|(old, new)| old == new)
+        .count();
+    let skip = if columns(old).max(columns(new)) > width {
+        same.saturating_sub(BEFORE)
+    } else {
+        0
+    };
+    let part = |text: &str| {
+        let rest: String = text.chars().skip(skip).collect();
+        let mark = if skip > 0 { glyphs.ellipsis() } else { "" };
+        fit(&format!("{mark}{rest}"), width, glyphs).into_owned()
+    };
+    (part(old), part(new))
+}
+
 /// White space as single blanks.
 #[must_use]
 pub fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_differs_is_seen_however_far_it_stands() {
+        let glyphs = Glyphs::Block;
+        let payload = |last: &str| format!("{{ \"a\": \"the same for a long way\", \"z\": \"{last}\" }}");
+        let (old, new) = differing(&payload("one"), &payload("two"), 24, glyphs);
+        assert_eq!((old.as_str(), new.as_str()), ("…: \"one\" }", "…: \"two\" }"));
+        let (old, new) = differing("control", "controls", 24, glyphs);
+        assert_eq!(
+            (old.as_str(), new.as_str()),
+            ("control", "controls"),
+            "what fits is not cut"
+        );
+        let (old, new) = differing("none", &payload("two"), 24, glyphs);
+        assert_eq!(old, "none");
+        assert!(new.starts_with("{ \"a\"") && columns(&new) == 24, "{new}");
+    }
 }

@@ -66,13 +66,34 @@ impl<'a> View<'a> {
         if let Some(unread) = self.draft.and_then(|draft| draft.unread.get(cell)) {
             return Some(unread.why.clone());
         }
-        let refusal = self
-            .refusals
-            .iter()
-            .find(|refusal| Cell::of_refusal(&refusal.field, self.mine).as_ref() == Some(cell))?;
+        let opened = |inner: &Cell| inner.panel().is_some_and(|(_, opens)| opens == *cell);
+        let mut unread = self.draft.iter().flat_map(|draft| &draft.unread);
+        if let Some((_, unread)) = unread.find(|(inner, _)| opened(inner)) {
+            return Some(unread.why.clone());
+        }
+        let about = |refusal: &&FieldError| {
+            let exactly = || Cell::exactly(&refusal.field, self.mine);
+            Cell::of_refusal(&refusal.field, self.mine).as_ref() == Some(cell)
+                || (!self.is_being_made(cell) && exactly().as_ref() == Some(cell))
+        };
+        let refusal = self.refusals.iter().find(about)?;
         // A new experiment has no name at first: that is no fault before the review.
         let fresh = self.id.is_nil() && matches!(cell, Cell::Name) && self.mine.name.is_empty();
         (!fresh).then(|| refused(refusal, self.mine))
+    }
+
+    /// Whether somebody is typing into the condition or filter that a field belongs to: its other parts come yet.
+    fn is_being_made(&self, cell: &Cell) -> bool {
+        match (self.editing.map(|editing| &editing.cell), cell) {
+            (Some(Cell::Condition(rule, at, _)), Cell::Condition(other, there, _)) => {
+                (rule, at) == (other, there)
+            }
+            (Some(Cell::Filter(metric, at, _)), Cell::Filter(other, there, _)) => {
+                (metric, at) == (other, there)
+            }
+            (Some(editing), _) => editing == cell,
+            (None, _) => false,
+        }
     }
 
     /// Whether the cursor is on a field.

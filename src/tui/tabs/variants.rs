@@ -8,7 +8,7 @@ use crate::cockpit::state::editor::Input;
 use crate::domain::{Experiment, Variant};
 use crate::tui::glyphs::arm_slots;
 use crate::tui::page::{Drawn, Page, Span};
-use crate::tui::sheet::{Focus, View, mark, offset, one_line, typed};
+use crate::tui::sheet::{Focus, View, differing, mark, offset, one_line, typed};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::Pen;
 use crate::tui::widgets::pen::{columns, fit};
@@ -185,16 +185,12 @@ fn notes(page: &mut Page<'_>, view: &View<'_>, cells: &[Cell]) {
             } else {
                 one_line(&old)
             };
-            let old = fit(&old, 24, theme.glyphs).into_owned();
             // What cannot stand is shown as it was typed.
             let unread = view.draft.and_then(|draft| draft.unread.get(cell));
             let new = unread.map_or_else(|| cell.text(view.mine), |unread| unread.text.clone());
             let new = one_line(&new);
-            let new = if new.is_empty() {
-                "none".to_owned()
-            } else {
-                fit(&new, 24, theme.glyphs).into_owned()
-            };
+            let new = if new.is_empty() { "none".to_owned() } else { new };
+            let (old, new) = differing(&old, &new, 24, theme.glyphs);
             let unit = if *attr == Attr::Traffic { " %" } else { "" };
             Some(format!("{} {old}{unit} → {new}{unit}", attr.label()))
         })

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use splitdeck::api::experiments::{ExperimentList, UpdateExperiment};
 use splitdeck::api::problem::{Code, Problem};
 use splitdeck::api::system::Role;
-use splitdeck::cockpit::edit::{Cell, Path, Side, StoredDraft};
+use splitdeck::cockpit::edit::{Attr, Cell, Part, Path, Side, StoredDraft};
 use splitdeck::cockpit::ports::{Answer, Failure, FailureKind, Request, Service, Slot, Suggest};
 use splitdeck::cockpit::state::ask::{Ask, AskField};
 use splitdeck::cockpit::state::editor::Found;
@@ -79,7 +79,7 @@ fn set(world: &mut World, cell: &Cell, text: &str) {
 }
 
 fn traffic(key: &str) -> Cell {
-    Cell::Variant(key.into(), splitdeck::cockpit::edit::Attr::Traffic)
+    Cell::Variant(key.into(), Attr::Traffic)
 }
 
 /// What the server would send now, one version further.
@@ -238,7 +238,7 @@ fn a_renamed_variant_keeps_its_place_and_undo_takes_it_back_on_the_server_too() 
             .map(|v| (v.key.to_string(), v.order_index))
             .collect()
     };
-    let key = Cell::Variant("control".into(), splitdeck::cockpit::edit::Attr::Key);
+    let key = Cell::Variant("control".into(), Attr::Key);
     set(&mut world, &key, "base");
     assert_eq!(
         keys(&world),
@@ -644,10 +644,7 @@ fn variants_are_added_to_the_limit_moved_and_removed_with_a_warning() {
 fn a_payload_is_checked_while_it_is_typed() {
     let mut world = World::experiment("checkout-cta");
     world.keys(&["2"]);
-    go_to(
-        &mut world,
-        &Cell::Variant("control".into(), splitdeck::cockpit::edit::Attr::Payload),
-    );
+    go_to(&mut world, &Cell::Variant("control".into(), Attr::Payload));
     world.keys(&["enter"]);
     world.act(Action::Paste {
         text: "{\n  \"height\": 48,\n  \"label\": }".into(),
@@ -1152,10 +1149,7 @@ fn tab_takes_the_suggestion_under_the_cursor_and_arrows_stay_in_a_condition() {
 fn a_payload_that_was_refused_is_not_said_to_be_none() {
     let mut world = World::experiment("checkout-cta");
     world.keys(&["2"]);
-    go_to(
-        &mut world,
-        &Cell::Variant("control".into(), splitdeck::cockpit::edit::Attr::Payload),
-    );
+    go_to(&mut world, &Cell::Variant("control".into(), Attr::Payload));
     world.keys(&["enter"]).text("{oops").keys(&["esc"]);
     let screen = world.screen(120, 40);
     assert!(screen.contains("payload none → {oops"), "{screen}");
@@ -1195,4 +1189,94 @@ fn how_long_a_new_experiment_takes_is_not_known_for_the_right_reason() {
     }
     let screen = power(&mut world);
     assert!(screen.contains("nothing runs yet"), "{screen}");
+}
+
+#[test]
+fn what_is_refused_in_a_rule_is_told_in_its_panel_and_in_the_list() {
+    let mut world = World::experiment("checkout-cta");
+    world.keys(&["3"]).answer_all(Role::Editor, false);
+    world.keys(&["home", "enter"]);
+    go_to(&mut world, &Cell::Condition(id(91), 0, Part::Operator));
+    let (_, sheet) = world.state.sheet().expect("a sheet");
+    assert!(
+        matches!(sheet, splitdeck::cockpit::edit::Sheet::Rule(_)),
+        "{sheet:?}"
+    );
+    // The other parts are not told while one is still typing.
+    world.keys(&["enter"]);
+    while !world.screen(120, 40).contains("‹ gt ›") {
+        world.keys(&["right"]);
+    }
+    world.keys(&["enter"]);
+    assert!(!world.screen(120, 40).contains("allowed is a number"));
+    world.keys(&["ctrl-u"]).text("abc").keys(&["enter"]);
+    let screen = world.screen(120, 40);
+    assert!(screen.contains("got \"abc\", allowed is a number"), "{screen}");
+    set(&mut world, &Cell::RulePriority(id(91)), "99999999999");
+    let screen = world.screen(120, 40);
+    assert!(screen.contains("from -2147483648 to 2147483647"), "{screen}");
+    world.keys(&["esc"]);
+    let screen = world.screen(120, 40);
+    assert!(
+        screen.contains("from -2147483648 to 2147483647"),
+        "also in the list: {screen}"
+    );
+    // Saving leads into the panel, to the field.
+    world.keys(&["S"]);
+    let (edited, sheet) = world.state.sheet().expect("a sheet");
+    let mine = world.state.edited(edited).expect("edited");
+    let detail = world.state.detail().expect("open");
+    assert_eq!(detail.editor.cell(sheet, mine), Some(Cell::RulePriority(id(91))));
+    set(&mut world, &Cell::RulePriority(id(91)), "7");
+    world.keys(&["esc", "S"]);
+    let (edited, sheet) = world.state.sheet().expect("a sheet");
+    let mine = world.state.edited(edited).expect("edited");
+    let detail = world.state.detail().expect("open");
+    assert_eq!(
+        detail.editor.cell(sheet, mine),
+        Some(Cell::Condition(id(91), 0, Part::Value))
+    );
+}
+
+#[test]
+fn a_draft_that_somebody_else_deletes_is_said_and_made_anew() {
+    let mut world = World::experiment("pricing-page-v3");
+    set(&mut world, &Cell::Name, "Pricing, the new way");
+    world.wait(Duration::from_secs(2));
+    let mut problem = Problem::new(Code::NotFound, "there is no such experiment");
+    problem.errors.clear();
+    let mut failure = Failure::new(Service::Api, FailureKind::Refused, problem.to_string());
+    failure.problem = Some(Box::new(problem));
+    world.reply(Slot::Experiment, Err(failure));
+    assert!(
+        notice(&world).contains("pricing-page-v3 was deleted"),
+        "{}",
+        notice(&world)
+    );
+    let screen = world.screen(100, 30);
+    assert!(screen.contains("Somebody else deleted it"), "{screen}");
+    world.wait(Duration::from_secs(30));
+    assert!(
+        world.waiting_for(Slot::Experiment).is_none(),
+        "it is not asked for for ever"
+    );
+    for key in ["a", "enter"] {
+        world.keys(&[key]);
+        assert!(world.state.overlays.is_empty());
+        assert!(
+            notice(&world).contains("was deleted"),
+            "{key}: {}",
+            notice(&world)
+        );
+    }
+    world.keys(&["S"]);
+    assert_eq!(world.state.screen, Screen::Create);
+    let made = world.state.edited(uuid::Uuid::nil()).expect("begun");
+    assert_eq!(
+        (made.name.as_str(), made.key.as_str()),
+        ("Pricing, the new way", "pricing-page-v3")
+    );
+    assert_eq!(world.disk.len(), 1, "kept as a new one");
+    world.keys(&["S"]).wait(ARMED).keys(&["right", "enter"]);
+    assert!(world.waiting_for(Slot::Create).is_some(), "{:?}", notice(&world));
 }

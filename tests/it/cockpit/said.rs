@@ -63,8 +63,8 @@ fn contexts_are_listed_and_nothing_else() {
         let Some(Overlay::Palette(palette)) = world.state.overlays.last() else {
             panic!("{keys:?}");
         };
-        let items = update::overlays::palette_items(&world.state, palette.input.text());
-        let context = update::overlays::PaletteItem::Context;
+        let items = update::palette::items(&world.state, palette.input.text());
+        let context = update::palette::PaletteItem::Context;
         assert_eq!(items, [context(0), context(1)], "{keys:?}");
         world.keys(&["space"]).text("stag").keys(&["enter"]);
         assert!(notice(&world).contains("Going to staging"), "{}", notice(&world));

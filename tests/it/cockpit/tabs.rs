@@ -8,6 +8,7 @@ use splitdeck::cockpit::action::{Mouse, Target};
 use splitdeck::cockpit::ports::{Answer, Request, Slot};
 use splitdeck::cockpit::state::analytics::Panel;
 use splitdeck::cockpit::state::objects::Kind;
+use splitdeck::cockpit::state::preferences::{Read, ThemeEntry};
 use splitdeck::cockpit::state::{Dirty, Overlay, Screen, Tab};
 use splitdeck::cockpit::update::next_deadline;
 use splitdeck::cockpit::{Action, Effect};
@@ -166,6 +167,62 @@ fn the_palette_reaches_commands_and_experiments() {
         .text("quit")
         .act(Action::Key("enter".parse().expect("a key")));
     assert_eq!(effects, [Effect::Quit]);
+}
+
+#[test]
+fn the_palette_runs_what_was_typed() {
+    let first = |world: &mut World, typed: &str| {
+        world.keys(&[":"]).answer_all(Role::Admin, false);
+        world.text(typed);
+        let screen = world.screen(120, 40);
+        let lines: Vec<&str> = screen.lines().collect();
+        let typed = lines
+            .iter()
+            .position(|line| line.contains(": "))
+            .expect("the line that is typed into");
+        let line = lines[typed + 1]
+            .split('│')
+            .nth(1)
+            .unwrap_or_default()
+            .trim()
+            .to_owned();
+        world.keys(&["esc"]);
+        line
+    };
+    let mut world = World::list_of(Role::Admin, false);
+    let theme = |name: &str, description: &str| ThemeEntry {
+        name: name.to_owned(),
+        description: description.to_owned(),
+        own: false,
+    };
+    world.act(Action::Read(Box::new(Read {
+        themes: vec![
+            theme(
+                "default",
+                "the terminal's own sixteen colours, legible on dark and light",
+            ),
+            theme("dark", "of its own ground"),
+            theme("light", "of its own ground"),
+        ],
+        ..Read::default()
+    })));
+    world.keys(&["j"]);
+    for (typed, begins) in [
+        ("theme dark", "theme dark"),
+        ("dark", "theme dark"),
+        ("them", "theme default"),
+        ("explain", "experiment.explain"),
+        ("pause", "experiment.pause"),
+        ("experiment.pa", "experiment.pause"),
+        ("hold", "live.hold"),
+        ("checkout-cta", "open"),
+    ] {
+        let line = first(&mut world, typed);
+        assert!(line.starts_with(begins), "{typed}: {line}");
+    }
+    // On an active experiment there is nothing to resume, and no other experiment is meant by that.
+    let line = first(&mut world, "resume");
+    assert!(!line.starts_with("open"), "{line}");
 }
 
 #[test]

@@ -111,6 +111,8 @@ pub fn jump(state: &mut State, id: Uuid, cell: &Cell) {
         return;
     };
     let tab = cell.path().map(|path| path.tab());
+    let panel = cell.panel();
+    let place = panel.as_ref().map_or(cell, |(_, opens)| opens);
     match (state.screen, tab) {
         (Screen::Experiment, Some(tab)) => {
             if let Some(detail) = state.open.as_deref_mut() {
@@ -123,7 +125,7 @@ pub fn jump(state: &mut State, id: Uuid, cell: &Cell) {
             };
             let step = (0..Wizard::steps() - 1).find(|step| {
                 let sheet = STEPS[*step].0;
-                EditorState::default().go_to(sheet, cell, &e)
+                EditorState::default().go_to(sheet, place, &e)
             });
             create.wizard.step = step.unwrap_or(create.wizard.step);
         }
@@ -135,6 +137,10 @@ pub fn jump(state: &mut State, id: Uuid, cell: &Cell) {
     if let Some((_, sheet)) = state.sheet()
         && let Some(editor) = state.editor_mut()
     {
-        editor.go_to(sheet, cell, &e);
+        editor.go_to(sheet, place, &e);
+        if let Some((panel, _)) = panel {
+            editor.panels.push(panel);
+            editor.go_to(panel, cell, &e);
+        }
     }
 }
