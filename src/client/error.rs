@@ -104,6 +104,9 @@ impl ClientError {
 }
 
 fn unreachable(base: &str, request: &str, source: &reqwest::Error) -> String {
+    if source.is_timeout() && !source.is_connect() && request.starts_with("GET ") {
+        return format!("the server at {base} did not answer {request} in time");
+    }
     if source.is_timeout() && !source.is_connect() {
         return format!(
             "the server at {base} did not answer {request} in time; it may have been carried out all the same: \

@@ -51,6 +51,7 @@ pub struct Client {
     project: Option<HeaderValue>,
     /// See [`Options::read_only`].
     read_only: bool,
+    write_timeout: Duration,
 }
 
 impl fmt::Debug for Client {
@@ -67,6 +68,8 @@ impl fmt::Debug for Client {
 pub struct Options {
     /// How long a whole request may take, the reading of its answer included.
     pub timeout: Duration,
+    /// The same of one that changes something: it is given up on only after the server would have.
+    pub write_timeout: Duration,
     /// Whether plain HTTP to a host that is not loopback is allowed; the token would cross the network
     /// in the clear.
     pub allow_plain_http: bool,
@@ -78,6 +81,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             timeout: REQUEST_TIMEOUT,
+            write_timeout: REQUEST_TIMEOUT,
             allow_plain_http: false,
             read_only: false,
         }
@@ -165,6 +169,7 @@ impl Client {
             authorization,
             project: None,
             read_only: options.read_only,
+            write_timeout: options.write_timeout,
         })
     }
 
@@ -208,12 +213,15 @@ impl Client {
 
     /// Sends a request and reads the whole answer, whatever its status.
     async fn exchange(&self, request: RequestBuilder) -> Result<Answer, ClientError> {
-        let request = request.build().map_err(ClientError::Setup)?;
+        let mut request = request.build().map_err(ClientError::Setup)?;
         let path = request.url().path().strip_prefix(self.base.path());
         let words = format!("{} /{}", request.method(), path.unwrap_or_default());
         let asks = request.method() == Method::GET || path.is_some_and(only_asks);
         if self.read_only && !asks {
             return Err(ClientError::ReadOnly { request: words });
+        }
+        if !asks {
+            request.timeout_mut().get_or_insert(self.write_timeout);
         }
         let unreachable = |source| ClientError::Unreachable {
             base: self.base().to_owned(),

@@ -31,6 +31,9 @@ use crate::config::Access;
 
 /// How long the server may take before it counts as lost.
 const API_LIMIT: Duration = Duration::from_secs(10);
+/// How long a change may take: longer than the server gives itself, which answers then that it gave up. A change that
+/// is given up on before may be made all the same.
+const WRITE_LIMIT: Duration = Duration::from_secs(40);
 /// How long a step of a bulk import may take.
 const IMPORT_LIMIT: Duration = Duration::from_secs(630);
 /// How much of a bulk import is read at once while it is sent.
@@ -97,6 +100,7 @@ impl Runner {
             &access.token,
             Options {
                 timeout: API_LIMIT,
+                write_timeout: WRITE_LIMIT,
                 allow_plain_http,
                 ..Options::default()
             },
@@ -141,6 +145,7 @@ impl Runner {
         let limit = match slot.service() {
             // A million ids take their time; the client has its own limit for them.
             Service::Api if slot == Slot::ImportStep => IMPORT_LIMIT,
+            Service::Api if writes => WRITE_LIMIT,
             Service::Api => API_LIMIT,
             Service::Warehouse => WAREHOUSE_LIMIT,
         };

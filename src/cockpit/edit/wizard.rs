@@ -238,7 +238,7 @@ mod tests {
         };
         let error = wizard.sample(&e).expect_err("no number");
         assert!(error.contains("baseline") && error.contains("none"), "{error}");
-        let wizard = Wizard {
+        let mut wizard = Wizard {
             lift: TextField::new("0"),
             ..Wizard::default()
         };

@@ -73,6 +73,8 @@ pub struct Run {
     pub began_chunks: u32,
     /// Whether it ends after the chunk that is on its way.
     pub stop: bool,
+    /// How often the chunk that is next failed: it is tried again by itself.
+    pub failed: u32,
 }
 
 /// What ids are imported into.

@@ -6,7 +6,7 @@ mod run;
 use jiff::Timestamp;
 
 pub use self::collect::{not_ready, paste, told};
-pub use self::run::{adopt, confirmed, failed, outcome, stepped};
+pub use self::run::{adopt, again, confirmed, failed, outcome, stepped};
 use super::{experiment, form, guard, notify};
 use crate::api::imports::{Import, ImportState, RowEffect, StartImport};
 use crate::cockpit::edit::Of;
@@ -299,6 +299,9 @@ pub fn back(state: &mut State, now: Timestamp) -> bool {
         panel.malformed = false;
     } else if let Some(run) = &mut panel.run {
         run.stop = true;
+        if run::stop_waiting(state) {
+            return true;
+        }
         notify(
             state,
             Level::Info,

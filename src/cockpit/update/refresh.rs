@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{drafts, edit, live, objects};
+use super::{drafts, edit, import, live, objects};
 use crate::cockpit::effect::Effect;
 use crate::cockpit::lifecycle::Step;
 use crate::cockpit::ports::{Loaded, Request, Service, Slot};
@@ -281,8 +281,8 @@ fn wanted(state: &State, slot: Slot) -> Option<Request> {
         | Slot::Override
         | Slot::Winner
         | Slot::WriteInsight
-        | Slot::ImportStep
         | Slot::Change => None,
+        Slot::ImportStep => import::again(state),
         Slot::Flags
         | Slot::Deployments
         | Slot::Projects
@@ -311,7 +311,7 @@ fn note_asked(state: &mut State, request: &Request) {
             }
         }
         Request::ImportRows { query, .. } => {
-            if let Some(panel) = super::import::panel_mut(state) {
+            if let Some(panel) = import::panel_mut(state) {
                 panel.asked = Some(query.clone());
             }
         }

@@ -14,13 +14,15 @@ use crate::cockpit::times::Times;
 use crate::domain::AuditAction;
 use crate::tui::glyphs::{Glyphs, arm_slots};
 use crate::tui::page::{Page, Span};
-use crate::tui::widgets::pen::columns;
+use crate::tui::widgets::pen::{columns, fit};
 
 /// Columns of the labels.
 const LABEL: usize = 11;
 /// Columns of a full bar, at most and at least.
 const LONGEST_BAR: usize = 20;
 const SHORTEST_BAR: usize = 6;
+/// Columns of a variant's key, at least, where it has as many.
+const LEAST_KEY: u16 = 14;
 /// How many changes before the mismatch are shown.
 const CHANGES: usize = 3;
 
@@ -112,18 +114,24 @@ fn split(page: &mut Page<'_>, dialog: &StepDialog, results: &Results, srm: &Srm)
         .iter()
         .map(|arm| columns(&arm.variant))
         .max()
-        .unwrap_or(0)
-        .clamp(8, 14);
-    // Both bars, their words and numbers beside the name; a bar of a few cells says nothing.
-    let fixed = usize::from(key) + LABEL + 41;
+        .unwrap_or(0);
+    // Both bars, their words and numbers beside the name; a bar of a few cells says nothing. The numbers stand whatever
+    // the name is: it gives way to them, and where there is room it is whole.
+    let beside = |key: u16| usize::from(key) + LABEL + 41;
+    let room = usize::from(page.width()).saturating_sub(beside(0) + 2 * SHORTEST_BAR);
+    let key = key
+        .min(u16::try_from(room).unwrap_or(u16::MAX))
+        .max(LEAST_KEY.min(key));
+    let fixed = beside(key);
     let bars = (usize::from(page.width()).saturating_sub(fixed) / 2).min(LONGEST_BAR);
     let bars = if bars < SHORTEST_BAR { 0 } else { bars };
     let narrow = usize::from(page.width()) < fixed;
     for (at, (arm, (configured, observed))) in results.arms.iter().zip(shares(results, srm)).enumerate() {
         let label = if at == 0 { "Split" } else { "" };
         let slot = slots.get(at).copied().unwrap_or(at);
-        let blanks = usize::from(key.saturating_sub(columns(&arm.variant)));
-        let name = format!("{} {}{}  ", glyphs.arm(slot), arm.variant, " ".repeat(blanks));
+        let variant = fit(&arm.variant, key, glyphs);
+        let blanks = usize::from(key.saturating_sub(columns(&variant)));
+        let name = format!("{} {variant}{}  ", glyphs.arm(slot), " ".repeat(blanks));
         let mut spans: Vec<Span> = vec![(format!("{label:<LABEL$}"), theme.dim), (name, theme.arm(slot))];
         let (configured_text, observed_text) =
             (format::share(configured * 100.0), format::share(observed * 100.0));

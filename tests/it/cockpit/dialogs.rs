@@ -754,6 +754,48 @@ fn what_came_after_the_pause_does_not_stand_before_it() {
 }
 
 #[test]
+fn the_observed_share_is_seen_however_long_a_key_is() {
+    for key in [
+        "new-onboarding-flow-v2",
+        "a-treatment-with-a-key-of-forty-letters1",
+    ] {
+        let mut world = on(SEARCH);
+        world.wait(Duration::from_secs(2));
+        let mut all = experiments();
+        all[0].variants[1].key = key.parse().expect("a key");
+        all[0].resource_version += 1;
+        let failing = results(&all[0], &[(58_735, 17_000), (29_367, 8_650)]);
+        world.reply(
+            Slot::Experiments,
+            Ok(Answer::Experiments(ExperimentList { experiments: all })),
+        );
+        world.keys(&["home", "r"]);
+        world.reply(
+            Slot::SampleRatio,
+            Ok(Answer::SampleRatio(Box::new(failing.srm.clone()))),
+        );
+        world.reply(Slot::Results, Ok(Answer::Results(Box::new(failing))));
+        for (width, height) in [(80, 24), (120, 40), (200, 50)] {
+            let screen = world.screen(width, height);
+            let row = |share: &str| {
+                screen
+                    .lines()
+                    .find(|line| line.contains(share))
+                    .map(str::to_owned)
+            };
+            let (control, treatment) = (row(" 66.7"), row(" 33.3"));
+            let at = |line: &Option<String>, share: &str| line.as_ref().and_then(|line| line.find(share));
+            let cell = |line: &Option<String>, share: &str| {
+                at(line, share).map(|at| line.as_ref().map_or(0, |line| line[..at].chars().count()))
+            };
+            let (one, other) = (cell(&control, "66.7"), cell(&treatment, "33.3"));
+            assert!(one.is_some() && one == other, "{key} at {width}: {screen}");
+            assert!(treatment.is_some_and(|line| line.contains("50.0")), "{screen}");
+        }
+    }
+}
+
+#[test]
 fn a_second_change_waits_for_the_answer_to_the_first() {
     let mut world = on(CHECKOUT);
     world.keys(&["p"]).wait(ARMED).keys(&["right", "enter", "enter"]);

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use splitdeck::api::problem::{Code, Problem};
 use splitdeck::api::system::Role;
 use splitdeck::cockpit::intake::{Order, Source, Tally, Told};
+use splitdeck::cockpit::ports::{Failure, FailureKind, ImportStep, Request, Service, Slot};
 use splitdeck::cockpit::state::import::ImportPanel;
 use splitdeck::cockpit::state::overlay::{DEAF_FOR, Overlay};
 use splitdeck::cockpit::{Action, Effect};
@@ -239,4 +241,85 @@ fn an_import_into_what_decides_nothing_says_so() {
         screen.contains("checkout-cta is over, and this changes nothing"),
         "{screen}"
     );
+}
+
+/// Chunks are on their way.
+fn running() -> World {
+    let (mut world, _) = pasted();
+    world.keys(&["down", "down", "down", "down", "right", "enter"]);
+    world.answer_all(Role::Editor, false);
+    world.keys(&["enter"]).wait(DEAF_FOR).keys(&["right", "enter"]);
+    assert!(applies(&world));
+    world
+}
+
+fn applies(world: &World) -> bool {
+    matches!(world.waiting_for(Slot::ImportStep),
+        Some(Request::ImportStep { step, .. }) if matches!(&**step, ImportStep::Apply { .. }))
+}
+
+#[test]
+fn a_chunk_that_fails_on_its_way_is_tried_again_and_the_reason_stays() {
+    let refused = |code: Code, why: &str| {
+        let mut failure = Failure::new(Service::Api, FailureKind::Refused, why);
+        failure.problem = Some(Box::new(Problem::new(code, why)));
+        failure
+    };
+    let error = |world: &World| panel(world).error.clone().unwrap_or_default();
+    let mut world = running();
+    let busy = refused(Code::StoreUnavailable, "the store is not available");
+    world.reply(Slot::ImportStep, Err(busy.clone()));
+    assert!(
+        error(&world).contains("tried again by itself"),
+        "{}",
+        error(&world)
+    );
+    assert!(!applies(&world));
+    // The lists come in meanwhile: they wipe nothing.
+    world.answer_all(Role::Editor, false);
+    assert!(
+        error(&world).contains("the store is not available"),
+        "{}",
+        error(&world)
+    );
+    assert!(!applies(&world));
+    world.wait(Duration::from_secs(1));
+    assert!(applies(&world), "again, by itself");
+    // A lost line, too: once the server is there again.
+    world.lose(Slot::ImportStep);
+    world.wait(Duration::from_secs(60));
+    // The first try decides whether it is.
+    while let Some((_, request)) = world
+        .waiting
+        .iter()
+        .find(|(_, r)| r.slot() != Slot::ImportStep)
+        .cloned()
+    {
+        let outcome = crate::support::cockpit::answer(&request, Role::Editor, false);
+        world.reply(request.slot(), outcome);
+    }
+    world.wait(Duration::from_secs(2));
+    assert!(applies(&world));
+    // Esc while it waits ends the run, and says why it stands where it stands.
+    world.reply(Slot::ImportStep, Err(busy));
+    world.keys(&["esc"]);
+    assert!(panel(&world).run.is_none());
+    assert!(
+        error(&world).contains("the store is not available"),
+        "{}",
+        error(&world)
+    );
+    world.wait(Duration::from_secs(60));
+    assert!(!applies(&world), "nothing is sent any more");
+}
+
+#[test]
+fn what_is_refused_for_good_is_not_tried_again() {
+    let mut world = running();
+    let gone = Failure::new(Service::Api, FailureKind::Refused, "this import was undone");
+    world.reply(Slot::ImportStep, Err(gone));
+    world.answer_all(Role::Editor, false);
+    world.wait(Duration::from_secs(30));
+    assert!(!applies(&world));
+    assert_eq!(panel(&world).error.as_deref(), Some("this import was undone"));
 }

@@ -1,16 +1,20 @@
 //! Chunks that land or are taken back: each answer asks for the next one, and says what is in force.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{overrides, overrides_mut, panel, panel_mut};
 use crate::api::imports::{ApplyChunks, Import, ImportState};
+use crate::api::problem::Code;
 use crate::cockpit::effect::Effect;
 use crate::cockpit::format::count;
 use crate::cockpit::intake::Order;
 use crate::cockpit::ports::{Failure, FailureKind, ImportStep, Request, Slot};
 use crate::cockpit::state::form::Purpose;
 use crate::cockpit::state::import::{Focus, ImportPanel, Run, Stage};
+use crate::cockpit::state::link::later;
 use crate::cockpit::state::overlay::Overlay;
 use crate::cockpit::state::{Level, State};
 use crate::cockpit::update::{guard, notify};
@@ -57,6 +61,7 @@ pub fn confirmed(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) -
             began_at: now,
             began_chunks,
             stop: false,
+            failed: 0,
         });
     }
     Ok(())
@@ -122,6 +127,10 @@ pub fn stepped(
         panel.import = Some(import);
     }
     panel.asked = None;
+    if let Some(run) = &mut panel.run {
+        run.failed = 0;
+        panel.error = None;
+    }
     let (Some(run), Some(import)) = (panel.run, &panel.import) else {
         return;
     };
@@ -186,6 +195,46 @@ pub fn outcome(import: &Import, run: Run) -> String {
     )
 }
 
+/// How often a chunk is tried again by itself before a person has to: about five minutes.
+const TRIES: u32 = 12;
+
+/// Whether the same may work a moment later.
+fn passes(failure: &Failure) -> bool {
+    let code = failure.problem.as_ref().map(|problem| problem.code);
+    failure.kind == FailureKind::Lost
+        || matches!(
+            code,
+            Some(Code::RateLimited | Code::StoreUnavailable | Code::ShuttingDown | Code::Timeout)
+        )
+}
+
+/// The chunk that is tried again; none where none failed, or one is on its way.
+#[must_use]
+pub fn again(state: &State) -> Option<Request> {
+    if state.settings.read_only || state.going_to.is_some() {
+        return None;
+    }
+    let panel = panel(state)?;
+    let run = panel.run.filter(|run| run.failed > 0)?;
+    Some(Request::ImportStep {
+        of: panel.target.of,
+        id: panel.target.id,
+        step: Box::new(chunk(panel.import.as_ref()?.id, run.undo)),
+    })
+}
+
+/// Esc while nothing is on its way: the run ends at once, and the reason stays. False where a chunk is on its way.
+pub(super) fn stop_waiting(state: &mut State) -> bool {
+    if state.requests.pending(Slot::ImportStep).is_some() {
+        return false;
+    }
+    if let Some(panel) = panel_mut(state) {
+        panel.run = None;
+        panel.stage = Stage::Review;
+    }
+    true
+}
+
 /// A step did not work.
 pub fn failed(state: &mut State, request: &Request, failure: &Failure, now: Timestamp) {
     state.requests.plan(Slot::Imports, now);
@@ -193,6 +242,22 @@ pub fn failed(state: &mut State, request: &Request, failure: &Failure, now: Time
         notify(state, Level::Warn, failure.message.clone(), now);
         return;
     };
+    if let Some(run) = panel
+        .run
+        .filter(|run| !run.stop && run.failed < TRIES && passes(failure))
+    {
+        panel.run = Some(Run {
+            failed: run.failed + 1,
+            ..run
+        });
+        panel.error = Some(format!(
+            "The chunk is tried again by itself, which is harmless: one that landed is not applied again. Esc stops. {}",
+            failure.message
+        ));
+        let pause = Duration::from_secs(1_u64 << run.failed.min(5));
+        state.requests.plan(Slot::ImportStep, later(now, pause));
+        return;
+    }
     let running = panel.run.take();
     panel.error = Some(match (failure.kind, running, panel.stage) {
         (FailureKind::Lost, None, Stage::Sending) => format!(
@@ -226,7 +291,9 @@ pub fn adopt(state: &mut State) {
         && let Some(newer) = imports.iter().find(|i| i.id == known.id)
     {
         **known = newer.clone();
-        // What was not known is known now: the server says how far it is.
-        panel.error = None;
+        if matches!(newer.state, ImportState::Applied | ImportState::Undone) {
+            // Whatever failed on the way: it is done.
+            panel.error = None;
+        }
     }
 }
