@@ -155,7 +155,7 @@ mod tests {
         let glyphs = Glyphs::Block;
         let payload = |last: &str| format!("{{ \"a\": \"the same for a long way\", \"z\": \"{last}\" }}");
         let (old, new) = differing(&payload("one"), &payload("two"), 24, glyphs);
-        assert_eq!((old.as_str(), new.as_str()), ("…: \"one\" }", "…: \"two\" }"));
+        assert_eq!((old.as_str(), new.as_str()), ("…\": \"one\" }", "…\": \"two\" }"));
         let (old, new) = differing("control", "controls", 24, glyphs);
         assert_eq!(
             (old.as_str(), new.as_str()),

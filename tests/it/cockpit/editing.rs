@@ -379,7 +379,7 @@ fn what_is_decided_stays_under_the_cursor_whatever_they_change_next() {
 fn a_key_that_changes_in_its_case_alone_is_saved_with_what_names_it() {
     let mut world = World::experiment("pricing-page-v3");
     world.keys(&["2"]);
-    let key = |key: &str| Cell::Variant(key.into(), splitdeck::cockpit::edit::Attr::Key);
+    let key = |key: &str| Cell::Variant(key.into(), Attr::Key);
     set(&mut world, &key("control"), "Control");
     let change = sent(&world).expect("sent as the field was left");
     let keys: Vec<String> = (change.variants.iter().flatten())
