@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 
-use crate::api::results::{Results, SeriesPoint, Srm};
+use crate::api::results::{Results, Srm};
+use crate::domain::{Cohort, Experiment};
 use crate::stats::srm;
 
 /// For each arm the share that was configured and the one that was observed, 0 to 1, of the subjects in a
@@ -65,26 +66,31 @@ pub fn distribution(results: &Results) -> Distribution {
 /// The beginning of the first bucket of the time series from which on the counts so far fail the test in
 /// every later bucket too; none while they pass at the end. Only buckets from `since` on count, where it is given.
 ///
-/// The series counts exposure events, not subjects at their first exposure, so this tells roughly when it
-/// went wrong, not whether.
+/// What was drawn by one split is tested against that split, as the guard does: a change of it is no mismatch. The
+/// series counts exposure events, not subjects at their first exposure, so this tells roughly when it went wrong, not
+/// whether. Where remembered subjects keep what an earlier split gave them, the events after a change are of both, and
+/// nothing can be told.
 #[must_use]
-pub fn crossed_at(results: &Results, since: Option<Timestamp>) -> Option<Timestamp> {
-    let weights: Vec<f64> = shares(results, &results.srm)
-        .into_iter()
-        .map(|(configured, _)| configured)
-        .collect();
-    let mut sums = vec![0_u64; weights.len()];
+pub fn crossed_at(experiment: &Experiment, results: &Results, since: Option<Timestamp>) -> Option<Timestamp> {
+    if experiment.sticky && experiment.cohorts.len() > 1 {
+        return None;
+    }
+    let mut cohorts = splits(experiment, results);
+    let points = &results.series.points;
     let mut crossed = None;
-    let counted = |point: &&SeriesPoint| since.is_none_or(|since| point.at >= since);
-    for point in results.series.points.iter().filter(counted) {
-        for (sum, count) in sums.iter_mut().zip(&point.counts) {
+    for (n, point) in points.iter().enumerate() {
+        let end = points.get(n + 1).map_or(Timestamp::MAX, |next| next.at);
+        if since.is_some_and(|since| point.at < since) {
+            continue;
+        }
+        let Some(at) = split_of(&experiment.cohorts, point.at, end) else {
+            // It changed within this bucket: whose an event is cannot be told.
+            continue;
+        };
+        for (sum, count) in cohorts[at].counts.iter_mut().zip(&point.counts) {
             *sum = sum.saturating_add(*count);
         }
-        let cohort = srm::Cohort {
-            counts: sums.clone(),
-            weights: weights.clone(),
-        };
-        let fails = srm::test(&[cohort]).is_ok_and(|test| test.alarm);
+        let fails = srm::test(&cohorts).is_ok_and(|test| test.alarm);
         crossed = match (fails, crossed) {
             (true, None) => Some(point.at),
             (true, crossed) => crossed,
@@ -92,4 +98,41 @@ pub fn crossed_at(results: &Results, since: Option<Timestamp>) -> Option<Timesta
         };
     }
     crossed
+}
+
+/// One test for each split that subjects were drawn by, with nothing counted yet. At least one.
+fn splits(experiment: &Experiment, results: &Results) -> Vec<srm::Cohort> {
+    let counts = vec![0_u64; results.arms.len()];
+    let of_cohort = |cohort: &Cohort| srm::Cohort {
+        counts: counts.clone(),
+        weights: results
+            .arms
+            .iter()
+            .map(|arm| {
+                let mut variants = cohort.variants.iter();
+                let variant = variants.find(|v| v.variant.as_str().eq_ignore_ascii_case(&arm.variant));
+                variant.map_or(0.0, |v| v.split.fraction())
+            })
+            .collect(),
+    };
+    if experiment.cohorts.is_empty() {
+        let shares = shares(results, &results.srm).into_iter();
+        return vec![srm::Cohort {
+            counts,
+            weights: shares.map(|(configured, _)| configured).collect(),
+        }];
+    }
+    experiment.cohorts.iter().map(of_cohort).collect()
+}
+
+/// By which split the subjects of a bucket were drawn; none where it changed within it.
+fn split_of(cohorts: &[Cohort], begin: Timestamp, end: Timestamp) -> Option<usize> {
+    // Before the first one nobody was drawn.
+    let later = cohorts.iter().skip(1);
+    let at = later
+        .clone()
+        .take_while(|cohort| cohort.created_at <= begin)
+        .count();
+    let changes = later.skip(at).any(|cohort| cohort.created_at < end);
+    (!changes).then_some(at)
 }

@@ -43,7 +43,7 @@ pub fn evidence(page: &mut Page<'_>, state: &State, dialog: &StepDialog, test: T
     let detail = state.open.as_deref();
     let results = detail.and_then(|d| d.results.value.as_deref());
     let from = dialog.experiment.srm_checked_from;
-    let crossed = results.and_then(|results| crossed_at(results, from));
+    let crossed = results.and_then(|results| crossed_at(&dialog.experiment, results, from));
     let tested = detail.and_then(|d| d.tested());
     let failure = detail.and_then(|d| d.guarded.failure.as_ref().or(d.results.failure.as_ref()));
     match (results, tested, failure) {

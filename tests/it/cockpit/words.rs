@@ -25,7 +25,9 @@ fn checkout() -> Experiment {
 /// Even shares, so that even counts pass the test of the split.
 fn even() -> Experiment {
     let mut experiment = checkout();
-    experiment.variants[1].traffic_pct = Percent::new(50.0).expect("a share");
+    let half = Percent::new(50.0).expect("a share");
+    experiment.variants[1].traffic_pct = half;
+    experiment.cohorts[0].variants[1].split = half;
     experiment
 }
 
@@ -313,20 +315,61 @@ fn the_moment_of_a_mismatch_is_when_it_began_to_stay() {
     };
     // Skewed at first, then even for long, then skewed for good.
     results.series.points = series(&[(90, 10), (500, 590), (1_000, 990), (900, 300), (900, 300)]);
-    assert_eq!(crossed_at(&results, None), Some(at("2026-11-18T03:00:00Z")));
+    assert_eq!(
+        crossed_at(&experiment, &results, None),
+        Some(at("2026-11-18T03:00:00Z"))
+    );
     let later = at("2030-01-01T00:00:00Z");
     assert_eq!(
-        crossed_at(&results, Some(later)),
+        crossed_at(&experiment, &results, Some(later)),
         None,
         "nothing was counted since"
     );
     results.series.points = series(&[(90, 10), (500, 590), (1_000, 990)]);
-    assert_eq!(crossed_at(&results, None), None);
+    assert_eq!(crossed_at(&experiment, &results, None), None);
     results.series.points = Vec::new();
-    assert_eq!(crossed_at(&results, None), None);
+    assert_eq!(crossed_at(&experiment, &results, None), None);
     let shares = shares(&results, &results.srm);
     assert!(
         (shares[0].0 - 0.5).abs() < 1e-9 && (shares[0].1 - 5.0 / 9.0).abs() < 1e-9,
         "{shares:?}"
     );
+}
+
+/// A ramp that is right is no mismatch, and one that goes wrong later went wrong later.
+#[test]
+fn the_moment_of_a_mismatch_is_told_for_each_split() {
+    let mut experiment = even();
+    let share = |n: f64| Percent::new(n).expect("a share");
+    let mut first = experiment.cohorts[0].clone();
+    first.created_at = at("2026-11-18T00:10:00Z");
+    first.variants[0].split = share(90.0);
+    first.variants[1].split = share(10.0);
+    let mut second = experiment.cohorts[0].clone();
+    second.index = 2;
+    second.created_at = at("2026-11-18T02:30:00Z");
+    experiment.cohorts = vec![first, second];
+    let mut results = results(&experiment, &[(9_000, 2_800), (4_000, 400)]);
+    let points = |counts: &[(u64, u64)]| -> Vec<SeriesPoint> {
+        let hours = (0_i64..).zip(counts);
+        hours
+            .map(|(n, (a, b))| SeriesPoint {
+                at: at("2026-11-18T00:00:00Z") + SignedDuration::from_hours(n),
+                counts: vec![*a, *b],
+            })
+            .collect()
+    };
+    // In the third hour both splits were in force.
+    let right = [(4_500, 500), (4_510, 490), (3_000, 900), (1_000, 1_010)];
+    results.series.points = points(&right);
+    assert_eq!(crossed_at(&experiment, &results, None), None);
+    let wrong = [&right[..], &[(1_500, 900), (1_500, 900)]].concat();
+    results.series.points = points(&wrong);
+    assert_eq!(
+        crossed_at(&experiment, &results, None),
+        Some(at("2026-11-18T04:00:00Z"))
+    );
+    // Who is remembered keeps what the first split gave: the events of later hours are of both.
+    experiment.sticky = true;
+    assert_eq!(crossed_at(&experiment, &results, None), None);
 }
