@@ -17,7 +17,7 @@ use super::intake::{self, Intakes};
 use super::look::Files;
 use super::reader::{Reader, counting_failure};
 use crate::api::experiments::HistoryQuery;
-use crate::api::imports::Import;
+use crate::api::imports::{Import, StartImport};
 use crate::api::problem::Code;
 use crate::client::{Client, ClientError, Options, Owner};
 use crate::cockpit::Action;
@@ -422,8 +422,15 @@ async fn import_step(
                     "cannot read the ids from {path}: {error}; paste them again"
                 ))
             })?;
+            let bytes = file.metadata().await.map_err(|error| {
+                let path = path.display();
+                refused(format!(
+                    "cannot read the ids from {path}: {error}; paste them again"
+                ))
+            })?;
+            let key = name_of_upload(intake, &query, bytes.len()).to_string();
             client
-                .start_import(owner, &query, Some(&intake.to_string()), pieces(file))
+                .start_import(owner, &query, Some(&key), pieces(file))
                 .await
                 .map_err(failed)?
         }
@@ -444,6 +451,19 @@ async fn import_step(
         }
     };
     Ok(Some(Box::new(import)))
+}
+
+/// The name under which ids are sent: sent again after an answer that was lost they are one import, and sent into
+/// another variant, or with more ids behind them, they are another. Text is only ever added to an intake.
+fn name_of_upload(intake: Uuid, query: &StartImport, bytes: u64) -> Uuid {
+    let StartImport {
+        variant,
+        subject_type,
+        source_name,
+    } = query;
+    let source = source_name.as_deref().unwrap_or_default();
+    let what = format!("{bytes}\n{variant}\n{}\n{source}", subject_type.as_str());
+    Uuid::new_v5(&intake, what.as_bytes())
 }
 
 /// A file in pieces, as it is read.
@@ -547,6 +567,30 @@ pub fn api_failure(error: &ClientError) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_same_ids_are_one_upload_and_others_are_another() {
+        use crate::domain::{Key, OverrideSubject};
+        let (one, two) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let query = |variant: &str, subject_type, source: &str| StartImport {
+            variant: Key::new(variant).expect("a key"),
+            subject_type,
+            source_name: Some(source.to_owned()),
+        };
+        let (user, device) = (OverrideSubject::User, OverrideSubject::Device);
+        let name = |intake, query: &StartImport, bytes| name_of_upload(intake, query, bytes);
+        let sent = name(one, &query("t", user, "pasted"), 9);
+        assert_eq!(sent, name(one, &query("t", user, "pasted"), 9));
+        for other in [
+            name(two, &query("t", user, "pasted"), 9),
+            name(one, &query("control", user, "pasted"), 9),
+            name(one, &query("t", device, "pasted"), 9),
+            name(one, &query("t", user, "an earlier session"), 9),
+            name(one, &query("t", user, "pasted"), 12),
+        ] {
+            assert_ne!(sent, other);
+        }
+    }
 
     #[test]
     fn a_thread_that_panics_ends_the_cockpit_and_one_that_ends_does_not() {

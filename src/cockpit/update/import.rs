@@ -309,10 +309,12 @@ pub fn back(state: &mut State, now: Timestamp) -> bool {
             now,
         );
     } else if panel.stage == Stage::Sending {
+        // A dry run puts nothing in force: nobody has to wait for it here.
+        state.overlays.pop();
         notify(
             state,
             Level::Info,
-            "The ids are on their way; the dry run puts nothing in force, and can be forgotten",
+            "The ids go on being sent; I on the Overrides lists their dry run once it is there",
             now,
         );
     } else if panel.stage == Stage::Review && !panel.filter.text().is_empty() {

@@ -310,7 +310,12 @@ fn sending(pen: &mut Pen<'_>, panel: &ImportPanel, now: Timestamp) {
         size(panel.tally.bytes)
     );
     pen.text(0, 1, &theme.glyphs.text(&text), theme.text);
-    pen.text(0, 2, "Nothing is in force yet.", theme.dim);
+    pen.text(
+        0,
+        2,
+        "Nothing is in force yet. Esc does not wait: I lists it.",
+        theme.dim,
+    );
 }
 
 fn malformed(pen: &mut Pen<'_>, lines: &[Malformed], all: u64, top: u16) {

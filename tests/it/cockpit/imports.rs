@@ -223,6 +223,48 @@ fn an_answer_for_a_card_that_was_closed_leaves_the_next_one_alone() {
     assert_eq!(notice(&world), "The staged import is forgotten");
 }
 
+/// The dry run changes nothing: nobody is held by an answer that does not come.
+#[test]
+fn a_card_that_waits_for_its_dry_run_may_be_left_and_it_is_told_when_it_is_there() {
+    use splitdeck::cockpit::ports::{Answer, Slot};
+    let (mut world, ids) = pasted();
+    world.keys(&["down", "down", "down", "down", "right", "enter"]);
+    assert!(world.waiting_for(Slot::ImportStep).is_some(), "sent");
+    world.keys(&["esc"]);
+    assert!(world.state.overlays.is_empty());
+    assert!(notice(&world).contains("go on being sent"), "{}", notice(&world));
+    assert!(!dropped(&world, ids), "kept until they are known to be there");
+    world.keys(&["5"]);
+    let staged = crate::support::objects::import("staged", 0);
+    let staged = Box::new(serde_json::from_value(staged).expect("reads"));
+    world.reply(Slot::ImportStep, Ok(Answer::Import(Some(staged))));
+    assert!(world.state.overlays.is_empty());
+    assert!(notice(&world).starts_with("The dry run of"), "{}", notice(&world));
+    assert!(dropped(&world, ids));
+    // Where the answer is lost they are offered again.
+    let (mut world, ids) = pasted();
+    world.keys(&["down", "down", "down", "down", "right", "enter", "esc"]);
+    world.lose(Slot::ImportStep);
+    assert!(!dropped(&world, ids));
+}
+
+/// A card that has taken the same ids up meanwhile keeps them.
+#[test]
+fn ids_that_were_taken_up_again_while_they_are_sent_stay_in_the_card() {
+    use splitdeck::cockpit::ports::{Answer, Slot};
+    let (mut world, ids) = pasted();
+    world.keys(&["down", "down", "down", "down", "right", "enter", "esc", "i"]);
+    let Some(Overlay::Import(card)) = world.state.overlays.last_mut() else {
+        panic!("no card");
+    };
+    card.intake = Some(ids);
+    let staged = crate::support::objects::import("staged", 0);
+    let staged = Box::new(serde_json::from_value(staged).expect("reads"));
+    world.reply(Slot::ImportStep, Ok(Answer::Import(Some(staged))));
+    assert!(!dropped(&world, ids));
+    assert!(panel(&world).import.is_none());
+}
+
 #[test]
 fn an_import_into_what_decides_nothing_says_so() {
     let (mut world, _) = pasted();

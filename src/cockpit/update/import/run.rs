@@ -9,7 +9,7 @@ use super::{overrides, overrides_mut, panel, panel_mut};
 use crate::api::imports::{ApplyChunks, Import, ImportState};
 use crate::api::problem::Code;
 use crate::cockpit::effect::Effect;
-use crate::cockpit::format::count;
+use crate::cockpit::format::{count, counted};
 use crate::cockpit::intake::Order;
 use crate::cockpit::ports::{Failure, FailureKind, ImportStep, Request, Slot};
 use crate::cockpit::state::form::Purpose;
@@ -110,6 +110,7 @@ pub fn stepped(
         return;
     };
     let Some(panel) = panel_mut(state).filter(|_| shown) else {
+        arrived(state, request, &import, now, effects);
         return;
     };
     if panel.stage == Stage::Sending {
@@ -167,10 +168,29 @@ pub fn stepped(
     }
 }
 
+/// Ids arrived whose card was closed meanwhile: they need not be kept any more, and it is said where they are.
+fn arrived(state: &mut State, request: &Request, import: &Import, now: Timestamp, effects: &mut Vec<Effect>) {
+    let Request::ImportStep { step, .. } = request else {
+        return;
+    };
+    let ImportStep::Stage { intake, .. } = &**step else {
+        return;
+    };
+    // Another card may have taken them up: what is added to them there is not sent.
+    if panel(state).is_none_or(|panel| panel.intake != Some(*intake)) {
+        effects.push(Effect::Intake(Order::Drop { intake: *intake }));
+    }
+    let text = format!(
+        "The dry run of {} into {} is there: I on its Overrides lists it",
+        counted(import.unique, "id", "ids"),
+        import.experiment
+    );
+    notify(state, Level::Ok, text, now);
+}
+
 /// What landed, exactly.
 #[must_use]
 pub fn outcome(import: &Import, run: Run) -> String {
-    use crate::cockpit::format::counted;
     let chunks = |n: u32| counted(u64::from(n), "chunk", "chunks");
     if run.undo {
         let kept = match import.kept {
