@@ -15,7 +15,7 @@ use super::progress::Bar;
 use super::{CliError, cockpit};
 use crate::config::{Access, Paths};
 use crate::demo::stage::{DEFAULT_RATE, MAX_RATE};
-use crate::engine::{install, package};
+use crate::engine::{Source, binary, install, package};
 
 /// Arguments of `splitdeck demo`.
 #[derive(Debug, Clone, clap::Args)]
@@ -29,6 +29,9 @@ pub struct Args {
     /// Simulated visitors a second, both simulated experiments together; 0 for none
     #[arg(long, value_name = "N", default_value_t = DEFAULT_RATE, value_parser = rate)]
     rate: f64,
+    /// A `clickhouse` binary, 26.6 or later, to run instead of the embedded library
+    #[arg(long, value_name = "FILE", env = binary::VARIABLE)]
+    engine_binary: Option<PathBuf>,
     /// How the cockpit looks and is heard
     #[command(flatten)]
     look: cockpit::LookArgs,
@@ -74,8 +77,9 @@ const LAST_WORDS: u64 = 2_000;
 pub fn run(args: &Args) -> Result<(), CliError> {
     let paths = Paths::from_env().map_err(|error| CliError::Usage(error.to_string()))?;
     let data_dir = args.data_dir.clone().unwrap_or_else(|| paths.data.join("demo"));
+    let source = super::engine::source(args.engine_binary.as_deref(), &paths)?;
     if args.child {
-        return demo_backend::run(&data_dir, &paths, args.rate, true);
+        return demo_backend::run(&data_dir, source, args.rate, true);
     }
     let terminal = std::io::stdout().is_terminal() && std::io::stdin().is_terminal();
     if !args.headless && !terminal {
@@ -83,18 +87,20 @@ pub fn run(args: &Args) -> Result<(), CliError> {
             "the cockpit needs a terminal; `splitdeck demo --headless` does without".to_owned(),
         ));
     }
-    install_engine(&paths)?;
+    if let Source::Library { dir, .. } = &source {
+        install_engine(dir)?;
+    }
     if args.headless {
-        return demo_backend::run(&data_dir, &paths, args.rate, false);
+        return demo_backend::run(&data_dir, source, args.rate, false);
     }
     with_screen(&data_dir, args)
 }
 
 /// Brings the engine where it is missing, with a progress bar.
-fn install_engine(paths: &Paths) -> Result<(), CliError> {
+fn install_engine(dir: &Path) -> Result<(), CliError> {
     let failed = |error: crate::engine::EngineError| CliError::Failed(error.to_string());
     let bar = Bar::new();
-    let installed = install::install(&paths.engine, &package().map_err(failed)?, &bar);
+    let installed = install::install(dir, &package().map_err(failed)?, &bar);
     bar.finish();
     installed.map(|_| ()).map_err(failed)
 }
@@ -112,7 +118,7 @@ fn with_screen(data_dir: &Path, args: &Args) -> Result<(), CliError> {
         "splitdeck: starting ClickHouse and the server …"
     );
     let log = demo_backend::log_file(data_dir)?;
-    let mut backend = Backend::start(data_dir, args.rate, &log)?;
+    let mut backend = Backend::start(data_dir, args, &log)?;
     let ready = backend.ready(&log)?;
     let access = Access {
         api: ready.api,
@@ -143,16 +149,21 @@ struct Backend {
 }
 
 impl Backend {
-    fn start(data_dir: &Path, rate: f64, log: &Path) -> Result<Self, CliError> {
+    fn start(data_dir: &Path, args: &Args, log: &Path) -> Result<Self, CliError> {
         let failed = |what: &str, error: std::io::Error| CliError::Failed(format!("{what}: {error}"));
         let program = std::env::current_exe().map_err(|error| failed("cannot find this program", error))?;
         let errors = std::fs::File::options()
             .append(true)
             .open(log)
             .map_err(|error| failed(&format!("cannot write {}", log.display()), error))?;
-        let child = Command::new(program)
-            .args(["demo", "--child", "--rate", &rate.to_string(), "--data-dir"])
-            .arg(data_dir)
+        let mut command = Command::new(program);
+        command
+            .args(["demo", "--child", "--rate", &args.rate.to_string(), "--data-dir"])
+            .arg(data_dir);
+        if let Some(binary) = &args.engine_binary {
+            command.arg("--engine-binary").arg(binary);
+        }
+        let child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(errors)

@@ -14,7 +14,6 @@ use super::demo::Ready;
 use super::serve::signals;
 use super::stack::{ClickHouse, Stack};
 use crate::client::{self, Client};
-use crate::config::Paths;
 use crate::demo::stage::{self, play};
 use crate::domain::{Environment, Key};
 use crate::engine::{self, EngineState, Source};
@@ -58,7 +57,7 @@ pub fn log_file(data_dir: &Path) -> Result<PathBuf, CliError> {
 ///
 /// # Errors
 /// What cannot be started, or failed later for good.
-pub fn run(data_dir: &Path, paths: &Paths, rate: f64, while_stdin: bool) -> Result<(), CliError> {
+pub fn run(data_dir: &Path, source: Source, rate: f64, while_stdin: bool) -> Result<(), CliError> {
     let log = log_file(data_dir)?;
     let filter = std::env::var(LOG_VARIABLE).ok().filter(|value| !value.is_empty());
     telemetry::init(&Target::File(log), filter.as_deref()).map_err(failed)?;
@@ -75,7 +74,7 @@ pub fn run(data_dir: &Path, paths: &Paths, rate: f64, while_stdin: bool) -> Resu
                 () = closed => {}
             }
         };
-        backend(data_dir, paths, rate, stop).await
+        backend(data_dir, source, rate, stop).await
     })
 }
 
@@ -98,14 +97,14 @@ async fn stdin_closed(matters: bool) {
 
 async fn backend(
     data_dir: &Path,
-    paths: &Paths,
+    source: Source,
     rate: f64,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), CliError> {
     let listener = TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;
     let api = format!("http://{}", listener.local_addr().map_err(failed)?);
     let token = random_token();
-    let stack = Stack::open(options(data_dir, &token)?, embedded(data_dir, paths))
+    let stack = Stack::open(options(data_dir, &token)?, embedded(data_dir, source))
         .await
         .map_err(failed)?;
     let engine = stack.engine();
@@ -149,12 +148,13 @@ fn options(data_dir: &Path, token: &str) -> Result<server::Options, CliError> {
     Ok(options)
 }
 
-fn embedded(data_dir: &Path, paths: &Paths) -> ClickHouse {
-    let library = Source::Library {
-        dir: paths.engine.clone(),
-        install: false,
+fn embedded(data_dir: &Path, source: Source) -> ClickHouse {
+    // A library is brought before this, with a progress bar.
+    let source = match source {
+        Source::Library { dir, .. } => Source::Library { dir, install: false },
+        binary => binary,
     };
-    ClickHouse::Embedded(Box::new(engine::Options::new(library, data_dir.join("engine"))))
+    ClickHouse::Embedded(Box::new(engine::Options::new(source, data_dir.join("engine"))))
 }
 
 /// A token for this run only.

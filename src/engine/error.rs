@@ -33,7 +33,7 @@ pub enum EngineError {
     /// The registry could not be reached.
     #[error(
         "cannot download {package}: npm could not reach its registry: {said}; check the network and npm's \
-         registry and proxy settings (`npm config list`), then run `splitdeck engine install`"
+         registry, proxy and certificate settings (`npm config list`), then run `splitdeck engine install`"
     )]
     Unreachable {
         /// Name and version of the package.
@@ -52,8 +52,21 @@ pub enum EngineError {
         /// What npm said.
         said: String,
     },
+    /// The registry answered, and wants to know who asks, or does not let them.
+    #[error(
+        "cannot download {package}: the registry npm is set up for does not let it in: {said}; sign in to it or \
+         use another one (`npm config list` shows the present one), {OWN_BINARY}"
+    )]
+    NotLetIn {
+        /// Name and version of the package.
+        package: String,
+        /// What npm said.
+        said: String,
+    },
     /// npm failed in another way.
-    #[error("cannot download {package}: npm failed: {said}")]
+    #[error(
+        "cannot download {package}: npm failed: {said}; see what `npm pack {package}` says by hand, {OWN_BINARY}"
+    )]
     Npm {
         /// Name and version of the package.
         package: String,

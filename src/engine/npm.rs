@@ -50,6 +50,7 @@ pub(super) fn pack(
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped());
+    ends_with_us(&mut command);
     let mut child = command.spawn().map_err(|error| match error.kind() {
         ErrorKind::NotFound => EngineError::NpmMissing {
             package: package.spec(),
@@ -84,6 +85,22 @@ pub(super) fn pack(
         Err(complaint(package, folder, &said))
     }
 }
+
+/// Has the kernel end it when this program is ended by force, on Linux: nobody would want what it brings then.
+#[cfg(target_os = "linux")]
+fn ends_with_us(command: &mut Command) {
+    use std::os::unix::process::CommandExt as _;
+
+    use rustix::process::{Signal, set_parent_process_death_signal};
+
+    let ask = || set_parent_process_death_signal(Some(Signal::KILL)).map_err(std::io::Error::from);
+    // SAFETY: between `fork` and `exec` it makes one system call, and touches no memory of the other threads.
+    unsafe { command.pre_exec(ask) };
+}
+
+/// Elsewhere it goes on to its own end.
+#[cfg(not(target_os = "linux"))]
+fn ends_with_us(_command: &mut Command) {}
 
 /// Reports the growing file until npm ends; whether it ended well.
 fn watch(
@@ -149,7 +166,14 @@ fn complaint(package: &Package, folder: &Path, stderr: &str) -> EngineError {
         }
     } else if mentions(&["E404", "ETARGET", "ENOVERSIONS"]) {
         EngineError::NotInRegistry { package, said }
+    } else if mentions(&["E401", "E403", "E407", "ENEEDAUTH"]) {
+        EngineError::NotLetIn { package, said }
     } else if mentions(&[
+        "SELF_SIGNED_CERT",
+        "UNABLE_TO_GET_ISSUER_CERT",
+        "UNABLE_TO_VERIFY",
+        "CERT_HAS_EXPIRED",
+        "ERR_TLS_",
         "ECONNREFUSED",
         "ECONNRESET",
         "ENOTFOUND",
@@ -200,6 +224,18 @@ mod tests {
         let refused =
             "npm error code ECONNREFUSED\nnpm error syscall connect\nnpm error FetchError: request failed";
         assert!(matches!(error(refused), EngineError::Unreachable { .. }));
+        assert!(matches!(
+            error("npm error code SELF_SIGNED_CERT_IN_CHAIN"),
+            EngineError::Unreachable { .. }
+        ));
+        let denied = error("npm error code E401\nnpm error Unable to authenticate");
+        assert!(denied.to_string().contains("npm config list"), "{denied}");
+        assert!(matches!(denied, EngineError::NotLetIn { .. }));
+        let other = error("npm error code EACCES").to_string();
+        assert!(
+            other.contains("npm pack") && other.contains("SPLITDECK_ENGINE_BINARY"),
+            "{other}"
+        );
         assert!(matches!(
             error("npm error code E404\nnpm error 404 Not Found"),
             EngineError::NotInRegistry { .. }

@@ -23,6 +23,9 @@ use super::disk::{create_private, sync_dir};
 /// The directory in the spool's.
 pub(super) const DIR: &str = "quarantine";
 
+/// Extension of a file that is not written to its end.
+const UNFINISHED: &str = "unfinished";
+
 /// Why bytes were set aside.
 #[derive(Debug, Clone, Copy, Eq, PartialEq)]
 pub(super) enum Why {
@@ -47,7 +50,7 @@ pub(super) fn keep_aside(spool: &Path, id: Uuid, offset: usize, why: Why, bytes:
     let dir = make_dir(spool)?;
     let path = dir.join(format!("{id}.{offset}.{}", why.extension()));
     // A leftover of an attempt that was cut off would look like the real thing: the name comes last.
-    let unfinished = dir.join(format!("{id}.{offset}.unfinished"));
+    let unfinished = dir.join(format!("{id}.{offset}.{UNFINISHED}"));
     if path.exists() {
         return Ok(false);
     }
@@ -83,8 +86,11 @@ pub(super) fn count(spool: &Path) -> io::Result<u64> {
     let mut count = 0;
     for entry in entries {
         let path = entry?.path();
-        let torn = path.extension().is_some_and(|e| e == Why::Torn.extension());
-        count += u64::from(!torn);
+        let none_of_them = [Why::Torn.extension(), UNFINISHED];
+        let lost = path
+            .extension()
+            .is_none_or(|e| none_of_them.iter().all(|other| e != *other));
+        count += u64::from(lost);
     }
     Ok(count)
 }

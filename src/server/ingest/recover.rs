@@ -13,14 +13,14 @@ use super::{OpenError, SEGMENT_EXTENSION, disk, quarantine};
 
 /// Seals every segment that is left, as it is, oldest first, and hands them to the drain.
 ///
-/// A torn end is set aside and cut off. Damaged places are set aside and skipped when the segment is sent.
+/// A torn end is set aside and cut off; where the disk has no room for that it stays, and is not sent. Damaged places are set aside and skipped when the segment is sent.
 pub(super) fn recover(shared: &Shared) -> Result<(), OpenError> {
     let dir = &shared.dir;
     let mut paths = segments(dir).map_err(|e| OpenError::io(dir, "list", &e))?;
     // Ids are UUIDs of version 7: their order is the order in time.
     paths.sort();
     for path in paths {
-        let Some(sealed) = recover_one(shared, &path)? else {
+        let Some(sealed) = recover_one(shared, &path, &set_aside)? else {
             continue;
         };
         let used = &shared.used_bytes;
@@ -59,7 +59,10 @@ fn segments(dir: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-fn recover_one(shared: &Shared, path: &Path) -> Result<Option<Sealed>, OpenError> {
+/// Keeps bytes that are no record: [`set_aside`], or a disk that fails.
+type Keep<'a> = &'a dyn Fn(&Shared, Uuid, &[u8], &segment::Bad) -> io::Result<()>;
+
+fn recover_one(shared: &Shared, path: &Path, keep: Keep<'_>) -> Result<Option<Sealed>, OpenError> {
     let failed = |doing: &'static str| move |e: io::Error| OpenError::io(path, doing, &e);
     let bytes = std::fs::read(path).map_err(failed("read"))?;
     let scan = segment::scan(&bytes);
@@ -78,18 +81,33 @@ fn recover_one(shared: &Shared, path: &Path) -> Result<Option<Sealed>, OpenError
             .unwrap_or_else(Uuid::now_v7),
     };
     let mut end = bytes.len();
+    let mut keeps_its_end = false;
     for bad in &scan.bad {
-        set_aside(shared, id, &bytes, bad).map_err(failed("set aside a part of"))?;
+        match keep(shared, id, &bytes, bad) {
+            // Bytes that nobody was told to be stored: no reason not to start. They stay where they are.
+            Err(error) if bad.torn && is_full(&error) => {
+                keeps_its_end = true;
+                tracing::warn!(
+                    path = %path.display(), bytes = bad.range.len(),
+                    "a segment of the spool ends in the middle of a write, and the disk has no room to keep that end \
+                     aside; it is not sent, as it was never acknowledged"
+                );
+            }
+            kept => kept.map_err(failed("set aside a part of"))?,
+        }
         if bad.torn {
             end = bad.range.start;
         }
     }
     if scan.records.is_empty() {
+        if keeps_its_end {
+            return Ok(None);
+        }
         std::fs::remove_file(path).map_err(failed("remove"))?;
         disk::sync_dir(&shared.dir).map_err(failed("remove"))?;
         return Ok(None);
     }
-    if end < bytes.len() {
+    if end < bytes.len() && !keeps_its_end {
         let file = File::options().write(true).open(path).map_err(failed("open"))?;
         file.set_len(end as u64).map_err(failed("cut"))?;
         file.sync_all().map_err(failed("cut"))?;
@@ -102,6 +120,14 @@ fn recover_one(shared: &Shared, path: &Path) -> Result<Option<Sealed>, OpenError
         uncertain: true,
         refused: None,
     }))
+}
+
+/// Whether there is no room.
+fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
 }
 
 /// Keeps bytes that are no record, and says so.
@@ -133,4 +159,48 @@ pub(super) fn set_aside(shared: &Shared, id: Uuid, bytes: &[u8], bad: &segment::
         );
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::held::Held;
+
+    /// A segment with one record, and a write that broke off behind it.
+    fn torn(dir: &Path, with_record: bool) -> (PathBuf, usize) {
+        let id = Uuid::now_v7();
+        let mut bytes = segment::header(id).to_vec();
+        if with_record {
+            bytes.extend(segment::record(1, b"one").expect("small"));
+        }
+        let sound = bytes.len();
+        bytes.extend(segment::record(1, b"another one").expect("small"));
+        bytes.truncate(sound + 9);
+        let path = dir.join(format!("{id}.{SEGMENT_EXTENSION}"));
+        std::fs::write(&path, &bytes).expect("written");
+        (path, sound)
+    }
+
+    #[test]
+    fn a_full_disk_keeps_nobody_from_starting_for_bytes_that_were_never_acknowledged() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let lock = Held::new(File::create(dir.path().join("lock")).expect("a file"));
+        let shared = Shared::new(dir.path().to_owned(), u64::MAX, lock);
+        let full: Keep<'_> = &|_, _, _, _| Err(io::ErrorKind::StorageFull.into());
+        let (path, sound) = torn(dir.path(), true);
+        let before = std::fs::read(&path).expect("there");
+        let sealed = recover_one(&shared, &path, full)
+            .expect("starts")
+            .expect("a record");
+        assert_eq!((sealed.len, sealed.events), (sound as u64, 1));
+        assert_eq!(std::fs::read(&path).expect("there"), before, "nothing is cut off");
+        let (path, _) = torn(dir.path(), false);
+        assert!(recover_one(&shared, &path, full).expect("starts").is_none());
+        assert!(path.exists(), "until there is room");
+        // Any other failure is one, as is the loss of what was acknowledged.
+        let broken: Keep<'_> = &|_, _, _, _| Err(io::ErrorKind::PermissionDenied.into());
+        assert!(recover_one(&shared, &path, broken).is_err());
+        assert!(recover_one(&shared, &path, &set_aside).expect("room").is_none());
+        assert!(!path.exists());
+    }
 }

@@ -343,3 +343,66 @@ fn a_named_binary_that_is_not_there_is_not_replaced_by_the_library() {
         "{err}"
     );
 }
+
+/// A folder with an npm that says who it is and then takes for ever.
+fn slow_npm() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let npm = dir.path().join("npm");
+    let pid = dir.path().join("pid");
+    std::fs::write(
+        &npm,
+        format!("#!/bin/sh\necho $$ > '{}'\nexec sleep 600\n", pid.display()),
+    )
+    .unwrap();
+    std::fs::set_permissions(&npm, std::fs::Permissions::from_mode(0o755)).unwrap();
+    dir
+}
+
+#[tokio::test]
+async fn npm_does_not_outlive_an_installation_that_is_killed() {
+    let dir = slow_npm();
+    let path = format!(
+        "{}:{}",
+        dir.path().display(),
+        std::env::var("PATH").unwrap_or_default()
+    );
+    let mut install = splitdeck(&["install"])
+        .env("SPLITDECK_ENGINE_DIR", dir.path().join("engine"))
+        .env("PATH", path)
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut npm = None;
+    until("npm runs", || {
+        let said = std::fs::read_to_string(dir.path().join("pid")).unwrap_or_default();
+        npm = said.trim().parse::<i32>().ok();
+        npm.is_some()
+    })
+    .await;
+    let npm = u32::try_from(npm.unwrap()).unwrap();
+    install.kill().unwrap();
+    install.wait().unwrap();
+    until("npm has ended", || !runs(npm)).await;
+}
+
+#[test]
+fn the_demo_takes_a_binary_in_the_place_of_the_library() {
+    let dir = tempfile::tempdir().unwrap();
+    // Neither a library nor an npm to bring it: only what is named is looked for.
+    let (code, _, said) = run({
+        let mut command = Command::new(env!("CARGO_BIN_EXE_splitdeck"));
+        command
+            .args(["demo", "--headless", "--data-dir"])
+            .arg(dir.path().join("data"))
+            .env("SPLITDECK_ENGINE_DIR", dir.path().join("engine"))
+            .env("SPLITDECK_ENGINE_BINARY", dir.path().join("clickhouse"))
+            .env("PATH", dir.path())
+            .stdin(Stdio::null());
+        command
+    });
+    assert_eq!(code, 1, "{said}");
+    assert!(
+        said.contains("clickhouse as the engine") && !said.contains("npm"),
+        "{said}"
+    );
+}
