@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use super::palette::{self, PaletteItem};
 use crate::cockpit::edit::path::Path;
 use crate::cockpit::state::State;
 use crate::cockpit::state::cursor::follow;
@@ -14,6 +15,8 @@ pub enum Cursors {
     None,
     /// What both changed of an experiment.
     Conflicts(Uuid, Vec<Path>),
+    /// The lines of the palette for what is typed.
+    Palette(String, Vec<PaletteItem>),
 }
 
 /// Before something happens.
@@ -24,17 +27,34 @@ pub fn before(state: &State) -> Cursors {
             Some((id, paths)) => Cursors::Conflicts(id, paths),
             None => Cursors::None,
         },
+        Some(Overlay::Palette(open)) => {
+            let typed = open.input.text();
+            Cursors::Palette(typed.to_owned(), palette::items(state, typed))
+        }
         _ => Cursors::None,
     }
 }
 
 /// After it happened.
 pub fn stay(state: &mut State, before: Cursors) {
-    if let Cursors::Conflicts(of, before) = before
-        && let Some((_, paths)) = conflicts(state).filter(|(id, _)| *id == of)
-        && let Some(Overlay::Conflicts { selected }) = state.overlays.last_mut()
-    {
-        *selected = follow(&before, &paths, *selected, Clone::clone);
+    match before {
+        Cursors::None => {}
+        Cursors::Conflicts(of, before) => {
+            if let Some((_, paths)) = conflicts(state).filter(|(id, _)| *id == of)
+                && let Some(Overlay::Conflicts { selected }) = state.overlays.last_mut()
+            {
+                *selected = follow(&before, &paths, *selected, Clone::clone);
+            }
+        }
+        Cursors::Palette(typed, before) => {
+            let items = palette::items(state, &typed);
+            // What is typed anew begins at the best match.
+            if let Some(Overlay::Palette(open)) = state.overlays.last_mut()
+                && open.input.text() == typed
+            {
+                open.selected = follow(&before, &items, open.selected, |item| *item);
+            }
+        }
     }
 }
 

@@ -71,6 +71,41 @@ fn contexts_are_listed_and_nothing_else() {
     }
 }
 
+/// What comes in while one looks at the palette moves nothing under the cursor.
+#[test]
+fn enter_in_the_palette_runs_the_line_that_stood_there() {
+    let mut world = World::list_of(Role::Admin, false);
+    world.keys(&[":"]).text("ch");
+    let line = |world: &World| {
+        let Some(Overlay::Palette(palette)) = world.state.overlays.last() else {
+            panic!("no palette");
+        };
+        let items = update::palette::items(&world.state, palette.input.text());
+        (items.len(), items[palette.selected])
+    };
+    world.keys(&["down", "down"]);
+    let (lines, before) = line(&world);
+    // Somebody else makes an experiment that is found first.
+    let mut all = experiments();
+    let mut new = all[1].clone();
+    new.id = id(77);
+    new.key = "ch".parse().expect("a key");
+    all.push(new);
+    world.wait(std::time::Duration::from_secs(3));
+    world.reply(
+        Slot::Experiments,
+        Ok(Answer::Experiments(ExperimentList { experiments: all })),
+    );
+    let (now, after) = line(&world);
+    assert_eq!(now, lines + 1);
+    assert_eq!(after, before);
+    world.text("e");
+    let Some(Overlay::Palette(palette)) = world.state.overlays.last() else {
+        panic!("no palette");
+    };
+    assert_eq!(palette.selected, 0, "what is typed anew begins at the best match");
+}
+
 /// A safety switch is in force as soon as it is acknowledged, and a dialog that is open changes nothing any more.
 #[test]
 fn read_only_of_the_files_is_in_force_at_once() {
