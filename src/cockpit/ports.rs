@@ -153,8 +153,25 @@ impl Slot {
         match self {
             Self::Overview | Self::Probe | Self::Results | Self::Suggest => Service::Warehouse,
             // By the server, but counted: it hangs where ClickHouse does.
-            Self::SampleRatio | Self::WriteInsight => Service::Warehouse,
+            _ if self.is_counted_there() => Service::Warehouse,
             _ => Service::Api,
+        }
+    }
+
+    /// Whether the server itself counts in ClickHouse before it answers. That needs no way from here to ClickHouse, and
+    /// says nothing of the one there is, nor of how fast the server is.
+    #[must_use]
+    pub fn is_counted_there(self) -> bool {
+        matches!(self, Self::SampleRatio | Self::WriteInsight)
+    }
+
+    /// Who has to be there for it to be asked.
+    #[must_use]
+    pub fn needs(self) -> Service {
+        if self.is_counted_there() {
+            Service::Api
+        } else {
+            self.service()
         }
     }
 }

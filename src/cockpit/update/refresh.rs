@@ -50,10 +50,10 @@ pub fn next_deadline(state: &State, now: Timestamp) -> Option<Timestamp> {
             return None;
         }
         let due = due(state, slot).unwrap_or(now);
-        match &state.link(slot.service()).health {
+        match &state.link(slot.needs()).health {
             Health::Stopped { .. } => None,
             // The first try decides for all of them.
-            Health::Lost { .. } if any_pending(state, slot.service()) => None,
+            Health::Lost { .. } if any_pending(state, slot.needs()) => None,
             Health::Lost { retry_at, .. } => Some(due.max(*retry_at)),
             Health::Unknown | Health::Up => Some(due),
         }
@@ -174,8 +174,8 @@ fn may_start(state: &State, slot: Slot, now: Timestamp) -> bool {
             return false;
         }
     }
-    let link = state.link(slot.service());
-    if link.is_down() && any_pending(state, slot.service()) {
+    let link = state.link(slot.needs());
+    if link.is_down() && any_pending(state, slot.needs()) {
         return false;
     }
     link.may_try(now)
@@ -184,7 +184,9 @@ fn may_start(state: &State, slot: Slot, now: Timestamp) -> bool {
 fn any_pending(state: &State, service: Service) -> bool {
     Slot::ALL
         .into_iter()
-        .any(|slot| slot.service() == service && state.requests.pending(slot).is_some())
+        // What the server counts tells late whether it is there.
+        .filter(|slot| slot.needs() == service && !slot.is_counted_there())
+        .any(|slot| state.requests.pending(slot).is_some())
 }
 
 /// The request of a kind that what is on the screen needs; none when it needs none.

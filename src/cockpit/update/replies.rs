@@ -35,7 +35,7 @@ pub fn take(state: &mut State, reply: Reply, now: Timestamp, effects: &mut Vec<E
     match outcome {
         Ok(answer) => {
             // The server counts by a way of its own: an answer of its says nothing of the one from here.
-            if !matches!(slot, Slot::SampleRatio | Slot::WriteInsight) {
+            if !slot.is_counted_there() {
                 state.link_mut(slot.service()).up(took, now);
             }
             let pace = state.requests.pace(slot).unwrap_or(took);
@@ -53,13 +53,18 @@ pub fn take(state: &mut State, reply: Reply, now: Timestamp, effects: &mut Vec<E
         Err(mut failure) => {
             preferences::token_refused(state, &mut failure, now, effects);
             let jitter = state.requests.jitter();
+            // Nor does it where the server could not count.
+            let told = !slot.is_counted_there() || failure.service == slot.needs();
             let link = state.link_mut(failure.service);
             match failure.kind {
+                _ if !told => {}
                 FailureKind::Lost => link.lost(failure.message.clone(), jitter, now),
                 FailureKind::Configuration => link.stop(failure.message.clone()),
                 FailureKind::Refused | FailureKind::Limit => link.up(took, now),
             }
             match failure.kind {
+                // The same would take as long again.
+                FailureKind::Lost if !told => refresh::plan_next(state, slot, took, now),
                 // Due at once; when it is tried is up to the connection that failed.
                 FailureKind::Lost if failure.service == slot.service() => {
                     state.requests.plan(slot, now);

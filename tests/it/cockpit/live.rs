@@ -398,9 +398,40 @@ fn a_clickhouse_that_hangs_is_no_lost_server() {
         )),
     );
     assert_eq!(world.state.api.health, Health::Up);
-    assert!(matches!(world.state.warehouse.health, Health::Lost { .. }));
+    // What the server could not count says nothing of the way from here, which has its own answers.
+    assert!(!world.state.warehouse.is_down());
+    let guarded = &world.state.detail().expect("open").guarded;
+    assert!(guarded.failure.is_some(), "it is said where it stands");
+    let before = asked(&world, Slot::SampleRatio);
+    world.wait(Duration::from_secs(5));
+    assert_eq!(asked(&world, Slot::SampleRatio), before, "no blind retry");
+    world.wait(Duration::from_secs(6));
+    assert_eq!(asked(&world, Slot::SampleRatio), before + 1);
     world.keys(&["p"]);
     assert_eq!(world.state.overlays.len(), 1, "it can be paused by hand");
+}
+
+/// Whoever cannot reach ClickHouse from here still learns of the server how the split stands.
+#[test]
+fn the_test_of_a_split_needs_no_way_from_here_to_clickhouse() {
+    let mut world = World::experiment("search-ranking");
+    world.wait(Duration::from_secs(2));
+    world.lose(Slot::Overview);
+    world.answer_all(Role::Editor, false);
+    world.wait(Duration::from_secs(1));
+    world.keys(&["r"]);
+    assert!(world.waiting_for(Slot::SampleRatio).is_some());
+    world.reply(
+        Slot::SampleRatio,
+        Ok(Answer::SampleRatio(Box::new(
+            results(&experiments()[0], &[(500, 5), (500, 5)]).srm,
+        ))),
+    );
+    assert!(
+        world.state.warehouse.is_down(),
+        "the way from here is as lost as before"
+    );
+    assert!(world.state.detail().expect("open").guarded.value.is_some());
 }
 
 #[test]
