@@ -109,6 +109,8 @@ pub fn run(args: Args) -> Result<(), CliError> {
     })?;
     let dumb = std::env::var("TERM").is_ok_and(|term| term == "dumb");
     if args.plain || dumb {
+        // There is no line above the list that could say what is wrong.
+        files.config().map_err(CliError::Usage)?;
         if args.import.is_some() {
             return Err(CliError::Usage(
                 "--import needs the screen; `splitdeck overrides import KEY FILE --variant VARIANT` does without, and \
@@ -133,13 +135,15 @@ pub fn run(args: Args) -> Result<(), CliError> {
     open(access, args, config, files)
 }
 
-/// The user's configuration file, and where it and the themes are.
+/// The user's configuration file as far as it can be used, and where it and the themes are. The cockpit itself says
+/// what is wrong with the rest.
 ///
 /// # Errors
 /// See [`CliError`].
 pub(super) fn configuration() -> Result<(Config, Files), CliError> {
     let paths = Paths::from_env().map_err(|error| CliError::Usage(error.to_string()))?;
-    let config = Config::load(&paths.config_file()).map_err(|error| CliError::Usage(error.to_string()))?;
+    let config =
+        Config::load_usable(&paths.config_file()).map_err(|error| CliError::Usage(error.to_string()))?;
     let files = Files {
         config: Some(paths.config_file()),
         themes: Some(paths.themes()),

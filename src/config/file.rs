@@ -191,6 +191,24 @@ impl Config {
         }
     }
 
+    /// Reads a file as far as it can be used: what is wrong with looks and keys counts as left out, and
+    /// [`check`] names it. What decides which server is spoken to, with which token, and whether anything may be changed,
+    /// is refused as by [`Self::load`].
+    ///
+    /// # Errors
+    /// See [`ConfigError`]; it names the file, the line and the key.
+    pub fn load_usable(path: &Path) -> Result<Self, ConfigError> {
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(_) => return Self::load(path),
+        };
+        let (config, mistakes) = check(&text);
+        if mistakes.iter().any(|mistake| decides(&mistake.key)) {
+            return Self::parse(&text, path);
+        }
+        Ok(config)
+    }
+
     /// Reads the text of a file; `path` is only for the message.
     ///
     /// # Errors
@@ -209,6 +227,27 @@ impl Config {
             line: first.line,
             message: format!("{first}{more}"),
         })
+    }
+}
+
+/// Whether a key says which server is spoken to, how, or whether anything may be changed there.
+fn decides(key: &str) -> bool {
+    const DECIDE: [&str; 7] = [
+        "context",
+        "api",
+        "project",
+        "token_file",
+        "token_command",
+        "read_only",
+        "allow_plain_http",
+    ];
+    match key.split_once('.') {
+        // No TOML at all, or a section that is no section.
+        None => matches!(key, "" | "cockpit" | "contexts"),
+        Some(("cockpit", key)) => DECIDE
+            .iter()
+            .any(|decides| key.split('.').next() == Some(decides)),
+        Some((section, _)) => section == "contexts",
     }
 }
 
@@ -503,6 +542,39 @@ pub fn example() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_only_looks_wrong_keeps_nobody_out_and_what_decides_is_refused() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("config.toml");
+        let load = |text: &str| {
+            std::fs::write(&path, text).expect("written");
+            Config::load_usable(&path)
+        };
+        let config = load(
+            "[cockpit]\napi = \"http://127.0.0.1:1\"\nglyfs = 3\nmouse = \"yes\"\n[keys]\nhelp = \"f1\"\nquit = [\"Q\"]\n",
+        )
+        .expect("usable");
+        assert_eq!(config.cockpit.api.as_deref(), Some("http://127.0.0.1:1"));
+        assert!(!config.cockpit.mouse);
+        assert_eq!(config.keys.keys().collect::<Vec<_>>(), ["quit"]);
+        for text in [
+            "[cockpit]\nread_only = \"yes\"\n",
+            "[cockpit]\napi = 3\n",
+            "[cockpit]\ncontext = \"gone\"\n",
+            "[contexts.prod]\ntokenfile = \"x\"\n",
+            "cockpit = 3\n",
+            "[cockpit\n",
+        ] {
+            let error = load(text).expect_err("refused");
+            assert!(matches!(error, ConfigError::Invalid { .. }), "{text}: {error}");
+        }
+        std::fs::remove_file(&path).expect("removed");
+        assert_eq!(
+            Config::load_usable(&path).expect("none is the default"),
+            Config::default()
+        );
+    }
 
     fn uncommented(skip: &[&str]) -> String {
         example()

@@ -190,7 +190,7 @@ impl Runner {
     pub fn find(&self, files: Files, context: String) {
         let replies = self.replies.clone();
         tokio::task::spawn_blocking(move || {
-            let found = files.config().and_then(|config| {
+            let found = files.usable().and_then(|config| {
                 Access::of_context(&config, &context)
                     .map_err(|error| format!("Cannot go to {context}: {error}"))
             });

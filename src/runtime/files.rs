@@ -23,16 +23,17 @@ impl Part {
         if path.symlink_metadata().is_ok() {
             return Err(exists(&path));
         }
-        let part = folder.join(format!(".{name}.part"));
+        sweep(&folder);
+        let part = folder.join(format!(".{name}{UNFINISHED}"));
         let out = OpenOptions::new().write(true).create_new(true).open(&part);
-        match out {
-            Ok(out) => Ok(Self {
-                out: BufWriter::new(out),
-                part,
-                path,
-            }),
-            Err(error) => Err(failed(&path, &error)),
-        }
+        let out = out.map_err(|error| failed(&path, &error))?;
+        // Whoever finds it locked knows that somebody still writes it; where nothing can be locked, it is not swept.
+        let _ = out.try_lock();
+        Ok(Self {
+            out: BufWriter::new(out),
+            part,
+            path,
+        })
     }
 
     /// Writes more.
@@ -63,6 +64,31 @@ impl Part {
             return Err(failed(&path, &error));
         }
         Ok(path.display().to_string())
+    }
+}
+
+/// How a file ends that is not whole yet.
+const UNFINISHED: &str = ".splitdeck-part";
+
+/// Takes away what a process left behind that was killed while it wrote: a lock ends with its process.
+fn sweep(folder: &Path) {
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let ours = name
+            .to_str()
+            .is_some_and(|name| name.starts_with('.') && name.ends_with(UNFINISHED));
+        let file = entry.file_type().is_ok_and(|kind| kind.is_file());
+        if !ours || !file {
+            continue;
+        }
+        let path = entry.path();
+        if File::open(&path).is_ok_and(|file| file.try_lock().is_ok()) {
+            // Another one may have swept it.
+            let _ = std::fs::remove_file(path);
+        }
     }
 }
 
@@ -148,7 +174,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let mut part = Part::begin(folder.path(), "a.csv").expect("begins");
         part.write("x").expect("writes");
-        assert_eq!(names(folder.path()), [".a.csv.part"]);
+        assert_eq!(names(folder.path()), [".a.csv.splitdeck-part"]);
         let path = part.keep().expect("kept");
         assert_eq!(std::fs::read_to_string(path).expect("reads"), "x");
         assert_eq!(names(folder.path()), ["a.csv"]);
@@ -179,6 +205,24 @@ mod tests {
             let text = std::fs::read_to_string(folder.path().join(name)).expect("reads");
             assert_eq!(text, "theirs");
         }
+    }
+
+    #[test]
+    fn what_a_killed_process_left_is_swept_and_what_is_written_is_not() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let others = [".a.part", "b.splitdeck-part", ".c.csv"];
+        for name in [&others[..], &[".dead.csv.splitdeck-part"]].concat() {
+            std::fs::write(folder.path().join(name), "x").expect("writes");
+        }
+        let mut live = Part::begin(folder.path(), "live.csv").expect("begins");
+        drop(Part::begin(folder.path(), "next.csv").expect("begins"));
+        let mut left = vec![".live.csv.splitdeck-part"];
+        left.extend(others);
+        left.sort_unstable();
+        assert_eq!(names(folder.path()), left);
+        live.write("whole").expect("writes");
+        let path = live.keep().expect("kept");
+        assert_eq!(std::fs::read_to_string(path).expect("reads"), "whole");
     }
 
     #[test]

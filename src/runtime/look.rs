@@ -92,6 +92,17 @@ impl Files {
         }
     }
 
+    /// The same as far as it can be used: see [`Config::load_usable`].
+    ///
+    /// # Errors
+    /// When it cannot be read, or has a mistake in what decides which server is spoken to.
+    pub fn usable(&self) -> Result<Config, String> {
+        match &self.config {
+            Some(path) => Config::load_usable(path).map_err(|error| error.to_string()),
+            None => Ok(Config::default()),
+        }
+    }
+
     /// A theme: the user's own where there is one of that name, else a built-in one.
     ///
     /// # Errors
@@ -153,6 +164,7 @@ impl Files {
     /// All that the core is told.
     pub fn read(&self, config: &Config, fixed: &Fixed, again: bool) -> Read {
         let (themes, mut mistakes) = self.themes();
+        mistakes.extend(self.file_mistakes());
         mistakes.extend(self.key_mistakes(config));
         let contexts = config.contexts.iter().map(|(name, context)| ContextEntry {
             name: name.clone(),
@@ -172,6 +184,37 @@ impl Files {
             read_only: None,
             later: Vec::new(),
             again,
+        }
+    }
+
+    /// What of the configuration file counts as left out, each with its line.
+    fn file_mistakes(&self) -> Vec<Mistake> {
+        let Some(path) = &self.config else {
+            return Vec::new();
+        };
+        let Ok(text) = std::fs::read_to_string(path) else {
+            return Vec::new();
+        };
+        let (_, mistakes) = check(&text);
+        mistakes
+            .iter()
+            .map(|mistake| Mistake {
+                file: shown(path),
+                what: format!("line {}: {mistake}", mistake.line),
+            })
+            .collect()
+    }
+
+    /// That the theme of the file cannot be used, with its line.
+    #[must_use]
+    pub fn theme_mistake(&self, error: &ThemeError) -> Mistake {
+        let path = self.config.as_deref();
+        let text = path.and_then(|path| std::fs::read_to_string(path).ok());
+        let line = text.and_then(|text| check::locate(&text, &["cockpit", "theme"]));
+        let line = line.map_or_else(String::new, |line| format!("line {line}: "));
+        Mistake {
+            file: path.map(shown).unwrap_or_default(),
+            what: format!("{line}cockpit.theme: {error}"),
         }
     }
 

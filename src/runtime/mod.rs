@@ -28,12 +28,12 @@ use tokio::sync::mpsc;
 use crate::client::ClientError;
 use crate::cockpit::action::Mouse;
 use crate::cockpit::effect::File;
-use crate::cockpit::state::preferences::{Connected, Look, Read};
+use crate::cockpit::state::preferences::{Connected, Look, Mistake, Read};
 use crate::cockpit::state::{Dirty, Level, Settings, State};
 use crate::cockpit::update::import;
 use crate::cockpit::update::{next_deadline, notify};
 use crate::cockpit::{Action, Code, Effect, update};
-use crate::config::cockpit::Call as Way;
+use crate::config::cockpit::{Call as Way, CockpitConfig};
 use crate::config::{Access, Config};
 use crate::tui::input::Input;
 use crate::tui::terminal::{Call, Terminal, TerminalError};
@@ -145,16 +145,25 @@ const DATA_FRAME: SignedDuration = SignedDuration::from_millis(100);
 /// See [`CockpitError`]. A lost server is none: the cockpit shows it and keeps trying.
 pub fn run(options: CockpitOptions) -> Result<(), CockpitError> {
     let profile = theme::profile(&termprofile::Env, &std::io::stdout());
-    let theme = dressed(
-        &options.files,
-        &look::look(&options.config, &options.fixed),
-        profile,
-    )?;
+    let look = look::look(&options.config, &options.fixed);
+    let (theme, mistake) = match dressed(&options.files, &look, profile) {
+        Ok(theme) => (theme, None),
+        // A file that is wrong keeps nobody out; what was asked for now is refused.
+        Err(error) if options.fixed.theme.is_none() => {
+            let look = Look {
+                theme: CockpitConfig::default().theme,
+                ..look
+            };
+            let mistake = options.files.theme_mistake(&error);
+            (dressed(&options.files, &look, profile)?, Some(mistake))
+        }
+        Err(error) => return Err(error.into()),
+    };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(CockpitError::Setup)?;
-    let outcome = runtime.block_on(Cockpit::run(options, theme, profile));
+    let outcome = runtime.block_on(Cockpit::run(options, theme, mistake, profile));
     // Whatever is still on its way is not waited for.
     runtime.shutdown_background();
     outcome
@@ -194,7 +203,12 @@ struct Cockpit {
 }
 
 impl Cockpit {
-    async fn run(options: CockpitOptions, theme: Theme, profile: TermProfile) -> Result<(), CockpitError> {
+    async fn run(
+        options: CockpitOptions,
+        theme: Theme,
+        mistake: Option<Mistake>,
+        profile: TermProfile,
+    ) -> Result<(), CockpitError> {
         let clock = Clock::start();
         let leaving = Arc::default();
         let mut signals = Signals::listen(&leaving).map_err(CockpitError::Setup)?;
@@ -213,7 +227,8 @@ impl Cockpit {
         if let Some(file) = &options.files.config {
             state.preferences.file = shown(file);
         }
-        let read = options.files.read(&options.config, &options.fixed, false);
+        let mut read = options.files.read(&options.config, &options.fixed, false);
+        read.mistakes.extend(mistake);
         let (replies, answered) = mpsc::unbounded_channel();
         let mut cockpit = Self {
             state,

@@ -102,7 +102,12 @@ impl Columns {
             |c| c.alarms = 0,
             |c| c.status = 0,
         ];
-        for give in gives {
+        // Dates were asked for: the best variant gives way before them.
+        let order: [usize; 8] = match times {
+            Times::Ages => [0, 1, 2, 3, 4, 5, 6, 7],
+            Times::Dates => [0, 1, 3, 4, 2, 5, 6, 7],
+        };
+        for give in order.map(|at| gives[at]) {
             if plan.total() <= width {
                 break;
             }

@@ -178,6 +178,8 @@ pub struct StepDialog {
     pub error: Option<String>,
     /// Whether the server refused it: what was filled in is kept for the next time.
     pub refused: bool,
+    /// Whether its answer was lost: it is not known yet whether it was done.
+    pub lost: bool,
     /// When the server said that its test fails, where it did.
     pub still_fails: Option<Timestamp>,
     /// First line of the text that is shown, on small screens.
@@ -205,6 +207,7 @@ impl StepDialog {
             sending: false,
             error: None,
             refused: false,
+            lost: false,
             still_fails: None,
             scroll: 0,
         }

@@ -289,7 +289,9 @@ fn part_label(dialog: &AskDialog, field: &str) -> Option<&'static str> {
     part(dialog, field).map(AskField::label)
 }
 
-fn slot_of(ask: &Ask) -> Option<Slot> {
+/// What a dialog sends; none where it changes nothing on the server.
+#[must_use]
+pub fn slot_of(ask: &Ask) -> Option<Slot> {
     Some(match ask {
         Ask::Save { .. } => Slot::Update,
         Ask::Create => Slot::Create,

@@ -150,6 +150,7 @@ fn send(state: &mut State, test: TestNow, now: Timestamp, effects: &mut Vec<Effe
     match outcome {
         Ok(effect) => {
             dialog.sending = true;
+            dialog.lost = false;
             dialog.error = None;
             effects.push(effect);
         }
@@ -215,6 +216,7 @@ pub fn failed(state: &mut State, failure: &Failure, now: Timestamp) {
     };
     dialog.sending = false;
     dialog.refused = true;
+    dialog.lost = failure.kind == FailureKind::Lost;
     let (field, text) = match problem.and_then(|problem| refused(dialog, problem)) {
         Some((field, words)) => (Some(field), words),
         None => (None, text),
@@ -225,6 +227,56 @@ pub fn failed(state: &mut State, failure: &Failure, now: Timestamp) {
         // What is shown of the test is older than this: it is made anew, whatever was asked before.
         dialog.still_fails = Some(now);
         state.requests.cancel(Slot::SampleRatio);
+    }
+}
+
+/// The history came in: it says whether a step whose answer was lost was done.
+pub fn settle(state: &mut State, now: Timestamp) {
+    let at = state
+        .overlays
+        .iter()
+        .position(|overlay| matches!(overlay, Overlay::Step(dialog) if dialog.lost && !dialog.sending));
+    let (Some(at), Some(me)) = (at, state.me.as_ref().map(|me| me.actor.clone())) else {
+        return;
+    };
+    let Some(Overlay::Step(dialog)) = state.overlays.get_mut(at) else {
+        return;
+    };
+    let open = state
+        .open
+        .as_deref()
+        .filter(|d| d.id() == Some(dialog.experiment.id));
+    let entries = open.and_then(|detail| detail.history.entries.value.as_deref());
+    let next = dialog.experiment.resource_version + 1;
+    let Some(entry) = entries
+        .unwrap_or_default()
+        .iter()
+        .find(|e| e.resource_version == next)
+    else {
+        return;
+    };
+    let to = dialog.step.to().map(|status| status.as_str());
+    let steps = entry
+        .changes
+        .iter()
+        .any(|change| change.field == "status" && change.to.as_str() == to);
+    let typed = dialog.comment.text().trim();
+    if steps && entry.actor == me && entry.comment.as_deref().unwrap_or_default() == typed {
+        let text = format!(
+            "{} {}: only the answer was lost",
+            dialog.experiment.key,
+            dialog.step.done()
+        );
+        let id = dialog.experiment.id;
+        state.overlays.remove(at);
+        forget(state, id);
+        notify(state, Level::Ok, text, now);
+    } else {
+        dialog.lost = false;
+        dialog.error = Some(format!(
+            "It was not done: {} changed it before. Close this, look, and decide again: what you filled in is kept.",
+            entry.actor
+        ));
     }
 }
 

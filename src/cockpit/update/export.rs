@@ -78,7 +78,8 @@ pub fn told(state: &mut State, told: Told, now: Timestamp) {
             state.export = None;
             match outcome {
                 Ok((written, paths)) => {
-                    let text = format!("Saved {} of {what}: {}", rows(written), both(&paths));
+                    let names: Vec<String> = paths.iter().map(|path| name(path).to_owned()).collect();
+                    let text = format!("Saved {} of {what}: {}", rows(written), both(&names));
                     notify(state, Level::Ok, text, now);
                 }
                 Err(why) => notify(state, Level::Warn, why, now),
@@ -86,6 +87,11 @@ pub fn told(state: &mut State, told: Told, now: Timestamp) {
         }
     }
     state.touch(Dirty::Data);
+}
+
+/// The name of a file: it stands in the folder that the cockpit was started in.
+fn name(path: &str) -> &str {
+    path.rsplit_once('/').map_or(path, |(_, name)| name)
 }
 
 fn rows(count: u64) -> String {

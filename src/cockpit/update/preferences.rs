@@ -251,10 +251,7 @@ pub fn token_refused(state: &mut State, failure: &mut Failure, now: Timestamp, e
     let Some(context) = state.settings.context.as_ref().filter(|_| refused) else {
         return;
     };
-    failure.message = format!(
-        "the server does not know the token of the context {context}; see to it that [contexts.{context}] gives a valid \
-         one: ctrl-r reads it anew"
-    );
+    failure.message = format!("the token of the context {context} is refused: mend it, ctrl-r reads it anew");
     if state.api.health == Health::Up {
         renew(state, now, effects);
     }

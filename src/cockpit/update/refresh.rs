@@ -251,7 +251,9 @@ fn wanted(state: &State, slot: Slot) -> Option<Request> {
                     let more = detail.history.next_before.filter(|_| near_end);
                     (config.id, more)
                 }
-                Some(Overlay::Step(dialog)) if dialog.step == Step::ResumeAutoPaused => (config.id, None),
+                Some(Overlay::Step(dialog)) if dialog.step == Step::ResumeAutoPaused || dialog.lost => {
+                    (config.id, None)
+                }
                 _ if drafts::wants_history(state) => (config.id, None),
                 _ => return None,
             };

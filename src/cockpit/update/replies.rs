@@ -139,7 +139,10 @@ fn answered(state: &mut State, request: &Request, answer: Answer, now: Timestamp
                 detail.guarded_version = detail.guarded_asked;
             }
         }
-        Answer::History(page) => history(state, request, page, now),
+        Answer::History(page) => {
+            history(state, request, page, now);
+            dialog::settle(state, now);
+        }
         Answer::Overrides(page) => {
             if let (Request::Overrides { query, .. }, Some(detail)) = (request, asked_of(state, request)) {
                 detail.overrides.take(query, page, now);

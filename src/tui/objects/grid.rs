@@ -17,7 +17,7 @@ pub struct Column {
     pub width: u16,
     /// Whether its texts keep to the right side, as numbers do.
     pub right: bool,
-    /// How soon it gives way: the highest goes first.
+    /// How soon it gives way: the highest goes first. That of dates goes last, while they are asked for.
     pub rank: u8,
     /// Its width while moments are written as dates; none where it has no moments.
     pub dates: Option<u16>,
@@ -60,7 +60,15 @@ impl Column {
     /// As it is while moments are written so: its title, and the column with its width.
     fn written(self, times: Times) -> (String, Self) {
         match self.dates.filter(|_| times.are_dates()) {
-            Some(width) => (times.title(self.title), Self { width, ..self }),
+            // Dates were asked for: other columns give way before them.
+            Some(width) => (
+                times.title(self.title),
+                Self {
+                    width,
+                    rank: 0,
+                    ..self
+                },
+            ),
             None => (self.title.to_owned(), self),
         }
     }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use ratatui::layout::Position;
 
-use super::form::{Form, Row, note};
+use super::form::{Form, Row, note, sending};
 use super::{Canvas, WIDEST, rows};
 use crate::api::overrides::OverridePage;
 use crate::cockpit::edit::consequences::consequences;
@@ -324,7 +324,11 @@ fn form_rows<'a>(canvas: &Canvas<'_, '_>, state: &State, dialog: &'a AskDialog) 
             AskField::Cancel => {
                 let refused = guard::refusal(state, canvas.now).filter(|_| !local(&dialog.ask));
                 let (text, style) = match (&dialog.error, dialog.sending, refused) {
-                    (_, true, _) => ("Sending …".to_owned(), theme.dim),
+                    (_, true, _) => {
+                        let slot = ask::slot_of(&dialog.ask);
+                        let text = slot.map(|slot| sending(state, slot, canvas.now));
+                        (text.unwrap_or_default(), theme.dim)
+                    }
                     (Some(error), false, _) => (error.clone(), theme.danger),
                     (None, false, Some(why)) => (why, theme.warn),
                     (None, false, None) => (String::new(), theme.dim),

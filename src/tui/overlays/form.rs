@@ -1,9 +1,12 @@
 //! The lower part of a dialog: fields, choices, boxes to tick, buttons.
 
+use jiff::Timestamp;
 use ratatui::layout::Position;
 use ratatui::style::Style;
 
 use super::Canvas;
+use crate::cockpit::ports::Slot;
+use crate::cockpit::state::State;
 use crate::cockpit::state::text::TextField;
 use crate::tui::field;
 use crate::tui::widgets::Pen;
@@ -39,6 +42,17 @@ pub fn note<'a, F>(canvas: &Canvas<'_, '_>, widest: u16, text: &str, style: Styl
     let width = canvas.inside_width(widest);
     let lines = wrap(text, width, NOTE_LINES, canvas.theme.glyphs);
     lines.into_iter().map(|line| Row::Note(line, style)).collect()
+}
+
+/// What is said while a change is on its way, and for how long it has been once that is long.
+pub fn sending(state: &State, slot: Slot, now: Timestamp) -> String {
+    /// An answer that takes longer is a long one.
+    const LONG: i64 = 3;
+    let since = state.requests.pending(slot).map(|pending| pending.since);
+    match since.map(|since| now.duration_since(since).as_secs()) {
+        Some(seconds) if seconds >= LONG => format!("Sending … the server has not answered for {seconds} s"),
+        _ => "Sending …".to_owned(),
+    }
 }
 
 /// Rows of a dialog, with what has the focus.

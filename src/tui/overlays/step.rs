@@ -3,9 +3,10 @@
 use jiff::Timestamp;
 use ratatui::layout::Position;
 
-use super::form::{Form, Row, note};
+use super::form::{Form, Row, note, sending};
 use super::{Canvas, WIDEST, resume, rows};
 use crate::cockpit::lifecycle::{self, Step};
+use crate::cockpit::ports::Slot;
 use crate::cockpit::state::overlay::{ENDED_REASONS, Field, StepDialog, TestNow};
 use crate::cockpit::state::{Laid, State};
 use crate::cockpit::update::dialog::test_now;
@@ -44,7 +45,7 @@ pub fn draw(
         page.text(&changed, theme.warn);
     }
     let form = Form {
-        rows: form_rows(canvas, widest, dialog, test),
+        rows: form_rows(canvas, state, widest, dialog, test),
         focus: dialog.focus,
         buttons: [Field::Cancel, Field::Confirm],
         armed: now >= dialog.armed_at(),
@@ -81,6 +82,7 @@ fn changed_since(state: &State, dialog: &StepDialog) -> Option<String> {
 
 fn form_rows<'a>(
     canvas: &Canvas<'_, '_>,
+    state: &State,
     widest: u16,
     dialog: &'a StepDialog,
     test: TestNow,
@@ -122,11 +124,11 @@ fn form_rows<'a>(
             }
             Field::Cancel => {
                 let (text, style) = match (&dialog.error, dialog.sending) {
-                    (_, true) => ("Sending …", theme.dim),
-                    (Some(error), false) => (error.as_str(), theme.danger),
-                    (None, false) => ("", theme.dim),
+                    (_, true) => (sending(state, Slot::Status, canvas.now), theme.dim),
+                    (Some(error), false) => (error.clone(), theme.danger),
+                    (None, false) => (String::new(), theme.dim),
                 };
-                rows.extend(note(canvas, widest, text, style));
+                rows.extend(note(canvas, widest, &text, style));
                 rows.push(Row::Buttons(dialog.step.keep(), dialog.step.verb()));
             }
             Field::Confirm => {}

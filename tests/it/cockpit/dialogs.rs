@@ -796,6 +796,72 @@ fn the_observed_share_is_seen_however_long_a_key_is() {
 }
 
 #[test]
+fn a_lost_answer_is_cleared_up_by_the_history() {
+    for (actor, comment, says) in [
+        (
+            "ana",
+            Some("quiet night"),
+            "checkout-cta is paused: only the answer was lost",
+        ),
+        ("ben", None, "It was not done: ben changed it before"),
+    ] {
+        let mut world = on(CHECKOUT);
+        world.keys(&["p"]).answer_all(Role::Editor, false).wait(ARMED);
+        world
+            .keys(&["tab", "tab"])
+            .text("quiet night")
+            .keys(&["tab", "right", "enter"]);
+        world.wait(Duration::from_secs(12));
+        assert!(
+            world
+                .screen(80, 24)
+                .contains("the server has not answered for 12 s")
+        );
+        let (run, _) = world
+            .waiting
+            .iter()
+            .find(|(_, r)| r.slot() == Slot::Status)
+            .cloned()
+            .expect("sent");
+        world.waiting.retain(|(waiting, _)| *waiting != run);
+        let lost = Failure::new(Service::Api, FailureKind::Lost, "no answer from api within 40 s");
+        world.reply_to(run, Slot::Status, Err(lost));
+        assert!(
+            error(&world).contains("Not known whether it was done"),
+            "{}",
+            error(&world)
+        );
+        world.wait(Duration::from_secs(1));
+        let mut all = experiments();
+        all[1].status = Status::Paused;
+        all[1].resource_version = 18;
+        while let Some((_, request)) = world.waiting.first().cloned() {
+            let outcome = match request.slot() {
+                Slot::Experiments => Ok(Answer::Experiments(ExperimentList {
+                    experiments: all.clone(),
+                })),
+                Slot::History => Ok(Answer::History(
+                    serde_json::from_value(serde_json::json!({"entries": [{
+                        "id": 40, "at": "2026-11-20T05:03:10Z", "actor": actor, "comment": comment,
+                        "action": "experiment.status_changed", "objectId": id(CHECKOUT),
+                        "objectKey": "checkout-cta", "resourceVersion": 18,
+                        "changes": [{"field": "status", "from": "active", "to": "paused"}],
+                    }], "nextBefore": null}))
+                    .expect("a history"),
+                )),
+                _ => crate::support::cockpit::answer(&request, Role::Editor, false),
+            };
+            world.reply(request.slot(), outcome);
+        }
+        let said = match world.state.overlays.last() {
+            Some(Overlay::Step(dialog)) => dialog.error.clone().unwrap_or_default(),
+            _ => notice(&world),
+        };
+        assert!(said.starts_with(says), "{said}");
+    }
+}
+
+#[test]
 fn a_second_change_waits_for_the_answer_to_the_first() {
     let mut world = on(CHECKOUT);
     world.keys(&["p"]).wait(ARMED).keys(&["right", "enter", "enter"]);

@@ -186,7 +186,7 @@ fn only_what_is_searched_for_is_exported() {
         outcome: Ok((12, vec!["/tmp/a.csv".to_owned(), "/tmp/a.json".to_owned()])),
     }));
     let notice = &world.state.notice.as_ref().expect("said").text;
-    assert_eq!(notice, "Saved 12 rows of overrides: /tmp/a.csv and .json");
+    assert_eq!(notice, "Saved 12 rows of overrides: a.csv and .json");
 }
 
 #[test]

@@ -165,3 +165,20 @@ fn insights_and_setup_tell_a_date_once() {
         shown(&mut world, &["Z"]);
     }
 }
+
+#[test]
+fn dates_that_were_asked_for_have_room_at_eighty_columns() {
+    for (key, says) in [
+        ("E", "started UTC"),
+        ("F", "changed UTC"),
+        ("D", "new key UTC"),
+        ("T", "made UTC"),
+        ("B", "changed UTC"),
+    ] {
+        let mut world = World::list_of(Role::Admin, false);
+        world.keys(&["Z"]);
+        shown(&mut world, &[key]);
+        let screen = world.screen(80, 24);
+        assert!(screen.contains(says) && dates(&screen) > 0, "{key}: {screen}");
+    }
+}

@@ -90,6 +90,28 @@ fn themes_and_keys_are_read_again_while_it_runs_and_mistakes_leave_what_was() {
 }
 
 #[test]
+fn a_file_that_is_wrong_in_looks_keeps_nobody_out() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let wrong = "[cockpit]\ntheme = \"nonesuch\"\nglyfs = 3\n[keys]\nhelp = \"f1\"\n";
+    write(dir.path(), "config.toml", wrong);
+    let mut pty = with_config(dir.path(), &[], &[]);
+    pty.wait_for_text("Experiments");
+    pty.wait_for_text("3 mistakes");
+    write(dir.path(), "config.toml", "[cockpit]\ntheme = \"dark\"\n");
+    pty.wait_for("the dark theme", |seen| {
+        (ground(seen) == DARK && !seen.text().contains("mistake")).then_some(())
+    });
+    pty.send("q");
+    assert!(pty.ended().success());
+    // What is asked for now is refused, and so is what decides where one is.
+    let mut pty = with_config(dir.path(), &["--theme", "nonesuch"], &[]);
+    assert_eq!(pty.ended().exit_code(), 2);
+    write(dir.path(), "config.toml", "[cockpit]\nread_only = \"yes\"\n");
+    let mut pty = with_config(dir.path(), &[], &[]);
+    assert_eq!(pty.ended().exit_code(), 2);
+}
+
+#[test]
 fn the_settings_show_a_theme_as_it_is_chosen_and_esc_takes_it_off() {
     let dir = tempfile::tempdir().expect("a directory");
     let mut pty = with_config(dir.path(), &[], &[]);

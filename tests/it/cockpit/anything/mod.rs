@@ -235,7 +235,8 @@ impl Run {
         })));
         let again = self.world.effects[before..]
             .iter()
-            .any(|e| matches!(e, Effect::Fetch { request, .. } if request.slot() == slot));
+            // Another question, such as another page, is none that failed.
+            .any(|e| matches!(e, Effect::Fetch { request: next, .. } if *next == request));
         assert!(
             !(failed && again),
             "{slot:?} is asked again at once after a failure"

@@ -162,7 +162,7 @@ pub struct Before {
     what: String,
     kind: Kind,
     pressed: Option<Pressed>,
-    /// What chunks of an import are at work, when its answer comes.
+    /// What chunks of an import are at work, when its answer comes, or is waited for again.
     running: Option<(Uuid, bool)>,
     typed: Option<(Uuid, Cell, String)>,
     writing: Vec<Slot>,
@@ -245,9 +245,13 @@ impl Before {
         Self {
             what: format!("{action:?}").chars().take(300).collect(),
             pressed: pressed(world, &kind),
-            running: import::panel(state)
-                .filter(|_| reply.is_some_and(|reply| reply.slot == Slot::ImportStep))
-                .and_then(|panel| Some((panel.import.as_ref()?.id, panel.run?.undo))),
+            running: import::panel(state).and_then(|panel| {
+                let run = panel.run?;
+                let answered = reply.is_some_and(|reply| reply.slot == Slot::ImportStep);
+                // One that failed on its way is tried again, until Esc.
+                let again = run.failed > 0 && !run.stop;
+                (answered || again).then_some((panel.import.as_ref()?.id, run.undo))
+            }),
             typed: typed(state),
             writing: (world.waiting.iter())
                 .filter(|(_, request)| request.writes())
@@ -308,7 +312,7 @@ impl Before {
     }
 
     /// A write only from a dialog that is armed, its button under the focus, and about the same object; or a chunk
-    /// that follows another one; or the table of variants of a draft. None is forgotten while it is on its way.
+    /// that follows another one, or the same again; or the table of variants of a draft. None is forgotten while it is on its way.
     fn writes(&self, world: &World, effects: &[Effect]) {
         let what = &self.what;
         let mut count = 0;
