@@ -142,6 +142,7 @@ impl ListState {
     /// While the order holds, rows stay where they are: new ones are added at the end, gone ones are
     /// taken out.
     pub fn arrange(&mut self, now: Timestamp) {
+        let stood = self.position();
         self.whole = Whole::of(self.all());
         let wanted = self.sorted(now);
         if self.is_frozen(now) && !self.rows.is_empty() {
@@ -154,8 +155,12 @@ impl ListState {
             self.rows = wanted;
             self.frozen_until = None;
         }
-        if !self.chosen || self.position().is_none() {
+        if !self.chosen {
             self.selected = self.rows.first().copied();
+        } else if self.position().is_none() {
+            // What stood under the cursor is gone: what follows it has come up there.
+            let at = stood.unwrap_or(0).min(self.rows.len().saturating_sub(1));
+            self.selected = self.rows.get(at).copied();
         }
     }
 

@@ -207,9 +207,18 @@ impl<T: Listed> ObjectList<T> {
 
     /// Takes new rows.
     pub fn set(&mut self, rows: Vec<T>, now: Timestamp) {
+        let stood = self.selected.and_then(|id| {
+            let shown = self.shown();
+            shown.iter().position(|row| row.id() == id)
+        });
         self.rows.set(rows, now);
         if self.selected.is_none() {
             self.selected = self.all().first().map(Listed::id);
+        } else if let Some(at) = stood.filter(|_| self.selected.is_some_and(|id| self.get(id).is_none())) {
+            // What stood under the cursor is gone: what follows it has come up there.
+            let shown = self.shown();
+            let next = shown.get(at.min(shown.len().saturating_sub(1)));
+            self.selected = next.map(|row| row.id());
         }
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use splitdeck::api::experiments::ExperimentList;
+use splitdeck::api::flags::FlagList;
 use splitdeck::api::system::Role;
 use splitdeck::cockpit::ports::{Answer, Slot};
 use splitdeck::cockpit::state::Screen;
@@ -182,4 +183,40 @@ fn nothing_jumps_when_numbers_change_their_width() {
             assert_eq!(columns_of(&mut world, width), before, "{subjects} at {width}");
         }
     }
+}
+
+/// A key that is pressed at that moment is not about another one far away.
+#[test]
+fn where_the_row_under_the_cursor_goes_the_next_one_comes_up() {
+    let without = |gone: u128| {
+        let mut all = experiments();
+        all.retain(|e| e.id != id(gone));
+        Answer::Experiments(ExperimentList { experiments: all })
+    };
+    for (down, gone, expected) in [(2, ONBOARDING, PRICING), (3, PRICING, ONBOARDING)] {
+        let mut world = World::list();
+        for _ in 0..down {
+            world.keys(&["j"]);
+        }
+        world.wait(Duration::from_secs(2));
+        world.reply(Slot::Experiments, Ok(without(gone)));
+        assert_eq!(world.state.list.selected, Some(id(expected)));
+    }
+    let mut world = World::list_of(Role::Admin, false);
+    for key in ["F", "j"] {
+        world.keys(&[key]).answer_all(Role::Admin, false);
+    }
+    let mut flags: FlagList = serde_json::from_value(crate::support::objects::flags()).expect("flags");
+    let gone = flags.flags.remove(1).flag.id;
+    assert_eq!(world.state.objects.flags.selected, Some(gone));
+    world.wait(Duration::from_secs(3));
+    let next = flags
+        .flags
+        .get(1)
+        .or(flags.flags.first())
+        .expect("another")
+        .flag
+        .id;
+    world.reply(Slot::Flags, Ok(Answer::Flags(flags)));
+    assert_eq!(world.state.objects.flags.selected, Some(next));
 }
