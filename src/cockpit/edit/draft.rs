@@ -8,10 +8,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::cell::Cell;
+use super::cell::{Cell, Which};
 use super::disk::DraftKey;
 use super::merge::{Both, merge};
 use super::path::{self, Path, renumber};
+use super::rows::{Moved, Rows};
 use crate::cockpit::state::Tab;
 use crate::domain::{Experiment, FieldError, Key};
 
@@ -246,8 +247,14 @@ impl Draft {
         }
     }
 
-    /// Texts that wait in the fields of a variant go with it when it is renamed.
+    /// Texts that wait in the fields of a variant go with it when it is renamed, and those of tracked events with
+    /// them where one before goes.
     fn follow(&mut self, cell: &Cell, old: &Experiment) {
+        if let Cell::Event(Which::Tracked(at)) = cell
+            && self.mine.tracked_events.len() < old.tracked_events.len()
+        {
+            self.move_unread(Rows::Tracked, Moved::Gone(*at));
+        }
         let Cell::Variant(key, super::Attr::Key) = cell else {
             return;
         };
@@ -267,12 +274,32 @@ impl Draft {
 
     /// Changes the experiment by other means than a text. Texts of fields that are gone go too.
     pub fn change<T>(&mut self, now: Timestamp, change: impl FnOnce(&mut Experiment) -> T) -> T {
+        self.change_rows(now, None, change)
+    }
+
+    /// The same of rows that are told apart by their place: texts that wait in their fields go with them.
+    pub fn change_rows<T>(
+        &mut self,
+        now: Timestamp,
+        rows: Option<(Rows, Moved)>,
+        change: impl FnOnce(&mut Experiment) -> T,
+    ) -> T {
         let before = self.snapshot();
         let outcome = change(&mut self.mine);
+        if let Some((rows, moved)) = rows.filter(|_| self.mine != before.mine) {
+            self.move_unread(rows, moved);
+        }
         let mine = &self.mine;
         self.unread.retain(|cell, _| exists(cell, mine));
         self.done(before, now);
         outcome
+    }
+
+    fn move_unread(&mut self, rows: Rows, moved: Moved) {
+        let unread = std::mem::take(&mut self.unread).into_iter();
+        self.unread = unread
+            .filter_map(|(cell, unread)| Some((moved.follow(rows, cell)?, unread)))
+            .collect();
     }
 
     fn snapshot(&self) -> Snapshot {
@@ -574,6 +601,59 @@ mod tests {
         );
         draft.change(now(), |e| rows::remove_variant(e, "b"));
         assert!(draft.unread.is_empty());
+    }
+
+    #[test]
+    fn a_text_that_is_not_read_stays_with_its_row() {
+        let rule = Uuid::from_u128(5);
+        let mut draft = Draft::new(base(), now());
+        draft.change(now(), |e| {
+            rows::add_rule(e, rule);
+            for _ in 0..2 {
+                rows::add_condition(e, rule);
+            }
+            let conditions = &mut e.rules[0].conditions;
+            for (field, condition) in ["a", "b", "c"].into_iter().zip(conditions) {
+                condition.field = field.to_owned();
+            }
+        });
+        let count = draft.mine.rules[0].conditions.len();
+        assert!(count >= 2, "{count}");
+        let last = |at: usize| Cell::Condition(rule, at, super::super::Part::Field);
+        let waits = || Unread {
+            text: "waits".to_owned(),
+            why: String::new(),
+        };
+        draft.unread.insert(last(1), waits());
+        let conditions = Rows::Conditions(rule);
+        // Up, and the one that stood there down.
+        draft.change_rows(now(), Some((conditions, Moved::Swapped(1, 0))), |e| {
+            rows::shift(&mut e.rules[0].conditions, 1, false)
+        });
+        assert_eq!(draft.unread.keys().collect::<Vec<_>>(), [&last(0)]);
+        draft.change_rows(now(), Some((conditions, Moved::Swapped(0, 1))), |e| {
+            rows::shift(&mut e.rules[0].conditions, 0, true)
+        });
+        // The one before it goes.
+        draft.change_rows(now(), Some((conditions, Moved::Gone(0))), |e| {
+            e.rules[0].conditions.remove(0);
+        });
+        assert_eq!(draft.unread.keys().collect::<Vec<_>>(), [&last(0)]);
+        assert!(draft.undo(now()));
+        assert_eq!(draft.unread.keys().collect::<Vec<_>>(), [&last(1)]);
+        // It goes itself.
+        draft.change_rows(now(), Some((conditions, Moved::Gone(1))), |e| {
+            e.rules[0].conditions.remove(1);
+        });
+        assert!(draft.unread.is_empty());
+        // A tracked event before it goes.
+        let event = |at: usize| Cell::Filter(Which::Tracked(at), 0, super::super::Part::Value);
+        draft.enter(&Cell::NewTracked, "first", now());
+        draft.enter(&Cell::NewTracked, "second", now());
+        draft.unread.insert(event(1), waits());
+        draft.enter(&Cell::Event(Which::Tracked(0)), "", now());
+        assert_eq!(draft.mine.tracked_events.len(), 1);
+        assert_eq!(draft.unread.keys().collect::<Vec<_>>(), [&event(0)]);
     }
 
     #[test]

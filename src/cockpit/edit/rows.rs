@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::cell::{Which, metric_mut, rule_mut};
+use super::cell::{Cell, Which, metric_mut, rule_mut};
 use super::path::arrange;
 use crate::domain::{Condition, Experiment, Filter, Key, Operator, Percent, Rule, Scope, Variant};
 
@@ -177,6 +177,59 @@ pub fn shift<T>(items: &mut [T], at: usize, down: bool) -> bool {
 fn neighbour(at: usize, len: usize, down: bool) -> Option<usize> {
     let to = if down { at + 1 } else { at.checked_sub(1)? };
     (at < len && to < len).then_some(to)
+}
+
+/// Rows that are told apart by their place alone.
+#[derive(Debug, Clone, Copy, Eq, PartialEq)]
+pub enum Rows {
+    /// The conditions of a rule.
+    Conditions(Uuid),
+    /// The filters of a metric.
+    Filters(Which),
+    /// The tracked events.
+    Tracked,
+}
+
+/// What happened to such rows.
+#[derive(Debug, Clone, Copy, Eq, PartialEq)]
+pub enum Moved {
+    /// The row at this place went.
+    Gone(usize),
+    /// The rows at these places changed them.
+    Swapped(usize, usize),
+}
+
+impl Moved {
+    fn place(self, at: usize) -> Option<usize> {
+        match self {
+            Self::Gone(gone) if at == gone => None,
+            Self::Gone(gone) if at > gone => Some(at - 1),
+            Self::Swapped(one, other) if at == one => Some(other),
+            Self::Swapped(one, other) if at == other => Some(one),
+            _ => Some(at),
+        }
+    }
+
+    /// The field after it happened; none where its row went.
+    #[must_use]
+    pub fn follow(self, rows: Rows, cell: Cell) -> Option<Cell> {
+        let tracked = |which: Which| match which {
+            Which::Tracked(at) => self.place(at).map(Which::Tracked),
+            other => Some(other),
+        };
+        match (rows, cell) {
+            (Rows::Conditions(of), Cell::Condition(rule, at, part)) if of == rule => {
+                Some(Cell::Condition(rule, self.place(at)?, part))
+            }
+            (Rows::Filters(of), Cell::Filter(which, at, part)) if of == which => {
+                Some(Cell::Filter(which, self.place(at)?, part))
+            }
+            (Rows::Tracked, Cell::Filter(which, at, part)) => Some(Cell::Filter(tracked(which)?, at, part)),
+            (Rows::Tracked, Cell::Event(which)) => Some(Cell::Event(tracked(which)?)),
+            (Rows::Tracked, Cell::Metric(which)) => Some(Cell::Metric(tracked(which)?)),
+            (_, cell) => Some(cell),
+        }
+    }
 }
 
 #[cfg(test)]

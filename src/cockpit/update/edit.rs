@@ -14,7 +14,7 @@ pub use self::typing::{accept, hold, key, leave, let_go, paste, refresh_field, t
 use super::drafts::{self, draft_of};
 use super::{ask, create, guard, notify, save};
 use crate::cockpit::edit::cell::metric;
-use crate::cockpit::edit::{Attr, Cell, Kind, Sheet, Which};
+use crate::cockpit::edit::{Attr, Cell, Kind, Sheet, Which, rows};
 use crate::cockpit::effect::Effect;
 use crate::cockpit::format;
 use crate::cockpit::keymap::Command;
@@ -160,6 +160,17 @@ fn change<T>(
     change: impl FnOnce(&mut Experiment) -> T,
 ) -> Option<T> {
     Some(draft_of(state, id, now)?.change(now, change))
+}
+
+/// The same of rows that are told apart by their place.
+fn change_rows<T>(
+    state: &mut State,
+    id: Uuid,
+    now: Timestamp,
+    moved: (rows::Rows, rows::Moved),
+    change: impl FnOnce(&mut Experiment) -> T,
+) -> Option<T> {
+    Some(draft_of(state, id, now)?.change_rows(now, Some(moved), change))
 }
 
 fn step(state: &mut State, id: Uuid, sheet: Sheet, forward: bool, now: Timestamp, effects: &mut Vec<Effect>) {

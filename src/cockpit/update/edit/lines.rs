@@ -4,8 +4,9 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::typing::type_into;
-use super::{allowed, change, take};
+use super::{allowed, change, change_rows, take};
 use crate::cockpit::edit::cell::{metric_mut, rule_mut};
+use crate::cockpit::edit::rows::{Moved, Rows};
 use crate::cockpit::edit::{Attr, Cell, Part, Sheet, Which, rows};
 use crate::cockpit::effect::Effect;
 use crate::cockpit::state::ask::Ask;
@@ -149,7 +150,8 @@ pub(super) fn remove(state: &mut State, id: Uuid, sheet: Sheet, now: Timestamp, 
             );
         }
         Cell::Condition(rule, at, _) => {
-            change(state, id, now, |e| {
+            let moved = (Rows::Conditions(rule), Moved::Gone(at));
+            change_rows(state, id, now, moved, |e| {
                 if let Some(rule) = rule_mut(e, rule)
                     && at < rule.conditions.len()
                 {
@@ -158,7 +160,8 @@ pub(super) fn remove(state: &mut State, id: Uuid, sheet: Sheet, now: Timestamp, 
             });
         }
         Cell::Filter(which, at, _) => {
-            change(state, id, now, |e| {
+            let moved = (Rows::Filters(which), Moved::Gone(at));
+            change_rows(state, id, now, moved, |e| {
                 if let Some(metric) = metric_mut(e, which)
                     && at < metric.filters.len()
                 {
@@ -204,19 +207,29 @@ pub(super) fn shift(
         ),
         Cell::Rule(rule) => (change(state, id, now, |e| rows::move_rule(e, rule, down)), true),
         Cell::Condition(rule, at, _) => (
-            change(state, id, now, |e| {
-                rule_mut(e, rule).is_some_and(|rule| rows::shift(&mut rule.conditions, at, down))
-            }),
+            change_rows(
+                state,
+                id,
+                now,
+                (Rows::Conditions(rule), Moved::Swapped(at, to(at))),
+                |e| rule_mut(e, rule).is_some_and(|rule| rows::shift(&mut rule.conditions, at, down)),
+            ),
             true,
         ),
         Cell::Filter(which, at, _) => (
-            change(state, id, now, |e| {
-                metric_mut(e, which).is_some_and(|metric| rows::shift(&mut metric.filters, at, down))
-            }),
+            change_rows(
+                state,
+                id,
+                now,
+                (Rows::Filters(which), Moved::Swapped(at, to(at))),
+                |e| metric_mut(e, which).is_some_and(|metric| rows::shift(&mut metric.filters, at, down)),
+            ),
             true,
         ),
         Cell::Metric(Which::Tracked(at)) => (
-            change(state, id, now, |e| rows::shift(&mut e.tracked_events, at, down)),
+            change_rows(state, id, now, (Rows::Tracked, Moved::Swapped(at, to(at))), |e| {
+                rows::shift(&mut e.tracked_events, at, down)
+            }),
             true,
         ),
         _ => (Some(false), false),
