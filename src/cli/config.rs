@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::CliError;
 use super::output::{print, print_json};
+use super::values::{self, Wrong};
 use crate::client::{Client, Options};
 use crate::cockpit::keymap::Keymap;
 use crate::cockpit::state::preferences::Mistake as Mistaken;
@@ -173,6 +174,9 @@ fn mistakes(text: &str, themes: Option<PathBuf>) -> Vec<Mistake> {
         say(&["cockpit", "theme"], error.to_string());
     }
     addresses(&config, &mut say);
+    for Wrong { path, why } in values::wrong(&config) {
+        say(&path, why);
+    }
     mistakes.sort_by(|a, b| (a.line, &a.key).cmp(&(b.line, &b.key)));
     mistakes
 }

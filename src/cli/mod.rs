@@ -30,6 +30,7 @@ pub mod serve;
 pub mod shell;
 pub mod stack;
 pub mod tokens;
+mod values;
 pub mod watch;
 
 use std::process::ExitCode;

@@ -11,10 +11,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::api::system::WarehouseLogin;
 use crate::config::file::{ClickHouseConfig, GuardConfig, ServerConfig};
 use crate::config::{Config, Paths};
-use crate::domain::{Environment, Key};
+use crate::domain::Key;
 use crate::engine::{self, binary};
 use crate::server::jobs::runner::GuardOptions;
-use crate::server::jobs::schedule::Schedule;
 use crate::server::link::{Access, nowhere};
 use crate::server::setup::{AdminToken, ProjectSeed};
 use crate::server::store::{PostgresUrl, StoreUrl};
@@ -24,14 +23,10 @@ use crate::warehouse::Login;
 
 use super::CliError;
 use super::stack::{ClickHouse, Stack, StackError};
+use super::values::{self, SQLITE, Wrong};
 
 /// Environment variable with the admin token.
 const TOKEN_VARIABLE: &str = "SPLITDECK_TOKEN";
-/// How often the guard may look: every look counts all subjects of all active experiments.
-const GUARD_INTERVALS: std::ops::RangeInclusive<Duration> =
-    Duration::from_secs(10)..=Duration::from_secs(86_400);
-/// The store in the data directory.
-const SQLITE: &str = "sqlite";
 /// Name of the configuration file.
 const CONFIG_FILE: &str = "config.toml";
 
@@ -111,11 +106,14 @@ impl Plan {
     ) -> Result<Self, CliError> {
         let file = &config.server;
         let listen = args.listen.as_ref().unwrap_or(&file.listen);
-        let listen = listen.parse().map_err(|_| {
-            usage(format!(
-                "--listen {listen}: it is no address with a port, such as 127.0.0.1:8620"
-            ))
-        })?;
+        let listen = values::listen(listen).map_err(|why| usage(format!("--listen {why}")))?;
+        if let Some(Wrong {
+            path: [section, key],
+            why,
+        }) = values::limits(config).first()
+        {
+            return Err(usage(format!("[{section}] {key} = {why}")));
+        }
         let data_dir = args.data_dir.as_ref().or(file.data_dir.as_ref());
         let data_dir = data_dir.unwrap_or(&paths.data).clone();
         let mut options = server::Options::new(&data_dir, nowhere("ClickHouse is not started"));
@@ -159,17 +157,8 @@ fn seed(args: &Args, file: &ServerConfig) -> Result<ProjectSeed, CliError> {
     let key = args.project.as_ref().unwrap_or(&file.project);
     let key = Key::new(key.as_str()).map_err(|error| usage(error.named("--project")))?;
     let environment = args.environment.as_ref().unwrap_or(&file.environment);
-    let all = [
-        Environment::Development,
-        Environment::Staging,
-        Environment::Production,
-    ];
-    let known = all.into_iter().find(|e| e.as_str() == environment.as_str());
-    let environment = known.ok_or_else(|| {
-        usage(format!(
-            "--environment {environment}: allowed are development, staging and production"
-        ))
-    })?;
+    let environment =
+        values::environment(environment).map_err(|why| usage(format!("--environment {why}")))?;
     Ok(ProjectSeed {
         key: Some(key),
         environment,
@@ -179,17 +168,8 @@ fn seed(args: &Args, file: &ServerConfig) -> Result<ProjectSeed, CliError> {
 
 /// When the guard looks.
 fn guard(file: &GuardConfig) -> Result<GuardOptions, CliError> {
-    let schedule = Schedule::new(&file.schedule, &file.time_zone);
-    // Checked also where it is turned off: a typo should not wait for the day it is turned on.
-    let schedule = schedule.map_err(|error| usage(format!("[guard] {error}")))?;
-    let interval = Duration::from_secs(file.interval_s);
-    if !GUARD_INTERVALS.contains(&interval) {
-        let (least, most) = (GUARD_INTERVALS.start().as_secs(), GUARD_INTERVALS.end().as_secs());
-        return Err(usage(format!(
-            "[guard] interval_s = {}: allowed are {least} to {most} seconds",
-            file.interval_s
-        )));
-    }
+    let schedule = values::schedule(file).map_err(|wrong| usage(format!("[guard] {}", wrong.why)))?;
+    let interval = values::interval(file);
     Ok(GuardOptions {
         nightly: file.enabled.then_some(schedule),
         continuous: file.continuous.then_some(interval),
@@ -331,6 +311,7 @@ async fn any([interrupt, terminate, hangup]: &mut [Signal; 3]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Environment;
     use crate::engine::Source;
 
     fn plan(args: &Args, config: &str, set: &[(&str, &str)]) -> Result<Plan, CliError> {

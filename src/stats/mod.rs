@@ -7,6 +7,7 @@
 //! | the curve of a posterior, and over which rates to draw it | [`posterior::Posterior`], [`posterior::plot_range`] |
 //! | whether the split is as configured | [`srm::test()`] |
 //! | the same, when looking all the time | [`sequential::e_value`] |
+//! | what split a population had of which parts are thinned | [`thinned::fit`] |
 //! | an interval for a difference that holds at every look | [`sequential::interval`] |
 //! | how many subjects are needed, how many are still missing | [`power::sample_size`], [`power::floor`] |
 //!
@@ -21,6 +22,7 @@ mod quadrature;
 pub mod sequential;
 mod special;
 pub mod srm;
+pub mod thinned;
 mod uplift;
 
 pub use error::StatsError;

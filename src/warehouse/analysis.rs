@@ -1,6 +1,7 @@
 //! From counts to what is inferred of them. Pure: the same counts give the same results.
 
 use super::query::{Assigned, ExposureRow, SubjectRow};
+use super::ramps;
 use crate::api::results::{
     ArmPosterior, ArmResult, DifferenceInterval, Exposures, INCONCLUSIVE, MultiVariant, PowerFloor, Srm,
     SrmTest, UnknownVariant, Uplift, WINNER_PROBABILITY,
@@ -9,7 +10,7 @@ use crate::domain::{Experiment, Percent, Variant};
 use crate::stats::posterior::{self, Arm};
 use crate::stats::power::{self, ARM_FLOOR, Design};
 use crate::stats::sequential::{self, EValue};
-use crate::stats::{StatsError, srm};
+use crate::stats::{StatsError, srm, thinned};
 
 /// The always-valid interval misses the true difference, at any look at all, with at most this chance.
 const ALPHA: f64 = 0.05;
@@ -216,7 +217,7 @@ fn posteriors(experiment: &Experiment, counted: &[Arm]) -> Result<Vec<Option<Arm
 }
 
 /// The test of the split: subjects that were assigned at random, by the variant they saw **first**, each
-/// under the weights of its cohort.
+/// under the weights of its cohort, or, where that was widened unevenly, under those that fit best ([`ramps`]).
 ///
 /// Subjects that were later seen in another variant stay in: after a change of the split it is only those
 /// of the shrinking arm who are, and without them its cohort would look short.
@@ -242,7 +243,8 @@ pub(super) fn sample_ratio(experiment: &Experiment, subjects: &[SubjectRow]) -> 
     let mut expected = vec![0.0; arms];
     let mut cohorts = Vec::new();
     let mut log_e = 0.0;
-    for (weights, counts) in weights.into_iter().zip(counts) {
+    let mut fitted = false;
+    for (at, (mut weights, counts)) in weights.into_iter().zip(counts).enumerate() {
         for arm in 0..arms {
             let into = if weights[arm] > 0.0 {
                 &mut observed
@@ -250,6 +252,19 @@ pub(super) fn sample_ratio(experiment: &Experiment, subjects: &[SubjectRow]) -> 
                 &mut leaked
             };
             into[arm] += counts[arm];
+        }
+        if let Some(parts) = ramps::parts(experiment, at) {
+            let fit = thinned::fit(&counts, &parts.whole, &parts.thinned);
+            let owners = weights.iter().filter(|w| **w > 0.0).count();
+            if fit.free + 1 >= owners {
+                // Whatever came is explained by how many of the former were left: nothing to be tested.
+                for (sum, (n, weight)) in expected.iter_mut().zip(counts.iter().zip(&weights)) {
+                    *sum += if *weight > 0.0 { *n as f64 } else { 0.0 };
+                }
+                fitted |= counts.iter().any(|n| *n > 0);
+                continue;
+            }
+            weights = fit.weights;
         }
         // A cohort without subjects says nothing, and one that gives nobody a share has only leaks.
         if counts.iter().zip(&weights).any(|(n, w)| *n > 0 && *w > 0.0) {
@@ -272,7 +287,7 @@ pub(super) fn sample_ratio(experiment: &Experiment, subjects: &[SubjectRow]) -> 
         e_value: e.value(),
         always_valid_p: e.p(),
     });
-    let why_not = test.is_none().then(|| why_not(experiment, &tested));
+    let why_not = test.is_none().then(|| why_not(experiment, &tested, fitted));
     let leaks = experiment
         .variants
         .iter()
@@ -321,9 +336,15 @@ fn weights(experiment: &Experiment) -> Vec<Vec<f64>> {
 }
 
 /// Why no cohort could be tested, in words.
-fn why_not(experiment: &Experiment, tested: &srm::SrmTest) -> String {
+fn why_not(experiment: &Experiment, tested: &srm::SrmTest, fitted: bool) -> String {
     let Some(largest) = tested.cohorts.iter().max_by_key(|cohort| cohort.n) else {
-        return "no subject was assigned at random yet".to_owned();
+        return match fitted {
+            false => "no subject was assigned at random yet".to_owned(),
+            true => {
+                "the split was widened unevenly: how many of its new subjects were due before is not known"
+                    .to_owned()
+            }
+        };
     };
     if largest.df == 0 {
         return "only one arm has a share of the traffic".to_owned();

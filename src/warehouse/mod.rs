@@ -20,6 +20,7 @@ mod insert;
 mod login;
 mod overview;
 mod query;
+mod ramps;
 mod results;
 mod rows;
 mod schema;

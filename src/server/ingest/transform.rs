@@ -143,6 +143,28 @@ pub fn decide(events: Vec<TrackEvent>, context: &Context<'_>) -> (Vec<EventRecor
     (records, answer)
 }
 
+/// Where an event says which groups it belongs to.
+const GROUPS: [&str; 2] = ["groups", "$groups"];
+
+/// Writes the numbers among ids of groups as texts. ClickHouse would write a number anew when it reads one, `1042.0` as
+/// `1042`, and find other ids in the events than those that were exposed.
+fn ids_as_texts(groups: &mut Value) {
+    let write = |id: &mut Value| {
+        if id.is_number() {
+            *id = property_text(id).into();
+        }
+    };
+    let Value::Object(groups) = groups else {
+        return;
+    };
+    for id in groups.values_mut() {
+        match id {
+            Value::Array(several) => several.iter_mut().for_each(write),
+            one => write(one),
+        }
+    }
+}
+
 /// Decides everything about one checked event.
 fn transform(
     event: TrackEvent,
@@ -201,7 +223,10 @@ fn transform(
     let well_known = well_known(&properties);
     let mut props: std::collections::BTreeMap<String, String> = properties
         .into_iter()
-        .filter_map(|(key, value)| {
+        .filter_map(|(key, mut value)| {
+            if GROUPS.contains(&key.as_str()) {
+                ids_as_texts(&mut value);
+            }
             let text = match value {
                 Value::String(text) => Some(text),
                 other => property_text(&other),

@@ -482,3 +482,92 @@ async fn killed_in_the_middle_of_a_run_it_leaves_whole_pauses_and_another_goes_o
     }
     assert_eq!(whole(&server, &keys).await, keys.len());
 }
+
+/// Who of three thousand people comes on a day: six of ten, by luck that is the same in every run.
+fn comers(day: u64) -> Vec<u64> {
+    let comes = |n: &u64| {
+        let mixed = (n ^ (day << 32))
+            .wrapping_add(1)
+            .wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let mixed = (mixed ^ (mixed >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        (mixed >> 32) % 10 < 6
+    };
+    (0..3_000).filter(comes).collect()
+}
+
+/// A split that is widened while the same people come day after day is as right as before; one that loses an arm is not.
+#[tokio::test]
+async fn a_ramp_is_no_mismatch_and_a_loss_after_it_is_one() {
+    let server = crate::support::warehouse::server_with_clickhouse().await;
+    // Shares before and after, and of whose second day two of three are lost.
+    let ramps: [(&str, [u32; 3], [u32; 3], Option<&str>); 6] = [
+        ("both", [10, 10, 0], [50, 50, 0], None),
+        ("moved", [90, 10, 0], [50, 50, 0], None),
+        ("one", [50, 10, 0], [50, 50, 0], None),
+        ("new-arm", [30, 30, 0], [30, 30, 30], None),
+        ("lost", [30, 30, 0], [30, 30, 30], Some("b")),
+        ("lost-moved", [90, 10, 0], [50, 50, 0], Some("b")),
+    ];
+    let variants = |shares: [u32; 3]| -> Value {
+        let keys = ["a", "b", "c"].into_iter().zip(shares).enumerate();
+        keys.map(|(at, (key, share))| {
+            json!({ "key": key, "trafficPct": share, "isControl": at == 0, "orderIndex": at })
+        })
+        .collect()
+    };
+    let come = async |key: &str, day: u64, lost: Option<&str>| {
+        let people = comers(day);
+        for some in people.chunks(500) {
+            let asked: Vec<Value> = some
+                .iter()
+                .map(|n| json!({ "experimentId": key, "user_id": format!("person-{n}") }))
+                .collect();
+            let answers = server
+                .post("/experiments/assign", &json!(asked))
+                .await
+                .expect(200);
+            let answers = answers.as_array().expect("a list").iter().zip(some);
+            let seen = answers.filter(|(answer, n)| {
+                let in_it = answer["reason"] == "allocation";
+                in_it && !(lost.is_some_and(|arm| answer["variantId"] == arm) && *n % 3 > 0)
+            });
+            let events: Vec<Value> = seen
+                .map(|(answer, n)| {
+                    json!({ "name": "view", "profileId": format!("person-{n}"), "properties": {
+                        "__experimentId": key, "__variantId": answer["variantId"],
+                        "__assignmentReason": answer["reason"], "__cohort": answer["cohort"],
+                    }})
+                })
+                .collect();
+            server.post("/track", &json!(events)).await.expect(200);
+        }
+    };
+    for (key, before, after, lost) in ramps {
+        let body = json!({ "name": key, "key": key, "variants": variants(before) });
+        let draft = server.post("/experiments", &body).await.expect(201);
+        let live = server.to(&draft, "active").await;
+        come(key, 1, None).await;
+        let body = json!({ "resourceVersion": live["resourceVersion"], "variants": variants(after) });
+        server
+            .patch(&format!("/experiments/{key}"), &body)
+            .await
+            .expect(200);
+        come(key, 2, lost).await;
+    }
+    crate::support::warehouse::drained(&server).await;
+    for (key, _, _, lost) in ramps {
+        let results = server
+            .get(&format!("/experiments/{key}/results"))
+            .await
+            .expect(200);
+        let srm = &results["srm"];
+        assert_eq!(srm["alarm"], lost.is_some(), "{key}: {srm:#}");
+        let e = srm["test"]["eValue"].as_f64().expect("a number");
+        assert_eq!(e > 1_000.0, lost.is_some(), "{key}: {srm:#}");
+        let sum = |name: &str| -> f64 {
+            let all = srm[name].as_array().expect("a list").iter();
+            all.map(|n| n.as_f64().expect("a number")).sum()
+        };
+        assert!((sum("observed") - sum("expected")).abs() < 1e-6, "{key}: {srm:#}");
+    }
+}

@@ -139,3 +139,66 @@ async fn each_way_of_attributing_an_event_counts_and_one_event_may_count_for_sev
     assert_eq!(subjects("a").await, [3, 1]);
     assert_eq!(subjects("b").await, [0, 1]);
 }
+
+each_store!(a_group_converts_under_the_id_that_was_exposed_however_it_is_written);
+async fn a_group_converts_under_the_id_that_was_exposed_however_it_is_written() {
+    let server = server_with_clickhouse().await;
+    let body = json!({
+        "name": "orgs", "key": "orgs", "subjectType": "group:org", "primaryMetric": { "event": "buy" },
+    });
+    let draft = server.post("/experiments", &body).await.expect(201);
+    let live = server.to(&draft, "active").await;
+    // Numbers as the clients of many languages write them; JSON keeps each as it was sent.
+    let ids = [
+        "1042.0",
+        "7",
+        "1e21",
+        "100000.0",
+        "-0.0",
+        "2E5",
+        "123456789012345678901234567890",
+        "0.3",
+        "1.10",
+        "\"acme\"",
+        "[2.0, \"x\"]",
+        "[\"\", 3.0]",
+    ];
+    let at = |seconds: i64| {
+        let at = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(seconds - 600);
+        at.to_string()
+    };
+    let mut events = Vec::new();
+    for (n, id) in ids.iter().enumerate() {
+        let groups = if n % 2 == 0 { "groups" } else { "$groups" };
+        for (name, more, seconds) in [
+            (
+                "seen",
+                format!(
+                    r#", "__experimentId": {}, "__variantId": "control", "__assignmentReason": "allocation""#,
+                    live["id"]
+                ),
+                0,
+            ),
+            ("buy", String::new(), 60),
+        ] {
+            events.push(format!(
+                r#"{{"name": "{name}", "profileId": "p{n}", "timestamp": "{}",
+                "properties": {{"{groups}": {{"org": {id}}}{more}}}}}"#,
+                at(seconds)
+            ));
+        }
+    }
+    let sent = server
+        .request(reqwest::Method::POST, "/track", crate::support::server::ADMIN)
+        .header("content-type", "application/json")
+        .body(format!("[{}]", events.join(",")));
+    crate::support::server::send(sent).await.expect(200);
+    drained(&server).await;
+    let results = server.get("/experiments/orgs/results").await.expect(200);
+    let control = &results["arms"][0];
+    let many = ids.len();
+    assert_eq!(
+        (&control["subjects"], &control["conversions"]),
+        (&json!(many), &json!(many))
+    );
+}

@@ -1,0 +1,156 @@
+//! The split of a population of which some parts are thinned by unknown factors.
+//!
+//! Where a split is widened, subjects that were due before and have come are gone from those who come for the first time
+//! now; of the newly opened part nobody is. Each part has shares of its own, and how much of each is left is not known:
+//! the factors 0 ≤ t_s ≤ 1 are fitted by maximum likelihood. A χ² or an E at the best fit is at most the one at the true
+//! factors, so a split that is right is not reported more often than the test promises; what differs from every possible
+//! thinning still is.
+
+/// How often each factor is fitted, one after the other.
+const ROUNDS: usize = 200;
+
+/// Halvings of the range of one factor.
+const STEPS: usize = 60;
+
+/// How near a bound a factor counts as at it.
+const AT_BOUND: f64 = 1e-6;
+
+/// The weights that explain counts best.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fit {
+    /// The weight of each arm, on the scale of the parts.
+    pub weights: Vec<f64>,
+    /// How many factors are at no bound: each takes a degree of freedom away.
+    pub free: usize,
+}
+
+/// Fits the factors of `thinned` parts beside one that is `whole`; a part has one weight for each count, on one scale.
+///
+/// The likelihood of the counts given their sum, Σ n_j ln(w_j/Σw) with w = whole + Σ t_s thinned_s, has one maximum along
+/// each factor, which is where its slope changes sign.
+#[must_use]
+pub fn fit(counts: &[u64], whole: &[f64], thinned: &[Vec<f64>]) -> Fit {
+    let mut factors = vec![1.0; thinned.len()];
+    let weights = |factors: &[f64]| -> Vec<f64> {
+        let parts = factors.iter().zip(thinned);
+        parts.fold(whole.to_vec(), |mut sum, (factor, part)| {
+            for (sum, share) in sum.iter_mut().zip(part) {
+                *sum += factor * share;
+            }
+            sum
+        })
+    };
+    let all: f64 = counts.iter().map(|n| *n as f64).sum();
+    // d/dt_s of the likelihood; where an arm has no weight and some came, more of it can only be better.
+    let slope = |factors: &[f64], part: &[f64]| -> f64 {
+        let weights = weights(factors);
+        let of_arm = |((n, w), share): ((&u64, &f64), &f64)| match *n {
+            0 => 0.0,
+            _ if *share <= 0.0 => 0.0,
+            n => n as f64 * share / w,
+        };
+        let arms = counts.iter().zip(&weights).zip(part).map(of_arm);
+        arms.sum::<f64>() - all * part.iter().sum::<f64>() / weights.iter().sum::<f64>()
+    };
+    for _ in 0..ROUNDS {
+        let before = factors.clone();
+        for (at, part) in thinned.iter().enumerate() {
+            let mut rises = |factor: f64| {
+                factors[at] = factor;
+                slope(&factors, part) > 0.0
+            };
+            let (mut low, mut high) = (0.0, 1.0);
+            if rises(high) {
+                continue;
+            }
+            for _ in 0..STEPS {
+                let middle = (low + high) / 2.0;
+                if rises(middle) {
+                    low = middle
+                } else {
+                    high = middle
+                }
+            }
+            // The lower end is reached in the limit only.
+            factors[at] = if low < AT_BOUND { 0.0 } else { low };
+        }
+        if factors == before {
+            break;
+        }
+    }
+    let inside = |factor: &&f64| **factor > 0.0 && **factor < 1.0;
+    Fit {
+        free: factors.iter().filter(inside).count(),
+        weights: weights(&factors),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shares(fit: &Fit) -> Vec<f64> {
+        let total: f64 = fit.weights.iter().sum();
+        fit.weights.iter().map(|w| w / total).collect()
+    }
+
+    #[test]
+    fn what_a_thinning_explains_fits_exactly() {
+        // 50/10 widened to 50/50, and of the former 40 % are left: 20 of 50 and 4 + 40.
+        let fit = fit(&[2_000, 4_400], &[0.0, 40.0], &[vec![50.0, 10.0]]);
+        assert_eq!(fit.free, 1);
+        assert!((shares(&fit)[0] - 2.0 / 6.4).abs() < 1e-9, "{fit:?}");
+    }
+
+    #[test]
+    fn what_no_thinning_explains_stays_at_a_bound() {
+        // More of the first arm than even all of the former would give.
+        let fit = fit(&[6_000, 4_000], &[0.0, 40.0], &[vec![50.0, 10.0]]);
+        assert_eq!((fit.free, shares(&fit)), (0, vec![0.5, 0.5]));
+        // Less of an arm than if nobody of the former were left.
+        let parts = ([20.0, 20.0, 20.0], [vec![10.0, 0.0, 0.0]]);
+        let less = super::fit(&[1_000, 2_000, 2_000], &parts.0, &parts.1);
+        assert_eq!((less.free, less.weights), (0, parts.0.to_vec()));
+        let between = super::fit(&[2_500, 2_000, 2_000], &parts.0, &parts.1);
+        assert!(
+            between.free == 1 && (between.weights[0] - 25.0).abs() < 1e-9,
+            "{between:?}"
+        );
+    }
+
+    #[test]
+    fn three_arms_leave_something_to_be_tested() {
+        // 30/30/0 widened to 30/30/30, two thirds of the former left; right, and with one arm a fifth short.
+        let parts = ([0.0, 0.0, 30.0], [vec![30.0, 30.0, 0.0]]);
+        let right = fit(&[2_000, 2_000, 3_000], &parts.0, &parts.1);
+        for (share, expected) in shares(&right).iter().zip([2.0 / 7.0, 2.0 / 7.0, 3.0 / 7.0]) {
+            assert!((share - expected).abs() < 1e-9, "{right:?}");
+        }
+        let wrong = shares(&fit(&[1_600, 2_000, 3_000], &parts.0, &parts.1));
+        assert!((wrong[0] - wrong[1]).abs() < 1e-9 && (wrong[0] - 1_800.0 / 6_600.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn several_parts_are_fitted_together() {
+        // Opened at three times; a half and a quarter of the former ones left.
+        let parts = (
+            [0.0, 10.0, 30.0, 5.0],
+            [vec![20.0, 10.0, 0.0, 5.0], vec![40.0, 0.0, 10.0, 5.0]],
+        );
+        let expected = [20.0, 15.0, 32.5, 8.75];
+        let counts = expected.map(|w| (w * 4_000.0) as u64);
+        let fit = fit(&counts, &parts.0, &parts.1);
+        let total: f64 = expected.iter().sum();
+        for (share, expected) in shares(&fit).iter().zip(expected) {
+            assert!((share - expected / total).abs() < 1e-6, "{fit:?}");
+        }
+        assert_eq!(fit.free, 2);
+    }
+
+    #[test]
+    fn without_parts_or_counts_the_weights_are_what_is_whole() {
+        assert_eq!(fit(&[3, 4], &[1.0, 2.0], &[]).weights, [1.0, 2.0]);
+        let nobody = fit(&[0, 0], &[1.0, 2.0], &[vec![1.0, 0.0]]);
+        assert!(nobody.weights.iter().all(|w| w.is_finite()));
+    }
+}
