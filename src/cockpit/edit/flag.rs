@@ -398,10 +398,10 @@ impl FlagDraft {
         came
     }
 
-    /// It was saved as it was `sent`: what was changed since begins from there.
+    /// It was saved as it was `sent`: what was changed since begins from there. Undo goes back beyond it, as changes that
+    /// are not saved.
     pub fn saved(&mut self, sent: &Self, saved: &Flag, now: Timestamp) {
         self.base = sent.mine.clone();
-        self.undo.clear();
         self.merge(saved, now);
         self.base = saved.clone();
         self.news = None;

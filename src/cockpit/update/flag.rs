@@ -140,7 +140,10 @@ pub fn look(state: &mut State, effects: &mut Vec<Effect>) {
     let Some(key) = state.key_of(Of::Flag, id) else {
         return;
     };
-    let known = state.objects.draft(id).is_some();
+    let known = state
+        .objects
+        .draft(id)
+        .is_some_and(|draft| !draft.changed().is_empty());
     let Some(detail) = state.objects.flag.as_deref_mut() else {
         return;
     };
@@ -355,10 +358,6 @@ pub fn saved(state: &mut State, sent: &FlagDraft, saved: &Flag, now: Timestamp) 
     let Some(at) = drafts.iter().position(|draft| draft.base.id == saved.id) else {
         return;
     };
-    if drafts[at].mine == sent.mine || drafts[at].changed().is_empty() {
-        drafts.remove(at);
-        return;
-    }
     drafts[at].saved(sent, saved, now);
     tidy(state);
 }
@@ -381,12 +380,17 @@ pub fn take_edit(state: &mut State, start: &Flag, edited: &Flag, now: Timestamp)
     }
 }
 
-/// Drafts that differ in nothing are none.
+/// Drafts that differ in nothing are none, unless one is on its way: what was taken back since it was sent is a change
+/// once it is saved.
 fn tidy(state: &mut State) {
+    let sent = match state.objects.changing.as_deref() {
+        Some(Purpose::SaveFlag(sent)) => Some(sent.base.id),
+        _ => None,
+    };
     state
         .objects
         .drafts
-        .retain(|draft| !draft.changed().is_empty() || !draft.undo.is_empty());
+        .retain(|draft| !draft.changed().is_empty() || !draft.undo.is_empty() || sent == Some(draft.base.id));
 }
 
 /// Newer flags came: what somebody else changed goes into the drafts.
@@ -401,8 +405,10 @@ pub fn merge(state: &mut State, now: Timestamp) {
             continue;
         };
         let before = draft.base.resource_version;
+        let clean = draft.changed().is_empty();
         let came = draft.merge(&row.flag, now);
-        if came.is_empty() && draft.both.is_empty() {
+        // Where nothing is unsaved it is no news of a draft.
+        if clean || came.is_empty() && draft.both.is_empty() {
             continue;
         }
         if draft.base.resource_version != before

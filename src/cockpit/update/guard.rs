@@ -231,7 +231,8 @@ pub fn applies(state: &State, command: Command) -> bool {
         ),
         Command::ObjectNew => matches!(state.screen, Screen::Objects(_)),
         Command::GoTokens => state.me.as_ref().is_some_and(|me| me.role == Role::Admin),
-        Command::FlagSave | Command::FlagUndo => draft.is_some(),
+        Command::FlagSave => flag_dirty,
+        Command::FlagUndo => draft.is_some(),
         Command::FlagMine | Command::FlagTheirs => draft.is_some_and(|d| !d.both.is_empty()),
         Command::Import | Command::Imports => match state.screen {
             Screen::Flag => import::overrides(state).is_some(),

@@ -490,6 +490,51 @@ fn what_is_changed_while_a_draft_is_being_saved_is_still_to_be_saved() {
 }
 
 #[test]
+fn undo_of_a_flag_reaches_beyond_a_save_and_one_that_is_on_its_way() {
+    let saved = || {
+        let mut list = newer(4, |flag| flag.rollout_pct = percent(50.0));
+        list.flags.retain(|row| row.flag.id == id(NEW_CHECKOUT));
+        let flag = list.flags.remove(0).flag;
+        Ok(Answer::Changed(Changed::Flag(Box::new(flag))))
+    };
+    for on_its_way in [true, false] {
+        let mut world = page();
+        roll_out(&mut world, "50");
+        world.keys(&["S"]).wait(DEAF_FOR).keys(&["right", "enter", "esc"]);
+        if on_its_way {
+            world.keys(&["u"]);
+            world.reply(Slot::Change, saved());
+        } else {
+            world.reply(Slot::Change, saved());
+            assert_eq!(world.disk.len(), 0, "nothing is kept of what is saved");
+            assert!(!world.screen(120, 40).contains("not saved"));
+            world.keys(&["u"]);
+        }
+        let draft = &world.state.objects.drafts[0];
+        assert_eq!(draft.changed(), [FlagPart::Rollout], "{on_its_way}");
+        assert_eq!(
+            (draft.mine.rollout_pct, draft.base.resource_version),
+            (percent(12.5), 4)
+        );
+        assert_eq!(world.disk.len(), 1, "and kept on disk");
+    }
+    // What others change later is no news where nothing is unsaved.
+    let mut world = page();
+    roll_out(&mut world, "50");
+    world.keys(&["S"]).wait(DEAF_FOR).keys(&["right", "enter", "esc"]);
+    world.reply(Slot::Change, saved());
+    let list = newer(5, |flag| {
+        flag.rollout_pct = percent(50.0);
+        flag.description = "theirs".to_owned();
+    });
+    arrives(&mut world, list);
+    let screen = world.screen(120, 40);
+    assert!(screen.contains("theirs"), "{screen}");
+    assert!(!screen.contains("Somebody else"), "{screen}");
+    assert_eq!(world.disk.len(), 0);
+}
+
+#[test]
 fn ids_are_imported_into_a_flag_as_into_an_experiment() {
     let mut world = page();
     world.keys(&["end", "enter"]).answer_all(Role::Admin, false);

@@ -30,7 +30,9 @@ pub fn wanted(state: &State, slot: Slot) -> Option<Request> {
             // What a flag does once its experiment decides it no longer is said before that happens.
             let left_to_flag = matches!(state.overlays.last(), Some(Overlay::Step(dialog))
                 if matches!(dialog.step, Step::End | Step::Archive) && dialog.experiment.linked_flag.is_some());
-            let shown = flags_shown || palette || named || left_to_flag || !state.objects.drafts.is_empty();
+            let mut drafts = state.objects.drafts.iter();
+            let unsaved = drafts.any(|draft| !draft.changed().is_empty());
+            let shown = flags_shown || palette || named || left_to_flag || unsaved;
             shown.then_some(Request::Flags)
         }
         Slot::Labs => {
