@@ -18,7 +18,7 @@ use crate::cockpit::state::analytics::Panel;
 use crate::cockpit::state::editor::Input;
 use crate::cockpit::state::export::Exporting;
 use crate::cockpit::state::preferences::Mistake;
-use crate::cockpit::state::{ExperimentDetail, Health, Level, Link, Screen, State, Tab};
+use crate::cockpit::state::{ExperimentDetail, Health, Level, Link, Overlay, Screen, State, Tab};
 use crate::cockpit::update::live::{COMING_SECONDS, newest_event};
 use crate::cockpit::update::{age, contexts, guard, updating};
 use crate::cockpit::{Key, format};
@@ -656,6 +656,10 @@ fn hints(state: &State) -> Vec<(Command, String, &'static str)> {
 fn hint_label(state: &State, command: Command) -> Option<&'static str> {
     match command {
         Command::Zoom => state.detail()?.zoomed().then_some("all panels"),
+        Command::Back => match state.overlays.last() {
+            Some(Overlay::Import(panel)) if panel.run.is_some() => Some("stop"),
+            _ => None,
+        },
         Command::Save if state.screen == Screen::Create => Some("create"),
         Command::Save => state.detail()?.deleted.then_some("make a new one of it"),
         // What was begun is not lost.

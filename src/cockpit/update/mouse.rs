@@ -3,7 +3,8 @@
 
 use jiff::Timestamp;
 
-use super::{edit, experiment, move_by};
+use super::run::move_by;
+use super::{edit, experiment};
 use crate::cockpit::action::{Mouse, Target};
 use crate::cockpit::effect::Effect;
 use crate::cockpit::state::State;

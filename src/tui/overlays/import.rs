@@ -93,12 +93,13 @@ fn arm(theme: &Theme, variants: &[Variant], key: &str) -> (&'static str, ratatui
 fn counts(theme: &Theme, [received, unique, duplicates, malformed]: [u64; 4]) -> Vec<Span> {
     let style = |n: u64, other| if n > 0 { other } else { theme.dim };
     let mut spans = Vec::new();
-    for (label, n, style) in [
+    let all = [
         ("received", received, theme.text),
         ("unique", unique, theme.heading),
         ("duplicates", duplicates, style(duplicates, theme.text)),
         ("malformed", malformed, style(malformed, theme.warn)),
-    ] {
+    ];
+    for (label, n, style) in all {
         spans.push((format!("{label} "), theme.dim));
         spans.push((format!("{}   ", count(n)), style));
     }
@@ -628,11 +629,11 @@ fn hints(pen: &mut Pen<'_>, y: u16, _state: &State, panel: &ImportPanel, import:
     }
     if panel.stage == Stage::Review {
         parts.push(("Esc", "back".to_owned()));
-        parts.push(("/", "filter".to_owned()));
-        parts.push(("f", "added/changed".to_owned()));
         if import.malformed > 0 {
             parts.push(("v", format!("malformed {}", count(import.malformed))));
         }
+        parts.push(("/", "filter".to_owned()));
+        parts.push(("f", "added/changed".to_owned()));
     }
     let mut x = 0;
     for (key, text) in parts {

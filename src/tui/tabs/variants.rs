@@ -192,7 +192,11 @@ fn notes(page: &mut Page<'_>, view: &View<'_>, cells: &[Cell]) {
             let new = if new.is_empty() { "none".to_owned() } else { new };
             let (old, new) = differing(&old, &new, 24, theme.glyphs);
             let unit = if *attr == Attr::Traffic { " %" } else { "" };
-            Some(format!("{} {old}{unit} → {new}{unit}", attr.label()))
+            let with = |value: String| match value.as_str() {
+                "none" => value,
+                _ => value + unit,
+            };
+            Some(format!("{} {} → {}", attr.label(), with(old), with(new)))
         })
         .collect();
     if !changes.is_empty() {

@@ -245,9 +245,10 @@ pub fn effects(state: &State, form: &Form) -> Vec<String> {
                         if chunks == 1 { "is" } else { "are" },
                     ),
                     format!(
-                        "{} of {} are in force already.",
-                        format::counted(u64::from(import.applied_chunks), "chunk", "chunks"),
-                        format::count(u64::from(import.chunks)),
+                        "{} of {} {} in force already.",
+                        format::count(u64::from(import.applied_chunks)),
+                        format::counted(u64::from(import.chunks), "chunk", "chunks"),
+                        if import.applied_chunks == 1 { "is" } else { "are" },
                     ),
                     "In force chunk by chunk; Esc stops after a chunk, and it can be undone.".to_owned(),
                 ];
