@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::api::projects::{CreateToken, STILL_TAKEN, TokenList, TokenRow};
 use crate::api::system::Role;
+use crate::client::Client;
 use crate::domain::Key;
 
 use super::CliError;
@@ -43,8 +44,9 @@ enum Command {
     },
     /// Revoke a token: in force at once
     Revoke {
-        /// Its UUID, as `list` tells it
-        id: Uuid,
+        /// Its name or its UUID, as `list` tells them
+        #[arg(value_name = "TOKEN")]
+        token: String,
     },
 }
 
@@ -73,6 +75,11 @@ pub fn run(args: Args, session: &Session) -> Result<(), CliError> {
             say(json, &list, || list_text(&list))
         }
         Command::Create { name, roles, expires } => {
+            if let Some(project) = twice(&roles) {
+                return Err(CliError::Usage(format!(
+                    "--role {project}=… is there more than once: a token has one role in a project"
+                )));
+            }
             let body = CreateToken {
                 name,
                 roles: roles.into_iter().collect(),
@@ -88,12 +95,43 @@ pub fn run(args: Args, session: &Session) -> Result<(), CliError> {
                 format!("{}The token is not told again.\n", about.text())
             })
         }
-        Command::Revoke { id } => match client.revoke_token(id).await? {
-            None => say(json, &serde_json::json!({ "revoked": id }), || {
-                format!("{id} is revoked\n")
-            }),
-            Some(left) => say(json, &left, || format!("{} {STILL_TAKEN}\n", left.name)),
-        },
+        Command::Revoke { token } => {
+            let id = named(&client, &token).await?;
+            match client.revoke_token(id).await? {
+                None => say(json, &serde_json::json!({ "revoked": id }), || {
+                    format!("{token} is revoked\n")
+                }),
+                Some(left) => say(json, &left, || format!("{} {STILL_TAKEN}\n", left.name)),
+            }
+        }
+    })
+}
+
+/// The project that is given two roles.
+fn twice(roles: &[(Key, Role)]) -> Option<&Key> {
+    let same = |at: usize, key: &Key| {
+        roles
+            .iter()
+            .take(at)
+            .any(|(other, _)| other.folded() == key.folded())
+    };
+    let mut all = roles.iter().enumerate();
+    all.find_map(|(at, (key, _))| same(at, key).then_some(key))
+}
+
+/// The id of a token by its name, among those that are not revoked, or by the id itself.
+async fn named(client: &Client, token: &str) -> Result<Uuid, CliError> {
+    if let Ok(id) = Uuid::parse_str(token) {
+        return Ok(id);
+    }
+    let list = client.tokens().await?;
+    let mut rows = list.tokens.iter().filter(|row| row.revoked_at.is_none());
+    let found = rows.find(|row| row.name == token);
+    found.map(|row| row.id).ok_or_else(|| {
+        CliError::Failed(format!(
+            "there is no token named `{token}` in the projects that you administer; `splitdeck tokens list` shows those \
+             there are"
+        ))
     })
 }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::Key;
+use super::{FieldError, Key, checks};
 
 /// A group of experiments. `parentId` of an experiment is the key of one, or `DEFAULT`.
 #[derive(Debug, Clone, Eq, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -29,4 +29,20 @@ pub struct Lab {
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
+}
+
+impl Lab {
+    /// Everything that is refused about its texts.
+    ///
+    /// # Errors
+    /// Names `name` and `description`.
+    pub fn check(&self) -> Result<(), Vec<FieldError>> {
+        let mut errors = Vec::new();
+        if self.name.trim().is_empty() {
+            errors.push(FieldError::new("name", &self.name, "a text that is not empty"));
+        }
+        checks::name("name", &self.name, &mut errors);
+        checks::text("description", &self.description, &mut errors);
+        if errors.is_empty() { Ok(()) } else { Err(errors) }
+    }
 }

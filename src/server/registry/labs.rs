@@ -61,6 +61,7 @@ impl Registry {
                 created_at: now,
                 updated_at: now,
             };
+            lab.check()?;
             let lab = batch.lab(&caller, project, None, lab).await?;
             batch.commit().await?;
             Ok(lab)
@@ -85,9 +86,6 @@ impl Registry {
             let live = this.find_lab(&caller, &id)?;
             let (project, current) = (live.0, &live.1);
             batch.check_version(current, body.resource_version).await?;
-            if body.name.as_ref().is_some_and(|name| name.trim().is_empty()) {
-                return Err(FieldError::new("name", "", "a text that is not empty").into());
-            }
             let mut next = current.clone();
             next.name = body.name.unwrap_or(next.name);
             next.description = body.description.unwrap_or(next.description);
@@ -95,6 +93,7 @@ impl Registry {
             if next == *current {
                 return Ok(next);
             }
+            next.check()?;
             let lab = batch.lab(&caller, project, Some(current), next).await?;
             batch.commit().await?;
             Ok(lab)

@@ -68,7 +68,11 @@ impl Registry {
                 let mine = project.filter(|p| caller.role_in(p.id) == Some(Role::Admin));
                 match mine {
                     Some(project) => {
-                        roles.insert(project.id, *role);
+                        // Under its id, or in another case.
+                        if roles.insert(project.id, *role).is_some() {
+                            let field = format!("roles.{key}");
+                            errors.push(FieldError::new(field, role.as_str(), "one role in each project"));
+                        }
                     }
                     None => errors.push(FieldError::new(
                         format!("roles.{key}"),

@@ -106,12 +106,26 @@ async fn projects_tokens_and_deployments_from_the_command_line() {
         .await
         .failed(2);
     assert!(message.contains("PROJECT=ROLE"), "{message}");
-    on(
-        &server,
-        &["tokens", "revoke", token["id"].as_str().expect("an id")],
-    )
-    .await
-    .ok();
+    let twice = [
+        "tokens",
+        "create",
+        "y",
+        "--role",
+        "shop-prod=viewer",
+        "--role",
+        "SHOP-PROD=admin",
+    ];
+    let message = on(&server, &twice).await.failed(2);
+    assert!(message.contains("more than once"), "{message}");
+    let message = on(&server, &["tokens", "revoke", "nobody"]).await.failed(1);
+    assert!(
+        message.contains("`nobody`") && message.contains("tokens list"),
+        "{message}"
+    );
+    on(&server, &["tokens", "revoke", "ci"]).await.ok();
+    let id = token["id"].as_str().expect("an id");
+    let message = on(&server, &["tokens", "revoke", id]).await.failed(1);
+    assert!(message.contains("not revoked"), "{message}");
     assert!(on(&server, &["tokens", "list"]).await.ok().contains("revoked"));
     let key = on(
         &server,

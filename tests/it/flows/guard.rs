@@ -15,7 +15,7 @@ use crate::support::engine::fresh_database;
 use crate::support::process::{Process, Serve};
 use crate::support::server::{ADMIN, TestServer};
 use crate::support::store::{count_sql, each_store, on_postgres, run_sql};
-use crate::support::warehouse::{connect, drained, expose, until};
+use crate::support::warehouse::{connect, drained, expose, server_with_clickhouse, until};
 
 /// Every second: what a night is to people.
 const EVERY_SECOND: &str = "* * * * * *";
@@ -498,9 +498,10 @@ fn comers(day: u64) -> Vec<u64> {
 /// A split that is widened while the same people come day after day is as right as before; one that loses an arm is not.
 #[tokio::test]
 async fn a_ramp_is_no_mismatch_and_a_loss_after_it_is_one() {
-    let server = crate::support::warehouse::server_with_clickhouse().await;
+    let server = server_with_clickhouse().await;
     // Shares before and after, and of whose second day two of three are lost.
-    let ramps: [(&str, [u32; 3], [u32; 3], Option<&str>); 6] = [
+    type Ramp = (&'static str, [u32; 3], [u32; 3], Option<&'static str>);
+    let ramps: [Ramp; 6] = [
         ("both", [10, 10, 0], [50, 50, 0], None),
         ("moved", [90, 10, 0], [50, 50, 0], None),
         ("one", [50, 10, 0], [50, 50, 0], None),
@@ -554,7 +555,7 @@ async fn a_ramp_is_no_mismatch_and_a_loss_after_it_is_one() {
             .expect(200);
         come(key, 2, lost).await;
     }
-    crate::support::warehouse::drained(&server).await;
+    drained(&server).await;
     for (key, _, _, lost) in ramps {
         let results = server
             .get(&format!("/experiments/{key}/results"))

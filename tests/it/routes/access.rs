@@ -197,6 +197,10 @@ async fn tokens_are_made_listed_and_revoked() {
         (json!({ "name": "", "roles": { "default": "viewer" } }), "name"),
         (json!({ "name": "a", "roles": {} }), "roles"),
         (
+            json!({ "name": "a", "roles": { "default": "viewer", "DEFAULT": "admin" } }),
+            "roles.default",
+        ),
+        (
             json!({ "name": "a", "roles": { "nowhere": "viewer" } }),
             "roles.nowhere",
         ),

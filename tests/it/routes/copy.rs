@@ -176,6 +176,20 @@ async fn labs_group_experiments() {
     assert_eq!(taken.refused(409, "key_taken"), ["key"]);
     let default = server.post("/labs", &json!({ "key": "default" })).await;
     assert_eq!(default.refused(400, "invalid"), ["key"]);
+    for (body, field) in [
+        (json!({ "key": "l", "name": "a\u{1b}]0;b\u{7}" }), "name"),
+        (json!({ "key": "l", "name": "a\nb" }), "name"),
+        (json!({ "key": "l", "name": "x".repeat(201) }), "name"),
+        (
+            json!({ "key": "l", "description": "x".repeat(20_001) }),
+            "description",
+        ),
+    ] {
+        assert_eq!(server.post("/labs", &body).await.refused(400, "invalid"), [field]);
+    }
+    let nameless = json!({ "resourceVersion": 1, "name": " " });
+    let refused = server.patch("/labs/growth", &nameless).await;
+    assert_eq!(refused.refused(400, "invalid"), ["name"]);
     let body = json!({ "name": "a", "parentId": "nowhere" });
     let problem = server.post("/experiments", &body).await.problem(400, "invalid");
     assert_eq!(fields(&problem), ["parentId"]);
