@@ -431,6 +431,8 @@ fn failed(state: &mut State, request: &Request, failure: Failure, now: Timestamp
                 // An old test is none: what is decided upon it would be wrong.
                 detail.guarded = Loaded::default();
                 detail.guarded.fail(failure);
+                // It rests, also where it was about a former version.
+                detail.guarded_asked = detail.config().map_or(0, |config| config.resource_version);
             }
         }
         Slot::History => {
