@@ -69,6 +69,15 @@ fn winner(results: &Results) -> Option<&ArmResult> {
         .find(|arm| results.winner != INCONCLUSIVE && arm.variant == results.winner)
 }
 
+/// What the floor counts: of two steps those who took the first.
+fn counted(results: &Results) -> String {
+    let unit = unit(results.assignment_mode);
+    match results.arms.iter().any(|arm| arm.starters.is_some()) {
+        true => format!("{unit} with the first of two steps"),
+        false => unit.to_owned(),
+    }
+}
+
 fn in_short(experiment: &Experiment, results: &Results) -> String {
     if subjects(results) == 0 {
         return match experiment.status {
@@ -96,7 +105,7 @@ fn in_short(experiment: &Experiment, results: &Results) -> String {
             "Too early to tell: {} {} so far, about {} more are needed to see a lift of 20 % on a baseline \
              of 5 %.",
             group(results.power.events),
-            unit(results.assignment_mode),
+            counted(results),
             group(results.power.needed)
         );
     }

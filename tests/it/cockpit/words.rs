@@ -71,6 +71,15 @@ fn what_matters_most_is_said_first() {
         let text = said(experiment, &results, "In short");
         assert!(text.contains(says), "{says}: {text}");
     }
+    let mut two_steps = results(&even(), &[(120, 20), (110, 30)]);
+    for arm in &mut two_steps.arms {
+        arm.starters = Some(arm.n);
+    }
+    let text = said(&even(), &two_steps, "In short");
+    assert!(
+        text.contains("230 subjects with the first of two steps so far"),
+        "{text}"
+    );
 }
 
 #[test]
