@@ -130,7 +130,18 @@ pub(super) fn wrong(config: &Config) -> Vec<Wrong> {
         "store",
         postgres.and_then(Result::err).map(|error| error.to_string()),
     );
-    wrong.extend(schedule(&config.guard).err());
+    let guard = &config.guard;
+    // Each by itself: the first mistake is not to hide the second.
+    let in_utc = GuardConfig {
+        time_zone: "UTC".to_owned(),
+        ..guard.clone()
+    };
+    wrong.extend(schedule(&in_utc).err());
+    let ever = GuardConfig {
+        schedule: "0 2 * * *".to_owned(),
+        ..guard.clone()
+    };
+    wrong.extend(schedule(&ever).err());
     let clickhouse = &config.clickhouse;
     if let Some(url) = &clickhouse.url {
         let mut login = Login::new(url, &clickhouse.database, &clickhouse.user, "");
@@ -179,6 +190,8 @@ mod tests {
         ] {
             assert_eq!(named(&format!("[{section}]\n{line}\n")), [key], "{line}");
         }
+        let both = "[guard]\nschedule = \"nope\"\ntime_zone = \"Mars/X\"\n";
+        assert_eq!(named(both), ["guard.schedule", "guard.time_zone"]);
         let fine = "[server]\nweb_origins = [\"https://shop.example:8443\", \"capacitor://localhost\"]\n";
         assert!(named(fine).is_empty());
     }

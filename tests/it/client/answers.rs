@@ -171,10 +171,17 @@ async fn a_connection_that_breaks_is_nobody_there() {
 async fn a_server_that_is_silent_times_out_and_says_what_is_not_known() {
     let server = server(ResponseTemplate::new(200).set_delay(Duration::from_secs(30))).await;
     let options = Options {
-        timeout: Duration::from_millis(100),
+        timeout: Duration::from_millis(50),
+        write_timeout: Duration::from_millis(100),
         ..Options::default()
     };
     let client = Client::new(&server.uri(), TOKEN, options).expect("a client");
+    let asked = client.me().await.expect_err("too late").to_string();
+    assert!(asked.contains("did not answer GET /me in time"), "{asked}");
+    assert!(
+        !asked.contains("carried out"),
+        "nothing was to be changed: {asked}"
+    );
     let error = client.track(&[]).await.expect_err("too late");
     assert!(error.is_unreachable());
     let words = error.to_string();
