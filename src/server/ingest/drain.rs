@@ -187,10 +187,11 @@ impl<S: Sink> Drain<'_, S> {
                     }
                 }
                 Outcome::Later => {
+                    let untried = self.shared.has_untried_behind(&sealed);
                     self.shared.rotate(sealed);
                     // Those behind it may be in the open segment.
                     self.ingest.drain_is_idle();
-                    return self.wait(stop).await;
+                    return untried || self.wait(stop).await;
                 }
             }
         }
@@ -259,7 +260,11 @@ impl<S: Sink> Drain<'_, S> {
         });
         refused.times += 1;
         if refused.times < REFUSALS {
-            return Outcome::Again;
+            // Whether others pass is told by those that were not tried yet, and they need not wait for this one.
+            return match self.shared.has_untried_behind(sealed) {
+                true => Outcome::Later,
+                false => Outcome::Again,
+            };
         }
         if stored > refused.stored_before {
             self.set_segment_aside(sealed, &error.to_string());

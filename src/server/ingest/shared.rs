@@ -145,6 +145,14 @@ impl Shared {
         lock(&self.queue).len()
     }
 
+    /// Whether a segment waits that was not refused yet, other than this one.
+    pub(super) fn has_untried_behind(&self, segment: &Sealed) -> bool {
+        let queue = lock(&self.queue);
+        queue
+            .iter()
+            .any(|other| other.id != segment.id && other.refused.is_none())
+    }
+
     /// Puts the front segment, as `segment` has become, behind all others that wait.
     pub(super) fn rotate(&self, segment: Sealed) {
         let mut queue = lock(&self.queue);

@@ -556,6 +556,9 @@ async fn a_batch_that_is_refused_where_others_pass_is_set_aside_and_can_come_bac
         let sink = FakeSink::new(move |batch, _| if poison(batch) { Err(class) } else { Ok(()) });
         drain_all(&ingest, &sink).await;
         assert_eq!(sink.events(), [0, 1, 3, 4]);
+        // Others had their turn after the first refusal: it did not take a second round to see that they pass.
+        let tried = sink.times.lock().expect("times").values().copied().max();
+        assert_eq!(tried, Some(4));
         let stats = ingest.stats();
         assert_eq!((stats.quarantined, stats.quarantined_events), (1, 1));
         assert_eq!((stats.spooled_events, stats.spool_bytes), (0, 0));
