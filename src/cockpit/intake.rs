@@ -4,12 +4,13 @@
 //! line ends made alike, for a file. What it tells is for the person; what counts is the server's dry run.
 
 use std::collections::{HashSet, VecDeque};
+use std::convert::Infallible;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use uuid::Uuid;
 
 use crate::api::imports::Malformed;
-use crate::domain::rule::{MAX_SUBJECT_ID_LENGTH, bare_id, id_refusal};
+use crate::domain::id_list::{Found, IdReader};
 
 /// The most bytes that are taken in; a million ids of forty characters fit.
 pub const MAX_BYTES: u64 = 64 << 20;
@@ -17,10 +18,6 @@ pub const MAX_BYTES: u64 = 64 << 20;
 const KEPT_MALFORMED: usize = 100;
 /// How many of the first and of the last ids are kept.
 const KEPT_ENDS: usize = 3;
-/// Characters of a refused id that are shown.
-const SHOWN: usize = 60;
-/// Bytes of one id that are held: more than any id may have.
-const HELD: usize = MAX_SUBJECT_ID_LENGTH * 4 + 4;
 
 /// What was counted so far.
 #[derive(Debug, Clone, Default, Eq, PartialEq)]
@@ -163,44 +160,31 @@ pub struct Left {
     pub at: i64,
 }
 
-/// Counts ids as they arrive.
-#[derive(Debug)]
+/// Counts ids as they arrive, as the dry run does: both read with an [`IdReader`].
+#[derive(Debug, Default)]
 pub struct Counter {
-    tally: Tally,
-    /// The number of the line that is read, from 1.
-    line: u64,
-    /// What is held of the id that is read.
-    field: Vec<u8>,
-    /// Whether the id that is read is longer than what is held.
-    overlong: bool,
+    reader: IdReader,
     /// Whether the last byte was a carriage return: a line feed right after it is part of it.
     after_return: bool,
+    counts: Counts,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    tally: Tally,
     /// Hashes of the ids so far. Two of a million different ids collide with a chance of 3 in 100 million.
     seen: HashSet<u64>,
     last: VecDeque<String>,
 }
 
-impl Default for Counter {
-    fn default() -> Self {
-        Self {
-            tally: Tally::default(),
-            line: 1,
-            field: Vec::new(),
-            overlong: false,
-            after_return: false,
-            seen: HashSet::new(),
-            last: VecDeque::new(),
-        }
-    }
-}
-
 impl Counter {
     /// Takes a piece; what is to be kept of it, with line feeds as line ends.
     pub fn feed(&mut self, bytes: &[u8]) -> Vec<u8> {
-        let room = usize::try_from(MAX_BYTES - self.tally.bytes).unwrap_or(usize::MAX);
-        self.tally.truncated |= bytes.len() > room;
+        let tally = &mut self.counts.tally;
+        let room = usize::try_from(MAX_BYTES - tally.bytes).unwrap_or(usize::MAX);
+        tally.truncated |= bytes.len() > room;
         let mut bytes = &bytes[..bytes.len().min(room)];
-        if self.tally.bytes == 0 {
+        if tally.bytes == 0 {
             bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
         }
         let mut kept = Vec::with_capacity(bytes.len());
@@ -211,27 +195,20 @@ impl Counter {
                 b'\n' | b'\r' => {
                     self.after_return = *byte == b'\r';
                     kept.push(b'\n');
-                    self.take_field();
-                    self.line += 1;
-                    self.tally.open_line = false;
                 }
-                b',' => {
-                    kept.push(b',');
-                    self.take_field();
-                    self.tally.open_line = true;
-                }
-                byte => {
-                    kept.push(*byte);
-                    self.tally.open_line = true;
-                    if self.field.len() < HELD {
-                        self.field.push(*byte);
-                    } else {
-                        self.overlong = true;
-                    }
-                }
+                byte => kept.push(*byte),
             }
         }
-        self.tally.bytes += kept.len() as u64;
+        if let Some(last) = kept.last() {
+            tally.open_line = *last != b'\n';
+        }
+        tally.bytes += kept.len() as u64;
+        let Self { reader, counts, .. } = self;
+        // What is kept is what the server will read.
+        let Ok(()) = reader.push::<Infallible>(&kept, &mut |found| {
+            counts.take(found);
+            Ok(())
+        });
         kept
     }
 
@@ -239,54 +216,50 @@ impl Counter {
     #[must_use]
     pub fn tally(&self) -> Tally {
         Tally {
-            last: self.last.iter().cloned().collect(),
-            ..self.tally.clone()
+            last: self.counts.last.iter().cloned().collect(),
+            ..self.counts.tally.clone()
         }
     }
 
     /// Nothing more comes: the last id ends here.
     pub fn finish(&mut self) {
-        self.take_field();
+        let Self { reader, counts, .. } = self;
+        let Ok(()) = reader.finish::<Infallible>(&mut |found| {
+            counts.take(found);
+            Ok(())
+        });
     }
+}
 
-    fn take_field(&mut self) {
-        let field = std::mem::take(&mut self.field);
-        let overlong = std::mem::take(&mut self.overlong);
-        let text = String::from_utf8_lossy(&field);
-        let id = bare_id(&text);
-        if id.is_empty() && !overlong {
-            return;
-        }
-        self.tally.received += 1;
-        let allowed = if overlong {
-            Some(format!("at most {MAX_SUBJECT_ID_LENGTH} characters"))
-        } else if std::str::from_utf8(&field).is_err() {
-            Some("text in UTF-8".to_owned())
-        } else {
-            id_refusal(id)
-        };
-        if let Some(allowed) = allowed {
-            self.tally.malformed += 1;
-            if self.tally.malformed_lines.len() < KEPT_MALFORMED {
-                self.tally.malformed_lines.push(Malformed {
-                    line: self.line,
-                    given: id.chars().take(SHOWN).collect(),
-                    allowed,
-                });
+impl Counts {
+    fn take(&mut self, found: Found<'_>) {
+        let tally = &mut self.tally;
+        tally.received += 1;
+        let id = match found.id {
+            Ok(id) => id,
+            Err(refused) => {
+                tally.malformed += 1;
+                if tally.malformed_lines.len() < KEPT_MALFORMED {
+                    tally.malformed_lines.push(Malformed {
+                        line: found.line,
+                        given: refused.given,
+                        allowed: refused.allowed,
+                    });
+                }
+                return;
             }
-            return;
-        }
+        };
         let mut hasher = DefaultHasher::new();
         id.hash(&mut hasher);
         if !self.seen.insert(hasher.finish()) {
-            self.tally.duplicates += 1;
+            tally.duplicates += 1;
             return;
         }
-        self.tally.unique += 1;
-        if self.tally.first.len() < KEPT_ENDS {
-            self.tally.first.push(id.to_owned());
+        tally.unique += 1;
+        if tally.first.len() < KEPT_ENDS {
+            tally.first.push(id.clone().into_owned());
         }
-        self.last.push_back(id.to_owned());
+        self.last.push_back(id.into_owned());
         if self.last.len() > KEPT_ENDS {
             self.last.pop_front();
         }
@@ -296,6 +269,7 @@ impl Counter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::rule::MAX_SUBJECT_ID_LENGTH;
     use proptest::prelude::*;
 
     fn counted(pieces: &[&[u8]]) -> (Tally, Vec<u8>) {
@@ -319,6 +293,21 @@ mod tests {
         let kept = String::from_utf8(kept).expect("text");
         assert!(kept.starts_with("u-1, u-2 ,,u-1\n\nü-3\nu\x07\n"), "{kept:?}");
         assert_eq!(tally.bytes, kept.len() as u64);
+    }
+
+    /// A comma between quotes is part of an id, as in any table that a spreadsheet wrote.
+    #[test]
+    fn quotes_are_those_of_a_table_of_commas() {
+        let (tally, kept) = counted(&[b"\"a,b\",c\r\"say \"\"hi\"\"\"\r\n\"open,\nc\n"]);
+        assert_eq!(
+            (tally.received, tally.unique, tally.duplicates, tally.malformed),
+            (5, 3, 1, 1)
+        );
+        assert_eq!(tally.first, ["a,b", "c", "say \"hi\""]);
+        let refused = &tally.malformed_lines[0];
+        assert_eq!((refused.line, refused.given.as_str()), (3, "\"open,"));
+        assert_eq!(refused.allowed, "a closing quote on the same line");
+        assert_eq!(kept, b"\"a,b\",c\n\"say \"\"hi\"\"\"\n\"open,\nc\n");
     }
 
     #[test]
@@ -345,7 +334,7 @@ mod tests {
     proptest! {
         #[test]
         fn where_the_text_is_cut_does_not_matter(
-            text in "[a-c,\\r\\n ü]{0,60}",
+            text in "[a-c\",\\r\\n ü]{0,60}",
             cuts in proptest::collection::vec(0_usize..70, 0..5),
         ) {
             let bytes = text.as_bytes();

@@ -11,6 +11,7 @@ pub mod deployment;
 pub mod experiment;
 pub mod filter;
 pub mod flag;
+pub mod id_list;
 pub mod key;
 pub mod lab;
 pub mod metric;

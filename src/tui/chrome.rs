@@ -657,7 +657,7 @@ fn hint_label(state: &State, command: Command) -> Option<&'static str> {
     match command {
         Command::Zoom => state.detail()?.zoomed().then_some("all panels"),
         Command::Back => match state.overlays.last() {
-            Some(Overlay::Import(panel)) if panel.run.is_some() => Some("stop"),
+            Some(Overlay::Import(panel)) if panel.run.is_some() => Some("stop after the chunk"),
             _ => None,
         },
         Command::Save if state.screen == Screen::Create => Some("create"),

@@ -1,28 +1,15 @@
-//! The body of an import, read as it comes: ids, one a line or with commas between them.
-//!
-//! | in the body | what it is |
-//! |---|---|
-//! | a line end (`\n` or `\r\n`), a comma | the end of an id |
-//! | blanks around an id, empty lines, `""` | nothing |
-//! | `"a,b"` | the id `a,b`; `""` inside stands for one `"` |
-//! | a byte order mark around an id, as where a file was put behind another one | nothing |
-//! | an id of more than 512 characters, with a control or an invisible character, that is not UTF-8, or with something beside its quotes | refused, with its line |
+//! The body of an import, read as it comes: what is an id is for [`crate::domain::id_list`], here are its limits,
+//! its counts and its hash.
 
 use sha2::{Digest as _, Sha256};
 
 use crate::api::imports::Malformed;
-use crate::domain::rule::{MAX_SUBJECT_ID_LENGTH, bare_id, id_refusal};
+use crate::domain::id_list::{Found, IdReader};
 
 use super::ids::Ids;
 
 /// The most refused ids that are told.
 pub const MAX_TOLD: usize = 100;
-
-/// The most characters of a refused id that are repeated.
-const MAX_GIVEN: usize = 40;
-
-/// The most bytes of one id that are kept: more is refused anyway.
-const MAX_KEPT: usize = 4 * MAX_SUBJECT_ID_LENGTH + 64;
 
 /// How many ids are kept from each end of the body.
 const ENDS: usize = 3;
@@ -87,34 +74,10 @@ pub struct Parser {
     limits: Limits,
     hash: Sha256,
     bytes: u64,
-    line: u64,
-    /// The id that is being read, its quotes included.
-    token: Vec<u8>,
-    /// Where it began.
-    token_line: u64,
-    /// Whether it was longer than what is kept of it.
-    cut: bool,
-    quotes: Quotes,
-    /// How much of a byte order mark was there, until something else is.
-    mark: Option<usize>,
+    reader: IdReader,
     /// The first two bytes.
     start: Vec<u8>,
     body: Body,
-}
-
-const MARK: &[u8; 3] = b"\xef\xbb\xbf";
-
-/// Where in an id the parser is.
-#[derive(Debug, Clone, Copy, Eq, PartialEq)]
-enum Quotes {
-    /// Nothing but blanks so far.
-    Before,
-    /// In an id without quotes.
-    None,
-    /// Between quotes.
-    Inside,
-    /// After a quote that ends the id, unless another one follows.
-    After,
 }
 
 impl Parser {
@@ -125,12 +88,7 @@ impl Parser {
             limits,
             hash: Sha256::new(),
             bytes: 0,
-            line: 1,
-            token: Vec::new(),
-            token_line: 1,
-            cut: false,
-            quotes: Quotes::Before,
-            mark: Some(0),
+            reader: IdReader::default(),
             start: Vec::with_capacity(2),
             body: Body {
                 ids: Ids::default(),
@@ -161,135 +119,10 @@ impl Parser {
             return Err(BodyError::Bytes(self.limits.bytes));
         }
         self.hash.update(piece);
-        let mut rest = piece;
-        while let (Some(seen), Some((byte, after))) = (self.mark, rest.split_first()) {
-            if MARK.get(seen) == Some(byte) {
-                self.mark = Some(seen + 1);
-                rest = after;
-            } else {
-                self.end_mark()?;
-            }
-        }
-        while let Some((&byte, after)) = rest.split_first() {
-            // What is not the end of an id is taken at once.
-            let plain = match self.quotes {
-                Quotes::None => rest.iter().position(|b| matches!(b, b'\n' | b',')),
-                Quotes::Inside => rest.iter().position(|b| matches!(b, b'\n' | b'"')),
-                Quotes::Before | Quotes::After => Some(0),
-            };
-            match plain {
-                Some(0) => {
-                    rest = after;
-                    self.byte(byte)?;
-                }
-                plain => {
-                    let (some, more) = rest.split_at(plain.unwrap_or(rest.len()));
-                    self.keep(some);
-                    rest = more;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// What began like a byte order mark and is none belongs to the first id.
-    fn end_mark(&mut self) -> Result<(), BodyError> {
-        let seen = self.mark.take().unwrap_or_default();
-        for byte in MARK.iter().take(seen).filter(|_| seen < MARK.len()) {
-            self.byte(*byte)?;
-        }
-        Ok(())
-    }
-
-    fn keep(&mut self, some: &[u8]) {
-        let room = MAX_KEPT.saturating_sub(self.token.len());
-        self.cut |= some.len() > room;
-        self.token.extend_from_slice(&some[..some.len().min(room)]);
-    }
-
-    /// One byte, and what it means where the parser is.
-    fn byte(&mut self, byte: u8) -> Result<(), BodyError> {
-        match (self.quotes, byte) {
-            // A line end in quotes: they were never closed.
-            (_, b'\n') => {
-                self.end()?;
-                self.line += 1;
-                self.token_line = self.line;
-            }
-            (Quotes::Before | Quotes::None | Quotes::After, b',') => self.end()?,
-            (Quotes::Before, b' ' | b'\t' | b'\r') => {}
-            (Quotes::Before, b'"') => {
-                self.keep(&[byte]);
-                self.quotes = Quotes::Inside;
-            }
-            (Quotes::Before, _) => {
-                self.keep(&[byte]);
-                self.quotes = Quotes::None;
-            }
-            (Quotes::Inside, b'"') => {
-                self.keep(&[byte]);
-                self.quotes = Quotes::After;
-            }
-            (Quotes::After, b'"') => {
-                self.keep(&[byte]);
-                self.quotes = Quotes::Inside;
-            }
-            (Quotes::After, b' ' | b'\t' | b'\r') | (Quotes::None | Quotes::Inside, _) => self.keep(&[byte]),
-            // Something beside the quotes: refused at the end.
-            (Quotes::After, _) => {
-                self.keep(&[byte]);
-                self.quotes = Quotes::None;
-            }
-        }
-        Ok(())
-    }
-
-    /// The id that is being read is complete.
-    fn end(&mut self) -> Result<(), BodyError> {
-        let mut token = std::mem::take(&mut self.token);
-        let quotes = std::mem::replace(&mut self.quotes, Quotes::Before);
-        let cut = std::mem::take(&mut self.cut);
-        let result = self.take(&token, quotes, cut);
-        token.clear();
-        self.token = token;
-        result
-    }
-
-    fn take(&mut self, token: &[u8], quotes: Quotes, cut: bool) -> Result<(), BodyError> {
-        let too_long = || format!("at most {MAX_SUBJECT_ID_LENGTH} characters");
-        let checked = match std::str::from_utf8(token) {
-            // The cut may have gone through a character.
-            _ if cut => Err(too_long()),
-            Err(_) => Err("UTF-8".to_owned()),
-            Ok(text) => checked(bare_id(text), quotes),
-        };
-        match checked {
-            Ok(Some(id)) => {
-                self.receive()?;
-                self.body.ids.push(&id);
-            }
-            Ok(None) => {}
-            Err(allowed) => {
-                self.receive()?;
-                self.body.malformed += 1;
-                if self.body.malformed_lines.len() < MAX_TOLD {
-                    self.body.malformed_lines.push(Malformed {
-                        line: self.token_line,
-                        given: given(token),
-                        allowed,
-                    });
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn receive(&mut self) -> Result<(), BodyError> {
-        self.body.received += 1;
-        if self.body.received > self.limits.ids {
-            return Err(BodyError::Ids(self.limits.ids));
-        }
-        Ok(())
+        let Self {
+            limits, reader, body, ..
+        } = self;
+        reader.push(piece, &mut |found| body.take(found, *limits))
     }
 
     /// The end of the body.
@@ -297,9 +130,8 @@ impl Parser {
     /// # Errors
     /// See [`BodyError`].
     pub fn finish(mut self) -> Result<Body, BodyError> {
-        self.end_mark()?;
-        self.end()?;
-        let mut body = self.body;
+        let (limits, mut body) = (self.limits, self.body);
+        self.reader.finish(&mut |found| body.take(found, limits))?;
         let places = body.ids.places();
         let text = |place: &_| body.ids.text(*place).to_owned();
         let (first, last) = (
@@ -317,50 +149,27 @@ impl Parser {
     }
 }
 
-/// The id of a token without the blanks around it; none where there is nothing.
-fn checked(token: &str, quotes: Quotes) -> Result<Option<std::borrow::Cow<'_, str>>, String> {
-    let id = match token.strip_prefix('"') {
-        None => std::borrow::Cow::Borrowed(token),
-        Some(_) if quotes == Quotes::Inside => return Err("a closing quote on the same line".to_owned()),
-        Some(rest) => {
-            let Some(inside) = rest.strip_suffix('"').filter(|inside| is_escaped(inside)) else {
-                return Err("nothing after the closing quote; a quote in an id is written twice".to_owned());
-            };
-            let inside = bare_id(inside);
-            if inside.contains('"') {
-                inside.replace("\"\"", "\"").into()
-            } else {
-                inside.into()
+impl Body {
+    fn take(&mut self, found: Found<'_>, limits: Limits) -> Result<(), BodyError> {
+        self.received += 1;
+        if self.received > limits.ids {
+            return Err(BodyError::Ids(limits.ids));
+        }
+        match found.id {
+            Ok(id) => self.ids.push(&id),
+            Err(refused) => {
+                self.malformed += 1;
+                if self.malformed_lines.len() < MAX_TOLD {
+                    self.malformed_lines.push(Malformed {
+                        line: found.line,
+                        given: refused.given,
+                        allowed: refused.allowed,
+                    });
+                }
             }
         }
-    };
-    if id.is_empty() {
-        return Ok(None);
+        Ok(())
     }
-    match id_refusal(&id) {
-        Some(allowed) => Err(allowed),
-        None => Ok(Some(id)),
-    }
-}
-
-/// Whether every quote is there twice.
-fn is_escaped(inside: &str) -> bool {
-    !inside.replace("\"\"", "").contains('"')
-}
-
-/// What was there, shortened, control characters escaped.
-fn given(token: &[u8]) -> String {
-    let text = String::from_utf8_lossy(&token[..token.len().min(4 * MAX_GIVEN)]);
-    let mut given: String = text
-        .trim()
-        .chars()
-        .take(MAX_GIVEN)
-        .flat_map(char::escape_debug)
-        .collect();
-    if text.trim().chars().count() > MAX_GIVEN || token.len() > 4 * MAX_GIVEN {
-        given.push('…');
-    }
-    given
 }
 
 #[cfg(test)]
@@ -380,65 +189,15 @@ mod tests {
     }
 
     #[test]
-    fn what_lists_look_like() {
-        for (text, expected) in [
-            ("", &[][..]),
-            ("a\nb\nc\n", &["a", "b", "c"]),
-            ("a\r\nb\r\n\r\n", &["a", "b"]),
-            ("a,b,,c", &["a", "b", "c"]),
-            ("\u{feff}a\nb", &["a", "b"]),
-            ("\u{feff}\"a,b\",c", &["a,b", "c"]),
-            ("\u{feff}", &[]),
-            ("\u{feff}a\n\u{feff}b\n\u{feff}\n", &["a", "b"]),
-            (
-                "woman \u{1f469}\u{200d}\u{1f4bb}",
-                &["woman \u{1f469}\u{200d}\u{1f4bb}"],
-            ),
-            ("\u{fe00}x", &["\u{fe00}x"]),
-            ("  a \n\t b\t\n   \n", &["a", "b"]),
-            ("\"a\"\r\n\"b\" , \" c \"\n\"\"\n", &["a", "b", "c"]),
-            ("\"a,b\",c", &["a,b", "c"]),
-            ("\"say \"\"hi\"\"\"", &["say \"hi\""]),
-            ("Jörg \u{a0}\n日本", &["Jörg", "日本"]),
-            ("in the middle", &["in the middle"]),
-            ("5\" disk", &["5\" disk"]),
-        ] {
-            let body = parse(text);
-            assert_eq!((ids(&body).as_slice(), body.malformed), (expected, 0), "{text:?}");
-        }
-    }
-
-    #[test]
-    fn what_is_refused_says_its_line_and_the_rest_is_taken() {
-        let long = "x".repeat(513);
-        let longest = "é".repeat(512);
-        let mut text = format!("a\n{longest},{long}\nb\u{7}c,d,u\u{200b}1\n").into_bytes();
-        text.extend_from_slice(b"\xffbad\n\"open\n\"shut\" x\nlast\n\"a\"b\"\n");
-        text.extend_from_slice(&vec![b'y'; 100_000]);
-        let body = parse(&text);
-        assert_eq!(ids(&body), ["a", "d", "last", &longest]);
-        let told: Vec<(u64, &str)> = body
-            .malformed_lines
-            .iter()
-            .map(|m| (m.line, m.allowed.as_str()))
-            .collect();
-        let nothing_after = "nothing after the closing quote; a quote in an id is written twice";
-        assert_eq!(
-            told,
-            [
-                (2, "at most 512 characters"),
-                (3, "no control characters"),
-                (3, "no invisible characters (\\u{200b})"),
-                (4, "UTF-8"),
-                (5, "a closing quote on the same line"),
-                (6, nothing_after),
-                (8, nothing_after),
-                (9, "at most 512 characters"),
-            ]
-        );
-        assert_eq!(body.malformed_lines[1].given, "b\\u{7}c");
-        assert!(body.malformed_lines[7].given.ends_with("y…"));
-        assert_eq!((body.received, body.malformed, body.duplicates), (12, 8, 0));
+    fn sound_and_refused_ids_are_counted_and_the_first_hundred_refused_ones_are_told() {
+        let refused = "\"open\n".repeat(MAX_TOLD + 1);
+        let body = parse(format!("b,a\n\"a\"\n{refused}"));
+        assert_eq!(ids(&body), ["a", "b"]);
+        assert_eq!((body.received, body.duplicates, body.malformed), (104, 1, 101));
+        assert_eq!(body.malformed_lines.len(), MAX_TOLD);
+        let first = &body.malformed_lines[0];
+        assert_eq!((first.line, first.given.as_str()), (3, "\"open"));
+        assert_eq!(first.allowed, "a closing quote on the same line");
     }
 
     #[test]

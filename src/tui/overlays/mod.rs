@@ -59,7 +59,7 @@ pub fn draw(
             Overlay::Wiring(panel) => wiring::draw(&mut canvas, state, panel),
             Overlay::Form(form) => object::draw(&mut canvas, state, form, now),
             Overlay::Secret(secret) => secret::draw(&mut canvas, secret),
-            Overlay::Import(panel) => import::draw(&mut canvas, state, panel, now),
+            Overlay::Import(panel) => import::draw(&mut canvas, panel, now),
             Overlay::Imports(panel) => imports::draw(&mut canvas, state, panel, now),
             Overlay::Audit(panel) => history::draw_audit(&mut canvas, state, panel, now),
             Overlay::Settings(panel) => settings::draw(&mut canvas, state, panel),
