@@ -132,7 +132,7 @@ pub fn run(args: Args) -> Result<(), CliError> {
         };
         return plain::run(server, first.as_ref().map(|words| &words[..]));
     }
-    open(access, args, config, files)
+    open(access, flags, args, config, files)
 }
 
 /// The user's configuration file as far as it can be used, and where it and the themes are. The cockpit itself says
@@ -155,7 +155,13 @@ pub(super) fn configuration() -> Result<(Config, Files), CliError> {
 ///
 /// # Errors
 /// See [`CliError`].
-pub(super) fn open(access: Access, args: Args, config: Config, files: Files) -> Result<(), CliError> {
+pub(super) fn open(
+    access: Access,
+    asked: Flags,
+    args: Args,
+    config: Config,
+    files: Files,
+) -> Result<(), CliError> {
     // The same keys would be read in two places, and the cockpit would get none of them.
     if args.import.as_deref() == Some("-") && std::io::stdin().is_terminal() {
         return Err(CliError::Usage(
@@ -165,6 +171,7 @@ pub(super) fn open(access: Access, args: Args, config: Config, files: Files) -> 
         ));
     }
     let mut options = CockpitOptions::new(access);
+    options.asked = asked;
     options.experiment = args.experiment;
     options.flag = args.flag;
     options.import = args.import;

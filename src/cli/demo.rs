@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::demo_backend;
 use super::progress::Bar;
 use super::{CliError, cockpit};
-use crate::config::{Access, Paths};
+use crate::config::{Access, Flags, Paths};
 use crate::demo::stage::{DEFAULT_RATE, MAX_RATE};
 use crate::engine::{Source, binary, install, package};
 
@@ -125,10 +125,11 @@ fn with_screen(data_dir: &Path, args: &Args) -> Result<(), CliError> {
         token: ready.token,
         project: None,
         context: None,
+        from_file: false,
         read_only: false,
         allow_plain_http: false,
     };
-    let outcome = cockpit::open(access, cockpit_args, config, files);
+    let outcome = cockpit::open(access, Flags::default(), cockpit_args, config, files);
     let died = backend.died();
     backend.end();
     outcome?;

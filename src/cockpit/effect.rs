@@ -52,6 +52,9 @@ pub enum Effect {
     Look,
     /// Connect to the server of a context, and send [`Action::Connected`](super::Action::Connected).
     Connect(String),
+    /// Read the credentials anew as at the start, for the server of no context; answered as
+    /// [`Effect::Connect`] is.
+    Reconnect,
     /// Call a person who does not look, with these words.
     Call(String),
     /// Leave.

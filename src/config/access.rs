@@ -31,6 +31,9 @@ pub struct Access {
     pub project: Option<String>,
     /// The context it comes from.
     pub context: Option<String>,
+    /// Whether the token was read from a file or printed by a program that the configuration names: another one may be
+    /// there by now.
+    pub from_file: bool,
     /// Whether the configuration refuses every write there.
     pub read_only: bool,
     /// Whether the configuration allows plain HTTP to it, though it is another machine.
@@ -146,6 +149,7 @@ impl Access {
                 token: token.clone(),
                 project,
                 context: None,
+                from_file: false,
                 read_only: false,
                 allow_plain_http: false,
             });
@@ -163,15 +167,16 @@ impl Access {
             project.or_else(|| found.project.clone())
         };
         let api = api_set.or(found.api).or(api).ok_or(AccessError::NoServer)?;
-        let token = match (token, found.credentials) {
-            (Some(token), credentials) if !(asked_for && credentials.is_some()) => token,
-            (_, credentials) => read_token(&credentials, &api)?,
+        let (token, from_file) = match (token, found.credentials) {
+            (Some(token), credentials) if !(asked_for && credentials.is_some()) => (token, false),
+            (_, credentials) => (read_token(&credentials, &api)?, true),
         };
         Ok(Self {
             api,
             token,
             project,
             context: found.context,
+            from_file,
             read_only: found.read_only,
             allow_plain_http: found.allow_plain_http,
         })
@@ -322,6 +327,7 @@ mod tests {
             let access = find(&config, set).expect("found");
             assert_eq!((access.api.as_str(), access.token.as_str()), (api, token));
             assert!(!format!("{access:?}").contains(token));
+            assert_eq!(access.from_file, token == "from-file");
         }
     }
 

@@ -27,7 +27,7 @@ use crate::cockpit::effect::File;
 use crate::cockpit::export;
 use crate::cockpit::intake::Order;
 use crate::cockpit::ports::{Answer, Failure, FailureKind, ImportStep, Reply, Request, RunId, Service, Slot};
-use crate::config::Access;
+use crate::config::{Access, AccessError, Config, Flags};
 
 /// How long the server may take before it counts as lost.
 const API_LIMIT: Duration = Duration::from_secs(10);
@@ -188,12 +188,31 @@ impl Runner {
 
     /// Finds out how the server of a context is spoken to: a program may have to print the token.
     pub fn find(&self, files: Files, context: String) {
+        self.look_up(files, move |config| {
+            Access::of_context(&config, &context).map_err(|error| format!("Cannot go to {context}: {error}"))
+        });
+    }
+
+    /// Reads the credentials for the server at `api`, which is that of no context, as they were found at the start.
+    pub fn find_again(&self, files: Files, asked: Flags, api: String) {
+        self.look_up(files, move |config| {
+            let found: Result<_, AccessError> =
+                Access::find(&asked, |name| std::env::var(name).ok(), || Ok(config));
+            let found = found.map_err(|error| format!("Cannot read the token anew: {error}"))?;
+            if found.api != api || found.context.is_some() {
+                return Err(format!(
+                    "The configuration means another server than {api} by now: go to a context of it, or start the \
+                     cockpit anew"
+                ));
+            }
+            Ok(found)
+        });
+    }
+
+    fn look_up(&self, files: Files, find: impl FnOnce(Config) -> Result<Access, String> + Send + 'static) {
         let replies = self.replies.clone();
         tokio::task::spawn_blocking(move || {
-            let found = files.usable().and_then(|config| {
-                Access::of_context(&config, &context)
-                    .map_err(|error| format!("Cannot go to {context}: {error}"))
-            });
+            let found = files.usable().and_then(find);
             // The loop is gone when nobody listens.
             let _ = replies.send(Outcome::Access(Box::new(found)));
         });

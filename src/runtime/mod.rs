@@ -34,7 +34,7 @@ use crate::cockpit::update::import;
 use crate::cockpit::update::{next_deadline, notify};
 use crate::cockpit::{Action, Code, Effect, update};
 use crate::config::cockpit::{Call as Way, CockpitConfig};
-use crate::config::{Access, Config};
+use crate::config::{Access, Config, Flags};
 use crate::tui::input::Input;
 use crate::tui::terminal::{Call, Terminal, TerminalError};
 use crate::tui::theme::{Theme, ThemeError};
@@ -52,6 +52,8 @@ use tty::Tty;
 pub struct CockpitOptions {
     /// The server, the token, and the project.
     pub access: Access,
+    /// What the arguments said of it: with them it is found anew where it is that of no context.
+    pub asked: Flags,
     /// The experiment to open, by id or key; the list without one.
     pub experiment: Option<String>,
     /// The flag to open, by id or key, where it is no experiment.
@@ -82,6 +84,7 @@ impl CockpitOptions {
     pub fn new(access: Access) -> Self {
         Self {
             access,
+            asked: Flags::default(),
             experiment: None,
             flag: None,
             import: None,
@@ -217,6 +220,7 @@ impl Cockpit {
         let settings = Settings {
             api: options.access.api.clone(),
             context: options.access.context.clone(),
+            token_from_file: options.access.from_file,
             experiment: options.experiment.clone(),
             flag: options.flag.clone(),
             import: options.import.clone(),
@@ -348,6 +352,10 @@ impl Cockpit {
                 Effect::Project(key) => runner.turn_to(&key)?,
                 Effect::Look => self.dress(),
                 Effect::Connect(context) => runner.find(self.options.files.clone(), context),
+                Effect::Reconnect => {
+                    let (asked, api) = (self.options.asked.clone(), self.options.access.api.clone());
+                    runner.find_again(self.options.files.clone(), asked, api);
+                }
                 Effect::Call(text) => self.terminal.call(&text, &self.calls)?,
                 Effect::Suspend => self.suspend(runner)?,
                 Effect::Quit => return Ok(Some(End::Left)),
@@ -450,6 +458,7 @@ impl Cockpit {
                     read_only: self.options.refuses_writes(&access),
                     api: access.api.clone(),
                     context: access.context.clone(),
+                    token_from_file: access.from_file,
                 };
                 self.options.access = access;
                 // What is on its way to the server of before is dropped by it.

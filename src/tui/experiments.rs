@@ -378,6 +378,7 @@ mod tests {
         let settings = Settings {
             api: "http://127.0.0.1:9".to_owned(),
             context: None,
+            token_from_file: false,
             experiment: None,
             flag: None,
             import: None,

@@ -48,7 +48,11 @@ fn paint(frame: &mut Frame<'_>, state: &State, theme: &Theme, now: Timestamp) ->
             laid = match tabs::analytics::Page::of(state, now) {
                 // It fades what is stale itself, and not what it says about that.
                 Some(page) if detail.tab == Tab::Analytics && detail.config().is_some() => {
-                    let (laid, at) = tabs::analytics::draw(&page, theme, parts.content, frame.buffer_mut());
+                    let mut content = parts.content;
+                    let above = deleted(&mut Pen::new(theme, content, frame.buffer_mut()), state);
+                    content.y += above;
+                    content.height -= above;
+                    let (laid, at) = tabs::analytics::draw(&page, theme, content, frame.buffer_mut());
                     drawn.cursor = at;
                     laid
                 }
@@ -233,18 +237,9 @@ fn tab(
 /// That it is no more, or that the guard has paused it, which every tab says; the rows it takes. Analytics has the pause
 /// among its other banners.
 fn standing(pen: &mut Pen<'_>, state: &State, experiment: &Experiment) -> u16 {
-    if state.detail().is_some_and(|detail| detail.deleted) && pen.height() >= 6 {
-        let here = contexts_under(state, &[]);
-        let key = state.keymap.keys(&here, Command::Save).next();
-        let key = key.map(|key| key.to_string());
-        let banner = Banner {
-            tone: Tone::Danger,
-            text: "Somebody else deleted it: this is the last that was known.",
-            key: key.as_deref().map(|key| (key, "make a new one of it")),
-        };
-        let width = pen.width();
-        banner.draw(&mut pen.part(0, 0, width, 1));
-        return 1;
+    let used = deleted(pen, state);
+    if used > 0 {
+        return used;
     }
     if !experiment.is_auto_paused() || pen.height() < 6 {
         return 0;
@@ -265,6 +260,24 @@ fn standing(pen: &mut Pen<'_>, state: &State, experiment: &Experiment) -> u16 {
     let width = pen.width();
     banner.draw(&mut pen.part(0, 0, width, 1));
     1
+}
+
+/// That it is no more, which Analytics says above its own banners; the rows it takes.
+fn deleted(pen: &mut Pen<'_>, state: &State) -> u16 {
+    if state.detail().is_some_and(|detail| detail.deleted) && pen.height() >= 6 {
+        let here = contexts_under(state, &[]);
+        let key = state.keymap.keys(&here, Command::Save).next();
+        let key = key.map(|key| key.to_string());
+        let banner = Banner {
+            tone: Tone::Danger,
+            text: "Somebody else deleted it: this is the last that was known.",
+            key: key.as_deref().map(|key| (key, "make a new one of it")),
+        };
+        let width = pen.width();
+        banner.draw(&mut pen.part(0, 0, width, 1));
+        return 1;
+    }
+    0
 }
 
 /// What is to be known before anything is edited; the rows it takes.

@@ -110,6 +110,8 @@ pub struct AskDialog {
     pub typed_key: TextField,
     /// Whether it was sent and is not answered yet.
     pub sending: bool,
+    /// Whether its answer was lost: it is not known yet whether it was done.
+    pub lost: bool,
     /// Why it did not work.
     pub error: Option<String>,
     /// First line of the text that is shown.
@@ -136,6 +138,7 @@ impl AskDialog {
             comment: TextField::default(),
             typed_key: TextField::default(),
             sending: false,
+            lost: false,
             error: None,
             scroll: 0,
         }

@@ -152,6 +152,9 @@ pub struct Form {
     pub focus: Focus,
     /// Whether it was sent and is not answered yet.
     pub sending: bool,
+    /// Who changed the object while the dialog was open, once the server has refused the change for it: as soon as
+    /// theirs is known, what was filled in stands upon it.
+    pub changed_by: Option<String>,
     /// Why it did not work.
     pub error: Option<String>,
     /// First line of the text that is shown, on small screens.

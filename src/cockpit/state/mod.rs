@@ -50,6 +50,8 @@ pub struct Settings {
     pub api: String,
     /// The context of the configuration that names it.
     pub context: Option<String>,
+    /// Whether a file or a program that the configuration names gave the token: it can be read anew.
+    pub token_from_file: bool,
     /// The experiment to open at the start, by id or key.
     pub experiment: Option<String>,
     /// The flag to open at the start, by id or key, where it is no experiment.

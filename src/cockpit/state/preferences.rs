@@ -128,6 +128,8 @@ pub struct Connected {
     pub api: String,
     /// The context.
     pub context: Option<String>,
+    /// See [`Settings::token_from_file`](super::Settings::token_from_file).
+    pub token_from_file: bool,
     /// Whether the configuration refuses every write there.
     pub read_only: bool,
 }

@@ -219,7 +219,13 @@ pub fn done(state: &mut State, slot: Slot, text: impl Into<String>, now: Timesta
 
 /// It was not: the dialog says why; where it is closed, a notice does. The focus is on what was refused; where that
 /// stands on the screen below, the cursor there is.
-pub fn failed(state: &mut State, slot: Slot, text: String, problem: Option<&Problem>, now: Timestamp) {
+pub fn failed(
+    state: &mut State,
+    slot: Slot,
+    (text, lost): (String, bool),
+    problem: Option<&Problem>,
+    now: Timestamp,
+) {
     let waits = |dialog: &AskDialog| dialog.sending && slot_of(&dialog.ask) == Some(slot);
     let dialog = state.overlays.iter_mut().find_map(|overlay| match overlay {
         Overlay::Ask(dialog) if waits(dialog) => Some(dialog),
@@ -230,6 +236,7 @@ pub fn failed(state: &mut State, slot: Slot, text: String, problem: Option<&Prob
         return;
     };
     dialog.sending = false;
+    dialog.lost = lost;
     dialog.error = Some(text);
     let Some(problem) = problem.filter(|problem| problem.code != Code::VersionConflict) else {
         return;
@@ -264,6 +271,51 @@ pub fn failed(state: &mut State, slot: Slot, text: String, problem: Option<&Prob
     if let Some(cell) = named.or(taken) {
         edit::jump(state, id, &cell);
     }
+}
+
+/// The experiment came in: it says whether a winner was applied whose answer was lost.
+pub fn settle(state: &mut State, now: Timestamp) {
+    let lost = |dialog: &AskDialog| match &dialog.ask {
+        Ask::ApplyWinner { experiment, winner } if dialog.lost && !dialog.sending => {
+            Some((experiment.id, experiment.resource_version, winner.clone()))
+        }
+        _ => None,
+    };
+    let mut overlays = state.overlays.iter().enumerate();
+    let found = overlays.find_map(|(at, overlay)| match overlay {
+        Overlay::Ask(dialog) => Some((at, lost(dialog)?)),
+        _ => None,
+    });
+    let Some((at, (id, version, winner))) = found else {
+        return;
+    };
+    let Some(live) = state.list.experiment(id).map(Arc::clone) else {
+        return;
+    };
+    let key = &live.key;
+    if live.status == Status::Completed && live.winning_variant.as_ref() == Some(&winner) {
+        state.overlays.remove(at);
+        let text =
+            format!("{key} is completed with {winner} as its winner: it was done, only the answer was lost");
+        notify(state, Level::Ok, text, now);
+        return;
+    }
+    let Some(Overlay::Ask(dialog)) = state.overlays.get_mut(at) else {
+        return;
+    };
+    dialog.error = Some(if live.resource_version > version {
+        dialog.lost = false;
+        format!(
+            "It was not done: {key} was changed before (v{version} → v{}, now {}). Close this, look, and decide again.",
+            live.resource_version, live.status
+        )
+    } else {
+        // A server that was slow may do it yet: it is looked at as long as the dialog is there.
+        format!(
+            "The answer was lost, and {key} is {} at v{version} still: it was not done. It can be tried again.",
+            live.status
+        )
+    });
 }
 
 /// The refused fields of a problem, in words.

@@ -198,12 +198,37 @@ pub(super) fn press(state: &mut State, key: Key, now: Timestamp, effects: &mut V
     }
     if let Some(command) = bound {
         run(state, command, now, effects);
+    } else if key.typed().is_some() && type_beside(state, key, now) {
+        // It stands where it was missing, or it was said where text goes.
     } else if let Some(typed) = behind_esc(key) {
         // Over a slow line Esc and the key after it may come as one: what terminals send for alt. Where alt means
         // nothing they are the two keys that they were.
         press(state, Key::plain(Code::Esc), now, effects);
         press(state, typed, now, effects);
     }
+}
+
+/// A letter in a dialog while a button or a choice has the focus. It is the first one of the text that is still
+/// missing; where none is, it is said where text goes. It never presses anything. False outside dialogs.
+fn type_beside(state: &mut State, key: Key, now: Timestamp) -> bool {
+    let Some(texts) = form::texts::of(state) else {
+        return false;
+    };
+    if texts.missing.is_some_and(|to| form::texts::focus(state, to)) {
+        if let Some(field) = text_field(state) {
+            field.key(key);
+            text_changed(state, now);
+        }
+        return true;
+    }
+    let tab = state.keymap.keys(&[Context::Dialog], Command::NextField).next();
+    let tab = tab.map_or_else(|| "the next field".to_owned(), |key| key.to_string());
+    let text = match texts.any {
+        Some(label) => format!("Nothing is typed here: {tab} goes to {label}"),
+        None => format!("Nothing is typed here: {tab} goes from button to button"),
+    };
+    notify(state, Level::Info, text, now);
+    true
 }
 
 /// The key that was typed after Esc, if it may have been.
@@ -242,6 +267,12 @@ pub(super) fn paste(state: &mut State, text: &str, cut: bool, now: Timestamp) {
     } else {
         None
     };
+    if edited.is_none()
+        && text_field(state).is_none()
+        && let Some(missing) = form::texts::of(state).and_then(|texts| texts.missing)
+    {
+        form::texts::focus(state, missing);
+    }
     let taken = edited.or_else(|| {
         let whole = text_field(state)?.paste(text);
         text_changed(state, now);

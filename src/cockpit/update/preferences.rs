@@ -225,33 +225,45 @@ pub fn connect(state: &mut State, context: usize, now: Timestamp, effects: &mut 
     effects.push(Effect::Connect(name));
 }
 
-/// Reads the credentials of the context anew, where there is one: what a program or file gives may be another token
-/// by now. False without one.
+/// Reads the credentials anew, where a context or the file below `[cockpit]` has them: what a program or file gives may
+/// be another token by now. False where they were given some other way.
 pub fn renew(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) -> bool {
-    let Some(context) = state.settings.context.clone() else {
-        return false;
+    let effect = match &state.settings.context {
+        Some(context) => Effect::Connect(context.clone()),
+        None if state.settings.token_from_file => Effect::Reconnect,
+        None => return false,
     };
     if state.going_to.is_none() {
-        let text = format!("Reading the credentials of {context} anew …");
+        let place = credentials(state);
+        let text = format!("Reading the credentials of {place} anew …");
         notify(state, Level::Info, text, now);
         state.renewing = true;
-        state.going_to = Some(context.clone());
-        effects.push(Effect::Connect(context));
+        state.going_to = Some(place);
+        effects.push(effect);
     }
     true
 }
 
-/// A refused token of a context is read anew by itself once, where it was good before: short-lived ones end in the
-/// middle of the work. What is said is where it comes from.
+/// Where the configuration has the credentials, as its readers know it.
+fn credentials(state: &State) -> String {
+    let context = state.settings.context.clone();
+    context.unwrap_or_else(|| "[cockpit]".to_owned())
+}
+
+/// A refused token of the configuration is read anew by itself once, where it was good before: short-lived ones end in
+/// the middle of the work. What is said is where it comes from.
 pub fn token_refused(state: &mut State, failure: &mut Failure, now: Timestamp, effects: &mut Vec<Effect>) {
     let refused = failure
         .problem
         .as_ref()
         .is_some_and(|p| p.code == Code::Unauthorized);
-    let Some(context) = state.settings.context.as_ref().filter(|_| refused) else {
-        return;
+    let place = match &state.settings.context {
+        _ if !refused => return,
+        Some(context) => format!("of the context {context}"),
+        None if state.settings.token_from_file => "below [cockpit] in the configuration".to_owned(),
+        None => return,
     };
-    failure.message = format!("the token of the context {context} is refused: mend it, ctrl-r reads it anew");
+    failure.message = format!("the token {place} is refused: mend it, ctrl-r reads it anew");
     if state.api.health == Health::Up {
         renew(state, now, effects);
     }
@@ -275,8 +287,7 @@ fn renewed(state: &mut State, to: Connected, now: Timestamp, effects: &mut Vec<E
         effects.push(Effect::Project(me.project.key.to_string()));
     }
     live::ask_anew(state, now);
-    let context = state.settings.context.clone().unwrap_or_default();
-    let text = format!("The credentials of {context} were read anew");
+    let text = format!("The credentials of {} were read anew", credentials(state));
     notify(state, Level::Ok, text, now);
 }
 
@@ -303,6 +314,7 @@ pub fn connected(state: &mut State, to: Connected, now: Timestamp, effects: &mut
     }
     state.settings.api = to.api;
     state.settings.context = to.context;
+    state.settings.token_from_file = to.token_from_file;
     state.settings.read_only = to.read_only;
     state.api = Link::default();
     state.warehouse = Link::default();

@@ -79,6 +79,10 @@ pub fn take(state: &mut State, reply: Reply, now: Timestamp, effects: &mut Vec<E
                     refresh::plan_next(state, slot, Duration::from_secs(1), now);
                 }
             }
+            if request.writes() && slot != Slot::ImportStep && failure.kind == FailureKind::Lost {
+                // It may have been done: what was asked before says nothing of it.
+                refresh::ask_again(state, effects);
+            }
             if !objects::failed(state, &request, &failure, now) {
                 failed(state, &request, failure, now);
             }
@@ -112,6 +116,7 @@ fn answered(state: &mut State, request: &Request, answer: Answer, now: Timestamp
             state.list.experiments.set(known, now);
             adopt_from_list(state, now);
             state.list.arrange(now);
+            ask::settle(state, now);
         }
         Answer::Experiment(experiment) => {
             let experiment = Arc::new(*experiment);
@@ -123,6 +128,7 @@ fn answered(state: &mut State, request: &Request, answer: Answer, now: Timestamp
                 _ => {}
             }
             put(state, experiment, now);
+            ask::settle(state, now);
         }
         Answer::Deleted => deleted(state, request, now, effects),
         Answer::Mark(mark) => {
@@ -496,5 +502,6 @@ fn write_failed(state: &mut State, slot: Slot, failure: &Failure, now: Timestamp
     state.requests.plan(Slot::Experiments, now);
     state.requests.plan(Slot::Experiment, now);
     forget_overrides(state);
-    ask::failed(state, slot, text, failure.problem.as_deref(), now);
+    let lost = failure.kind == FailureKind::Lost;
+    ask::failed(state, slot, (text, lost), failure.problem.as_deref(), now);
 }

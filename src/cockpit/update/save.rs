@@ -211,5 +211,5 @@ pub fn failed(state: &mut State, failure: &Failure, now: Timestamp) {
     // Whatever happened, the configuration shown may be old.
     state.requests.plan(Slot::Experiments, now);
     state.requests.plan(Slot::Experiment, now);
-    ask::failed(state, Slot::Update, text, problem, now);
+    ask::failed(state, Slot::Update, (text, false), problem, now);
 }

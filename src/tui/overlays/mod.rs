@@ -87,6 +87,15 @@ impl Canvas<'_, '_> {
         }
     }
 
+    /// Rows inside the border of an overlay that is as high as there is room.
+    fn inside_height(&self) -> u16 {
+        if framed(self.area.width, self.area.height) {
+            self.area.height.saturating_sub(EDGES)
+        } else {
+            self.area.height
+        }
+    }
+
     /// Clears a centred box with a border and room for `width` × `height` inside, as far as there is
     /// room, and lets `draw` fill it.
     fn boxed<T>(

@@ -11,7 +11,7 @@ use crate::cockpit::format;
 use crate::cockpit::state::State;
 use crate::cockpit::state::overlay::{StepDialog, TestNow};
 use crate::cockpit::times::Times;
-use crate::domain::AuditAction;
+use crate::domain::{AuditAction, AuditEntry};
 use crate::tui::glyphs::{Glyphs, arm_slots};
 use crate::tui::page::{Page, Span};
 use crate::tui::widgets::pen::{columns, fit};
@@ -26,6 +26,15 @@ const LEAST_KEY: u16 = 14;
 /// How many changes before the mismatch are shown.
 const CHANGES: usize = 3;
 
+/// How much is said.
+#[derive(Debug, Clone, Copy, Eq, PartialEq)]
+pub enum Length {
+    /// All of it.
+    Whole,
+    /// What the decision hangs on, in one line each: for a screen that would not show the whole at once.
+    Short,
+}
+
 /// `auto-paused 2026-11-18 02:00:00, 2 d 3 h ago`
 pub fn paused_text(dialog: &StepDialog, times: Times, now: Timestamp) -> String {
     match dialog.experiment.status_changed_at {
@@ -38,8 +47,16 @@ pub fn paused_text(dialog: &StepDialog, times: Times, now: Timestamp) -> String 
 }
 
 /// Writes the evidence.
-pub fn evidence(page: &mut Page<'_>, state: &State, dialog: &StepDialog, test: TestNow, now: Timestamp) {
+pub fn evidence(
+    page: &mut Page<'_>,
+    state: &State,
+    dialog: &StepDialog,
+    (test, length): (TestNow, Length),
+    now: Timestamp,
+) {
     let theme = page.theme;
+    let short = length == Length::Short;
+    newest(page, state, dialog, length);
     let detail = state.open.as_deref();
     let results = detail.and_then(|d| d.results.value.as_deref());
     let from = dialog.experiment.srm_checked_from;
@@ -49,12 +66,12 @@ pub fn evidence(page: &mut Page<'_>, state: &State, dialog: &StepDialog, test: T
     match (results, tested, failure) {
         (Some(results), Some(srm), _) => {
             split(page, dialog, results, srm);
-            test_line(page, srm, crossed);
+            test_line(page, srm, crossed, length);
         }
         (_, _, Some(failure)) => line(page, "Split", &failure.message, theme.warn),
         _ => line(page, "Split", "Asking ClickHouse for the numbers …", theme.dim),
     }
-    changes(page, state, dialog, crossed, now);
+    changes(page, state, dialog, (crossed, length), now);
     let (text, style) = match test {
         TestNow::Passes => ("the test passes now", theme.ok),
         TestNow::Fails => ("still failing", theme.danger),
@@ -62,6 +79,7 @@ pub fn evidence(page: &mut Page<'_>, state: &State, dialog: &StepDialog, test: T
     };
     line(page, "Now", text, style);
     let bias = match (crossed, from) {
+        (Some(at), _) if short => format!("stays in the data from {}", moment(at)),
         // What failed before it was resumed knowingly was never taken out.
         (Some(at), Some(from)) => format!(
             "stays in the data from {}, and so does what failed before it was resumed {}",
@@ -75,11 +93,15 @@ pub fn evidence(page: &mut Page<'_>, state: &State, dialog: &StepDialog, test: T
         (None, _) => "stays in the data from when the split went wrong".to_owned(),
     };
     line(page, "Bias", &bias, theme.text);
-    if let Some(watch) = tested.and_then(|srm| srm.watch) {
+    if let Some(watch) = tested.and_then(|srm| srm.watch).filter(|_| !short) {
         line(page, "Guard", &looks(&watch, theme.times, now), theme.text);
     }
     // What is known to be wrong does not pause it again the next night.
     match (from, test) {
+        (Some(from), _) if short => {
+            let text = format!("since {}; the override moves that to now", moment(from));
+            line(page, "Tested", &text, theme.text);
+        }
         (Some(from), _) => {
             let text = format!(
                 "all of this is of subjects first seen since {}; the override moves that to now",
@@ -152,7 +174,58 @@ fn split(page: &mut Page<'_>, dialog: &StepDialog, results: &Results, srm: &Srm)
     }
 }
 
-fn test_line(page: &mut Page<'_>, srm: &Srm, crossed: Option<Timestamp>) {
+/// What was changed since the dialog opened: what is decided upon is not that any more.
+fn newest(page: &mut Page<'_>, state: &State, dialog: &StepDialog, length: Length) {
+    let theme = page.theme;
+    let seen = dialog.experiment.resource_version;
+    let open = state
+        .open
+        .as_deref()
+        .filter(|d| d.id() == Some(dialog.experiment.id));
+    let entries = open.and_then(|detail| detail.history.entries.value.as_deref());
+    let newer: Vec<&AuditEntry> = entries
+        .unwrap_or_default()
+        .iter()
+        .filter(|entry| entry.resource_version > seen)
+        .collect();
+    let shown = if length == Length::Short { 1 } else { CHANGES };
+    for (at, entry) in newer.iter().take(shown).enumerate() {
+        let label = if at == 0 { "Changed" } else { "" };
+        let more = match newer.len() - shown.min(newer.len()) {
+            n if n > 0 && at + 1 == shown => format!(", and {n} before"),
+            _ => String::new(),
+        };
+        line(page, label, &(entry_text(entry) + &more), theme.warn);
+    }
+    let live = state.list.experiment(dialog.experiment.id);
+    let known = newer
+        .iter()
+        .map(|entry| entry.resource_version)
+        .max()
+        .unwrap_or(seen);
+    if let Some(live) = live.filter(|live| live.resource_version > known) {
+        let text = format!(
+            "v{seen} {} v{}, now {}",
+            theme.glyphs.arrow(),
+            live.resource_version,
+            live.status
+        );
+        line(page, "Changed", &text, theme.warn);
+    }
+}
+
+/// `2026-11-17 01:42 changed rules (by deploy-bot, v16)`
+fn entry_text(entry: &AuditEntry) -> String {
+    format!(
+        "{} {} (by {}, v{})",
+        moment(entry.at),
+        history::what(entry),
+        entry.actor,
+        entry.resource_version
+    )
+}
+
+fn test_line(page: &mut Page<'_>, srm: &Srm, crossed: Option<Timestamp>, length: Length) {
     let theme = page.theme;
     let text = match &srm.test {
         Some(test) => {
@@ -161,7 +234,8 @@ fn test_line(page: &mut Page<'_>, srm: &Srm, crossed: Option<Timestamp>) {
                 p_text(test.p),
                 p_text(test.always_valid_p)
             );
-            if let Some(at) = crossed {
+            // Where little is said, the bias begins at the same moment.
+            if let Some(at) = crossed.filter(|_| length == Length::Whole) {
                 text.push_str(&format!(" · first crossed {} (by exposures)", moment(at)));
             }
             text
@@ -177,7 +251,7 @@ fn changes(
     page: &mut Page<'_>,
     state: &State,
     dialog: &StepDialog,
-    crossed: Option<Timestamp>,
+    (crossed, length): (Option<Timestamp>, Length),
     now: Timestamp,
 ) {
     let theme = page.theme;
@@ -208,16 +282,8 @@ fn changes(
     let before: Vec<String> = entries
         .iter()
         .filter(|e| e.at <= until && e.at < paused && e.resource_version < pausing)
-        .take(CHANGES)
-        .map(|e| {
-            format!(
-                "{} {} (by {}, v{})",
-                moment(e.at),
-                history::what(e),
-                e.actor,
-                e.resource_version
-            )
-        })
+        .take(if length == Length::Short { 1 } else { CHANGES })
+        .map(entry_text)
         .collect();
     if before.is_empty() {
         line(page, "Before it", "nothing was changed", theme.dim);

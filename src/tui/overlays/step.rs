@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use ratatui::layout::Position;
 
 use super::form::{Form, Row, note, sending};
-use super::{Canvas, WIDEST, resume, rows};
+use super::resume::{self, Length};
+use super::{Canvas, WIDEST, rows};
 use crate::cockpit::lifecycle::{self, Step};
 use crate::cockpit::ports::Slot;
 use crate::cockpit::state::overlay::{ENDED_REASONS, Field, StepDialog, TestNow};
@@ -29,9 +30,19 @@ pub fn draw(
     let evidence = dialog.step == Step::ResumeAutoPaused;
     let widest = if evidence { EVIDENCE } else { WIDEST };
     let width = canvas.inside_width(widest);
+    let form = Form {
+        rows: form_rows(canvas, state, widest, dialog, test),
+        focus: dialog.focus,
+        buttons: [Field::Cancel, Field::Confirm],
+        armed: now >= dialog.armed_at(),
+    };
     let mut page = Page::new(theme, width);
     if evidence {
-        resume::evidence(&mut page, state, dialog, test, now);
+        resume::evidence(&mut page, state, dialog, (test, Length::Whole), now);
+        if page.len() + form.rows.len() > usize::from(canvas.inside_height()) {
+            page = Page::new(theme, width);
+            resume::evidence(&mut page, state, dialog, (test, Length::Short), now);
+        }
     } else {
         let overview = state.list.overview(dialog.experiment.id);
         let linked = dialog.experiment.linked_flag.as_ref();
@@ -39,17 +50,11 @@ pub fn draw(
         for line in lifecycle::effects(dialog, overview, row.map(|row| &row.flag)) {
             page.text(&line, theme.text);
         }
+        if let Some(changed) = changed_since(state, dialog) {
+            page.blank();
+            page.text(&changed, theme.warn);
+        }
     }
-    if let Some(changed) = changed_since(state, dialog) {
-        page.blank();
-        page.text(&changed, theme.warn);
-    }
-    let form = Form {
-        rows: form_rows(canvas, state, widest, dialog, test),
-        focus: dialog.focus,
-        buttons: [Field::Cancel, Field::Confirm],
-        armed: now >= dialog.armed_at(),
-    };
     let title = format!("{} {}", dialog.step.verb(), dialog.experiment.key);
     let right = if evidence {
         resume::paused_text(dialog, theme.times, now)
@@ -88,6 +93,7 @@ fn form_rows<'a>(
     test: TestNow,
 ) -> Vec<Row<'a, Field>> {
     let theme = canvas.theme;
+    let evidence = dialog.step == Step::ResumeAutoPaused;
     let mut rows = vec![Row::Blank];
     for field in dialog.fields(test) {
         let label = dialog.label(field);
@@ -126,6 +132,10 @@ fn form_rows<'a>(
                 let (text, style) = match (&dialog.error, dialog.sending) {
                     (_, true) => (sending(state, Slot::Status, canvas.now), theme.dim),
                     (Some(error), false) => (error.clone(), theme.danger),
+                    // What was changed stands above; among the evidence it has a line.
+                    (None, false) if evidence => {
+                        (changed_since(state, dialog).unwrap_or_default(), theme.warn)
+                    }
                     (None, false) => (String::new(), theme.dim),
                 };
                 rows.extend(note(canvas, widest, &text, style));

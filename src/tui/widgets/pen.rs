@@ -182,6 +182,31 @@ pub fn fit(text: &str, width: u16, glyphs: Glyphs) -> Cow<'_, str> {
     Cow::Owned(cut)
 }
 
+/// The text in at most `width` columns, with an ellipsis in its middle where it was cut: both of its ends are read.
+#[must_use]
+pub fn fit_middle(text: &str, width: u16, glyphs: Glyphs) -> Cow<'_, str> {
+    let ellipsis = columns(glyphs.ellipsis());
+    if columns(text) <= width || width < ellipsis + 4 {
+        return fit(text, width, glyphs);
+    }
+    let room = width - ellipsis;
+    let within = |room: u16| {
+        let mut used = 0;
+        move |c: &char| {
+            used += c.width().unwrap_or(0);
+            used <= usize::from(room)
+        }
+    };
+    let begin: String = text.chars().take_while(within(room - room / 3)).collect();
+    let mut end: Vec<char> = text.chars().rev().take_while(within(room / 3)).collect();
+    // What joins onto a character that was cut off stands for nothing.
+    while end.last().is_some_and(|c| c.width().unwrap_or(0) == 0) {
+        end.pop();
+    }
+    end.reverse();
+    Cow::Owned(begin + glyphs.ellipsis() + &end.into_iter().collect::<String>())
+}
+
 /// The text in lines of at most `width` columns, broken at blanks; a longer word is cut.
 ///
 /// At most `lines` lines; the last one ends in an ellipsis where there would be more.
@@ -280,6 +305,20 @@ mod tests {
         (0..buf.area.width)
             .map(|x| buf.cell((x, y)).expect("inside").symbol())
             .collect()
+    }
+
+    #[test]
+    fn a_text_that_is_cut_in_its_middle_keeps_both_ends() {
+        let long = "a-treatment-with-a-key-of-forty-letters1";
+        assert_eq!(fit_middle(long, 12, Glyphs::Braille), "a-treatm…rs1");
+        assert_eq!(fit_middle(long, 40, Glyphs::Braille), long);
+        assert_eq!(fit_middle("日本語のキー", 9, Glyphs::Braille), "日本語…ー");
+        assert_eq!(fit_middle("abcdef", 3, Glyphs::Braille), "ab…");
+        for width in 0..42 {
+            for glyphs in [Glyphs::Braille, Glyphs::Ascii] {
+                assert!(columns(&fit_middle(long, width, glyphs)) <= width);
+            }
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use ratatui::style::Style;
 
 use super::Pen;
 use super::heading::Heading;
-use super::pen::{columns, wrap};
+use super::pen::{columns, fit_middle, wrap};
 use crate::tui::glyphs::Glyphs;
 
 /// Which side of its column a text keeps to.
@@ -99,6 +99,8 @@ const LEFT: u16 = 3;
 const NOTE_LINES: u16 = 3;
 /// The least and the most that a label gets.
 const LABEL: std::ops::RangeInclusive<u16> = 8..=44;
+/// To so many columns a label is shortened before a number goes.
+const SHORTENED: u16 = 12;
 
 /// Columns of this rank and above are extras: they also give way so that the titles of the others fit beside
 /// the heading.
@@ -216,8 +218,9 @@ impl Table<'_> {
                 .sum();
             cells + u32::from(label) + u32::from(LEFT)
         };
-        // Columns give way before the label is cut to less than it needs, down to half of it.
-        let least = (label / 2).max(*LABEL.start());
+        // Columns give way before the label is cut to less than half of what it needs. A long one needs less: its ends
+        // tell it from the others, and no other place has the numbers.
+        let least = (label / 2).min(SHORTENED).max(*LABEL.start());
         while total(&shown, least) > u32::from(width) {
             let goes = shown
                 .iter()
@@ -344,7 +347,12 @@ impl Table<'_> {
             pen.text(1, y, glyph, style);
         }
         let style = row.label.style.unwrap_or(theme.text);
-        pen.text_within(LEFT, y, &row.label.text, plan.label, style);
+        let label = match row.mark {
+            // Keys often differ in their ends.
+            Some(_) => fit_middle(&row.label.text, plan.label, pen.glyphs()),
+            None => row.label.text.as_str().into(),
+        };
+        pen.text_within(LEFT, y, &label, plan.label, style);
         for (index, end, width) in &plan.columns {
             if let Some(cell) = row.cells.get(*index) {
                 let style = cell.style.unwrap_or(theme.text);
@@ -410,6 +418,45 @@ mod tests {
                 row("gate_40", ["45,489", "18.20 %", "0.1 %"]),
             ],
             ..Table::default()
+        }
+    }
+
+    /// The results at 80 columns: where a key ends tells more than where a number was.
+    #[test]
+    fn a_long_label_is_shortened_before_a_number_goes() {
+        let long = [
+            "a-treatment-with-a-key-of-forty-letters1",
+            "a-treatment-with-a-key-of-forty-letters2",
+        ];
+        let columns = [
+            ("subjects", 9, 6),
+            ("converted", 9, 5),
+            ("rate", 7, 0),
+            ("95 % interval", 13, 4),
+        ];
+        let columns = columns.into_iter().chain([("P(best)", 7, 1), ("uplift", 8, 3)]);
+        let table = Table {
+            columns: columns
+                .map(|(title, min, rank)| Column {
+                    title: title.into(),
+                    min,
+                    rank,
+                    ..Column::default()
+                })
+                .collect(),
+            rows: long
+                .map(|label| Row {
+                    mark: Some(("◆", Style::default())),
+                    label: Cell::new(label),
+                    cells: vec![Cell::new("31,502")],
+                })
+                .into(),
+            ..Table::default()
+        };
+        assert!((0..6).all(|column| table.shows(80, column)));
+        let seen = lines(&draw(80, 4, |pen| table.draw(pen))).join("\n");
+        for words in ["subjects", "31,502", "rs1 ", "rs2 ", "a-treat"] {
+            assert!(seen.contains(words), "{words}: {seen}");
         }
     }
 

@@ -15,7 +15,9 @@ use splitdeck::cockpit::state::preferences::{Connected, ContextEntry};
 use splitdeck::cockpit::{Action, Effect};
 use splitdeck::domain::{EndedReason, FieldError, Status};
 
-use crate::support::cockpit::{CHECKOUT, PRICING, SEARCH, World, experiments, id, me, results, status};
+use crate::support::cockpit::{
+    CHECKOUT, PRICING, SEARCH, World, answer, at, experiments, history, id, me, results, status,
+};
 
 const ARMED: Duration = Duration::from_millis(300);
 
@@ -272,6 +274,7 @@ fn nothing_is_changed_on_the_way_to_another_server() {
     let connected = Connected {
         api: "https://prod.example".to_owned(),
         context: Some("prod".to_owned()),
+        token_from_file: true,
         read_only: false,
     };
     world.act(Action::Connected(Box::new(connected)));
@@ -679,6 +682,121 @@ fn what_the_server_says_of_the_test_counts_at_once() {
     assert!(world.screen(120, 40).contains("the test passes now"));
 }
 
+/// Whoever decides again needs both on one screen: what was seen, and what was changed meanwhile.
+#[test]
+fn after_a_conflict_the_evidence_and_the_newest_change_stand_on_a_small_screen() {
+    let mut world = resuming();
+    world
+        .text("the bundle is fixed")
+        .keys(&["tab", "space", "tab", "right", "enter"]);
+    assert!(sent(&world).is_some());
+    let mut failure = refusal(Code::VersionConflict, "it is at version 18", &[]);
+    if let Some(problem) = &mut failure.problem {
+        problem.changed_by = Some("ben".to_owned());
+    }
+    world.reply(Slot::Status, Err(failure));
+    let mut theirs = experiments()[0].clone();
+    theirs.resource_version += 1;
+    let list = ExperimentList {
+        experiments: vec![theirs.clone()],
+    };
+    world.reply(Slot::Experiments, Ok(Answer::Experiments(list)));
+    if world.waiting_for(Slot::Experiment).is_some() {
+        world.reply(Slot::Experiment, Ok(Answer::Experiment(Box::new(theirs))));
+    }
+    let screen = world.screen(80, 24);
+    assert!(
+        screen.contains("v17 → v18, now paused"),
+        "until the history is there:\n{screen}"
+    );
+    let mut entries = history();
+    let mut newest = entries.entries[1].clone();
+    (newest.id, newest.resource_version, newest.actor) = (13, 18, "ben".to_owned());
+    newest.at = at("2026-11-20T04:40:00Z");
+    entries.entries.insert(0, newest);
+    for _ in 0..10 {
+        if world.waiting_for(Slot::History).is_none() {
+            world.wait(Duration::from_secs(1));
+        }
+    }
+    world.reply(Slot::History, Ok(Answer::History(entries)));
+    for slot in [Slot::Results, Slot::SampleRatio] {
+        let request = world
+            .waiting_for(slot)
+            .cloned()
+            .expect("asked for the new version");
+        world.reply(slot, answer(&request, Role::Editor, false));
+    }
+    for (width, height) in [(80, 24), (120, 40)] {
+        let screen = world.screen(width, height);
+        for words in [
+            "ben changed it since this dialog opened. Close it, look, and decide again",
+            "Changed    2026-11-20 04:40 changed rules (by ben, v18)",
+            "control",
+            "66.7",
+            "chi-square p < 1e-300 · always valid p < 1e-300",
+            "2026-11-17 01:42 changed rules (by deploy-bot, v16)",
+            "still failing",
+            "stays in the data from 2026-11-17 02:00",
+            "with the override only subjects first seen from now on will be",
+            "the bundle is fixed",
+            "I know that the test still fails",
+            "Keep paused",
+        ] {
+            assert!(reads(&screen, words), "{words:?} at {width}x{height}:\n{screen}");
+        }
+    }
+    let wide = world.screen(120, 40);
+    assert!(
+        wide.contains("first crossed"),
+        "nothing is left out where there is room:\n{wide}"
+    );
+}
+
+#[test]
+fn a_letter_on_a_button_begins_the_text_that_is_missing_and_presses_nothing() {
+    let mut world = on(SEARCH);
+    world.keys(&["r"]);
+    world.answer_all(Role::Editor, false);
+    world.text("x");
+    assert_eq!(
+        dialog(&world).comment.text(),
+        "",
+        "a key from before it opened is nowhere"
+    );
+    assert_eq!(dialog(&world).focus, Field::Cancel);
+    world.wait(ARMED).text("fixed it");
+    assert_eq!(dialog(&world).comment.text(), "fixed it");
+    assert_eq!(dialog(&world).focus, Field::Comment);
+    // Once it is there, a letter beside it is not added to it.
+    world.keys(&["tab", "tab"]).text("y");
+    assert_eq!(dialog(&world).comment.text(), "fixed it");
+    assert_eq!(dialog(&world).focus, Field::Cancel);
+    assert_eq!(notice(&world), "Nothing is typed here: tab goes to Reason");
+    assert_eq!(sent(&world), None);
+
+    // Nothing has to be filled in: it is only said where text goes.
+    let mut world = on(CHECKOUT);
+    world.keys(&["p"]).wait(ARMED).text("y");
+    assert_eq!(dialog(&world).comment.text(), "");
+    assert_eq!(notice(&world), "Nothing is typed here: tab goes to Comment");
+    assert_eq!(sent(&world), None);
+
+    // In a protected project it is the key, pasted ones too.
+    let mut world = on_as(CHECKOUT, Role::Editor, true);
+    world.keys(&["p"]).wait(ARMED).text("checkout");
+    assert_eq!(dialog(&world).typed_key.text(), "checkout");
+    let mut world = on_as(CHECKOUT, Role::Editor, true);
+    world.keys(&["p"]).wait(ARMED);
+    world.act(Action::Paste {
+        text: "checkout-cta".to_owned(),
+        truncated: false,
+        more: false,
+    });
+    assert_eq!(dialog(&world).typed_key.text(), "checkout-cta");
+    assert_eq!(sent(&world), None);
+}
+
 #[test]
 fn what_was_filled_in_outlives_a_refusal() {
     let mut world = resuming();
@@ -747,8 +865,11 @@ fn what_came_after_the_pause_does_not_stand_before_it() {
     world.answer_all(Role::Editor, false);
     let screen = world.screen(120, 40);
     assert!(screen.contains("Before it  2026-11-18 01:42"), "{screen}");
+    assert!(!screen.contains("by srm-guard"), "{screen}");
+    // It is newer than what the dialog is about, and said as that: once, and nowhere below.
+    let ben: Vec<&str> = screen.lines().filter(|line| line.contains("by ben")).collect();
     assert!(
-        !screen.contains("by ben") && !screen.contains("by srm-guard"),
+        matches!(*ben, [line] if line.contains("Changed    2026-11-18 02:01")),
         "{screen}"
     );
 }
@@ -849,7 +970,7 @@ fn a_lost_answer_is_cleared_up_by_the_history() {
                     }], "nextBefore": null}))
                     .expect("a history"),
                 )),
-                _ => crate::support::cockpit::answer(&request, Role::Editor, false),
+                _ => answer(&request, Role::Editor, false),
             };
             world.reply(request.slot(), outcome);
         }

@@ -1,14 +1,15 @@
 //! Labs: the list, a new one, its change, and the field of an experiment that names one.
 
+use splitdeck::api::problem::{Code, Problem};
 use splitdeck::api::system::Role;
 use splitdeck::cockpit::change::Change;
-use splitdeck::cockpit::ports::{Request, Slot};
-use splitdeck::cockpit::state::Screen;
+use splitdeck::cockpit::ports::{Answer, Failure, FailureKind, Request, Service, Slot};
 use splitdeck::cockpit::state::objects::Kind;
 use splitdeck::cockpit::state::overlay::DEAF_FOR;
+use splitdeck::cockpit::state::{Overlay, Screen};
 use splitdeck::cockpit::update::edit::suggestions;
 
-use crate::support::cockpit::{World, experiments};
+use crate::support::cockpit::{World, answer, experiments};
 
 fn list() -> World {
     let mut world = World::list_of(Role::Editor, false);
@@ -54,6 +55,53 @@ fn a_lab_is_renamed_and_archived() {
             assert_eq!(body.resource_version, 2);
             assert_eq!(body.name.as_deref(), Some("Till"));
             assert_eq!((body.description.as_deref(), body.archived), (None, Some(true)));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_was_filled_in_stands_upon_what_another_changed_meanwhile() {
+    let mut world = list();
+    world.keys(&["enter"]).wait(DEAF_FOR);
+    world
+        .keys(&["ctrl-u"])
+        .text("Till")
+        .keys(&["tab", "tab", "tab", "tab", "enter"]);
+    let mut problem = Problem::new(Code::VersionConflict, "it is at version 3");
+    problem.changed_by = Some("ben".to_owned());
+    let mut failure = Failure::new(Service::Api, FailureKind::Refused, problem.to_string());
+    failure.problem = Some(Box::new(problem));
+    world.reply(Slot::Change, Err(failure));
+    let Some(Overlay::Form(form)) = world.state.overlays.last() else {
+        panic!("closed: {:?}", world.state.overlays);
+    };
+    assert_eq!(form.text("Name"), "Till");
+    let Ok(Answer::Labs(mut theirs)) = answer(&Request::Labs, Role::Editor, false) else {
+        panic!("no labs");
+    };
+    let lab = &mut theirs.labs[0];
+    let key = lab.key.clone();
+    (lab.name, lab.description) = ("Checkout lab".to_owned(), "All of the cart".to_owned());
+    lab.resource_version += 1;
+    world.reply(Slot::Labs, Ok(Answer::Labs(theirs)));
+    let screen = world.screen(80, 24);
+    for words in [
+        "Till",
+        "ben changed it to Checkout lab",
+        "All of the cart",
+        "ben changed it from ",
+        "ben changed it too: Change puts yours in the place of theirs",
+    ] {
+        assert!(screen.contains(words), "{words}: {screen}");
+    }
+    assert!(screen.contains(&format!("Change {key}")), "{screen}");
+    world.keys(&["enter"]);
+    match sent(&world) {
+        Change::UpdateLab(_, body) => {
+            assert_eq!(body.resource_version, 3);
+            assert_eq!(body.name.as_deref(), Some("Till"));
+            assert_eq!((body.description.as_deref(), body.archived), (None, None));
         }
         other => panic!("{other:?}"),
     }

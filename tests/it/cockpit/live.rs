@@ -333,6 +333,7 @@ fn a_token_of_a_context_that_ends_is_read_anew_and_everything_stays() {
         Action::Connected(Box::new(Connected {
             api: settings().api,
             context: Some("vault".to_owned()),
+            token_from_file: true,
             read_only: false,
         }))
     };
@@ -361,6 +362,37 @@ fn a_token_of_a_context_that_ends_is_read_anew_and_everything_stays() {
     world.answer_all(Role::Editor, false);
     assert_eq!(world.state.api.health, Health::Up);
     assert!(world.state.detail().is_some());
+}
+
+/// Most people have no contexts: one server, and the program that prints its token, below `[cockpit]`.
+#[test]
+fn a_token_below_cockpit_is_read_anew_too() {
+    let read = |world: &World| {
+        let again = |effect: &&Effect| **effect == Effect::Reconnect;
+        world.effects.iter().filter(again).count()
+    };
+    let mut world = World::experiment("checkout-cta");
+    world.state.settings.token_from_file = true;
+    world.keys(&["2"]).wait(Duration::from_secs(3));
+    world.reply(Slot::Experiment, Err(unknown_token()));
+    assert_eq!(read(&world), 1, "by itself, once");
+    world.act(Action::Failed("Cannot read the token anew: no token".to_owned()));
+    let said = notice_of_link(&mut world);
+    assert!(
+        said.contains("the token below [cockpit] in the configuration is refused"),
+        "{said}"
+    );
+    world.keys(&["ctrl-r"]);
+    assert_eq!(read(&world), 2);
+    world.act(Action::Connected(Box::new(Connected {
+        api: settings().api,
+        context: None,
+        token_from_file: true,
+        read_only: false,
+    })));
+    assert!(world.state.detail().is_some(), "what is looked at stays");
+    world.answer_all(Role::Editor, false);
+    assert_eq!(world.state.api.health, Health::Up);
 }
 
 /// What is said of a server that refuses.

@@ -200,6 +200,36 @@ async fn servers_are_switched_while_it_runs() {
     .expect("no panic");
 }
 
+/// A token file below `[cockpit]`, without any context: another token in it needs no new start.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_token_of_the_file_is_read_anew() {
+    let server = TestServer::start().await;
+    server
+        .post("/experiments", &json!({"name": "In the list"}))
+        .await
+        .expect(201);
+    let dir = tempfile::tempdir().expect("a directory");
+    let token = dir.path().join("token");
+    std::fs::write(&token, "sd_nobody-knows-this-one").expect("written");
+    let text = format!(
+        "[cockpit]\napi = \"{}\"\ntoken_file = \"{}\"\n",
+        server.base,
+        token.display()
+    );
+    write(dir.path(), "config.toml", &text);
+    tokio::task::spawn_blocking(move || {
+        let none = [("SPLITDECK_API", ""), ("SPLITDECK_TOKEN", "")];
+        let mut pty = with_config(dir.path(), &[], &none);
+        pty.wait_for_text("the token below [cockpit] in the configuration is refused");
+        std::fs::write(&token, EDITOR).expect("written");
+        pty.send("\x12");
+        pty.wait_for_text("in-the-list");
+        pty.leave_by("\x03");
+    })
+    .await
+    .expect("no panic");
+}
+
 /// A server that knows one experiment, first active, then paused by the guard.
 async fn pausing() -> MockServer {
     let server = MockServer::start().await;

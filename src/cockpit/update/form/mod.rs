@@ -1,11 +1,14 @@
 //! The dialog that is asked before an object is made, changed or ended.
 
 pub mod fields;
+mod rebase;
 pub mod request;
+pub mod texts;
 pub mod words;
 
 use jiff::Timestamp;
 
+pub use self::rebase::rebase;
 use super::{guard, import, notify};
 use crate::api::problem::{Code, Problem};
 use crate::cockpit::effect::Effect;
@@ -43,6 +46,7 @@ pub fn open(state: &mut State, purpose: Purpose, now: Timestamp) {
         opened_at: now,
         focus,
         sending: false,
+        changed_by: None,
         error: None,
         scroll: 0,
     })));
@@ -302,7 +306,19 @@ pub fn refused(state: &mut State, text: String, problem: Option<&Problem>, now: 
     match waiting {
         Some(form) => {
             form.sending = false;
-            form.error = Some(text);
+            let conflict = problem.filter(|problem| problem.code == Code::VersionConflict);
+            form.changed_by = conflict.filter(|_| rebase::can(&form.purpose)).map(|problem| {
+                problem
+                    .changed_by
+                    .clone()
+                    .unwrap_or_else(|| "Somebody".to_owned())
+            });
+            form.error = Some(match &form.changed_by {
+                Some(by) => {
+                    format!("{by} changed it since this dialog opened: asking for theirs, yours is kept …")
+                }
+                None => text,
+            });
             let at = problem.and_then(|problem| named_by(form, problem));
             form.focus = at.map_or(form.focus, Focus::Line);
         }

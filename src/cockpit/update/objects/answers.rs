@@ -36,7 +36,10 @@ pub fn answered(
                 flag::told(state, *id, &page.entries);
             }
         }
-        Answer::Deployments(list) => state.objects.deployments.set(list.deployments, now),
+        Answer::Deployments(list) => {
+            state.objects.deployments.set(list.deployments, now);
+            form::rebase(state);
+        }
         Answer::Projects(list) => {
             state.wants_projects = false;
             let newer = state.me.as_ref().and_then(|me| {
@@ -52,9 +55,13 @@ pub fn answered(
                 guard::known(state, me, now);
             }
             state.objects.projects.set(list.projects, now);
+            form::rebase(state);
         }
         Answer::Tokens(list) => state.objects.tokens.set(list.tokens, now),
-        Answer::Labs(list) => state.objects.labs.set(list.labs, now),
+        Answer::Labs(list) => {
+            state.objects.labs.set(list.labs, now);
+            form::rebase(state);
+        }
         Answer::FlagOverrides(page) => {
             if let (Request::FlagOverrides { query, .. }, Some(overrides)) =
                 (request, flag_overrides(state, request))

@@ -344,6 +344,7 @@ impl Run {
                 }
                 .to_owned(),
                 context: Some(if other { "other" } else { "local" }.to_owned()),
+                token_from_file: true,
                 read_only: false,
             }))),
             Step::Read(again) => self.act(read(again)),
