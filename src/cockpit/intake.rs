@@ -44,6 +44,9 @@ pub struct Tally {
     pub open_line: bool,
 }
 
+/// How long ids that were not sent are kept: as long as an import can be undone, where nothing else is said.
+pub const KEPT_DAYS: u16 = 30;
+
 /// Where ids come from.
 #[derive(Debug, Clone, Eq, PartialEq)]
 pub enum Source {
@@ -122,6 +125,8 @@ pub enum Order {
 pub enum Told {
     /// What a former cockpit left: name, bytes, when it was last written.
     Found(Vec<Left>),
+    /// Ids of so many cards were thrown away: nobody had sent them for [`KEPT_DAYS`].
+    Swept(u64),
     /// How far it is. `done` when everything that was asked for is in.
     Counted {
         /// Which.

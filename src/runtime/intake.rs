@@ -8,7 +8,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::sync::mpsc::UnboundedSender;
@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::effects::{self, Outcome};
 use crate::cockpit::Action;
-use crate::cockpit::intake::{Counter, Left, MAX_BYTES, Order, Told};
+use crate::cockpit::intake::{Counter, KEPT_DAYS, Left, MAX_BYTES, Order, Told};
 use crate::config::Paths;
 
 /// How often it is told how far a large intake is.
@@ -124,6 +124,10 @@ impl Worker {
         let (intake, outcome) = match order {
             Order::Find { experiment } => {
                 let left = directory().and_then(|dir| {
+                    // What cannot be thrown away now is the next time.
+                    if let Ok(cards @ 1..) = self.sweep(&dir, SystemTime::now()) {
+                        self.tell(Told::Swept(cards));
+                    }
                     self.left(&dir, experiment)
                         .map_err(|error| cannot("look into", &dir, &error))
                 });
@@ -296,6 +300,39 @@ impl Worker {
         Ok(())
     }
 
+    /// Throws away what nobody has sent for [`KEPT_DAYS`]; of how many cards there was something. What a cockpit is at
+    /// work with stays, this one or another: a dry run on its way, and a card that is open. What the server has is
+    /// kept there, and no file of it is left here.
+    fn sweep(&self, dir: &Path, now: SystemTime) -> io::Result<u64> {
+        let entries = match fs::read_dir(dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+            entries => entries?,
+        };
+        let mut cards = 0;
+        for entry in entries {
+            let entry = entry?;
+            let name = entry.file_name();
+            let intake = name.to_str().and_then(|name| {
+                let (experiment, intake) = name.strip_suffix(".ids")?.split_once('_')?;
+                experiment.parse::<Uuid>().ok()?;
+                intake.parse::<Uuid>().ok()
+            });
+            let about = entry.metadata()?;
+            let kept = now.duration_since(about.modified()?).unwrap_or_default();
+            let old = kept >= Duration::from_hours(24 * u64::from(KEPT_DAYS));
+            if !old || intake.is_none_or(|intake| self.open.contains_key(&intake)) {
+                continue;
+            }
+            // Held until it is gone, so that nobody takes it up meanwhile.
+            let file = File::open(entry.path())?;
+            if file.try_lock().is_ok() {
+                fs::remove_file(entry.path())?;
+                cards += u64::from(about.len() > 0);
+            }
+        }
+        Ok(cards)
+    }
+
     /// What former cockpits, and cards of this one that were closed, left for an experiment, the newest first.
     fn left(&self, dir: &Path, experiment: Uuid) -> io::Result<Vec<Left>> {
         let prefix = format!("{experiment}_");
@@ -450,6 +487,50 @@ mod tests {
         );
         worker.read(intake, path.to_str())?;
         Ok(worker.open[&intake].counter.tally().received)
+    }
+
+    #[test]
+    fn what_nobody_sent_for_thirty_days_is_thrown_away_unless_somebody_is_at_work_with_it() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (replies, _answers) = tokio::sync::mpsc::unbounded_channel();
+        let mut worker = Worker::new(replies);
+        let now = SystemTime::now();
+        let kept = |intake: u128, days: u64, text: &str| {
+            let path = file(dir.path(), Uuid::from_u128(9), Uuid::from_u128(intake));
+            fs::write(&path, text).expect("written");
+            let file = File::options().write(true).open(&path).expect("opens");
+            file.set_modified(now - Duration::from_hours(24 * days))
+                .expect("set");
+            (path, file)
+        };
+        let (old, _) = kept(1, 30, "u1\n");
+        let (empty, _) = kept(2, 31, "");
+        let (young, _) = kept(3, 29, "u1\n");
+        let (elsewhere, lock) = kept(4, 90, "u1\n");
+        lock.try_lock().expect("another cockpit");
+        let (own, file) = kept(5, 90, "u1\n");
+        let (path, counter) = (own.clone(), Counter::default());
+        worker
+            .open
+            .insert(Uuid::from_u128(5), Open { path, file, counter });
+        let notes = dir.path().join("notes.ids");
+        fs::write(&notes, "of somebody").expect("written");
+        let foreign = File::options().write(true).open(&notes).expect("opens");
+        foreign.set_modified(UNIX_EPOCH).expect("set");
+
+        assert_eq!(worker.sweep(dir.path(), now).expect("swept"), 1);
+        for (path, there) in [
+            (old, false),
+            (empty, false),
+            (young, true),
+            (elsewhere, true),
+            (own, true),
+            (notes, true),
+        ] {
+            assert_eq!(path.exists(), there, "{}", path.display());
+        }
+        assert_eq!(worker.sweep(dir.path(), now).expect("swept"), 0);
+        assert_eq!(worker.sweep(&dir.path().join("none"), now).expect("none"), 0);
     }
 
     #[test]

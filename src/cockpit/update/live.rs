@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{age, notify, preferences, replies, updating};
+use super::{age, notify, preferences, refresh, replies, updating};
 use crate::cockpit::effect::Effect;
 use crate::cockpit::ports::{Service, Slot};
 use crate::cockpit::state::overlay::Overlay;
@@ -64,24 +64,15 @@ pub fn ask_anew(state: &mut State, now: Timestamp) {
 /// Somebody looks again: what was asked less often meanwhile is asked at once.
 pub fn catch_up(state: &mut State, now: Timestamp) {
     // Of these only what is on the screen is asked.
-    for slot in [
+    let numbers = [
         Slot::Me,
-        Slot::Experiments,
-        Slot::Experiment,
         Slot::Overview,
         Slot::Probe,
         Slot::Results,
         Slot::SampleRatio,
-        Slot::Overrides,
-        Slot::Flags,
-        Slot::Deployments,
-        Slot::Projects,
-        Slot::Tokens,
-        Slot::Labs,
-        Slot::FlagOverrides,
-        Slot::Imports,
         Slot::Insight,
-    ] {
+    ];
+    for slot in numbers.into_iter().chain(refresh::OF_CONFIGURATION) {
         state.requests.plan(slot, now);
     }
     state.touch(Dirty::Data);

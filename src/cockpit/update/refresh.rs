@@ -105,7 +105,7 @@ pub fn plan_next(state: &mut State, slot: Slot, took: Duration, now: Timestamp) 
 }
 
 /// What shows the configuration as the server has it.
-const OF_CONFIGURATION: [Slot; 10] = [
+pub const OF_CONFIGURATION: [Slot; 10] = [
     Slot::Experiments,
     Slot::Experiment,
     Slot::Overrides,

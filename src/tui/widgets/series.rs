@@ -6,7 +6,6 @@ use ratatui::style::Style;
 use super::Pen;
 use super::frame::Tick;
 use super::pen::columns;
-use super::sparkline::sparkline;
 use crate::cockpit::format::short_count;
 use crate::tui::glyphs::Glyphs;
 
@@ -186,26 +185,71 @@ impl Series {
             .collect()
     }
 
-    /// One row of columns for each line, with its glyph: for fonts without braille.
+    /// Columns for each line, with its glyph, below each other: for fonts without braille. All of them have one scale,
+    /// as in one chart, and as many rows as there is height for.
     fn rows(&self, pen: &mut Pen<'_>) {
         let theme = pen.theme;
         // Glyph, blank, the longest short count, blank.
         let label = (AXIS + 2).min(pen.width() / 3);
         let width = usize::from(pen.width() - label);
-        for (y, line) in (0..pen.height()).zip(&self.lines) {
-            pen.text(0, y, line.mark.0, line.mark.1);
-            let max = line.values.iter().copied().max().unwrap_or(0);
-            pen.text_before(
-                label.saturating_sub(1),
-                y,
-                &short_count(max),
-                label.saturating_sub(3),
-                theme.dim,
-            );
+        let count = u16::try_from(self.lines.len()).unwrap_or(u16::MAX).max(1);
+        // A blank row between two of them, once they have more than one.
+        let each = match pen.height() / count {
+            0 | 1 => 1,
+            _ => (pen.height() + 1) / count - 1,
+        };
+        let step = if each > 1 { each + 1 } else { 1 };
+        let max = self.max();
+        for (number, line) in (0..count).zip(&self.lines) {
+            let top = number * step;
+            if top + each > pen.height() {
+                break;
+            }
+            pen.text(0, top, line.mark.0, line.mark.1);
+            // Where there are rows for an axis its upper end is named, else the line's own largest value.
+            let highest = line.values.iter().copied().max().unwrap_or(0);
+            let named = if each > 1 { max } else { highest };
+            let mut says = |y: u16, text: &str| {
+                pen.text_before(
+                    label.saturating_sub(1),
+                    y,
+                    text,
+                    label.saturating_sub(3),
+                    theme.dim,
+                );
+            };
+            says(top, &short_count(named));
+            if each > 1 {
+                says(top + each - 1, "0");
+            }
             let values = stretched(&line.values, width);
-            pen.text(label, y, &sparkline(&values, width, pen.glyphs()), line.mark.1);
+            for y in 0..each {
+                let rows = bars(&values, max, (y, each), pen.glyphs());
+                pen.text(label, top + y, &rows, line.mark.1);
+            }
         }
     }
+}
+
+/// One of `rows` rows, counted from the top, of columns whose highest value would be `max`.
+fn bars(values: &[u64], max: u64, (row, rows): (u16, u16), glyphs: Glyphs) -> String {
+    let below = u128::from(rows - 1 - row) * 8;
+    // On the ground nothing at all is told from no data, and next to nothing from nothing, as in a sparkline.
+    let on_ground = row + 1 == rows;
+    values
+        .iter()
+        .map(|value| {
+            let all = u128::from(*value) * 8 * u128::from(rows) + u128::from(max) / 2;
+            let eighths = all.checked_div(u128::from(max)).unwrap_or(0);
+            let least = match value {
+                _ if !on_ground => 0,
+                0 => 1,
+                _ => 2,
+            };
+            let here = eighths.saturating_sub(below).clamp(least, 8);
+            glyphs.up(usize::try_from(here).unwrap_or(8))
+        })
+        .collect()
 }
 
 /// The mean of the buckets within half of `width` around `at`.
@@ -380,19 +424,42 @@ mod tests {
         );
     }
 
+    fn without_braille(glyphs: Glyphs, height: u16, series: &Series) -> Vec<String> {
+        let theme = Theme::built_in("default").expect("built in").with_glyphs(glyphs);
+        let area = Rect::new(0, 0, 18, height);
+        let mut buf = Buffer::empty(area);
+        series.draw(&mut Pen::new(&theme, area, &mut buf));
+        lines(&buf)
+    }
+
+    /// A line that holds a quarter of the other is a quarter as high: a split that is wrong is seen to be.
     #[test]
-    fn without_braille_each_line_has_a_row() {
-        let theme = Theme::built_in("default").expect("built in");
+    fn without_braille_each_line_has_a_row_and_all_have_one_scale() {
+        let series = series(&[&[0, 1, 4, 8], &[2, 2, 0, 0]]);
         for (glyphs, expected) in [
-            (Glyphs::Block, ["◆   8 ▁▁▁▂▂▂▄▄▄███", "◆   2 ██████▁▁▁▁▁▁"]),
-            (Glyphs::Ascii, ["◆   8 ...:::===@@@", "◆   2 @@@@@@......"]),
+            (Glyphs::Block, ["◆   8 ▁▁▁▂▂▂▄▄▄███", "◆   2 ▂▂▂▂▂▂▁▁▁▁▁▁"]),
+            (Glyphs::Ascii, ["◆   8 ...:::===@@@", "◆   2 ::::::......"]),
         ] {
-            let theme = theme.clone().with_glyphs(glyphs);
-            let area = Rect::new(0, 0, 18, 2);
-            let mut buf = Buffer::empty(area);
-            series(&[&[0, 1, 4, 8], &[2, 2, 0, 0]]).draw(&mut Pen::new(&theme, area, &mut buf));
-            assert_eq!(lines(&buf), expected);
+            assert_eq!(without_braille(glyphs, 2, &series), expected);
         }
+    }
+
+    #[test]
+    fn without_braille_the_rows_fill_the_height_there_is() {
+        let series = series(&[&[0, 1, 4, 8], &[2, 2, 0, 0]]);
+        assert_eq!(
+            without_braille(Glyphs::Block, 8, &series),
+            [
+                "◆   8          ███",
+                "            ▄▄▄███",
+                "    0 ▁▁▁▃▃▃██████",
+                "",
+                "◆   8",
+                "",
+                "    0 ▆▆▆▆▆▆▁▁▁▁▁▁",
+                "",
+            ]
+        );
     }
 
     #[test]

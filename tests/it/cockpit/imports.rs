@@ -365,3 +365,23 @@ fn what_is_refused_for_good_is_not_tried_again() {
     assert!(!applies(&world));
     assert_eq!(panel(&world).error.as_deref(), Some("this import was undone"));
 }
+
+#[test]
+fn it_is_said_that_ids_which_nobody_sent_are_thrown_away() {
+    let mut world = World::experiment("checkout-cta");
+    world.keys(&["4", "i"]);
+    for (cards, says) in [
+        (
+            1,
+            "The ids of a card that were not sent for 30 days are thrown away",
+        ),
+        (
+            2,
+            "The ids of 2 cards that were not sent for 30 days are thrown away",
+        ),
+    ] {
+        world.act(Action::Intake(Told::Swept(cards)));
+        let screen = world.screen(80, 24);
+        assert!(screen.contains(says), "{screen}");
+    }
+}

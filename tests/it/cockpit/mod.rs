@@ -13,6 +13,7 @@ mod keys;
 mod labs;
 mod list;
 mod live;
+mod lost;
 mod objects;
 mod said;
 mod tabs;

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use ratatui::style::Modifier;
+use splitdeck::api::problem::{Code, Problem};
 use splitdeck::api::system::Role;
 use splitdeck::cockpit::action::{Mouse, Target};
-use splitdeck::cockpit::ports::{Answer, Request, Slot};
+use splitdeck::cockpit::ports::{Answer, Failure, FailureKind, Request, Service, Slot};
 use splitdeck::cockpit::state::analytics::Panel;
 use splitdeck::cockpit::state::objects::Kind;
 use splitdeck::cockpit::state::preferences::{Read, ThemeEntry};
@@ -525,5 +526,22 @@ fn every_line_of_a_change_can_be_read() {
         let rows = first.lines().filter(|line| line.contains("field")).count();
         assert!(height < 24 || rows >= 3, "{first}");
         assert!(width < 80 || first.contains("pagedown details"), "{first}");
+    }
+}
+
+#[test]
+fn every_tab_says_that_the_experiment_was_deleted_elsewhere() {
+    let mut world = World::experiment("checkout-cta");
+    world.wait(Duration::from_secs(2));
+    let problem = Problem::new(Code::NotFound, "there is no such experiment");
+    let mut failure = Failure::new(Service::Api, FailureKind::Refused, problem.to_string());
+    failure.problem = Some(Box::new(problem));
+    world.reply(Slot::Experiment, Err(failure));
+    for tab in ["1", "2", "3", "4", "5", "6"] {
+        world.keys(&[tab]);
+        for (width, height) in [(80, 24), (120, 40)] {
+            let screen = world.screen(width, height);
+            assert!(screen.contains("Somebody else deleted it"), "tab {tab}: {screen}");
+        }
     }
 }

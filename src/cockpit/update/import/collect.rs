@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::{Cut, check, close, panel, panel_mut};
 use crate::cockpit::effect::Effect;
 use crate::cockpit::format::count;
-use crate::cockpit::intake::{Left, Order, Source, Told};
+use crate::cockpit::intake::{KEPT_DAYS, Left, Order, Source, Told};
 use crate::cockpit::keymap::{Command, Context};
 use crate::cockpit::state::import::{BURST, Before, Focus, ImportPanel};
 use crate::cockpit::state::link::later;
@@ -163,9 +163,19 @@ pub(super) fn discard(state: &mut State, now: Timestamp, effects: &mut Vec<Effec
 
 /// What is told of an intake.
 pub fn told(state: &mut State, told: Told, now: Timestamp, effects: &mut Vec<Effect>) {
+    if let Told::Swept(cards) = told {
+        let ids = match cards {
+            1 => "The ids of a card that were".to_owned(),
+            n => format!("The ids of {} cards that were", count(n)),
+        };
+        let text = format!("{ids} not sent for {KEPT_DAYS} days are thrown away");
+        notify(state, Level::Info, text, now);
+        return;
+    }
     let Some(panel) = panel_mut(state) else { return };
     match told {
         Told::Found(left) => panel.left = left,
+        Told::Swept(_) => {}
         Told::Counted { intake, tally, done } if panel.intake == Some(intake) => {
             panel.tally = *tally;
             panel.counting = !done;

@@ -1,0 +1,104 @@
+//! Answers that were lost on their way: what became of what was asked is said once it can be known.
+
+use std::time::Duration;
+
+use splitdeck::api::experiments::ExperimentList;
+use splitdeck::cockpit::ports::{Answer, Failure, FailureKind, Service, Slot};
+use splitdeck::cockpit::state::Overlay;
+use splitdeck::domain::{Experiment, Status};
+
+use crate::support::cockpit::{CHECKOUT, World, experiments, id};
+
+const ARMED: Duration = Duration::from_millis(300);
+
+/// A newer version of the experiment, with a flag that can serve a winner.
+fn linked() -> Experiment {
+    let all = experiments();
+    let mut e = all.into_iter().find(|e| e.id == id(CHECKOUT)).expect("there");
+    e.linked_flag = Some("cta".parse().expect("a key"));
+    e.resource_version += 1;
+    e
+}
+
+fn error(world: &World) -> String {
+    match world.state.overlays.last() {
+        Some(Overlay::Ask(dialog)) => dialog.error.clone().unwrap_or_default(),
+        other => panic!("no dialog: {other:?}"),
+    }
+}
+
+fn notice(world: &World) -> &str {
+    world.state.notice.as_ref().map_or("", |n| n.text.as_str())
+}
+
+/// The dialog says by itself what became of a winner whose answer did not come.
+#[test]
+fn an_applied_winner_whose_answer_was_lost_is_looked_after() {
+    let applying = || {
+        let mut world = World::experiment("checkout-cta");
+        world.keys(&["1"]);
+        let linked = linked();
+        world.wait(Duration::from_secs(3));
+        world.reply(Slot::Experiment, Ok(Answer::Experiment(Box::new(linked.clone()))));
+        world.keys(&["5"]);
+        let results = crate::support::cockpit::results(&linked, &[(50_105, 9_530), (40_084, 7_910)]);
+        world.reply(Slot::Results, Ok(Answer::Results(Box::new(results))));
+        world.keys(&["W"]).wait(ARMED).keys(&["right", "enter"]);
+        world.reply(
+            Slot::Winner,
+            Err(Failure::new(Service::Api, FailureKind::Lost, "connection reset")),
+        );
+        assert!(
+            error(&world).contains("Not known whether it was done"),
+            "{}",
+            error(&world)
+        );
+        (world, linked)
+    };
+    let tells = |world: &mut World, e: &Experiment| {
+        for _ in 0..10 {
+            world.answer_all_but_experiments();
+            if world.waiting_for(Slot::Experiments).is_none() {
+                world.wait(Duration::from_secs(1));
+            }
+        }
+        let experiments = vec![e.clone()];
+        world.reply(
+            Slot::Experiments,
+            Ok(Answer::Experiments(ExperimentList { experiments })),
+        );
+    };
+
+    let (mut world, linked) = applying();
+    let mut done = linked.clone();
+    done.resource_version += 1;
+    done.status = Status::Completed;
+    done.winning_variant = Some("treatment".parse().expect("a key"));
+    tells(&mut world, &done);
+    assert!(world.state.overlays.is_empty(), "{:?}", world.state.overlays);
+    assert_eq!(
+        notice(&world),
+        "checkout-cta is completed with treatment as its winner: it was done, only the answer was lost"
+    );
+
+    let (mut world, linked) = applying();
+    tells(&mut world, &linked);
+    assert!(
+        error(&world).contains("checkout-cta is active at v18 still: it was not done. It can be tried again"),
+        "{}",
+        error(&world)
+    );
+    world.keys(&["enter"]);
+    assert!(world.waiting_for(Slot::Winner).is_some(), "it is tried again");
+
+    let (mut world, linked) = applying();
+    let mut other = linked.clone();
+    other.resource_version += 1;
+    other.status = Status::Paused;
+    tells(&mut world, &other);
+    assert!(
+        error(&world).contains("It was not done: checkout-cta was changed before (v18 → v19, now paused)"),
+        "{}",
+        error(&world)
+    );
+}
