@@ -103,6 +103,8 @@ pub enum Action {
     },
     /// Unsaved changes cannot be kept on disk: what failed, on what, and what to do.
     DraftLost(String),
+    /// All of them are on disk again, or there are none any more.
+    DraftsKept,
     /// An answer or a failure.
     Reply(Box<Reply>),
 }

@@ -121,8 +121,13 @@ fn work(mut shelf: Option<Shelf>, queue: &Receiver<Job>, replies: &UnboundedSend
                 Job::ForgetLeft(file) => dealt.push(file),
             }
         }
+        let some_failed = !failed.is_empty();
         for (key, draft) in latest {
             let Some(shelf) = &mut shelf else {
+                if draft.is_none() {
+                    failed.remove(&key);
+                    continue;
+                }
                 let why = "Unsaved changes end with this cockpit: there is no directory to keep them in; set HOME or \
                            SPLITDECK_STATE_DIR";
                 if failed.is_empty() {
@@ -140,15 +145,20 @@ fn work(mut shelf: Option<Shelf>, queue: &Receiver<Job>, replies: &UnboundedSend
                 failed.remove(&key);
                 continue;
             };
+            // First what a narrow line must not lose.
             let why = format!(
-                "Unsaved changes are kept in memory only: {}: {error}; free some space, or make the directory writable",
-                path.display()
+                "Unsaved changes are in memory only: {}; free some space, or make the directory {} writable",
+                reason(&error),
+                shelf.dir.display()
             );
             // Said when it begins, not at every key.
             if failed.get(&key) != Some(&why) {
                 tell(Action::DraftLost(why.clone()));
             }
             failed.insert(key, why);
+        }
+        if some_failed && failed.is_empty() {
+            tell(Action::DraftsKept);
         }
         if let Some(shelf) = &shelf {
             // What was taken over must be on disk here before it goes there.
@@ -349,10 +359,18 @@ fn place_name(server: &str, project: Uuid) -> String {
 }
 
 fn remove(path: &Path) -> io::Result<()> {
+    use io::ErrorKind::{NotADirectory, NotFound};
     match fs::remove_file(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) if matches!(error.kind(), NotFound | NotADirectory) => Ok(()),
         outcome => outcome,
     }
+}
+
+/// What the system says of an error, without its number.
+fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    let end = text.find(" (os error").unwrap_or(text.len());
+    text[..end].to_owned()
 }
 
 /// The draft in a file, if there is one. A file that cannot be read is set aside, so that nothing is lost.
@@ -559,11 +577,45 @@ mod tests {
         cockpit.drafts.keep(draft("a", 1));
         let action = cockpit.answer();
         assert!(
-            matches!(&action, Action::DraftLost(why) if why.contains("in memory only")),
+            matches!(&action, Action::DraftLost(why) if why.starts_with("Unsaved changes are in memory only: ")
+                && !why.contains("os error")),
             "{action:?}"
         );
         assert!(cockpit.found("http://a").trouble[0].contains("Cannot look"));
+        // There is room again: what is written next is on disk, and that is said.
+        fs::remove_file(dir.path().join("drafts")).expect("removed");
+        cockpit.drafts.keep(draft("a", 2));
+        assert!(matches!(cockpit.answer(), Action::DraftsKept));
         cockpit.drafts.finish();
+        // Nowhere at all: nothing is left to be lost once the draft is saved or thrown away.
+        let (replies, mut answers) = unbounded_channel();
+        let (jobs, queue) = mpsc::channel();
+        for job in [Job::Keep(draft("a", 1)), Job::Find(key("http://a"))] {
+            jobs.send(job).expect("taken");
+        }
+        let mut told = Vec::new();
+        let working = std::thread::spawn(move || work(None, &queue, &replies));
+        let mut next = || match answers.blocking_recv() {
+            Some(Outcome::Done(action)) => *action,
+            _ => panic!("nothing is told"),
+        };
+        told.push(next());
+        told.push(next());
+        jobs.send(Job::Forget(key("http://a"))).expect("taken");
+        told.push(next());
+        drop(jobs);
+        working.join().expect("no panic");
+        assert!(
+            matches!(
+                &*told,
+                [
+                    Action::DraftLost(_),
+                    Action::DraftFound { .. },
+                    Action::DraftsKept
+                ]
+            ),
+            "{told:?}"
+        );
         let dir = tempfile::tempdir().expect("a directory");
         let folder = dir.path().join("drafts");
         fs::create_dir(&folder).expect("creates");

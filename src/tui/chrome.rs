@@ -185,12 +185,18 @@ fn waits(state: &State, service: Service, now: Timestamp) -> Option<i64> {
 const SLOW_SECONDS: i64 = 2;
 
 /// What stands above the content because a person has to know it, line by line: what is wrong with a connection, then
-/// what is wrong with the files. With each line, whether nothing goes on before a person does something.
+/// that unsaved changes are not on disk, then what is wrong with the files. With each line, whether nothing goes on before a person does something.
 #[must_use]
 pub fn alert(state: &State, glyphs: Glyphs, width: u16, now: Timestamp) -> Vec<(String, bool)> {
     let mistakes = mistakes(&state.preferences.mistakes, glyphs, width);
     let mistakes = mistakes.into_iter().map(|line| (line, false));
-    connection(state, now).into_iter().chain(mistakes).collect()
+    let not_on_disk = state.not_on_disk.iter().flat_map(|why| {
+        let room = width.saturating_sub(2);
+        let lines = wrap(&broken(why, room), room, 2, glyphs);
+        lines.into_iter().map(|line| (line, true))
+    });
+    let connection = connection(state, now).into_iter();
+    connection.chain(not_on_disk).chain(mistakes).collect()
 }
 
 /// What of the files cannot be used: how much, who lists it, and the first of it. Its path gives way to the reason.

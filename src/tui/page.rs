@@ -8,11 +8,13 @@ use ratatui::style::Style;
 use super::theme::Theme;
 use super::widgets::Pen;
 use super::widgets::heading::Heading;
-use super::widgets::pen::{broken, columns, wrap};
+use super::widgets::pen::{broken, columns, padded, wrap};
 use crate::cockpit::state::Laid;
 
 /// Columns of the labels of values.
 const LABEL: u16 = 16;
+/// The least columns of a text behind something else.
+const LEAST_TEXT: u16 = 8;
 /// The most lines of one value or sentence.
 const MOST_LINES: u16 = 2000;
 
@@ -129,15 +131,26 @@ impl<'t> Page<'t> {
             self.hanging(&[(blanks, self.theme.dim)], value, style);
             return;
         }
-        let label = format!("{label:<width$}", width = usize::from(indent));
-        self.hanging(&[(label, self.theme.dim)], value, style);
+        self.hanging(&[(padded(label, indent), self.theme.dim)], value, style);
     }
 
     /// A text behind some spans; its further lines stand below its first.
     pub fn hanging(&mut self, before: &[Span], text: &str, style: Style) {
         let glyphs = self.theme.glyphs;
-        let indent: u16 = before.iter().map(|(text, _)| columns(text)).sum();
-        let room = self.width.saturating_sub(indent + 2).max(8);
+        let mut before = before;
+        let mut indent = width_of(before);
+        if indent > 4 && self.width < indent.saturating_add(2 + LEAST_TEXT) {
+            // What stands before it leaves no room: the text begins on a line of its own.
+            self.line(before.to_vec());
+            (before, indent) = (&[], 4);
+        }
+        let blanks = [(" ".repeat(4), style)];
+        let before = if before.is_empty() && indent > 0 {
+            &blanks
+        } else {
+            before
+        };
+        let room = self.width.saturating_sub(indent + 2).max(LEAST_TEXT);
         let mut lines: Vec<String> = Vec::new();
         for paragraph in text.split('\n') {
             let wrapped = wrap(&broken(paragraph, room), room, MOST_LINES, glyphs);

@@ -247,6 +247,8 @@ pub struct State {
     pub going_to: Option<String>,
     /// Whether it goes to where it is, for other credentials: everything else stays.
     pub renewing: bool,
+    /// Why unsaved changes are in memory only, as long as some are.
+    pub not_on_disk: Option<String>,
     /// Whether it was said what leaving now would lose.
     pub warned: bool,
     /// Whether the cockpit is about to leave.
@@ -289,6 +291,7 @@ impl State {
             clock: None,
             going_to: None,
             renewing: false,
+            not_on_disk: None,
             warned: false,
             quitting: false,
         }

@@ -154,7 +154,12 @@ pub fn update(state: &mut State, action: Action, now: Timestamp) -> Vec<Effect> 
             state.touch(Dirty::Data);
         }
         Action::DraftLost(why) => {
-            notify(state, Level::Warn, why, now);
+            // It stands above everything until it is not so any more.
+            state.not_on_disk = Some(why);
+            state.touch(Dirty::Now);
+        }
+        Action::DraftsKept => {
+            state.not_on_disk = None;
             state.touch(Dirty::Now);
         }
         Action::Reply(reply) => {

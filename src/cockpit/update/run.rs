@@ -197,6 +197,12 @@ fn quit(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
                     .as_ref()
                     .map(|_| "An export is under way, and nothing of it would stay")
             })
+            .or_else(|| {
+                state
+                    .not_on_disk
+                    .as_ref()
+                    .map(|_| "Unsaved changes are in memory only, and end with this cockpit")
+            })
     };
     match loses.filter(|_| !state.warned) {
         Some(why) => {

@@ -20,9 +20,12 @@ use crate::tui::tabs::overrides;
 use crate::tui::widgets::Pen;
 use crate::tui::widgets::empty::empty;
 use crate::tui::widgets::heading::Heading;
+use crate::tui::widgets::pen::{broken, columns, wrap};
 
 /// Columns of the labels.
 const LABEL: usize = 13;
+/// The most lines of the conditions of a rule.
+const MOST_LINES: u16 = 200;
 
 /// A line of the page.
 enum Line {
@@ -209,15 +212,23 @@ fn lines(
         } else {
             rule_text::write(&rule.conditions)
         };
-        lines.push(Line::Spans(
-            Some(Item::Rule(rule.id)),
-            vec![
-                (format!("{:>5}  ", rule.priority), theme.dim),
-                (text, theme.text),
-                (format!(" {} ", theme.glyphs.arrow()), theme.dim),
-                (rule.variant.to_string(), style),
-            ],
-        ));
+        // What it gives stands first: conditions may be long.
+        let before = format!("{:>5}  ", rule.priority);
+        let variant = format!("{} {}  ", theme.glyphs.arrow(), rule.variant);
+        let begins = columns(&before).saturating_add(columns(&variant));
+        let (indent, apart) = match pen.width().saturating_sub(begins + 2) {
+            0..24 => (columns(&before) + 2, true),
+            _ => (begins, false),
+        };
+        let room = pen.width().saturating_sub(indent + 2).max(8);
+        let mut wrapped = wrap(&broken(&text, room), room, MOST_LINES, theme.glyphs).into_iter();
+        let mut spans = vec![(before, theme.dim), (variant, style)];
+        if !apart && let Some(line) = wrapped.next() {
+            spans.push((line, theme.text));
+        }
+        lines.push(Line::Spans(Some(Item::Rule(rule.id)), spans));
+        let blanks = " ".repeat(usize::from(indent));
+        lines.extend(wrapped.map(|line| Line::Spans(None, vec![(blanks.clone() + &line, theme.text)])));
     }
     lines.push(Line::Spans(
         Some(Item::AddRule),

@@ -18,7 +18,7 @@ use crate::cockpit::update::{ask, guard};
 use crate::domain::{Experiment, Key};
 use crate::tui::page::Page;
 use crate::tui::sheet::arm;
-use crate::tui::widgets::pen::fit;
+use crate::tui::widgets::pen::{columns, fit, padded};
 
 /// Draws the dialog.
 pub fn draw(
@@ -145,11 +145,8 @@ fn difference(page: &mut Page<'_>, draft: &Draft) {
         };
         let label = fit(&path.label(&copies), 20, theme.glyphs).into_owned();
         let (old, new) = (path.show(&from), path.show(&to));
-        let before = vec![
-            (mark.to_owned(), theme.dirty),
-            (format!("{label:<21}"), theme.dim),
-        ];
-        let short = old.chars().count() + new.chars().count() + 3 <= usize::from(room);
+        let before = vec![(mark.to_owned(), theme.dirty), (padded(&label, 21), theme.dim)];
+        let short = columns(&old).saturating_add(columns(&new)).saturating_add(3) <= room;
         if mark == "+ " {
             page.hanging(&before, &new, theme.dirty);
         } else if mark == "- " {

@@ -14,7 +14,7 @@ use crate::tui::glyphs::{Tone, arm_slots};
 use crate::tui::widgets::Pen;
 use crate::tui::widgets::empty::{empty, retried};
 use crate::tui::widgets::heading::Heading;
-use crate::tui::widgets::pen::columns;
+use crate::tui::widgets::pen::{columns, fit_middle};
 
 /// Draws the tab.
 pub fn draw(
@@ -190,7 +190,9 @@ fn rows(
             pen.text(x, y, item.subject_type.as_str(), theme.dim);
             x += 8;
         }
-        pen.text_within(x, y, &item.subject_id, id, theme.text);
+        // Ids of one batch differ at their ends.
+        let subject = fit_middle(&item.subject_id, id, theme.glyphs);
+        pen.text_within(x, y, &subject, id, theme.text);
         x += id + 2;
         pen.text_within(x, y, &format!("{mark} {}", item.variant), variant, style);
         x += variant + 2;

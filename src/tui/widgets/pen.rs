@@ -182,6 +182,13 @@ pub fn fit(text: &str, width: u16, glyphs: Glyphs) -> Cow<'_, str> {
     Cow::Owned(cut)
 }
 
+/// The text with as many blanks behind it as make `width` columns.
+#[must_use]
+pub fn padded(text: &str, width: u16) -> String {
+    let blanks = usize::from(width.saturating_sub(columns(text)));
+    format!("{text}{}", " ".repeat(blanks))
+}
+
 /// The text in at most `width` columns, with an ellipsis in its middle where it was cut: both of its ends are read.
 #[must_use]
 pub fn fit_middle(text: &str, width: u16, glyphs: Glyphs) -> Cow<'_, str> {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use splitdeck::api::experiments::ExperimentList;
+use splitdeck::cockpit::Action;
 use splitdeck::cockpit::ports::{Answer, Failure, FailureKind, Service, Slot};
 use splitdeck::cockpit::state::Overlay;
 use splitdeck::domain::{Experiment, Status};
@@ -101,4 +102,41 @@ fn an_applied_winner_whose_answer_was_lost_is_looked_after() {
         "{}",
         error(&world)
     );
+}
+
+/// A full disk, or a home that is read only: what is typed ends with the cockpit, and nobody finds that out by it.
+#[test]
+fn what_cannot_be_kept_on_disk_stays_said_and_is_not_left_by_one_key() {
+    let mut world = World::experiment("checkout-cta");
+    let why = "Unsaved changes are in memory only: No space left on device; free some space, or make the directory \
+               /home/ana/.local/state/splitdeck/drafts writable";
+    world.act(Action::DraftLost(why.to_owned()));
+    for key in ["2", "esc", "enter"] {
+        world.keys(&[key]).wait(Duration::from_secs(20));
+        for (width, height) in [(80, 24), (120, 40)] {
+            let screen = world.screen(width, height);
+            assert!(
+                screen.contains("Unsaved changes are in memory only: No space left on device"),
+                "{screen}"
+            );
+        }
+    }
+    world.keys(&["q"]);
+    assert!(!world.state.quitting, "first it is said");
+    assert!(
+        notice(&world).contains("end with this cockpit"),
+        "{}",
+        notice(&world)
+    );
+    // Once it is on disk, leaving loses nothing.
+    world.act(Action::DraftsKept);
+    let screen = world.screen(80, 24);
+    assert!(!screen.contains("in memory only: No space"), "{screen}");
+    world.wait(Duration::from_secs(20)).keys(&["q"]);
+    assert!(world.state.quitting);
+    // Or by the same key again.
+    let mut world = World::experiment("checkout-cta");
+    world.act(Action::DraftLost(why.to_owned()));
+    world.keys(&["q", "q"]);
+    assert!(world.state.quitting);
 }

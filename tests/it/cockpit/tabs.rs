@@ -15,7 +15,7 @@ use splitdeck::cockpit::update::next_deadline;
 use splitdeck::cockpit::{Action, Effect};
 use splitdeck::tui::view;
 
-use crate::support::cockpit::{CHECKOUT, World, history, id, text_of, theme};
+use crate::support::cockpit::{CHECKOUT, World, answer, history, id, override_page, text_of, theme};
 
 fn tab(world: &World) -> Tab {
     world.state.detail().expect("open").tab
@@ -542,6 +542,75 @@ fn every_tab_says_that_the_experiment_was_deleted_elsewhere() {
         for (width, height) in [(80, 24), (120, 40)] {
             let screen = world.screen(width, height);
             assert!(screen.contains("Somebody else deleted it"), "tab {tab}: {screen}");
+        }
+    }
+}
+
+/// Ids that a program makes in a row differ at their ends.
+#[test]
+fn two_overrides_of_one_batch_are_told_apart_on_a_small_screen() {
+    let mut world = World::experiment("checkout-cta");
+    world.keys(&["4"]);
+    let mut page = override_page(0, 2, false);
+    let ids = [
+        "0190b6e2-7c1a-7f3e-8a44-0123456789ab",
+        "0190b6e2-7c1a-7f3e-8a44-01234567beef",
+    ];
+    for (item, id) in page.overrides.iter_mut().zip(ids) {
+        item.subject_id = id.to_owned();
+    }
+    world.reply(Slot::Overrides, Ok(Answer::Overrides(page)));
+    for (width, height) in [(80, 24), (60, 15), (40, 10)] {
+        let screen = world.screen(width, height);
+        for words in ["0190", "89ab", "beef"] {
+            assert!(screen.contains(words), "{words}: {screen}");
+        }
+    }
+}
+
+#[test]
+fn a_difference_of_wide_characters_is_read_before_it_is_saved() {
+    let mut world = World::experiment("checkout-cta");
+    let new = "購入ボタンの文言を変えたときの成約率を比べる実験";
+    world
+        .keys(&["1", "home", "j", "enter", "ctrl-u"])
+        .text(new)
+        .keys(&["enter", "S"]);
+    for (width, height) in [(80, 24), (60, 20), (40, 16)] {
+        let screen = world.screen(width, height);
+        let plain: String = screen
+            .chars()
+            .filter(|c| !c.is_whitespace() && *c != '│')
+            .collect();
+        assert!(plain.contains(new), "{width}x{height}:\n{screen}");
+    }
+}
+
+/// What a rule gives stands first, and its conditions are read to their end.
+#[test]
+fn a_rule_of_a_flag_is_read_whole_on_a_small_screen() {
+    let mut world = World::list_of(Role::Admin, false);
+    world.keys(&["F"]);
+    let Ok(Answer::Flags(mut list)) = answer(&Request::Flags, Role::Admin, false) else {
+        panic!("no flags");
+    };
+    let row = list
+        .flags
+        .iter_mut()
+        .find(|row| row.flag.key.as_str() == "new-checkout");
+    let rule = &mut row.expect("there").flag.rules[0];
+    rule.conditions[0].value = "a subscription of the enterprise plan that was renewed".to_owned();
+    world.reply(Slot::Flags, Ok(Answer::Flags(list)));
+    world.answer_all(Role::Admin, false);
+    world.keys(&["j", "enter", "G"]);
+    let plain = |screen: String| screen.split_whitespace().collect::<Vec<_>>().join(" ");
+    for (width, height) in [(80, 24), (40, 24)] {
+        let screen = plain(world.screen(width, height));
+        for words in [
+            "10 → on ",
+            "enterprise plan that was renewed\" and event.plan contains \"pro plus\"",
+        ] {
+            assert!(screen.contains(words), "{words} at {width}x{height}: {screen}");
         }
     }
 }

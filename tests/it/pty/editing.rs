@@ -503,3 +503,33 @@ async fn a_winner_is_applied_from_the_results() {
         "{history}"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_no_room_on_disk_it_is_said_as_long_as_it_is_so_and_before_one_leaves() {
+    let server = TestServer::start().await;
+    server.active("checkout").await;
+    let state = state_dir();
+    std::fs::write(state.path().join("drafts"), "").expect("a file where the directory would be");
+    let mut pty = open(&server, EDITOR, state.path(), &["--experiment", "checkout"]);
+    at_the_keyboard(move || {
+        pty.wait_for_text("hypothesis");
+        pty.wait_for_text("editor");
+        pty.send("2l\r");
+        pty.wait_for_text("next field");
+        pty.send("\x1540\r");
+        pty.wait_for_text("1 unsaved change");
+        pty.wait_for_text("Unsaved changes are in memory only");
+        pty.send("\x03");
+        pty.wait_for_text("end with this cockpit: the same key again leaves all the same");
+        // There is room again, and the next key is on disk.
+        std::fs::remove_file(state.path().join("drafts")).expect("removed");
+        pty.send("l\r\x1530\r");
+        pty.wait_for_text("2 unsaved changes");
+        pty.wait_for("the words about the disk to go", |seen| {
+            (!seen.text().contains("in memory only")).then_some(())
+        });
+        pty.leave_by("\x03");
+        assert!(kept(state.path()).contains("checkout"));
+    })
+    .await;
+}
