@@ -6,7 +6,7 @@ use ratatui::style::Style;
 use super::theme::Theme;
 use super::widgets::Pen;
 use super::widgets::empty::{empty, retried};
-use super::widgets::pen::fit;
+use super::widgets::pen::fit_middle;
 use super::widgets::sparkline::sparkline;
 use crate::api::results::{INCONCLUSIVE, Overview};
 use crate::cockpit::alarms::{self, Alarm, Severity};
@@ -37,6 +37,7 @@ pub fn place(state: &State) -> String {
 }
 
 /// The columns that are shown, with their widths; 0 for those that are not.
+#[derive(Clone, Copy)]
 struct Columns {
     status: u16,
     key: u16,
@@ -53,8 +54,10 @@ const GAP: u16 = 2;
 /// The glyph of the status with the blanks around it.
 const MARK: u16 = 3;
 
-/// Columns of the key that a long one keeps, whatever else there is to show.
+/// Columns of the key that a long one keeps, whatever else there is to show: where something else would go, and where
+/// that is not enough.
 const LEAST_KEY: u16 = 20;
+const SHORTEST_KEY: u16 = 16;
 /// Columns under which no names are shown.
 const LEAST_NAME: u16 = 16;
 
@@ -92,26 +95,46 @@ impl Columns {
             alarms: 14,
         };
         type Give = fn(&mut Columns);
-        let gives: [Give; 8] = [
+        let gives: [Give; 9] = [
+            |c| c.key = c.key.min(LEAST_KEY),
             |c| c.spark = 0,
             |c| c.rate = 0,
             |c| c.age = 0,
+            |c| c.key = c.key.min(SHORTEST_KEY),
             |c| c.best = 0,
-            |c| c.key = c.key.min(LEAST_KEY),
             |c| c.subjects = 0,
             |c| c.alarms = 0,
             |c| c.status = 0,
         ];
         // Dates were asked for: the best variant gives way before them.
-        let order: [usize; 8] = match times {
-            Times::Ages => [0, 1, 2, 3, 4, 5, 6, 7],
-            Times::Dates => [0, 1, 3, 4, 2, 5, 6, 7],
+        let order: [usize; 9] = match times {
+            Times::Ages => [0, 1, 2, 3, 4, 5, 6, 7, 8],
+            Times::Dates => [0, 1, 2, 4, 5, 3, 6, 7, 8],
         };
+        let (age, rate, spark) = (plan.age, plan.rate, plan.spark);
         for give in order.map(|at| gives[at]) {
             if plan.total() <= width {
                 break;
             }
             give(&mut plan);
+        }
+        // What went first may fit once something wider has gone, a key that is shortened a little more included.
+        type Back = fn(&mut Columns, u16);
+        let back: [(u16, Back); 3] = [
+            (age, |c, age| c.age = c.age.max(age)),
+            (rate, |c, rate| c.rate = c.rate.max(rate)),
+            (spark, |c, spark| c.spark = c.spark.max(spark)),
+        ];
+        let few = plan.best == 0;
+        for (columns, back) in back.into_iter().filter(|_| !few) {
+            let before = plan.key;
+            let mut with = plan;
+            back(&mut with, columns);
+            let over = with.total().saturating_sub(width);
+            with.key = before.saturating_sub(over);
+            if over == 0 || with.key >= SHORTEST_KEY {
+                plan = with;
+            }
         }
         // One long key does not take the names from all rows.
         let wanted = (LEAST_NAME + GAP).saturating_sub(width.saturating_sub(plan.total()));
@@ -122,10 +145,20 @@ impl Columns {
         if longest_name > 0 && spare >= LEAST_NAME + GAP {
             plan.name = longest_name.min(spare - GAP).min(48);
         }
+        // Words that are longer than most: since when there is no data.
+        let spare = width.saturating_sub(plan.total());
+        if plan.alarms > 0 {
+            plan.alarms += spare.min(1);
+        }
         // What is left makes the sparkline longer: it shows up to thirty minutes.
         let spare = width.saturating_sub(plan.total());
         if plan.spark > 0 {
             plan.spark += spare.min(25);
+        }
+        // And then the key of a winner.
+        let spare = width.saturating_sub(plan.total());
+        if plan.best > 0 {
+            plan.best += spare.min(12);
         }
         plan.key = plan.key.min(width.saturating_sub(MARK));
         plan
@@ -245,10 +278,11 @@ fn row(
     let (key, key_style) = if dirty {
         let key = experiment.key.as_str();
         let room = plan.key.saturating_sub(1);
-        (format!("{}*", fit(key, room, glyphs)), theme.dirty)
+        (format!("{}*", fit_middle(key, room, glyphs)), theme.dirty)
     } else {
         (experiment.key.to_string(), key_style)
     };
+    let key = fit_middle(&key, plan.key, glyphs);
     cursor.left(pen, y, plan.key, &key, key_style);
     cursor.left(pen, y, plan.name, &experiment.name, theme.dim);
     let age = experiment
@@ -441,6 +475,24 @@ mod tests {
         // Without names, and where there is room, it is shown whole.
         assert_eq!(Columns::plan(120, 64, 0, Times::Ages).key, 32);
         assert_eq!(Columns::plan(160, 64, 30, Times::Ages).key, 32);
+    }
+
+    /// The terminal that most begin with, and the width of the picture that everybody has in mind.
+    #[test]
+    fn one_long_key_takes_no_numbers_away() {
+        let shown = |width, key| {
+            let plan = Columns::plan(width, key, 30, Times::Ages);
+            assert!(plan.total() <= width, "{width}");
+            (plan.age > 0, plan.rate > 0, plan.spark > 0, plan.best > 0)
+        };
+        assert_eq!(shown(80, 12), (true, false, false, true));
+        assert_eq!(shown(80, 15), (false, true, false, true));
+        assert_eq!(shown(80, 80), (false, true, false, true), "shortened to sixteen");
+        assert_eq!(shown(100, 14), (true, true, true, true));
+        assert_eq!(shown(100, 80), (true, true, true, true));
+        // At 200 columns nothing is cut that there is room for.
+        let plan = Columns::plan(200, 20, 30, Times::Ages);
+        assert!(plan.alarms >= "no data 2 d 3 h".len() as u16 && plan.best >= 20);
     }
 
     #[test]

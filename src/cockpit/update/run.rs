@@ -201,7 +201,7 @@ fn quit(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
                 state
                     .not_on_disk
                     .as_ref()
-                    .map(|_| "Unsaved changes are in memory only, and end with this cockpit")
+                    .map(|_| "Unsaved changes would be lost")
             })
     };
     match loses.filter(|_| !state.warned) {

@@ -14,7 +14,7 @@ use crate::cockpit::times::Times;
 use crate::domain::{AuditAction, AuditEntry};
 use crate::tui::glyphs::{Glyphs, arm_slots};
 use crate::tui::page::{Page, Span};
-use crate::tui::widgets::pen::{columns, fit};
+use crate::tui::widgets::pen::{columns, fit_middle};
 
 /// Columns of the labels.
 const LABEL: usize = 11;
@@ -151,7 +151,7 @@ fn split(page: &mut Page<'_>, dialog: &StepDialog, results: &Results, srm: &Srm)
     for (at, (arm, (configured, observed))) in results.arms.iter().zip(shares(results, srm)).enumerate() {
         let label = if at == 0 { "Split" } else { "" };
         let slot = slots.get(at).copied().unwrap_or(at);
-        let variant = fit(&arm.variant, key, glyphs);
+        let variant = fit_middle(&arm.variant, key, glyphs);
         let blanks = usize::from(key.saturating_sub(columns(&variant)));
         let name = format!("{} {variant}{}  ", glyphs.arm(slot), " ".repeat(blanks));
         let mut spans: Vec<Span> = vec![(format!("{label:<LABEL$}"), theme.dim), (name, theme.arm(slot))];

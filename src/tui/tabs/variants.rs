@@ -11,7 +11,7 @@ use crate::tui::page::{Drawn, Page, Span};
 use crate::tui::sheet::{Focus, View, differing, mark, offset, one_line, typed};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::Pen;
-use crate::tui::widgets::pen::{columns, fit};
+use crate::tui::widgets::pen::{columns, fit, fit_middle};
 
 /// Columns of a full bar.
 const BAR: u16 = 20;
@@ -328,7 +328,11 @@ fn marks(e: &Experiment, variant: &Variant) -> String {
 
 /// A text in the width of its column.
 fn cut(theme: &Theme, text: &str, column: &Column) -> String {
-    let text = fit(text, column.width, theme.glyphs);
+    let text = match column.title {
+        // Keys often differ in their ends.
+        "key" => fit_middle(text, column.width, theme.glyphs),
+        _ => fit(text, column.width, theme.glyphs),
+    };
     let blanks = " ".repeat(usize::from(column.width.saturating_sub(columns(&text))));
     if column.right {
         format!("{blanks}{text}")

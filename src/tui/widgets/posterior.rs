@@ -4,7 +4,7 @@ use ratatui::style::Style;
 
 use super::Pen;
 use super::frame::Tick;
-use super::pen::columns;
+use super::pen::{columns, fit_middle};
 use crate::stats::posterior::{PlotRange, Posterior};
 use crate::tui::glyphs::Glyphs;
 
@@ -103,7 +103,7 @@ impl Posteriors<'_> {
         let text = pen.theme.text;
         pen.text(0, y, curve.mark.0, curve.mark.1);
         if left > 2 {
-            pen.text_within(2, y, curve.name, left - 4, text);
+            pen.text(2, y, &fit_middle(curve.name, left - 4, pen.glyphs()), text);
         }
     }
 

@@ -123,11 +123,7 @@ fn what_cannot_be_kept_on_disk_stays_said_and_is_not_left_by_one_key() {
     }
     world.keys(&["q"]);
     assert!(!world.state.quitting, "first it is said");
-    assert!(
-        notice(&world).contains("end with this cockpit"),
-        "{}",
-        notice(&world)
-    );
+    assert!(notice(&world).contains("would be lost"), "{}", notice(&world));
     // Once it is on disk, leaving loses nothing.
     world.act(Action::DraftsKept);
     let screen = world.screen(80, 24);

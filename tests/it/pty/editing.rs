@@ -520,7 +520,7 @@ async fn with_no_room_on_disk_it_is_said_as_long_as_it_is_so_and_before_one_leav
         pty.wait_for_text("1 unsaved change");
         pty.wait_for_text("Unsaved changes are in memory only");
         pty.send("\x03");
-        pty.wait_for_text("end with this cockpit: the same key again leaves all the same");
+        pty.wait_for_text("would be lost: the same key again leaves all the same");
         // There is room again, and the next key is on disk.
         std::fs::remove_file(state.path().join("drafts")).expect("removed");
         pty.send("l\r\x1530\r");
