@@ -112,8 +112,15 @@ pub fn header(pen: &mut Pen<'_>, state: &State, now: Timestamp) {
         let mut all = tellings.into_iter().filter(|told| *told <= most);
         all.find(|told| fits(&place_of_header(state, theme, *told), count))
     };
-    // Latencies are not worth the role; a service that is lost is worth everything but the environment.
-    let told = told(Told::ShortDemo, services.len())
+    // Latencies are not worth the role, unless it says nothing; a service that is lost is worth everything but the
+    // environment.
+    let most = if state.settings.read_only {
+        Told::NoRole
+    } else {
+        Told::ShortDemo
+    };
+    let told = told(most, services.len())
+        .or_else(|| if ill == 0 { told(most, 1) } else { None })
         .or_else(|| (ill > 0).then(|| told(Told::Least, ill).unwrap_or(Told::Least)))
         .unwrap_or(Told::All);
     let left = place_of_header(state, theme, told);
@@ -195,7 +202,12 @@ pub fn alert(state: &State, glyphs: Glyphs, width: u16, now: Timestamp) -> Vec<(
         let lines = wrap(&broken(why, room), room, 2, glyphs);
         lines.into_iter().map(|line| (line, true))
     });
-    let connection = connection(state, now).into_iter();
+    // Why, and what to do about it, may be longer than a line.
+    let connection = connection(state, now).into_iter().flat_map(|(text, stopped)| {
+        let room = width.saturating_sub(2);
+        let lines = wrap(&broken(&text, room), room, 2, glyphs);
+        lines.into_iter().map(move |line| (line, stopped))
+    });
     connection.chain(not_on_disk).chain(mistakes).collect()
 }
 
@@ -540,16 +552,33 @@ fn place_of_panel(state: &State, theme: &Theme) -> Vec<Span> {
     spans
 }
 
-/// The last line: what just happened, or the keys that work here, as many as fit.
+/// The most lines of a notice.
+const NOTICE_LINES: u16 = 3;
+
+/// What just happened, line by line: what it says last is often what to do. Where there are few rows it has one.
+#[must_use]
+pub fn notice(state: &State, theme: &Theme, (width, height): (u16, u16)) -> Vec<Span> {
+    let Some(notice) = &state.notice else {
+        return Vec::new();
+    };
+    let style = match notice.level {
+        Level::Ok => theme.ok,
+        Level::Info => theme.info,
+        Level::Warn => theme.warn,
+    };
+    let text = theme.glyphs.text(&notice.text);
+    if columns(&text) < width || height < 15 {
+        return vec![(text, style)];
+    }
+    let room = width.saturating_sub(2);
+    let lines = wrap(&broken(&text, room), room, NOTICE_LINES, theme.glyphs);
+    lines.into_iter().map(|line| (line, style)).collect()
+}
+
+/// The last line: the keys that work here, as many as fit. What just happened stands in its place: see [`notice`].
 pub fn footer(pen: &mut Pen<'_>, state: &State, place: &str, now: Timestamp) {
     let theme = pen.theme;
-    if let Some(notice) = &state.notice {
-        let style = match notice.level {
-            Level::Ok => theme.ok,
-            Level::Info => theme.info,
-            Level::Warn => theme.warn,
-        };
-        pen.text(1, 0, &theme.glyphs.text(&notice.text), style);
+    if state.notice.is_some() {
         return;
     }
     let mut right_part: Vec<Span> = Vec::new();

@@ -5,6 +5,7 @@ use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::{Color, Style};
+use ratatui::widgets::Clear;
 use ratatui::{Frame, Terminal};
 
 use super::glyphs::Tone;
@@ -118,10 +119,33 @@ fn paint(frame: &mut Frame<'_>, state: &State, theme: &Theme, now: Timestamp) ->
         };
         (laid, drawn.cursor) = overlays::draw(frame, within, state, theme, now);
     }
+    notice(frame, parts.footer, state, theme);
     if let Some(at) = drawn.cursor {
         frame.set_cursor_position(at);
     }
     (laid, drawn)
+}
+
+/// What just happened, in the place of the keys; its further lines over what is above them.
+fn notice(frame: &mut Frame<'_>, footer: Rect, state: &State, theme: &Theme) {
+    let area = frame.area();
+    let lines = chrome::notice(state, theme, (area.width, area.height));
+    let rows = u16::try_from(lines.len()).unwrap_or(1);
+    if rows == 0 || footer.height == 0 {
+        return;
+    }
+    let place = Rect {
+        y: footer.bottom().saturating_sub(rows),
+        height: rows,
+        ..footer
+    };
+    frame.render_widget(Clear, place);
+    let buf = frame.buffer_mut();
+    buf.set_style(place, theme.base());
+    let mut pen = Pen::new(theme, place, buf);
+    for (y, (text, style)) in (0..).zip(lines) {
+        pen.text(1, y, &text, style);
+    }
 }
 
 /// The theme with moments written as they are wanted.

@@ -20,7 +20,7 @@ use crate::tui::tabs::overrides;
 use crate::tui::widgets::Pen;
 use crate::tui::widgets::empty::empty;
 use crate::tui::widgets::heading::Heading;
-use crate::tui::widgets::pen::{broken, columns, wrap};
+use crate::tui::widgets::pen::{broken, columns, fit_middle, padded, wrap};
 
 /// Columns of the labels.
 const LABEL: usize = 13;
@@ -174,6 +174,9 @@ fn lines(
     };
     lines.push(Line::Blank);
     lines.push(Line::Heading("Variants", note(FlagPart::Variants)));
+    // Shares line up below each other.
+    let widest = flag.variants.iter().map(|v| columns(v.key.as_str())).max();
+    let key = widest.unwrap_or(0).clamp(16, (pen.width() / 3).clamp(16, 48));
     for (at, variant) in flag.variants.iter().enumerate() {
         let payload = if variant.payload.is_null() {
             String::new()
@@ -189,7 +192,11 @@ fn lines(
             Some(Item::Variant(variant.key.clone())),
             vec![
                 (
-                    format!("{} {:<16}", theme.glyphs.arm(at), variant.key.as_str()),
+                    format!(
+                        "{} {}",
+                        theme.glyphs.arm(at),
+                        padded(&fit_middle(variant.key.as_str(), key, theme.glyphs), key)
+                    ),
                     theme.arm(at),
                 ),
                 (format!("{:>6} %", variant.traffic_pct.to_string()), theme.text),

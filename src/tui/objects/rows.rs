@@ -46,7 +46,7 @@ pub fn serves(flag: &Flag) -> String {
 
 pub fn flags(pen: &mut Pen<'_>, state: &State, shown: &[&FlagRow], at: usize, now: Timestamp) -> Laid {
     const COLUMNS: [Column; 9] = [
-        Column::left("state", 8, 0),
+        Column::left("state", 10, 0),
         Column::right("rollout %", 9, 1),
         Column::left("serves %", 22, 3),
         Column::left("decided by", 18, 2),
@@ -62,7 +62,20 @@ pub fn flags(pen: &mut Pen<'_>, state: &State, shown: &[&FlagRow], at: usize, no
     grid::draw(pen, "key", label + 1, &COLUMNS, shown.len(), at, |at| {
         let row = shown[at];
         let flag = &row.flag;
-        let (mark, word, style) = standing(theme, flag);
+        // Where an experiment decides, neither its switch nor its rollout does.
+        let (mark, word, style) = match &row.decided_by {
+            Some(_) if !flag.archived => (
+                theme.glyphs.status(Status::Active, false),
+                "experiment",
+                theme.info,
+            ),
+            _ => standing(theme, flag),
+        };
+        let rollout = if row.decided_by.is_some() {
+            theme.dim
+        } else {
+            theme.text
+        };
         let dirty = drafts::unsaved(state, Of::Flag, flag.id);
         let names: Vec<String> = flag
             .deployments
@@ -87,7 +100,7 @@ pub fn flags(pen: &mut Pen<'_>, state: &State, shown: &[&FlagRow], at: usize, no
             ),
             cells: vec![
                 (word.to_owned(), style),
-                (flag.rollout_pct.to_string(), theme.text),
+                (flag.rollout_pct.to_string(), rollout),
                 (serves(flag), theme.text),
                 decided,
                 (flag.name.clone(), theme.dim),

@@ -600,6 +600,7 @@ fn a_rule_of_a_flag_is_read_whole_on_a_small_screen() {
         .find(|row| row.flag.key.as_str() == "new-checkout");
     let rule = &mut row.expect("there").flag.rules[0];
     rule.conditions[0].value = "a subscription of the enterprise plan that was renewed".to_owned();
+    let mut shares = list.clone();
     world.reply(Slot::Flags, Ok(Answer::Flags(list)));
     world.answer_all(Role::Admin, false);
     world.keys(&["j", "enter", "G"]);
@@ -612,5 +613,80 @@ fn a_rule_of_a_flag_is_read_whole_on_a_small_screen() {
         ] {
             assert!(screen.contains(words), "{words} at {width}x{height}: {screen}");
         }
+    }
+    // However long a key is, the shares stand below each other.
+    let row = shares
+        .flags
+        .iter_mut()
+        .find(|row| row.flag.key.as_str() == "new-checkout");
+    let flag = &mut row.expect("there").flag;
+    flag.variants[1].key = "arm-with-a-very-long-key-of-48-characters-in-all"
+        .parse()
+        .expect("a key");
+    flag.resource_version += 1;
+    world.wait(Duration::from_secs(5));
+    world.reply(Slot::Flags, Ok(Answer::Flags(shares)));
+    for (width, height) in [(80, 40), (120, 40)] {
+        let screen = world.screen(width, height);
+        let at = |share: &str| {
+            let line = screen
+                .lines()
+                .find(|line| line.contains(share) && !line.contains("rollout"));
+            let line = line.unwrap_or_else(|| panic!("no {share}: {screen}"));
+            line.chars().take_while(|c| *c != '%').count()
+        };
+        assert_eq!(at("80.00 %"), at("20.00 %"), "{screen}");
+        assert!(screen.contains("in-all"), "the end of the key: {screen}");
+    }
+}
+
+/// What is to be done stands last in most of what is said.
+#[test]
+fn what_is_said_is_read_to_its_end_on_a_small_screen() {
+    let mut world = World::experiment("checkout-cta");
+    let end = "and start the cockpit again with another one";
+    let text = format!(
+        "Cannot read the token anew: the program that prints it ended with 1: vault is locked; unlock it {end}"
+    );
+    world.act(Action::Failed(text));
+    let plain = |screen: String| screen.split_whitespace().collect::<Vec<_>>().join(" ");
+    for (width, height) in [(80, 24), (60, 15), (200, 50)] {
+        let screen = plain(world.screen(width, height));
+        assert!(screen.contains(end), "{width}x{height}: {screen}");
+    }
+    // It goes like every other, and what it covered is there again.
+    world.wait(Duration::from_secs(60));
+    assert!(!plain(world.screen(80, 24)).contains("vault is locked"));
+}
+
+#[test]
+fn why_the_server_is_not_reached_is_read_to_its_end() {
+    let mut world = World::list();
+    world.wait(Duration::from_secs(5));
+    let why = "cannot reach the server at http://127.0.0.1:9999 (GET /experiments): Connection refused";
+    let failure = Failure::new(Service::Api, FailureKind::Lost, why);
+    world.reply(Slot::Experiments, Err(failure));
+    let screen = world.screen(80, 24);
+    let plain = screen.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(plain.contains("Connection refused"), "{screen}");
+}
+
+#[test]
+fn the_health_of_the_data_stands_beside_read_only() {
+    let mut world = World::list();
+    if let Some(me) = &mut world.state.me {
+        me.demo = true;
+    }
+    world.state.settings.read_only = true;
+    let header = |world: &mut World, width| {
+        let screen = world.screen(width, 24);
+        screen.lines().next().unwrap_or_default().to_owned()
+    };
+    for (width, words) in [(80, "api 12 ms   clickhouse 31 ms"), (60, "api 12 ms")] {
+        let seen = header(&mut world, width);
+        assert!(
+            seen.contains(words) && seen.contains("read-only"),
+            "{width}: {seen}"
+        );
     }
 }
