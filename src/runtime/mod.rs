@@ -436,6 +436,15 @@ impl Cockpit {
                 self.take(Action::Read(Box::new(read)), runner)
             }
             Err(error) => {
+                // The configuration stays as it was. Themes are files of their own, and what is wrong is listed.
+                let mut read = self
+                    .options
+                    .files
+                    .read(&self.options.config, &self.options.fixed, true);
+                read.look = None;
+                if let Some(end) = self.take(Action::Read(Box::new(read)), runner)? {
+                    return Ok(Some(end));
+                }
                 let text = format!("{error}; what was before stays");
                 self.take(Action::Failed(text), runner)
             }

@@ -696,6 +696,11 @@ fn hint_label(state: &State, command: Command) -> Option<&'static str> {
             _ => None,
         },
         Command::Save if state.screen == Screen::Create => Some("create"),
+        // On its last step nothing is edited.
+        Command::Edit if state.screen == Screen::Create => {
+            let create = state.create.as_ref()?;
+            create.wizard.sheet().is_none().then_some("create")
+        }
         Command::Save => state.detail()?.deleted.then_some("make a new one of it"),
         // What was begun is not lost.
         Command::Create => state.create.is_some().then_some("new, go on"),

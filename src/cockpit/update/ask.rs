@@ -8,15 +8,15 @@ use super::{create, drafts, edit, experiment, guard, notify, save};
 use crate::api::experiments::ApplyWinner;
 use crate::api::overrides::{DeleteOverride, SetOverrides};
 use crate::api::problem::{Code, Problem};
-use crate::api::results::WINNER_PROBABILITY;
+use crate::api::results::{Results, WINNER_PROBABILITY};
 use crate::cockpit::edit::{self as editing, Cell, rows};
 use crate::cockpit::effect::Effect;
-use crate::cockpit::keymap::Command;
+use crate::cockpit::keymap::{Command, Context};
 use crate::cockpit::ports::{Request, Slot};
 use crate::cockpit::state::ask::{Ask, AskDialog, AskField};
 use crate::cockpit::state::experiment::{ExperimentDetail, is_whole};
 use crate::cockpit::state::overlay::Overlay;
-use crate::cockpit::state::{Level, State};
+use crate::cockpit::state::{Level, Screen, State, Tab};
 use crate::domain::{Experiment, FieldError, OverrideSource, OverrideSubject, Status};
 
 /// Opens a dialog.
@@ -398,8 +398,40 @@ pub fn apply_winner(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>
             },
             now,
         ),
+        Err(why)
+            if state.screen == Screen::Experiments
+                && results_of(state, &target).is_none()
+                && can_have_winner(&target) =>
+        {
+            // From the list: what the decision hangs on is asked for as it comes on the screen.
+            let Some(detail) = state.open.as_deref_mut() else {
+                notify(state, Level::Warn, why, now);
+                return;
+            };
+            detail.tab = Tab::Analytics;
+            state.screen = Screen::Experiment;
+            let key = state
+                .keymap
+                .keys(&[Context::Experiment], Command::ApplyWinner)
+                .next();
+            let key = key.map_or_else(|| "The same key".to_owned(), |key| key.to_string());
+            let text = format!("{key} applies the winner that these results name, once they are there");
+            notify(state, Level::Info, text, now);
+        }
         Err(why) => notify(state, Level::Warn, why, now),
     }
+}
+
+/// The results that were shown of the experiment last, filtered ones too.
+fn results_of<'a>(state: &'a State, experiment: &Experiment) -> Option<&'a Results> {
+    let detail = state.open.as_deref();
+    let detail = detail.filter(|detail| detail.id() == Some(experiment.id))?;
+    detail.results.value.as_deref()
+}
+
+/// Whether results could name a winner that can be applied.
+fn can_have_winner(experiment: &Experiment) -> bool {
+    matches!(experiment.status, Status::Active | Status::Paused) && experiment.linked_flag.is_some()
 }
 
 /// The variant that may be applied as the winner.

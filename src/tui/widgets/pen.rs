@@ -82,7 +82,7 @@ impl<'a> Pen<'a> {
         let room = width.min(self.area.width - x);
         #[cfg(test)]
         counting::count_text();
-        let certain = width::certain(text);
+        let certain = self.written(text);
         let shown = fit(&certain, room, self.glyphs());
         let (end, _) =
             self.buf
@@ -90,11 +90,22 @@ impl<'a> Pen<'a> {
         end - self.area.x
     }
 
+    /// The text as it goes to the terminal: as wide there as it was measured, and where the font has ASCII alone, in
+    /// that. Names and ids come from people, whatever font is here.
+    fn written<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let certain = width::certain(text);
+        if self.glyphs().is_ascii() && !certain.is_ascii() {
+            return Cow::Owned(self.glyphs().text(&certain));
+        }
+        certain
+    }
+
     /// Writes text that ends before column `end`; the column where it begins.
     ///
     /// A number that does not fit is not drawn at all but for an ellipsis: half a number is a lie.
     pub fn text_before(&mut self, end: u16, y: u16, text: &str, width: u16, style: Style) -> u16 {
         let end = end.min(self.area.width);
+        let text = &*self.written(text);
         let wanted = columns(text);
         let text = if wanted > width || wanted > end {
             self.glyphs().ellipsis()

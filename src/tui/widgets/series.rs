@@ -428,6 +428,10 @@ mod tests {
         let theme = Theme::built_in("default").expect("built in").with_glyphs(glyphs);
         let area = Rect::new(0, 0, 18, height);
         let mut buf = Buffer::empty(area);
+        let mut series = series.clone();
+        for line in &mut series.lines {
+            line.mark.0 = glyphs.arm(0);
+        }
         series.draw(&mut Pen::new(&theme, area, &mut buf));
         lines(&buf)
     }
@@ -438,7 +442,7 @@ mod tests {
         let series = series(&[&[0, 1, 4, 8], &[2, 2, 0, 0]]);
         for (glyphs, expected) in [
             (Glyphs::Block, ["◆   8 ▁▁▁▂▂▂▄▄▄███", "◆   2 ▂▂▂▂▂▂▁▁▁▁▁▁"]),
-            (Glyphs::Ascii, ["◆   8 ...:::===@@@", "◆   2 ::::::......"]),
+            (Glyphs::Ascii, ["C   8 ...:::===@@@", "C   2 ::::::......"]),
         ] {
             assert_eq!(without_braille(glyphs, 2, &series), expected);
         }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use ratatui::style::Modifier;
+use splitdeck::api::experiments::ExperimentList;
 use splitdeck::api::problem::{Code, Problem};
 use splitdeck::api::system::Role;
 use splitdeck::cockpit::action::{Mouse, Target};
@@ -15,7 +16,9 @@ use splitdeck::cockpit::update::next_deadline;
 use splitdeck::cockpit::{Action, Effect};
 use splitdeck::tui::view;
 
-use crate::support::cockpit::{CHECKOUT, World, answer, history, id, override_page, text_of, theme};
+use crate::support::cockpit::{
+    CHECKOUT, World, answer, experiments, history, id, override_page, results, text_of, theme,
+};
 
 fn tab(world: &World) -> Tab {
     world.state.detail().expect("open").tab
@@ -689,4 +692,57 @@ fn the_health_of_the_data_stands_beside_read_only() {
             "{width}: {seen}"
         );
     }
+}
+
+/// From the list the winner is one key away from what it hangs on, and one more from its dialog.
+#[test]
+fn a_winner_is_applied_from_the_list_by_way_of_its_results() {
+    let mut world = World::list();
+    world.wait(Duration::from_secs(2));
+    let mut all = experiments();
+    let linked = &mut all[1];
+    linked.linked_flag = Some(linked.key.clone());
+    linked.resource_version += 1;
+    let linked = linked.clone();
+    assert_eq!(linked.id, id(CHECKOUT));
+    let list = ExperimentList { experiments: all };
+    world.reply(Slot::Experiments, Ok(Answer::Experiments(list)));
+    world.keys(&["home", "j", "W"]);
+    assert_eq!(
+        (world.state.screen, tab(&world)),
+        (Screen::Experiment, Tab::Analytics)
+    );
+    let said = world.state.notice.as_ref().map_or("", |n| n.text.as_str());
+    assert_eq!(
+        said,
+        "W applies the winner that these results name, once they are there"
+    );
+    let results = results(&linked, &[(50_105, 9_530), (40_084, 7_910)]);
+    world.reply(Slot::Results, Ok(Answer::Results(Box::new(results))));
+    world.keys(&["W"]);
+    let screen = world.screen(80, 24);
+    assert!(screen.contains("Apply treatment as the winner"), "{screen}");
+}
+
+#[test]
+fn the_last_step_of_a_new_experiment_says_what_enter_does() {
+    let mut world = World::list();
+    world.keys(&["n"]).text("Faster search").keys(&["enter", "S"]);
+    let footer = |world: &mut World| world.screen(80, 24).lines().last().unwrap_or_default().to_owned();
+    while world
+        .state
+        .create
+        .as_ref()
+        .is_some_and(|c| c.wizard.sheet().is_some())
+    {
+        let step = world.state.create.as_ref().map(|c| c.wizard.step);
+        world.keys(&["tab"]);
+        assert_ne!(
+            world.state.create.as_ref().map(|c| c.wizard.step),
+            step,
+            "no way on"
+        );
+    }
+    let seen = footer(&mut world);
+    assert!(seen.contains("create") && !seen.contains("edit"), "{seen}");
 }

@@ -200,6 +200,29 @@ async fn servers_are_switched_while_it_runs() {
     .expect("no panic");
 }
 
+/// A theme is a file of its own: it is read as it is saved, whatever is wrong in another file.
+#[test]
+fn a_theme_is_read_again_beside_a_mistake_in_the_configuration() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let at = dir.path();
+    let theme = |background: &str| format!("inherits = \"dark\"\nbackground = \"{background}\"\n");
+    write(at, "themes/mine.toml", &theme("#112233"));
+    write(at, "config.toml", "[cockpit]\ntheme = \"mine\"\nglyfs = \"x\"\n");
+    let mut pty = with_config(at, &[], &[]);
+    let is = |pty: &Pty, blue: u8| {
+        pty.wait_for("the ground of the theme", |seen| {
+            (ground(seen) == vt100::Color::Rgb(0x11, 0x22, blue)).then_some(())
+        });
+    };
+    is(&pty, 0x33);
+    pty.wait_for_text("1 mistake");
+    write(at, "themes/mine.toml", &(theme("#112244") + "# longer\n"));
+    is(&pty, 0x44);
+    pty.wait_for_text("1 mistake");
+    pty.send("q");
+    assert!(pty.ended().success());
+}
+
 /// A token file below `[cockpit]`, without any context: another token in it needs no new start.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_token_of_the_file_is_read_anew() {

@@ -1,9 +1,11 @@
 //! Any size: nothing panics, nothing is drawn outside, and what matters most stays.
 
+use splitdeck::api::experiments::ExperimentList;
+use splitdeck::cockpit::ports::{Answer, Slot};
 use splitdeck::tui::glyphs::Glyphs;
 
 use super::worlds::worlds;
-use crate::support::cockpit::{text_of, theme};
+use crate::support::cockpit::{World, experiments, override_page, text_of, theme};
 
 /// How many sizes one screen leaves out for each that it draws, of those that its likes draw.
 const TURNS: usize = 20;
@@ -50,6 +52,39 @@ fn ascii_terminals_get_ascii() {
             let text = text_of(&world.buffer(width, height, &theme));
             let wrong: String = text.chars().filter(|c| !c.is_ascii()).collect();
             assert_eq!(wrong, "", "{name} at {width}x{height}:\n{text}");
+        }
+    }
+}
+
+/// Names come from people, whatever font is here.
+#[test]
+fn ascii_terminals_get_ascii_whatever_things_are_called() {
+    let theme = theme().with_glyphs(Glyphs::Ascii);
+    let mut world = World::list();
+    world.wait(std::time::Duration::from_secs(2));
+    let mut all = experiments();
+    for (experiment, name) in all.iter_mut().zip([
+        "検索結果の並び順",
+        "Größe der Knöpfe",
+        "\u{1f469}\u{200d}\u{1f4bb}",
+    ]) {
+        experiment.name = name.to_owned();
+        experiment.description = name.to_owned();
+        experiment.resource_version += 1;
+    }
+    let list = ExperimentList { experiments: all };
+    world.reply(Slot::Experiments, Ok(Answer::Experiments(list)));
+    let mut overrides = override_page(0, 2, false);
+    overrides.overrides[0].subject_id = "kund-åäö".to_owned();
+    for keys in [&[][..], &["enter"], &["2"], &["4"]] {
+        world.keys(keys);
+        if keys == ["4"] {
+            world.reply(Slot::Overrides, Ok(Answer::Overrides(overrides.clone())));
+        }
+        for (width, height) in [(200, 50), (120, 40), (80, 24)] {
+            let text = text_of(&world.buffer(width, height, &theme));
+            let wrong: String = text.chars().filter(|c| !c.is_ascii()).collect();
+            assert_eq!(wrong, "", "{keys:?} at {width}x{height}:\n{text}");
         }
     }
 }
