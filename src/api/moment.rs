@@ -8,6 +8,12 @@ use serde::{Deserialize, Deserializer, de};
 
 use crate::domain::FieldError;
 
+/// How a moment is written.
+pub const MOMENT: &str = "a time with its zone, such as 2026-11-20T10:00:00Z";
+
+/// How a day is written.
+pub const DAY: &str = "a day of the calendar, such as 2026-11-20";
+
 fn read<'de, D: Deserializer<'de>, T: FromStr>(
     deserializer: D,
     allowed: &str,
@@ -25,7 +31,7 @@ fn read<'de, D: Deserializer<'de>, T: FromStr>(
 /// # Errors
 /// A text that is none.
 pub fn timestamp<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
-    read(deserializer, "a time with its zone, such as 2026-11-20T10:00:00Z")
+    read(deserializer, MOMENT)
 }
 
 /// A day.
@@ -33,5 +39,5 @@ pub fn timestamp<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Ti
 /// # Errors
 /// A text that is none.
 pub fn date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Date>, D::Error> {
-    read(deserializer, "a day, such as 2026-11-20")
+    read(deserializer, DAY)
 }

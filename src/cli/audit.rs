@@ -7,6 +7,7 @@ use crate::api::experiments::History;
 use crate::domain::{AuditAction, AuditEntry};
 
 use super::CliError;
+use super::arguments::moment;
 use super::experiments::minute;
 use super::output::{plain, say};
 use super::remote::{Remote, Session};
@@ -24,10 +25,10 @@ pub struct Args {
     #[arg(long, value_name = "NAME")]
     actor: Option<String>,
     /// Only at or after this time
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = moment)]
     from: Option<Timestamp>,
     /// Only before this time
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = moment)]
     to: Option<Timestamp>,
     /// Only before this entry: the number that the page before ended with
     #[arg(long, value_name = "N")]

@@ -10,7 +10,7 @@ use crate::api::problem::Code;
 use crate::client::Client;
 use crate::cockpit::format::prob_best;
 use crate::cockpit::wiring::{self, Way, Wiring};
-use crate::domain::{Condition, Deployment, Experiment, Filter, Key, Metric, Status};
+use crate::domain::{Deployment, Experiment, Key, Status};
 
 use super::CliError;
 use super::life::{self, Life, Step};
@@ -354,14 +354,14 @@ fn show_text(experiment: &Experiment) -> String {
     about.pair("sticky", if e.sticky { "yes" } else { "no" });
     about.pair(
         "primary",
-        &e.primary_metric.as_ref().map_or_else(String::new, metric),
+        &e.primary_metric.as_ref().map_or_else(String::new, ToString::to_string),
     );
     if let Some(secondary) = &e.secondary_event {
         let off = if secondary.enabled { "" } else { " (switched off)" };
-        about.pair("first step", &format!("{}{off}", metric(&secondary.metric)));
+        about.pair("first step", &format!("{}{off}", secondary.metric));
     }
     for tracked in &e.tracked_events {
-        about.pair("tracked", &metric(tracked));
+        about.pair("tracked", &tracked.to_string());
     }
     about.pair("created", &minute(e.created_at));
     about.pair("updated", &minute(e.updated_at));
@@ -396,7 +396,7 @@ fn show_text(experiment: &Experiment) -> String {
             ("VARIANT", Align::Left),
         ]);
         for rule in &e.rules {
-            let conditions: Vec<String> = rule.conditions.iter().map(condition).collect();
+            let conditions: Vec<String> = rule.conditions.iter().map(ToString::to_string).collect();
             let all = if conditions.is_empty() {
                 "everybody".to_owned()
             } else {
@@ -412,41 +412,6 @@ fn show_text(experiment: &Experiment) -> String {
 
 fn percent(percent: f64) -> String {
     format!("{percent} %")
-}
-
-fn condition(condition: &Condition) -> String {
-    let scope = condition.scope.as_str();
-    let field = condition
-        .field
-        .strip_prefix(scope)
-        .and_then(|rest| rest.strip_prefix('.'));
-    let filter = Filter {
-        field: format!("{scope}.{}", field.unwrap_or(&condition.field)),
-        operator: condition.operator,
-        value: condition.value.clone(),
-    };
-    filter_words(&filter)
-}
-
-fn filter_words(filter: &Filter) -> String {
-    let Filter {
-        field,
-        operator,
-        value,
-    } = filter;
-    if operator.takes_value() {
-        format!("{field} {operator} {value}")
-    } else {
-        format!("{field} {operator}")
-    }
-}
-
-fn metric(metric: &Metric) -> String {
-    if metric.filters.is_empty() {
-        return metric.event.clone();
-    }
-    let filters: Vec<String> = metric.filters.iter().map(filter_words).collect();
-    format!("{} where {}", metric.event, filters.join(" and "))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 the work failed, 2 the arguments were wrong.
 
+mod arguments;
 pub mod audit;
 pub mod calc;
 pub mod cockpit;

@@ -9,6 +9,7 @@ use crate::api::banners::group;
 use crate::api::overrides::{
     DeleteOverride, ListOverrides, MAX_OVERRIDES_PER_REQUEST, OverridePage, OverridesSet, SetOverrides,
 };
+use crate::api::problem::Code;
 use crate::client::{Client, Owner};
 use crate::domain::{Key, Override, OverrideSource, OverrideSubject};
 
@@ -17,6 +18,9 @@ use super::experiments::minute;
 use super::imports;
 use super::output::{Align, Table, print, print_json};
 use super::remote::{Remote, Session};
+
+/// How many ids that were not found are named.
+const UNKNOWN_SHOWN: usize = 10;
 
 /// The largest page the server gives.
 const PAGE: u32 = 1_000;
@@ -358,23 +362,33 @@ async fn delete(
     owner: Owner<'_>,
     subjects: &[(OverrideSubject, String)],
 ) -> Result<Deleted, CliError> {
-    let mut deleted = 0;
+    let (all, mut deleted) = (subjects.len(), 0);
+    let mut unknown = Vec::new();
     for (subject_type, subject_id) in subjects {
         let query = DeleteOverride {
             subject_type: *subject_type,
             subject_id: subject_id.clone(),
         };
-        client
-            .delete_override(owner, &query)
-            .await
-            .map_err(|error| match deleted {
-                0 => CliError::from(error),
-                _ => CliError::Failed(format!(
-                    "{deleted} of {} are deleted, then: {error}",
-                    subjects.len()
-                )),
-            })?;
-        deleted += 1;
+        match client.delete_override(owner, &query).await {
+            Ok(()) => deleted += 1,
+            Err(error) if all == 1 => return Err(error.into()),
+            // The others may well have one.
+            Err(error) if error.code() == Some(Code::NotFound) => unknown.push((subject_id.as_str(), error)),
+            Err(error) => {
+                return Err(CliError::Failed(format!("{deleted} of {all} are deleted, then: {error}")));
+            }
+        }
+    }
+    if let Some((_, error)) = unknown.first() {
+        let shown: Vec<&str> = unknown.iter().map(|(id, _)| *id).take(UNKNOWN_SHOWN).collect();
+        let shown = shown.join(", ");
+        let more = match unknown.len().saturating_sub(UNKNOWN_SHOWN) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        return Err(CliError::Failed(format!(
+            "{deleted} of {all} are deleted, not found: {shown}{more}; the first: {error}"
+        )));
     }
     Ok(Deleted { deleted })
 }

@@ -180,7 +180,10 @@ impl From<ClientError> for CliError {
     /// What the server refused because of what was asked is a fault of the arguments.
     fn from(error: ClientError) -> Self {
         let wrong_arguments = match &error {
-            ClientError::BadAddress { .. } | ClientError::BadToken | ClientError::BadProject { .. } => true,
+            ClientError::BadAddress { .. }
+            | ClientError::BadToken
+            | ClientError::BadProject { .. }
+            | ClientError::BadKey { .. } => true,
             refused => matches!(refused.code(), Some(Code::Invalid | Code::Malformed)),
         };
         if wrong_arguments {

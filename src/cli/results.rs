@@ -8,9 +8,10 @@ use crate::api::results::{
 };
 use crate::cockpit::evidence;
 use crate::cockpit::format::prob_best;
-use crate::domain::{AssignmentMode, Metric};
+use crate::domain::AssignmentMode;
 
 use super::CliError;
+use super::arguments::day;
 use super::output::{Align, Table, plain, print, print_json};
 use super::remote::{Remote, Session};
 
@@ -23,10 +24,10 @@ pub struct Args {
     /// Key or UUID of the experiment
     key: String,
     /// First day that counts, such as 2026-01-31; all time where it is missing
-    #[arg(long, value_name = "DAY")]
+    #[arg(long, value_name = "DAY", value_parser = day)]
     start: Option<Date>,
     /// Last day that counts
-    #[arg(long, value_name = "DAY")]
+    #[arg(long, value_name = "DAY", value_parser = day)]
     end: Option<Date>,
     /// Width of the time series' buckets; chosen by the length of the data where it is missing
     #[arg(long, value_name = "minute|hour|day|week", value_parser = interval)]
@@ -119,8 +120,8 @@ fn head(results: &Results) -> String {
         "metric",
         &match (&results.metric, &results.secondary) {
             (None, _) => "none: set a primary metric to see conversions".to_owned(),
-            (Some(metric), None) => words(metric),
-            (Some(metric), Some(first)) => format!("{} → {}", words(first), words(metric)),
+            (Some(metric), None) => metric.to_string(),
+            (Some(metric), Some(first)) => format!("{first} → {metric}"),
         },
     );
     head.pair(
@@ -143,18 +144,6 @@ fn head(results: &Results) -> String {
         },
     );
     head.text()
-}
-
-fn words(metric: &Metric) -> String {
-    let mut words = metric.event.clone();
-    for (at, filter) in metric.filters.iter().enumerate() {
-        words.push_str(if at == 0 { " where " } else { " and " });
-        words.push_str(&format!("{} {}", filter.field, filter.operator));
-        if filter.operator.takes_value() {
-            words.push_str(&format!(" {}", filter.value));
-        }
-    }
-    words
 }
 
 fn label(arm: &ArmResult) -> String {
@@ -391,7 +380,7 @@ fn series(results: &Results) -> String {
 fn tracked(results: &Results) -> String {
     let mut table = Table::new(&per_arm(results, "TRACKED, EVENTS / SUBJECTS"));
     for tracked in &results.tracked {
-        table.row(std::iter::once(words(&tracked.metric)).chain(pairs(&tracked.events, &tracked.subjects)));
+        table.row(std::iter::once(tracked.metric.to_string()).chain(pairs(&tracked.events, &tracked.subjects)));
     }
     table.text()
 }

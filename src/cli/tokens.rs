@@ -11,6 +11,7 @@ use crate::client::Client;
 use crate::domain::Key;
 
 use super::CliError;
+use super::arguments::moment;
 use super::experiments::minute;
 use super::output::{Align, Table, say};
 use super::remote::{Remote, Session};
@@ -39,7 +40,7 @@ enum Command {
         #[arg(long = "role", value_name = "PROJECT=ROLE", value_parser = role, required = true)]
         roles: Vec<(Key, Role)>,
         /// When it ends by itself, such as 2027-01-31T00:00:00Z
-        #[arg(long, value_name = "TIME")]
+        #[arg(long, value_name = "TIME", value_parser = moment)]
         expires: Option<Timestamp>,
     },
     /// Revoke a token: in force at once

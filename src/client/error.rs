@@ -28,6 +28,12 @@ pub enum ClientError {
         /// The key.
         given: String,
     },
+    /// No object is called so.
+    #[error("\"{given}\" is no key and no id: name the object that is meant")]
+    BadKey {
+        /// The key.
+        given: String,
+    },
     /// It would change something, which was not to be.
     #[error(
         "{request} would change something: refused, because this is read-only (--read-only, SPLITDECK_READ_ONLY, or read_only in the configuration)"

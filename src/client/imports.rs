@@ -28,7 +28,7 @@ impl Client {
     {
         let [noun, id] = owner.into().segments();
         let path = [noun, id, "override-imports"];
-        let mut request = self.request(Method::POST, &path).query(query);
+        let mut request = self.request(Method::POST, &path)?.query(query);
         if let Some(key) = idempotency_key {
             request = request.header(IDEMPOTENCY_KEY, key);
         }
@@ -110,7 +110,7 @@ impl Client {
     pub async fn forget_import(&self, owner: impl Into<Owner<'_>>, import: &str) -> Result<(), ClientError> {
         let [noun, id] = owner.into().segments();
         let path = [noun, id, "override-imports", import];
-        let request = self.request(Method::DELETE, &path);
+        let request = self.request(Method::DELETE, &path)?;
         self.send::<serde::de::IgnoredAny>(request).await.map(|_| ())
     }
 }

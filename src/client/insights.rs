@@ -21,7 +21,7 @@ impl Client {
     pub async fn write_insight(&self, id_or_key: &str) -> Result<Insight, ClientError> {
         let path = ["experiments", id_or_key, "insight"];
         // The results are counted first.
-        let request = self.request(Method::POST, &path);
+        let request = self.request(Method::POST, &path)?;
         self.send(request.timeout(super::REQUEST_TIMEOUT)).await
     }
 }

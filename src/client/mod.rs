@@ -116,13 +116,15 @@ fn address(base: &str, options: Options) -> Result<Url, ClientError> {
         given: given.to_owned(),
         why: why.to_owned(),
     };
-    let mut url = Url::parse(base).map_err(|error| bad(base, &error.to_string()))?;
+    // What stands before an @ may be a password.
+    let shown = if base.contains('@') { "…@…" } else { base };
+    let parsed = Url::parse(base).ok().filter(|url| !url.cannot_be_a_base());
+    let mut url = parsed.ok_or_else(|| bad(shown, "allowed is one such as http://127.0.0.1:8620"))?;
     if !url.username().is_empty() || url.password().is_some() {
-        // Not repeated: it holds a secret.
         let why = "it carries a user or a password; the server takes a token instead";
-        return Err(bad("…@…", why));
+        return Err(bad(shown, why));
     }
-    if !matches!(url.scheme(), "http" | "https") || url.cannot_be_a_base() {
+    if !matches!(url.scheme(), "http" | "https") {
         return Err(bad(base, "it is not an http or https address"));
     }
     if url.scheme() == "http" && !is_loopback(&url) && !options.allow_plain_http {
@@ -194,7 +196,12 @@ impl Client {
         self.base.as_str().trim_end_matches('/')
     }
 
-    fn request(&self, method: Method, segments: &[&str]) -> RequestBuilder {
+    fn request(&self, method: Method, segments: &[&str]) -> Result<RequestBuilder, ClientError> {
+        // Nothing is called so, and an address would lose them.
+        if let Some(given) = segments.iter().find(|s| matches!(**s, "" | "." | "..")) {
+            let given = (*given).to_owned();
+            return Err(ClientError::BadKey { given });
+        }
         let mut url = self.base.clone();
         // `new` refused addresses that cannot carry a path.
         if let Ok(mut path) = url.path_segments_mut() {
@@ -205,10 +212,10 @@ impl Client {
             .http
             .request(method, url)
             .header(AUTHORIZATION, authorization);
-        match &self.project {
+        Ok(match &self.project {
             Some(project) => request.header(PROJECT_HEADER, project.clone()),
             None => request,
-        }
+        })
     }
 
     /// Sends a request and reads the whole answer, whatever its status.
@@ -251,7 +258,7 @@ impl Client {
     }
 
     async fn get<T: DeserializeOwned>(&self, segments: &[&str]) -> Result<T, ClientError> {
-        self.send(self.request(Method::GET, segments)).await
+        self.send(self.request(Method::GET, segments)?).await
     }
 
     async fn get_with<T: DeserializeOwned>(
@@ -259,7 +266,7 @@ impl Client {
         segments: &[&str],
         query: &impl Serialize,
     ) -> Result<T, ClientError> {
-        self.send(self.request(Method::GET, segments).query(query)).await
+        self.send(self.request(Method::GET, segments)?.query(query)).await
     }
 
     /// [`Self::get_with`] of what is counted from events, which may take longer than what a client otherwise
@@ -269,7 +276,7 @@ impl Client {
         segments: &[&str],
         query: &impl Serialize,
     ) -> Result<T, ClientError> {
-        let request = self.request(Method::GET, segments).query(query);
+        let request = self.request(Method::GET, segments)?.query(query);
         self.send(request.timeout(REQUEST_TIMEOUT)).await
     }
 
@@ -278,7 +285,7 @@ impl Client {
         segments: &[&str],
         body: &impl Serialize,
     ) -> Result<T, ClientError> {
-        self.send(self.request(Method::POST, segments).json(body)).await
+        self.send(self.request(Method::POST, segments)?.json(body)).await
     }
 
     /// `GET /healthz`
@@ -294,7 +301,7 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub async fn readiness(&self) -> Result<Readiness, ClientError> {
-        let answer = self.exchange(self.request(Method::GET, &["readyz"])).await?;
+        let answer = self.exchange(self.request(Method::GET, &["readyz"])?).await?;
         match answer.status {
             200 | 503 => answer.read(),
             _ => Err(answer.refusal()),
@@ -369,7 +376,7 @@ impl Client {
         body: &UpdateExperiment,
     ) -> Result<Experiment, ClientError> {
         self.send(
-            self.request(Method::PATCH, &["experiments", id_or_key])
+            self.request(Method::PATCH, &["experiments", id_or_key])?
                 .json(body),
         )
         .await
@@ -393,7 +400,7 @@ impl Client {
     /// See [`ClientError`].
     pub async fn set_rules(&self, id_or_key: &str, body: &SetRules) -> Result<Experiment, ClientError> {
         let path = ["experiments", id_or_key, "rules"];
-        self.send(self.request(Method::PUT, &path).json(body)).await
+        self.send(self.request(Method::PUT, &path)?.json(body)).await
     }
 
     /// `GET /experiments/{idOrKey}/history`: a page of the audit log, newest first.
@@ -449,7 +456,7 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub async fn run_srm_guard(&self) -> Result<SrmGuardRun, ClientError> {
-        let request = self.request(Method::POST, &["jobs", "srm-guard"]);
+        let request = self.request(Method::POST, &["jobs", "srm-guard"])?;
         self.send(request.timeout(JOB_TIMEOUT)).await
     }
 
@@ -614,6 +621,10 @@ mod tests {
         let error = Client::new("https://me:s3cret@host", "t", Options::default()).expect_err("refused");
         assert!(!format!("{error} {error:?}").contains("s3cret"));
         assert!(error.to_string().contains("password"), "{error}");
+        let error = Client::new("me:s3cret@host:80", "t", Options::default()).expect_err("refused");
+        assert!(!format!("{error} {error:?}").contains("s3cret"));
+        let error = Client::new("127.0.0.1:80", "t", Options::default()).expect_err("refused");
+        assert!(error.to_string().contains("such as http://127.0.0.1:8620"), "{error}");
     }
 
     #[test]
@@ -621,11 +632,17 @@ mod tests {
         let client = Client::new("http://127.0.0.1:1/base", "t", Options::default()).expect("a client");
         let request = client
             .request(Method::GET, &["experiments", "../a b/c?d"])
+            .expect("a request")
             .build()
             .expect("a request");
         assert_eq!(
             request.url().as_str(),
             "http://127.0.0.1:1/base/experiments/..%2Fa%20b%2Fc%3Fd"
         );
+        for none in ["", ".", ".."] {
+            let refused = client.request(Method::GET, &["experiments", none, "results"]);
+            let error = refused.expect_err("refused").to_string();
+            assert!(error.contains(&format!("\"{none}\" is no key")), "{error}");
+        }
     }
 }

@@ -25,11 +25,11 @@ impl Client {
         segments: &[&str],
         body: &impl Serialize,
     ) -> Result<T, ClientError> {
-        self.send(self.request(Method::PATCH, segments).json(body)).await
+        self.send(self.request(Method::PATCH, segments)?.json(body)).await
     }
 
     pub(super) async fn delete(&self, segments: &[&str], query: &impl Serialize) -> Result<(), ClientError> {
-        let request = self.request(Method::DELETE, segments).query(query);
+        let request = self.request(Method::DELETE, segments)?.query(query);
         self.send::<serde::de::IgnoredAny>(request).await.map(|_| ())
     }
 
@@ -102,7 +102,7 @@ impl Client {
     /// See [`ClientError`].
     pub async fn set_flag_rules(&self, id_or_key: &str, body: &SetRules) -> Result<Flag, ClientError> {
         let path = ["flags", id_or_key, "rules"];
-        self.send(self.request(Method::PUT, &path).json(body)).await
+        self.send(self.request(Method::PUT, &path)?.json(body)).await
     }
 
     /// `GET /flags/{idOrKey}/history`
@@ -290,7 +290,7 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub async fn revoke_token(&self, id: Uuid) -> Result<Option<TokenRow>, ClientError> {
-        self.send(self.request(Method::DELETE, &["tokens", &id.to_string()]))
+        self.send(self.request(Method::DELETE, &["tokens", &id.to_string()])?)
             .await
     }
 

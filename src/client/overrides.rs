@@ -62,7 +62,7 @@ impl Client {
         body: &SetOverrides,
     ) -> Result<OverridesSet, ClientError> {
         let [noun, id] = owner.into().segments();
-        let request = self.request(Method::PUT, &[noun, id, "overrides"]);
+        let request = self.request(Method::PUT, &[noun, id, "overrides"])?;
         self.send(request.json(body)).await
     }
 

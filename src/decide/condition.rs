@@ -74,20 +74,8 @@ pub(super) fn passes(condition: &Condition, user: &User) -> bool {
 
 /// A condition with what was found, in words.
 pub(super) fn explained(condition: &Condition, user: &User) -> ExplainCondition {
-    let Condition {
-        scope,
-        field,
-        operator,
-        value,
-    } = condition;
-    let scope_word = scope.as_str();
-    let mut words = format!("{scope_word}.{} {operator}", without_scope(*scope, field));
-    if operator.takes_value() {
-        words.push(' ');
-        words.push_str(value);
-    }
     ExplainCondition {
-        condition: words,
+        condition: condition.to_string(),
         found: text(condition, user).map(Cow::into_owned),
         passed: passes(condition, user),
     }
@@ -95,20 +83,13 @@ pub(super) fn explained(condition: &Condition, user: &User) -> ExplainCondition 
 
 /// What the field of a scope holds.
 pub(super) fn find<'a>(user: &'a User, scope: Scope, field: &str) -> Option<Found<'a>> {
-    let path = without_scope(scope, field);
+    let path = scope.bare(field);
     let data = match scope {
         Scope::Profile => &user.user_properties,
         Scope::Session => &user.session,
         Scope::Event => &user.event,
     };
     beside(user, scope, path).or_else(|| property(data, path).map(Found::Json))
-}
-
-fn without_scope(scope: Scope, field: &str) -> &str {
-    let rest = field
-        .strip_prefix(scope.as_str())
-        .and_then(|rest| rest.strip_prefix('.'));
-    rest.filter(|rest| !rest.is_empty()).unwrap_or(field)
 }
 
 /// What stands beside the properties of a scope.

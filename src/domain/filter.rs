@@ -1,5 +1,6 @@
 //! Filters: the twelve operators, shared by metrics and rule conditions.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -156,6 +157,27 @@ pub struct Filter {
     #[serde(default, deserialize_with = "value_text")]
     #[schema(value_type = String)]
     pub value: String,
+}
+
+impl fmt::Display for Filter {
+    /// `amount gt 100`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.field, self.operator)?;
+        if self.operator.takes_value() {
+            write!(f, " {}", quoted(&self.value))?;
+        }
+        Ok(())
+    }
+}
+
+/// A value, in quotes where its ends could not be seen otherwise.
+#[must_use]
+pub fn quoted(value: &str) -> Cow<'_, str> {
+    if value.is_empty() || value.contains(char::is_whitespace) {
+        format!("\"{value}\"").into()
+    } else {
+        value.into()
+    }
 }
 
 /// Reads a filter's value from any scalar.

@@ -1,5 +1,7 @@
 //! What is measured: events with filters.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -23,6 +25,17 @@ impl Metric {
             event: name.into(),
             filters: Vec::new(),
         }
+    }
+}
+
+impl fmt::Display for Metric {
+    /// `purchase where amount gt 100 and category is shoes`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.event)?;
+        for (at, filter) in self.filters.iter().enumerate() {
+            write!(f, " {} {filter}", if at == 0 { "where" } else { "and" })?;
+        }
+        Ok(())
     }
 }
 

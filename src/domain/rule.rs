@@ -1,10 +1,13 @@
 //! Rules and overrides: who gets a variant by decree.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::filter::quoted;
 use super::{Key, Operator};
 
 /// Whose data a condition looks at.
@@ -29,6 +32,14 @@ impl Scope {
             Self::Event => "event",
         }
     }
+
+    /// A field without the scope, which may stand in front of it.
+    #[must_use]
+    pub fn bare(self, field: &str) -> &str {
+        let rest = field.strip_prefix(self.as_str());
+        let rest = rest.and_then(|rest| rest.strip_prefix('.'));
+        rest.filter(|rest| !rest.is_empty()).unwrap_or(field)
+    }
 }
 
 /// One condition of a rule: `profile.country is TH`.
@@ -46,6 +57,18 @@ pub struct Condition {
     #[serde(default, deserialize_with = "super::filter::value_text")]
     #[schema(value_type = String)]
     pub value: String,
+}
+
+impl fmt::Display for Condition {
+    /// `profile.country is TH`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scope = self.scope.as_str();
+        write!(f, "{scope}.{} {}", self.scope.bare(&self.field), self.operator)?;
+        if self.operator.takes_value() {
+            write!(f, " {}", quoted(&self.value))?;
+        }
+        Ok(())
+    }
 }
 
 /// Routes every subject that passes all its conditions into one variant.

@@ -299,7 +299,7 @@ fn tracked(results: &Results) -> String {
         .map(|tracked| {
             let total: u64 = tracked.events.iter().sum();
             if total == 0 {
-                return format!("{} did not happen.", tracked.metric.event);
+                return format!("{} did not happen.", tracked.metric);
             }
             let share = |at: usize| {
                 let of = results.arms.get(at)?.subjects;
@@ -322,7 +322,7 @@ fn tracked(results: &Results) -> String {
                 .collect();
             format!(
                 "{}: {} events; subjects with it: {}.",
-                tracked.metric.event,
+                tracked.metric,
                 group(total),
                 parts.join("; ")
             )

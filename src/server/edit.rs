@@ -98,11 +98,20 @@ fn is_reserved(key: &Key) -> bool {
 /// A key that was asked for.
 fn usable_key(text: &str) -> Result<Key, FieldError> {
     let key = Key::new(text)?;
-    if is_reserved(&key) {
-        let allowed = format!("any other key than {}", RESERVED_KEYS.join(", "));
-        return Err(FieldError::new("key", key, allowed));
-    }
+    not_reserved("key", &key)?;
     Ok(key)
+}
+
+/// Refuses a key that could not be reached: it stands for something else in a path.
+///
+/// # Errors
+/// The key, with those that are not allowed.
+pub fn not_reserved(field: &str, key: &Key) -> Result<(), FieldError> {
+    if is_reserved(key) {
+        let allowed = format!("any other key than {}", RESERVED_KEYS.join(", "));
+        return Err(FieldError::new(field, key, allowed));
+    }
+    Ok(())
 }
 
 /// A key made from the name, with a number behind it where the plain one is taken.

@@ -7,7 +7,6 @@ use super::page::{Drawn, Page, Span, draw_spans, width_of};
 use super::sheet::{self, View};
 use super::tabs;
 use super::widgets::Pen;
-use crate::cockpit::edit::path::{condition_text, metric_text};
 use crate::cockpit::edit::wizard::{REVIEW, STEPS, daily_traffic};
 use crate::cockpit::edit::{Path, Sheet};
 use crate::cockpit::format;
@@ -186,7 +185,7 @@ fn review(pen: &mut Pen<'_>, state: &State, e: &Experiment) -> Laid {
         page.field("hypothesis", &e.hypothesis);
     }
     match &e.primary_metric {
-        Some(metric) => page.field("primary metric", &metric_text(metric)),
+        Some(metric) => page.field("primary metric", &metric.to_string()),
         None => page.missing("primary metric", "none: exposures are counted, no conversions"),
     }
     for (label, path) in [
@@ -214,7 +213,7 @@ fn review(pen: &mut Pen<'_>, state: &State, e: &Experiment) -> Laid {
         ]);
     }
     for rule in &e.rules {
-        let conditions: Vec<String> = rule.conditions.iter().map(condition_text).collect();
+        let conditions: Vec<String> = rule.conditions.iter().map(ToString::to_string).collect();
         page.field(
             "rule",
             &format!("{} → {}", conditions.join(" and "), rule.variant),

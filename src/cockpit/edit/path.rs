@@ -11,7 +11,7 @@ use super::cell::Attr;
 use crate::api::experiments::UpdateExperiment;
 use crate::cockpit::state::Tab;
 use crate::domain::{
-    Condition, Experiment, Filter, Key, Metric, Percent, Prior, Rule, SecondaryEvent, Variant,
+    Experiment, Key, Metric, Percent, Prior, Rule, SecondaryEvent, Variant,
 };
 
 /// One such part. Variants are told apart by their key, rules by their id.
@@ -290,17 +290,17 @@ impl Path {
                 "no"
             }
             .to_owned(),
-            Self::PrimaryMetric => read::<Metric>(value).map_or_else(String::new, |m| metric_text(&m)),
+            Self::PrimaryMetric => read::<Metric>(value).map_or_else(String::new, |m| m.to_string()),
             Self::SecondaryEvent => read::<SecondaryEvent>(value).map_or_else(String::new, |s| {
                 let on = if s.enabled { "on" } else { "off" };
-                format!("{} ({on})", metric_text(&s.metric))
+                format!("{} ({on})", s.metric)
             }),
             Self::TrackedEvents => {
                 let metrics: Vec<Metric> = read(value).unwrap_or_default();
                 if metrics.is_empty() {
                     return "none".to_owned();
                 }
-                let texts: Vec<String> = metrics.iter().map(metric_text).collect();
+                let texts: Vec<String> = metrics.iter().map(ToString::to_string).collect();
                 texts.join(", ")
             }
             Self::Prior => {
@@ -420,60 +420,14 @@ pub fn request(base: &Experiment, mine: &Experiment, wanted: impl Fn(&Path) -> b
     body
 }
 
-/// `purchase where amount gt 100 and category is shoes`
-#[must_use]
-pub fn metric_text(metric: &Metric) -> String {
-    let filters: Vec<String> = metric.filters.iter().map(filter_text).collect();
-    if filters.is_empty() {
-        metric.event.clone()
-    } else {
-        format!("{} where {}", metric.event, filters.join(" and "))
-    }
-}
-
-fn filter_text(filter: &Filter) -> String {
-    if filter.operator.takes_value() {
-        format!("{} {} {}", filter.field, filter.operator, quoted(&filter.value))
-    } else {
-        format!("{} {}", filter.field, filter.operator)
-    }
-}
-
-/// `profile.country is TH`
-#[must_use]
-pub fn condition_text(condition: &Condition) -> String {
-    let scope = condition.scope.as_str();
-    let field = condition
-        .field
-        .strip_prefix(scope)
-        .and_then(|rest| rest.strip_prefix('.'))
-        .unwrap_or(&condition.field);
-    let operator = condition.operator;
-    if operator.takes_value() {
-        format!("{scope}.{field} {operator} {}", quoted(&condition.value))
-    } else {
-        format!("{scope}.{field} {operator}")
-    }
-}
-
 /// `→ treatment if profile.country is TH and …`
 fn rule_text(rule: &Rule) -> String {
-    let conditions: Vec<String> = rule.conditions.iter().map(condition_text).collect();
+    let conditions: Vec<String> = rule.conditions.iter().map(ToString::to_string).collect();
     if conditions.is_empty() {
         format!("everybody → {} (priority {})", rule.variant, rule.priority)
     } else {
         let all = conditions.join(" and ");
         format!("{all} → {} (priority {})", rule.variant, rule.priority)
-    }
-}
-
-/// The value, in quotes where its ends could not be seen otherwise.
-#[must_use]
-pub fn quoted(value: &str) -> String {
-    if value.is_empty() || value.contains(char::is_whitespace) {
-        format!("\"{value}\"")
-    } else {
-        value.to_owned()
     }
 }
 

@@ -1,6 +1,6 @@
 //! Amplitude's remote evaluation, `/sdk/v2/vardata`, and flags for its local evaluation, `/sdk/v2/flags`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::Json;
 use axum::extract::State;
@@ -81,9 +81,10 @@ pub async fn vardata(
     let (answer, exposures) = {
         let snapshot = state.registry().snapshot();
         let evaluator = Evaluator::new(&snapshot, &caller);
+        let asked = spellings(keys.iter().flatten());
         let served: Vec<Served<'_>> = match &keys {
             None => evaluator.all(),
-            Some(keys) => keys.iter().filter_map(|key| evaluator.find(key)).collect(),
+            Some(_) => asked.keys().filter_map(|key| evaluator.find(key)).collect(),
         };
         let evaluated: Vec<Evaluated<'_>> = served
             .into_iter()
@@ -113,13 +114,11 @@ pub async fn vardata(
         let mut answer = BTreeMap::new();
         for one in &evaluated {
             let variant = one.to_amplitude();
-            let asked = keys
-                .iter()
-                .flatten()
-                .filter(|asked| asked.eq_ignore_ascii_case(one.key()));
-            answer.extend(asked.map(|key| (key.clone(), variant.clone())));
-            if keys.is_none() {
-                answer.insert(one.key().to_owned(), variant);
+            match asked.get(&one.key().to_ascii_lowercase()) {
+                Some(asked) => answer.extend(asked.iter().map(|key| ((*key).to_owned(), variant.clone()))),
+                None => {
+                    answer.insert(one.key().to_owned(), variant);
+                }
             }
         }
         (answer, exposures)
@@ -206,6 +205,16 @@ fn wanted(headers: &HeaderMap, params: &VardataParams) -> Result<Option<Vec<Stri
         .map(str::to_owned)
         .collect();
     Ok((!keys.is_empty()).then_some(keys))
+}
+
+/// The keys that are asked for, each once and as it is written here, with the ways in which it was written there:
+/// asking for a key a thousand times is answered in the time of one.
+fn spellings<'a>(keys: impl IntoIterator<Item = &'a String>) -> BTreeMap<String, BTreeSet<&'a str>> {
+    let mut asked: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+    for key in keys {
+        asked.entry(key.to_ascii_lowercase()).or_default().insert(key);
+    }
+    asked
 }
 
 /// The user: of the body, else of the header, else of the parameters.
@@ -401,4 +410,18 @@ pub async fn flag(
             .collect();
         problem.into()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_asked_for_once_however_often_it_is_named() {
+        let keys = ["a", "B", "a", "A", "b", "a"].map(str::to_owned);
+        let asked = spellings(&keys);
+        let expected = [("a", vec!["A", "a"]), ("b", vec!["B", "b"])];
+        let expected = expected.map(|(key, ways)| (key.to_owned(), ways.into_iter().collect()));
+        assert_eq!(asked, BTreeMap::from(expected));
+    }
 }

@@ -15,6 +15,8 @@
 //! experiments carries lists of equal length: `"__experimentId": ["a", "b"], "__variantId": ["on", "off"]`;
 //! the reason and the cohort are then lists of that length too, or one value for all.
 
+use std::collections::HashMap;
+
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -90,6 +92,8 @@ pub(super) fn attribute(
     left_out: &mut Unattributed,
 ) -> Vec<Attributed> {
     let mut found: Vec<Attributed> = Vec::new();
+    // Of those in `found` and of those for which there is no subject: looked for once, however often they are named.
+    let mut looked_for: HashMap<Uuid, Option<usize>> = HashMap::new();
     for claim in claims(name, properties, left_out) {
         if claim.is_empty() {
             left_out.incomplete += 1;
@@ -111,14 +115,23 @@ pub(super) fn attribute(
             continue;
         };
         let variant = variant.key.as_str();
-        if let Some(same) = found.iter().find(|a| a.experiment_id == experiment.id) {
-            // Said twice in the same words is said once.
-            if same.variant != variant {
-                left_out.contradictory += 1;
+        match looked_for.get(&experiment.id) {
+            None => {}
+            Some(None) => {
+                left_out.without_subject += 1;
+                continue;
             }
-            continue;
+            Some(Some(same)) => {
+                // Said twice in the same words is said once.
+                if found.get(*same).is_some_and(|same| same.variant != variant) {
+                    left_out.contradictory += 1;
+                }
+                continue;
+            }
         }
-        let Some(subject) = subject(experiment, properties, ids) else {
+        let subject = subject(experiment, properties, ids);
+        looked_for.insert(experiment.id, subject.is_some().then_some(found.len()));
+        let Some(subject) = subject else {
             left_out.without_subject += 1;
             continue;
         };
@@ -207,12 +220,13 @@ fn is_of_plain_flag(properties: &Map<String, Value>) -> bool {
 /// A claim with what the event says of its assignment: entry `at` where it is said in lists.
 fn told(experiment: Name, variant: String, properties: &Map<String, Value>, at: usize) -> Claim {
     let metadata = properties.get("metadata").and_then(Value::as_object);
-    let said = |ours: &str, theirs: &str| {
-        let of_variant = || metadata.map_or_else(Vec::new, |metadata| texts(metadata, theirs));
-        match texts(properties, ours) {
-            ours if ours.is_empty() => nth(&of_variant(), at),
-            ours => nth(&ours, at),
-        }
+    let said = |ours: &str, theirs: &str| match nth(properties, ours, at) {
+        Said::Nothing => match metadata.map(|metadata| nth(metadata, theirs, at)) {
+            Some(Said::Text(text)) => Some(text),
+            _ => None,
+        },
+        Said::Text(text) => Some(text),
+        Said::TooFew => None,
     };
     let reason = said("__assignmentReason", "reason").filter(|r| is_reason(r));
     let cohort = said("__cohort", "cohort").and_then(|c| c.parse().ok());
@@ -240,11 +254,32 @@ fn texts(properties: &Map<String, Value>, key: &str) -> Vec<String> {
     }
 }
 
-/// The entry at `at`; a single one stands for all.
-fn nth(texts: &[String], at: usize) -> Option<String> {
-    match texts {
-        [one] => Some(one.clone()),
-        several => several.get(at).cloned(),
+/// What a property says of one claim of several.
+enum Said {
+    /// The property is not there, or is empty.
+    Nothing,
+    /// A text; one that stands for all, or the claim's own in a list.
+    Text(String),
+    /// It is a list that ends before.
+    TooFew,
+}
+
+/// The entry at `at` of what [`texts`] gives, without reading the others: there may be as many claims as entries.
+fn nth(properties: &Map<String, Value>, key: &str, at: usize) -> Said {
+    match properties.get(key) {
+        Some(Value::Array(several)) => {
+            let one = if let [one] = several.as_slice() { Some(one) } else { several.get(at) };
+            match one {
+                Some(value) => Said::Text(property_text(value).unwrap_or_default()),
+                None if several.is_empty() => Said::Nothing,
+                None => Said::TooFew,
+            }
+        }
+        Some(value) => match property_text(value).filter(|text| !text.is_empty()) {
+            Some(text) => Said::Text(text),
+            None => Said::Nothing,
+        },
+        None => Said::Nothing,
     }
 }
 
@@ -365,6 +400,25 @@ mod tests {
 
     fn row(id: u128, variant: &str, reason: &str, cohort: u32, subject: &str) -> Row {
         (id, variant.into(), reason.into(), cohort, subject.into())
+    }
+
+    #[test]
+    fn long_lists_are_read_once() {
+        // A thousand million entries would be read if each claim read the lists anew.
+        let many = 40_000;
+        let list = |text: &str| Value::from(vec![text; many]);
+        let nobody = Value::from(vec![Value::Null; many]);
+        let experiment = experiment(3, "grouped", "profile", "group:org", None);
+        let index = Two(vec![experiment]);
+        let Value::Object(properties) = json!({
+            "__experimentId": list("grouped"), "__variantId": list("control"), "__assignmentReason": list("allocation"),
+            "__cohort": list("2"), "groups": {"org": nobody},
+        }) else {
+            panic!("an object");
+        };
+        let mut left_out = Unattributed::default();
+        assert_eq!(attribute("buy", &properties, &IDS, 0, &index, &mut left_out), []);
+        assert_eq!(left_out.without_subject, many as u64);
     }
 
     #[test]

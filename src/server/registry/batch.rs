@@ -280,34 +280,45 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    /// Copies all overrides of one object to another one that has none.
+    /// Copies all overrides of one object to another one. Whoever is forced there already is forced as here from now
+    /// on; the others there stay as they are.
     pub(super) async fn copy_overrides(
         &mut self,
         from: Uuid,
         project: Uuid,
         to: Uuid,
     ) -> Result<u64, ApiError> {
+        let forced = |variant: String, source| match Key::new(variant) {
+            Ok(variant) => Ok(Forced { variant, source }),
+            Err(error) => Err(StoreError::corrupt("override", error)),
+        };
+        let mut there = HashMap::new();
+        for row in store::overrides::all_of(self.write.tx(), to).await? {
+            let now = forced(row.variant, row.source)?;
+            there.insert((row.subject_type, row.subject_id), now);
+        }
         let all = store::overrides::all_of(self.write.tx(), from).await?;
         let count = u64::try_from(all.len()).unwrap_or(u64::MAX);
-        let mut grouped: HashMap<(OverrideSubject, Forced), Vec<String>> = HashMap::new();
+        let mut grouped: HashMap<(OverrideSubject, Option<Forced>, Forced), Vec<String>> = HashMap::new();
         for row in all {
-            let variant = Key::new(row.variant).map_err(|e| StoreError::corrupt("override", e))?;
-            let source = row.source;
-            let forced = Forced { variant, source };
-            grouped
-                .entry((row.subject_type, forced))
-                .or_default()
-                .push(row.subject_id);
+            let forced = forced(row.variant, row.source)?;
+            let subject = (row.subject_type, row.subject_id);
+            let before = there.remove(&subject);
+            if before.as_ref() != Some(&forced) {
+                let (subject_type, id) = subject;
+                let group = grouped.entry((subject_type, before, forced));
+                group.or_default().push(id);
+            }
         }
         // In documents of a bounded size, as imports tell what they did.
-        for ((subject_type, forced), all) in grouped {
+        for ((subject_type, before, forced), all) in grouped {
             for ids in all.chunks(CHUNK_IDS) {
                 let change = OverrideChange {
                     experiment: to,
                     subject_type,
                     import: None,
                     groups: vec![OverrideGroup {
-                        from: None,
+                        from: before.clone(),
                         to: Some(forced.clone()),
                         ids: ids.to_vec(),
                     }],

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::api::flags::{Convert, Converted};
 #[cfg(doc)]
 use crate::api::problem::Code;
-use crate::domain::AuditAction;
+use crate::domain::{AuditAction, Status};
 use crate::server::edit;
 use crate::server::error::ApiError;
 use crate::server::middleware::auth::Caller;
@@ -111,10 +111,8 @@ impl Registry {
             let flag = batch
                 .flag(&caller, live.project, known.as_deref(), next_flag, told)
                 .await?;
-            if known.as_ref().is_none_or(|entry| {
-                let counts = entry.overrides.counts();
-                counts.fixed + counts.manual == 0
-            }) {
+            // Of one that has ended they decided only while it ran, as its rules did.
+            if experiment.status == Status::Draft {
                 batch.copy_overrides(experiment.id, live.project, flag_id).await?;
             }
             let mut next = edit::convert::retired(experiment, now);

@@ -9,6 +9,7 @@ use crate::api::problem::Code;
 use crate::api::projects::{CreateLab, UpdateLab};
 use crate::domain::experiment::DEFAULT_LAB;
 use crate::domain::{FieldError, Lab};
+use crate::server::edit::not_reserved;
 use crate::server::error::ApiError;
 use crate::server::middleware::auth::Caller;
 
@@ -39,6 +40,7 @@ impl Registry {
                 name,
                 description,
             } = body;
+            not_reserved("key", &key)?;
             if key.as_str().eq_ignore_ascii_case(DEFAULT_LAB) {
                 let allowed =
                     format!("any other key: {DEFAULT_LAB} is the lab of experiments that name none");

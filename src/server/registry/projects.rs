@@ -9,6 +9,7 @@ use crate::api::projects::{CreateProject, Organization, UpdateOrganization, Upda
 use crate::api::system::Role;
 use crate::domain::{DeploymentKind, Project};
 use crate::server::access::StoredDeployment;
+use crate::server::edit::not_reserved;
 use crate::server::error::ApiError;
 use crate::server::middleware::auth::Caller;
 use crate::server::setup::DEFAULT_DEPLOYMENT;
@@ -93,6 +94,7 @@ impl Registry {
                 environment,
                 protected,
             } = body;
+            not_reserved("key", &key)?;
             if snapshot.access.find_project(key.as_str()).is_some() {
                 return Err(object::taken("project", "key", key.as_str()));
             }

@@ -206,8 +206,9 @@ pub async fn last_change(
     object: Uuid,
     version: u64,
 ) -> Result<Option<(String, Timestamp)>, StoreError> {
+    // The first entry of a version is what made it: to copy an object is told at the version it had.
     let sql = "SELECT actor, at FROM audit WHERE object_id = $1 AND resource_version = $2 \
-               AND action NOT IN ($3, $4, $5) ORDER BY id DESC LIMIT 1";
+               AND action NOT IN ($3, $4, $5) ORDER BY id LIMIT 1";
     let row = sqlx::query(sql)
         .bind(object.to_string())
         .bind(i64::try_from(version).map_err(|e| StoreError::corrupt("version", e))?)

@@ -215,7 +215,7 @@ fn step_lines(page: &mut Page<'_>, state: &State, panel: &ExplainPanel, step: &E
                 };
                 let found = condition.found.as_ref().map_or_else(
                     || "it is missing".to_owned(),
-                    |found| format!("it is {}", crate::cockpit::edit::path::quoted(found)),
+                    |found| format!("it is {}", crate::domain::filter::quoted(found)),
                 );
                 page.hanging(
                     &[(format!("              {mark} "), style)],

@@ -3,7 +3,7 @@
 use ratatui::style::Style;
 
 use super::View;
-use crate::cockpit::edit::path::quoted;
+use crate::domain::filter::quoted;
 use crate::cockpit::edit::{Cell, Kind, Part, Which};
 use crate::cockpit::update::{create, drafts};
 use crate::domain::Experiment;
@@ -91,7 +91,7 @@ pub fn value(theme: &Theme, view: &View<'_>, cell: &Cell) -> (String, Style) {
                     known(bare.filter(|_| scoped).unwrap_or(&text).to_owned())
                 }
                 Part::Value if matches!(cell.kind(e), Kind::Fixed(_)) => missing(""),
-                Part::Value => known(quoted(&text)),
+                Part::Value => known(quoted(&text).into_owned()),
                 Part::Operator | Part::Scope => (text, theme.dim),
             }
         }

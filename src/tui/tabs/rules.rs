@@ -1,6 +1,5 @@
 //! Rules: who is routed by properties, in the order in which they are tried.
 
-use crate::cockpit::edit::path::condition_text;
 use crate::cockpit::edit::rows::in_order;
 use crate::cockpit::edit::{Cell, Path};
 use crate::cockpit::state::Laid;
@@ -70,7 +69,7 @@ pub fn draw(pen: &mut Pen<'_>, view: &View<'_>, drawn: &mut Drawn) -> Laid {
             let joint = if at == 0 { "    if  " } else { "   and  " };
             page.hanging(
                 &[(joint.to_owned(), theme.dim)],
-                &condition_text(condition),
+                &condition.to_string(),
                 theme.text,
             );
         }

@@ -43,10 +43,11 @@ async fn set_list_and_delete() {
     assert!(text.starts_with("treatment (override, cohort 1)\n"), "{text}");
     let delete = ["overrides", "delete", "exp", "--user", "bob"];
     assert_eq!(on(&server, &delete).await.ok(), "1 override deleted\n");
-    let two = [&delete[..3], &["--user", "alice", "--user", "bob"]].concat();
+    // One that has none does not keep the others.
+    let two = [&delete[..3], &["--user", "bob", "--user", "alice"]].concat();
     let message = on(&server, &two).await.failed(1);
     assert!(
-        message.contains("1 of 2 are deleted, then: Not found"),
+        message.contains("1 of 2 are deleted, not found: bob; the first: Not found"),
         "{message}"
     );
     assert!(

@@ -2,7 +2,6 @@
 
 use super::View;
 use crate::api::results::{ArmResult, INCONCLUSIVE};
-use crate::cockpit::edit::path::metric_text;
 use crate::cockpit::format;
 use crate::cockpit::state::analytics::Panel;
 use crate::domain::Metric;
@@ -262,11 +261,11 @@ pub fn metrics(view: &View<'_>, metric: &Metric) -> String {
     match &view.results.secondary {
         Some(first) => format!(
             "{} {} {}",
-            metric_text(first),
+            first,
             view.theme.glyphs.arrow(),
-            metric_text(metric)
+            metric
         ),
-        None => metric_text(metric),
+        None => metric.to_string(),
     }
 }
 

@@ -2,7 +2,6 @@
 
 use super::View;
 use crate::api::results::Breakdown;
-use crate::cockpit::edit::path::metric_text;
 use crate::cockpit::format;
 use crate::cockpit::state::analytics::Panel;
 use crate::domain::AssignmentMode;
@@ -180,7 +179,7 @@ pub fn tracked(view: &View<'_>) -> Table<'static> {
     for tracked in &results.tracked {
         rows.push(Row {
             mark: None,
-            label: Cell::styled(metric_text(&tracked.metric), theme.heading),
+            label: Cell::styled(tracked.metric.to_string(), theme.heading),
             cells: Vec::new(),
         });
         for (index, arm) in results.arms.iter().enumerate() {
