@@ -27,7 +27,10 @@ mod tests {
     #[test]
     fn moments_are_times_or_days() {
         let of = |text: &str| moment(text).map(|moment| moment.to_string());
-        assert_eq!(of("2026-11-20T10:00:00+01:00").as_deref(), Ok("2026-11-20T09:00:00Z"));
+        assert_eq!(
+            of("2026-11-20T10:00:00+01:00").as_deref(),
+            Ok("2026-11-20T09:00:00Z")
+        );
         assert_eq!(of(" 2026-11-20 ").as_deref(), Ok("2026-11-20T00:00:00Z"));
         for wrong in ["yesterday", "2026-02-30", "2026-11-20T25:00:00Z", ""] {
             let refused = of(wrong).expect_err(wrong);
@@ -37,7 +40,10 @@ mod tests {
 
     #[test]
     fn days_are_those_of_the_calendar() {
-        assert_eq!(day("2024-02-29").map(|day| day.to_string()).as_deref(), Ok("2024-02-29"));
+        assert_eq!(
+            day("2024-02-29").map(|day| day.to_string()).as_deref(),
+            Ok("2024-02-29")
+        );
         for wrong in ["2026-02-30", "today", ""] {
             let refused = day(wrong).expect_err(wrong);
             assert_eq!(refused, "allowed is a day of the calendar, such as 2026-11-20");

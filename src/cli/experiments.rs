@@ -354,7 +354,9 @@ fn show_text(experiment: &Experiment) -> String {
     about.pair("sticky", if e.sticky { "yes" } else { "no" });
     about.pair(
         "primary",
-        &e.primary_metric.as_ref().map_or_else(String::new, ToString::to_string),
+        &e.primary_metric
+            .as_ref()
+            .map_or_else(String::new, ToString::to_string),
     );
     if let Some(secondary) = &e.secondary_event {
         let off = if secondary.enabled { "" } else { " (switched off)" };

@@ -242,10 +242,14 @@ fn words(step: &ExplainStep) -> (&'static str, String) {
         }
         ExplainStep::Allocation {
             missing: Some(missing),
+            variant,
             ..
         } => (
             "allocation",
-            format!("the user has no {missing}: nothing to allocate by"),
+            match variant {
+                None => format!("the user has no {missing}: nothing to allocate by"),
+                Some(everybodys) => format!("the user has no {missing}, and everybody gets {everybodys}"),
+            },
         ),
         ExplainStep::Allocation {
             hashed,

@@ -375,7 +375,9 @@ async fn delete(
             // The others may well have one.
             Err(error) if error.code() == Some(Code::NotFound) => unknown.push((subject_id.as_str(), error)),
             Err(error) => {
-                return Err(CliError::Failed(format!("{deleted} of {all} are deleted, then: {error}")));
+                return Err(CliError::Failed(format!(
+                    "{deleted} of {all} are deleted, then: {error}"
+                )));
             }
         }
     }

@@ -380,7 +380,9 @@ fn series(results: &Results) -> String {
 fn tracked(results: &Results) -> String {
     let mut table = Table::new(&per_arm(results, "TRACKED, EVENTS / SUBJECTS"));
     for tracked in &results.tracked {
-        table.row(std::iter::once(tracked.metric.to_string()).chain(pairs(&tracked.events, &tracked.subjects)));
+        table.row(
+            std::iter::once(tracked.metric.to_string()).chain(pairs(&tracked.events, &tracked.subjects)),
+        );
     }
     table.text()
 }

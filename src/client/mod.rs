@@ -624,7 +624,10 @@ mod tests {
         let error = Client::new("me:s3cret@host:80", "t", Options::default()).expect_err("refused");
         assert!(!format!("{error} {error:?}").contains("s3cret"));
         let error = Client::new("127.0.0.1:80", "t", Options::default()).expect_err("refused");
-        assert!(error.to_string().contains("such as http://127.0.0.1:8620"), "{error}");
+        assert!(
+            error.to_string().contains("such as http://127.0.0.1:8620"),
+            "{error}"
+        );
     }
 
     #[test]

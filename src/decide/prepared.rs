@@ -73,6 +73,8 @@ pub struct Prepared {
     cohort: u32,
     /// Sorted by start, disjoint.
     slots: Vec<OwnedRange>,
+    /// The variant of a flag that is everybody's, whoever asks: there is nothing to draw.
+    everybodys: Option<usize>,
 }
 
 #[derive(Debug, Clone)]
@@ -206,13 +208,20 @@ impl Prepared {
             holdout_below: experiment.holdout_pct.basis_points(),
             cohort: cohort.map_or(0, |cohort| cohort.index),
             slots: cohort.map_or_else(Vec::new, |cohort| slot_table(experiment, cohort)),
+            everybodys: None,
         })
     }
 
     /// The same as what decides a flag, which has no status: it is switched on or off.
     pub(super) fn of(self, flag: &Flag) -> Self {
+        let owner = flag.cohorts.last().and_then(Cohort::sole_owner);
+        let everybodys = owner.and_then(|key| self.index(key.as_str()));
         let flag = Some(Archived(flag.archived));
-        Self { flag, ..self }
+        Self {
+            flag,
+            everybodys,
+            ..self
+        }
     }
 
     /// What the status, or the switch of a flag, says about going on.
@@ -432,7 +441,10 @@ impl Prepared {
     ) -> Option<usize> {
         let hash = self.salt.hash(subject, lookups);
         let slot = hash.map(slot);
-        let variant = slot.and_then(|slot| self.owner(slot));
+        let variant = match slot {
+            Some(slot) => self.owner(slot),
+            None => self.everybodys,
+        };
         trace.step(|| ExplainStep::Allocation {
             missing: matches!(subject, Subject::Missing).then(|| wanted(self.mode, &self.subject_type)),
             hashed: self.salt.hashed_text(subject),

@@ -74,6 +74,16 @@ impl Cohort {
             .find(|v| v.slots.iter().any(|range| range.contains(slot)))
             .map(|v| &v.variant)
     }
+
+    /// The variant that owns every slot, if one does.
+    #[must_use]
+    pub fn sole_owner(&self) -> Option<&Key> {
+        let all = |owner: &&CohortVariant| {
+            let slots = owner.slots.iter().map(|range| u64::from(range.end - range.start));
+            slots.sum::<u64>() == u64::from(SLOTS)
+        };
+        self.variants.iter().find(all).map(|v| &v.variant)
+    }
 }
 
 fn write_fraction<S: Serializer>(split: &Percent, serializer: S) -> Result<S::Ok, S::Error> {

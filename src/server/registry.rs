@@ -180,7 +180,9 @@ impl Registry {
             refused.extend(lab.and_then(|lab| as_the_lab_says(&snapshot, project, lab)));
             body.deployments = Some(deployments);
             let wanted_flag = body.linked_flag.take();
-            let reserved = wanted_flag.as_ref().map(|key| edit::not_reserved("linkedFlag", key));
+            let reserved = wanted_flag
+                .as_ref()
+                .map(|key| edit::not_reserved("linkedFlag", key));
             refused.extend(reserved.and_then(Result::err));
             let taken = |key: &Key| snapshot.find(project, key.as_str()).is_some();
             let mut experiment = match edit::create(body, this.max_variants, taken, now) {

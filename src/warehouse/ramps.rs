@@ -6,21 +6,22 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::{AssignmentMode, Cohort, Experiment};
+use crate::domain::{AssignmentMode, Cohort, Experiment, SubjectType};
+use crate::stats::thinned::Thinned;
 
 /// The parts of a cohort.
 #[derive(Debug, PartialEq)]
 pub(super) struct Parts {
-    /// The slots of each arm that had an owner in the fewest former cohorts; none at all where some are new.
+    /// The slots of each arm that had an owner in the fewest former cohorts; in none at all where some are new.
     pub(super) whole: Vec<f64>,
     /// Those with other histories, a part for each.
-    pub(super) thinned: Vec<Vec<f64>>,
+    pub(super) thinned: Vec<Thinned>,
 }
 
 /// The parts of the cohort at this position, from 0; nothing where its weights are those of its subjects: in the first
 /// one, where all of its slots have the same history, and where no subject comes again.
 pub(super) fn parts(experiment: &Experiment, at: usize) -> Option<Parts> {
-    if experiment.assignment_mode != AssignmentMode::Profile || at == 0 {
+    if !comes_again(experiment) || at == 0 {
         return None;
     }
     let cohorts = experiment.cohorts.get(..=at)?;
@@ -47,11 +48,32 @@ pub(super) fn parts(experiment: &Experiment, at: usize) -> Option<Parts> {
     if by_history.len() < 2 {
         return None;
     }
-    let mut parts = by_history.into_values();
+    let mut parts = by_history.into_iter();
+    let ((_, first), whole) = parts.next()?;
+    let thinned = parts.map(|((_, history), shares)| {
+        // Who could come whenever those of the first part could, and at other times besides, is rather gone than they.
+        // Of a part that missed one of those times, more may be left than of the first one.
+        let at_most_whole = first.iter().zip(&history).all(|(first, here)| *here || !*first);
+        Thinned {
+            shares,
+            at_most_whole,
+        }
+    });
     Some(Parts {
-        whole: parts.next()?,
-        thinned: parts.collect(),
+        whole,
+        thinned: thinned.collect(),
     })
+}
+
+/// Whether a subject that came once may come again: hardly a visit does after a change of the split, and no event.
+fn comes_again(experiment: &Experiment) -> bool {
+    match &experiment.subject_type {
+        SubjectType::Any => experiment.assignment_mode == AssignmentMode::Profile,
+        SubjectType::Group(_) => true,
+        SubjectType::Named(name) => {
+            !matches!(name.as_str(), "session_id" | "sessionId" | "event_id" | "eventId")
+        }
+    }
 }
 
 fn edges_of(cohort: &Cohort) -> impl Iterator<Item = u32> {

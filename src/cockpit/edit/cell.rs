@@ -300,9 +300,7 @@ impl Cell {
                 .unwrap_or_default(),
             Self::Lab => e.parent_id.clone(),
             Self::Prior => format!("{} {}", e.prior.a, e.prior.b),
-            Self::Metric(which) => metric(e, *which)
-                .map(ToString::to_string)
-                .unwrap_or_default(),
+            Self::Metric(which) => metric(e, *which).map(ToString::to_string).unwrap_or_default(),
             Self::SecondaryOn => yes(e.secondary_event.as_ref().is_some_and(|s| s.enabled)),
             Self::Event(which) => metric(e, *which).map(|m| m.event.clone()).unwrap_or_default(),
             Self::Filter(which, at, part) => {

@@ -10,9 +10,7 @@ use uuid::Uuid;
 use super::cell::Attr;
 use crate::api::experiments::UpdateExperiment;
 use crate::cockpit::state::Tab;
-use crate::domain::{
-    Experiment, Key, Metric, Percent, Prior, Rule, SecondaryEvent, Variant,
-};
+use crate::domain::{Experiment, Key, Metric, Percent, Prior, Rule, SecondaryEvent, Variant};
 
 /// One such part. Variants are told apart by their key, rules by their id.
 #[derive(Debug, Clone, Eq, PartialEq, Ord, PartialOrd, Serialize, Deserialize)]

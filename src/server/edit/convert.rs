@@ -152,7 +152,9 @@ pub fn flag_of(
         let served = experiment.winning_variant.as_ref();
         let served = served.unwrap_or(&experiment.default_variant_id);
         if let Some(variant) = experiment.variant(served.as_str()) {
-            serve_to_all(&mut flag, variant, now);
+            // Those of the experiment are there; whoever saw the flag besides goes on seeing it.
+            let before = known.map_or(&[][..], |flag| &flag.deployments);
+            serve_to_all(&mut flag, variant, before, now);
         }
     }
     flag.check(max_variants)?;

@@ -249,9 +249,14 @@ pub fn of_experiment(experiment: &Experiment, key: Key, now: Timestamp) -> Flag 
     }
 }
 
-/// Rolls one variant out to everybody. The flag's rules go: one that routes to another variant would take the winner
+/// Rolls one variant out to everybody who sees the flag or the experiment. The flag's rules go: one that routes to another variant would take the winner
 /// away again from those it catches, once the experiment is over.
-pub fn serve_to_all(flag: &mut Flag, variant: &Variant, now: Timestamp) {
+pub fn serve_to_all(flag: &mut Flag, variant: &Variant, deployments: &[Uuid], now: Timestamp) {
+    for deployment in deployments {
+        if !flag.deployments.contains(deployment) {
+            flag.deployments.push(*deployment);
+        }
+    }
     if flag.variant(variant.key.as_str()).is_none() {
         let last = flag.variants.iter().map(|v| v.order_index).max();
         flag.variants.push(Variant {

@@ -35,8 +35,8 @@ use crate::decide::flag::as_experiment;
 use crate::decide::split::boundary;
 use crate::domain::filter::number;
 use crate::domain::{
-    self, AssignmentMode, Condition as OurCondition, EvaluationMode, Experiment, FieldError, Key, Operator,
-    OverrideSubject, Reason, Rule, Scope, Status, SubjectType,
+    self, AssignmentMode, Cohort, Condition as OurCondition, EvaluationMode, Experiment, FieldError, Key,
+    Operator, OverrideSubject, Reason, Rule, Scope, Status, SubjectType,
 };
 use crate::server::ingest::RELEASE;
 
@@ -264,7 +264,11 @@ impl Writer<'_> {
             self.rule(rule);
         }
         self.allocation(&subjects);
-        self.all(default, Reason::Unallocated.as_str(), true);
+        // A flag that is everybody's is that of who has no id, too.
+        match experiment.current_cohort().and_then(Cohort::sole_owner) {
+            Some(everybodys) if source.is_flag => self.all(everybodys, Reason::Allocation.as_str(), false),
+            _ => self.all(default, Reason::Unallocated.as_str(), true),
+        }
     }
 
     fn overrides(&mut self, overrides: &[(OverrideSubject, String, Key)]) {

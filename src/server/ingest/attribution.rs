@@ -268,7 +268,11 @@ enum Said {
 fn nth(properties: &Map<String, Value>, key: &str, at: usize) -> Said {
     match properties.get(key) {
         Some(Value::Array(several)) => {
-            let one = if let [one] = several.as_slice() { Some(one) } else { several.get(at) };
+            let one = if let [one] = several.as_slice() {
+                Some(one)
+            } else {
+                several.get(at)
+            };
             match one {
                 Some(value) => Said::Text(property_text(value).unwrap_or_default()),
                 None if several.is_empty() => Said::Nothing,

@@ -4,7 +4,7 @@
 //! gives signs of life; another one goes on when they stay away. A run that fails is tried again, later and
 //! later, until the next one is due; one that was missed while no server ran is made up for within a day.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -209,16 +209,21 @@ impl Runner {
     async fn attempt(&self, run: StoredRun, test: Test, again: bool) -> Result<(), StoreError> {
         tracing::info!(job = run.job, due = %run.slot, attempt = run.attempts, "the job begins");
         self.under_way.fetch_add(1, Ordering::AcqRel);
-        let done = tokio::select! {
-            done = self.all_projects(test) => done,
+        // Each look is one more chance of a false alarm: what was tested rests until the next night.
+        let (failed, done): (Vec<_>, Vec<_>) = run.report.iter().cloned().partition(has_failed);
+        let tested = done.iter().map(|reported| reported.checked.experiment_id);
+        let tested: HashSet<Uuid> = tested.collect();
+        let attempted = tokio::select! {
+            attempted = self.all_projects(test, &tested) => attempted,
             () = self.beat(&run) => Err(Stopped::Taken),
         };
-        let (checked, error) = match done {
+        let (report, error) = match attempted {
             Ok(checked) => {
-                let error = failures(&checked);
-                (checked, error)
+                let report = merged(done, checked);
+                let error = failures(&report);
+                (report, error)
             }
-            Err(Stopped::Failed(why)) => (Vec::new(), Some(why)),
+            Err(Stopped::Failed(why)) => (merged(done, failed), Some(why)),
             Err(Stopped::Taken) => {
                 tracing::warn!(job = run.job, due = %run.slot, "another server has taken the job over");
                 self.under_way.fetch_sub(1, Ordering::AcqRel);
@@ -240,7 +245,7 @@ impl Runner {
                 (Some(_), None) => JobState::Failed,
             },
             next_attempt_at,
-            report: merged(run.report.clone(), checked),
+            report,
             error,
         };
         // Not before it is written down.
@@ -278,7 +283,8 @@ impl Runner {
         }
     }
 
-    async fn all_projects(&self, test: Test) -> Result<Vec<Reported>, Stopped> {
+    /// Tests every active experiment but those that are `tested`.
+    async fn all_projects(&self, test: Test, tested: &HashSet<Uuid>) -> Result<Vec<Reported>, Stopped> {
         let warehouse = self.warehouse().await.map_err(Stopped::Failed)?;
         // Straight from the store: what cannot be read cannot be paused either.
         let projects = store::projects::all(self.registry.store().readers()).await;
@@ -286,7 +292,7 @@ impl Runner {
         let mut all = Vec::new();
         for project in projects {
             let project = Arc::new(project);
-            let run = srm_guard::run(&self.registry, &warehouse, &project, test).await;
+            let run = srm_guard::run(&self.registry, &warehouse, &project, test, tested).await;
             all.extend(reported(project.id, run));
         }
         Ok(all)
@@ -322,7 +328,8 @@ impl Runner {
             ..self.due(NIGHTLY, now())
         };
         let claimed = jobs::claim(self.registry.store(), due, now()).await?;
-        let done = srm_guard::run(&self.registry, &warehouse, project, Test::Fixed);
+        let none = HashSet::new();
+        let done = srm_guard::run(&self.registry, &warehouse, project, Test::Fixed, &none);
         let Some(run) = claimed else {
             // The same millisecond as another run, which is written down.
             return Ok(done.await);
@@ -443,9 +450,13 @@ fn reported(project_id: Uuid, run: SrmGuardRun) -> Vec<Reported> {
     run.experiments.into_iter().map(of_project).collect()
 }
 
+fn has_failed(reported: &Reported) -> bool {
+    reported.checked.outcome == SrmOutcome::Failed
+}
+
 /// What failed, in words; nothing when nothing did.
 fn failures(report: &[Reported]) -> Option<String> {
-    let failed = |reported: &&Reported| reported.checked.outcome == SrmOutcome::Failed;
+    let failed = |reported: &&Reported| has_failed(reported);
     let first = report.iter().find(failed)?;
     let why = first.checked.why.as_deref().unwrap_or_default();
     Some(format!(

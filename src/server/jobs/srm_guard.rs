@@ -5,11 +5,12 @@
 //! (evidence of 1,000, at its highest over all looks), for looking all the time. Every look of either kind
 //! adds to the evidence that is kept.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::api::banners::format_p;
 use crate::api::jobs::{SRM_GUARD, SrmChecked, SrmGuardRun, SrmOutcome};
@@ -35,7 +36,7 @@ pub enum Test {
     AlwaysValid,
 }
 
-/// Tests every active experiment of a project and pauses those that fail.
+/// Tests every active experiment of a project, but those that are `tested`, and pauses those that fail.
 ///
 /// What goes wrong with one experiment is in its place of the answer, and keeps the guard from no other.
 /// An experiment that is not active is left alone, also one that stops being so meanwhile.
@@ -44,6 +45,7 @@ pub async fn run(
     warehouse: &Warehouse,
     project: &Arc<Project>,
     test: Test,
+    tested: &HashSet<Uuid>,
 ) -> SrmGuardRun {
     let guard = Caller::system(SRM_GUARD, Arc::clone(project));
     let started_at = now();
@@ -51,6 +53,7 @@ pub async fn run(
         .snapshot()
         .of_project(project.id)
         .filter(|entry| entry.experiment.status == Status::Active)
+        .filter(|entry| !tested.contains(&entry.experiment.id))
         .cloned()
         .collect();
     active.sort_by_cached_key(|entry| entry.experiment.key.folded());

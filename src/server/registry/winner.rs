@@ -158,7 +158,7 @@ impl Registry {
             };
             let now = batch.now();
             let mut next_flag = (*flag.flag).clone();
-            edit::flag::serve_to_all(&mut next_flag, winner, now);
+            edit::flag::serve_to_all(&mut next_flag, winner, &current.deployments, now);
             if let Err(errors) = next_flag.check(this.max_variants) {
                 let why: Vec<String> = errors.iter().map(ToString::to_string).collect();
                 let why = format!(

@@ -258,10 +258,13 @@ fn step_lines(page: &mut Page<'_>, state: &State, panel: &ExplainPanel, step: &E
                     format::count(u64::from(*slot)),
                     variant.as_deref().unwrap_or("belongs to nobody")
                 ),
-                _ => format!(
-                    "no {} to hash",
-                    missing.as_deref().unwrap_or("id of the experiment's kind")
-                ),
+                _ => {
+                    let missing = missing.as_deref().unwrap_or("id of the experiment's kind");
+                    match variant {
+                        None => format!("no {missing} to hash"),
+                        Some(everybodys) => format!("no {missing} to hash; everybody gets {everybodys}"),
+                    }
+                }
             };
             title(page, "allocation", &text);
         }

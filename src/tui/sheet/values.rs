@@ -3,10 +3,10 @@
 use ratatui::style::Style;
 
 use super::View;
-use crate::domain::filter::quoted;
 use crate::cockpit::edit::{Cell, Kind, Part, Which};
 use crate::cockpit::update::{create, drafts};
 use crate::domain::Experiment;
+use crate::domain::filter::quoted;
 use crate::tui::glyphs;
 use crate::tui::glyphs::Glyphs;
 use crate::tui::tabs::setup;

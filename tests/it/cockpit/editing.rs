@@ -697,11 +697,7 @@ fn a_rule_is_built_by_keys_with_suggestions_and_tried_unsaved() {
     world.text("pro").keys(&["enter", "esc"]);
     let e = world.state.edited(id(CHECKOUT)).expect("known");
     let rule = e.rules.last().expect("there");
-    let texts: Vec<String> = rule
-        .conditions
-        .iter()
-        .map(ToString::to_string)
-        .collect();
+    let texts: Vec<String> = rule.conditions.iter().map(ToString::to_string).collect();
     assert_eq!(texts.last().expect("a condition"), "profile.plan is pro");
     world.keys(&["K"]);
     let order: Vec<i32> =
@@ -741,10 +737,7 @@ fn metrics_have_filters_that_need_a_value_only_where_it_means_something() {
     world.keys(&["end", "enter"]);
     let e = world.state.edited(id(CHECKOUT)).expect("known");
     let metric = e.primary_metric.as_ref().expect("there");
-    assert_eq!(
-        metric.to_string(),
-        "purchase where amount isNotNull"
-    );
+    assert_eq!(metric.to_string(), "purchase where amount isNotNull");
     assert!(
         world.state.editor().expect("open").editing.is_none(),
         "there is no value to type"

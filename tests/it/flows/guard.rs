@@ -179,6 +179,36 @@ async fn a_run_that_fails_is_tried_again_and_says_why() {
     assert_eq!(run["experiments"][0]["key"], "x");
 }
 
+each_store!(what_was_tested_rests_when_a_run_is_tried_again);
+async fn what_was_tested_rests_when_a_run_is_tried_again() {
+    let server = TestServer::start().await;
+    let (tested, failed) = (server.active("tested").await, server.active("failed").await);
+    let me = server.get("/me").await.expect(200);
+    let moment = a_moment_ago().await;
+    let schedule = Schedule::new(&moment, "UTC").expect("a schedule");
+    let slot = schedule.last(jiff::Timestamp::now()).expect("due").as_millisecond();
+    let told = |experiment: &Value, outcome: &str| {
+        json!({ "projectId": me["project"]["id"], "experimentId": experiment["id"], "key": experiment["key"],
+            "outcome": outcome, "why": "the first attempt" })
+    };
+    let report = json!([told(&tested, "passed"), told(&failed, "failed")]);
+    let waiting = format!(
+        "INSERT INTO job_runs (job, slot, cause, instance, claimed_at, heartbeat_at, state, attempts, \
+         next_attempt_at, report) VALUES ('srm-guard', {slot}, 'schedule', 'other', 1, 1, 'waiting', 1, 1, '{report}')",
+    );
+    run_sql(server.dir.path(), waiting).await;
+    let dir = server.stop().await;
+    let server = TestServer::start_in(dir, nightly(&moment)).await;
+    connect(&server, &fresh_database()).await;
+    until("it is done", async || runs(&server).await[0]["state"] == "done").await;
+    let run = runs(&server).await.remove(0);
+    let all = run["experiments"].as_array().expect("a list");
+    let outcomes: Vec<_> = all.iter().map(|e| (&e["key"], &e["outcome"], &e["why"] == "the first attempt")).collect();
+    let (is, untested) = (json!("passed"), json!("untested"));
+    assert_eq!(outcomes, [(&json!("failed"), &untested, false), (&json!("tested"), &is, true)], "{run:#}");
+    assert_eq!(run["attempts"], 2);
+}
+
 each_store!(what_a_server_left_is_taken_over_once_it_gives_no_sign_of_life);
 async fn what_a_server_left_is_taken_over_once_it_gives_no_sign_of_life() {
     let server = TestServer::start().await;
@@ -483,14 +513,14 @@ async fn killed_in_the_middle_of_a_run_it_leaves_whole_pauses_and_another_goes_o
     assert_eq!(whole(&server, &keys).await, keys.len());
 }
 
-/// Who of three thousand people comes on a day: six of ten, by luck that is the same in every run.
-fn comers(day: u64) -> Vec<u64> {
+/// Who of three thousand people comes on a day: so many of ten, by luck that is the same in every run.
+fn comers(day: u64, of_ten: u64) -> Vec<u64> {
     let comes = |n: &u64| {
         let mixed = (n ^ (day << 32))
             .wrapping_add(1)
             .wrapping_mul(0x9E37_79B9_7F4A_7C15);
         let mixed = (mixed ^ (mixed >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        (mixed >> 32) % 10 < 6
+        (mixed >> 32) % 10 < of_ten
     };
     (0..3_000).filter(comes).collect()
 }
@@ -499,15 +529,34 @@ fn comers(day: u64) -> Vec<u64> {
 #[tokio::test]
 async fn a_ramp_is_no_mismatch_and_a_loss_after_it_is_one() {
     let server = server_with_clickhouse().await;
-    // Shares before and after, and of whose second day two of three are lost.
-    type Ramp = (&'static str, [u32; 3], [u32; 3], Option<&'static str>);
-    let ramps: [Ramp; 6] = [
-        ("both", [10, 10, 0], [50, 50, 0], None),
-        ("moved", [90, 10, 0], [50, 50, 0], None),
-        ("one", [50, 10, 0], [50, 50, 0], None),
-        ("new-arm", [30, 30, 0], [30, 30, 30], None),
-        ("lost", [30, 30, 0], [30, 30, 30], Some("b")),
-        ("lost-moved", [90, 10, 0], [50, 50, 0], Some("b")),
+    // What is bucketed how; the split of each day, and how many of ten come on it; of whose last day two of three are lost.
+    type Ramp = (
+        &'static str,
+        [&'static str; 2],
+        &'static [([u32; 3], u64)],
+        Option<&'static str>,
+    );
+    const PEOPLE: [&str; 2] = ["profile", "ANY"];
+    // Up, down for long, and up again: those who were out in the meantime are hardly gone.
+    const DOWN: &[([u32; 3], u64)] = &[
+        ([30, 30, 0], 1),
+        ([30, 50, 0], 1),
+        ([10, 50, 0], 8),
+        ([30, 50, 0], 10),
+    ];
+    const ONE: &[([u32; 3], u64)] = &[([50, 10, 0], 6), ([50, 50, 0], 6)];
+    const ARM: &[([u32; 3], u64)] = &[([30, 30, 0], 6), ([30, 30, 30], 6)];
+    const MOVED: &[([u32; 3], u64)] = &[([90, 10, 0], 6), ([50, 50, 0], 6)];
+    let ramps: [Ramp; 9] = [
+        ("both", PEOPLE, &[([10, 10, 0], 6), ([50, 50, 0], 6)], None),
+        ("moved", PEOPLE, MOVED, None),
+        ("one", PEOPLE, ONE, None),
+        ("one-by-visit", ["session", "user_id"], ONE, None),
+        ("one-by-event", ["event", "user_id"], ONE, None),
+        ("new-arm", PEOPLE, ARM, None),
+        ("down-and-up", PEOPLE, DOWN, None),
+        ("lost", PEOPLE, ARM, Some("b")),
+        ("lost-moved", PEOPLE, MOVED, Some("b")),
     ];
     let variants = |shares: [u32; 3]| -> Value {
         let keys = ["a", "b", "c"].into_iter().zip(shares).enumerate();
@@ -516,8 +565,7 @@ async fn a_ramp_is_no_mismatch_and_a_loss_after_it_is_one() {
         })
         .collect()
     };
-    let come = async |key: &str, day: u64, lost: Option<&str>| {
-        let people = comers(day);
+    let come = async |key: &str, people: Vec<u64>, lost: Option<&str>| {
         for some in people.chunks(500) {
             let asked: Vec<Value> = some
                 .iter()
@@ -543,17 +591,23 @@ async fn a_ramp_is_no_mismatch_and_a_loss_after_it_is_one() {
             server.post("/track", &json!(events)).await.expect(200);
         }
     };
-    for (key, before, after, lost) in ramps {
-        let body = json!({ "name": key, "key": key, "variants": variants(before) });
+    for (key, [mode, subject], days, lost) in ramps {
+        let body = json!({ "name": key, "key": key, "assignmentMode": mode, "subjectType": subject,
+            "variants": variants(days[0].0) });
         let draft = server.post("/experiments", &body).await.expect(201);
-        let live = server.to(&draft, "active").await;
-        come(key, 1, None).await;
-        let body = json!({ "resourceVersion": live["resourceVersion"], "variants": variants(after) });
-        server
-            .patch(&format!("/experiments/{key}"), &body)
-            .await
-            .expect(200);
-        come(key, 2, lost).await;
+        let mut live = server.to(&draft, "active").await;
+        for (day, (shares, of_ten)) in (1_u64..).zip(days) {
+            if day > 1 {
+                let body =
+                    json!({ "resourceVersion": live["resourceVersion"], "variants": variants(*shares) });
+                live = server
+                    .patch(&format!("/experiments/{key}"), &body)
+                    .await
+                    .expect(200);
+            }
+            let is_last = day as usize == days.len();
+            come(key, comers(day, *of_ten), lost.filter(|_| is_last)).await;
+        }
     }
     drained(&server).await;
     for (key, _, _, lost) in ramps {

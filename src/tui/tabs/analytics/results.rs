@@ -259,12 +259,7 @@ pub fn title(view: &View<'_>, width: u16) -> String {
 /// The steps of the conversion.
 pub fn metrics(view: &View<'_>, metric: &Metric) -> String {
     match &view.results.secondary {
-        Some(first) => format!(
-            "{} {} {}",
-            first,
-            view.theme.glyphs.arrow(),
-            metric
-        ),
+        Some(first) => format!("{} {} {}", first, view.theme.glyphs.arrow(), metric),
         None => metric.to_string(),
     }
 }
