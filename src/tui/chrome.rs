@@ -254,6 +254,8 @@ fn connection(state: &State, now: Timestamp) -> Option<(String, bool)> {
         .find_map(|service| {
             let link = state.link(service);
             match &link.health {
+                // What is refused may say itself what ctrl-r does about it.
+                Health::Stopped { message } if message.contains("ctrl-r") => Some((message.clone(), true)),
                 Health::Stopped { message } => Some((format!("{message} (ctrl-r tries again)"), true)),
                 // First what a narrow line must not lose.
                 Health::Lost {
