@@ -240,7 +240,7 @@ impl Draft {
             Err(error) => {
                 let unread = Unread {
                     text: text.to_owned(),
-                    why: super::cell::refused(&error, &self.mine),
+                    why: super::refusal::refused(&error, &self.mine),
                 };
                 self.unread.insert(cell.clone(), unread);
             }

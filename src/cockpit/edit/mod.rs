@@ -9,6 +9,7 @@
 //! | [`flag`] | the same of a flag |
 //! | [`disk`] | what is kept on disk of a draft, and what is found there |
 //! | [`cell`] | one field on the screen: its text, and a text taken into it |
+//! | `refusal` | the field that a refusal is about, and its words |
 //! | `typed`, `set` | what is typed as a value; fields that take more than a value |
 //! | [`sheet`] | which fields stand on a screen, row by row |
 //! | [`rows`] | adding, removing and moving what stands in rows |
@@ -24,15 +25,17 @@ pub mod draft;
 pub mod flag;
 pub mod merge;
 pub mod path;
+mod refusal;
 pub mod rows;
 mod set;
 pub mod sheet;
 mod typed;
 pub mod wizard;
 
-pub use cell::{Attr, Cell, Kind, Part, Which, refused};
+pub use cell::{Attr, Cell, Kind, Part, Which};
 pub use disk::{DraftKey, Kept, Left, Of, OnDisk, Place};
 pub use draft::{Draft, Side, StoredDraft};
 pub use flag::{FlagDraft, FlagPart, StoredFlag};
 pub use path::Path;
+pub use refusal::refused;
 pub use sheet::Sheet;
