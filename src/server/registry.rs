@@ -21,6 +21,7 @@ pub mod winner;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
+use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
 use jiff::{Timestamp, Unit};
@@ -369,8 +370,14 @@ impl Registry {
 
     /// Waits for a change that is under way, and closes the store.
     pub async fn close(&self) {
-        let _writing = self.writing.lock().await;
-        self.store.close().await;
+        // What a silent store keeps is cut off, as its requests were.
+        let closing = async {
+            let _writing = self.writing.lock().await;
+            self.store.close().await;
+        };
+        if tokio::time::timeout(CLOSE_LIMIT, closing).await.is_err() {
+            tracing::warn!("the configuration store does not answer: its connections are cut off");
+        }
     }
 }
 
@@ -400,11 +407,36 @@ fn alone(snapshot: &Snapshot, live: &Entry, next: &Experiment) -> Result<(), Api
     Err(problem.into())
 }
 
+/// How long the end of what is being written is waited for when the server stops.
+const CLOSE_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long a change may take in all: more than a store that answers needs, which ends a statement after two minutes.
+const CHANGE_LIMIT: Duration = Duration::from_secs(300);
+
+/// Gives a change up that a store never answers: one connection that went silent, its turn to write with it, must not
+/// keep all others waiting for ever. Whether it was made is seen in what is read afterwards.
+///
+/// # Errors
+/// [`StoreError::Silent`], and what the change failed with.
+pub(super) async fn in_time<T, E: From<StoreError>>(
+    change: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    within(CHANGE_LIMIT, change).await
+}
+
+async fn within<T, E: From<StoreError>>(
+    waited: Duration,
+    change: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    let given_up = |_| E::from(StoreError::Silent { waited });
+    tokio::time::timeout(waited, change).await.map_err(given_up)?
+}
+
 /// Runs a change in a task of its own, so that it ends although the request may not.
 pub(super) async fn carried_through<T: Send + 'static>(
     change: impl Future<Output = Result<T, ApiError>> + Send + 'static,
 ) -> Result<T, ApiError> {
-    let task = tokio::spawn(change.in_current_span());
+    let task = tokio::spawn(in_time(change).in_current_span());
     task.await
         .unwrap_or_else(|error| Err(ApiError::Internal(format!("a change ended early: {error}"))))
 }
@@ -468,4 +500,21 @@ fn unknown_lab(snapshot: &Snapshot, project: Uuid, lab: &str) -> Option<FieldErr
         let allowed = format!("the key of a lab of this project that is not archived, or {DEFAULT_LAB}");
         FieldError::new("parentId", lab, allowed)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_change_that_is_never_answered_leaves_its_turn_to_others() {
+        let turn = Arc::new(Mutex::new(()));
+        let silent = async {
+            let _turn = turn.lock().await;
+            std::future::pending::<Result<(), StoreError>>().await
+        };
+        let given_up = within(Duration::from_millis(1), silent).await;
+        assert!(matches!(given_up, Err(StoreError::Silent { .. })), "{given_up:?}");
+        assert!(turn.try_lock().is_ok());
+    }
 }

@@ -28,7 +28,7 @@ use jiff::Timestamp;
 use tokio::sync::Semaphore;
 
 use super::error::ApiError;
-use super::registry::{Registry, Target};
+use super::registry::{Registry, Target, in_time};
 use super::store::{self, StoreError};
 
 pub use parse::Limits;
@@ -80,7 +80,7 @@ fn not_found(id: &str) -> ApiError {
 /// `undo_for` ago; for as long as the server runs.
 pub async fn sweep(registry: Arc<Registry>, undo_for: Option<Duration>) {
     loop {
-        match sweep_once(&registry, undo_for, super::registry::now()).await {
+        match in_time(sweep_once(&registry, undo_for, super::registry::now())).await {
             Ok(Swept {
                 forgotten: 0,
                 expired: 0,

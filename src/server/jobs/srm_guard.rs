@@ -20,7 +20,7 @@ use crate::domain::{AuditAction, Experiment, Project, Status};
 use crate::server::error::ApiError;
 use crate::server::lifecycle;
 use crate::server::middleware::auth::Caller;
-use crate::server::registry::{Motive, Plan, Registry, now};
+use crate::server::registry::{Motive, Plan, Registry, in_time, now};
 use crate::server::snapshot::Entry;
 use crate::server::store::srm::{self, Watched};
 use crate::server::store::{Reader, StoreError};
@@ -97,7 +97,7 @@ async fn check(
         let srm = warehouse
             .sample_ratio(experiment, experiment.srm_checked_from)
             .await?;
-        look(registry, guard, experiment, srm).await
+        in_time(look(registry, guard, experiment, srm)).await
     };
     let srm = match looked.await {
         Ok(srm) => srm,

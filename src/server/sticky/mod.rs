@@ -22,7 +22,7 @@ use crate::decide::{Outcome, Prepared, Subject};
 use crate::domain::{Assignment, Explanation, Key, Reason, User};
 
 use super::override_table::OverrideTable;
-use super::registry::Registry;
+use super::registry::{Registry, in_time};
 use super::store::sticky::SubjectHash;
 use super::store::{self, Store, StoreError};
 
@@ -246,7 +246,7 @@ impl Sticky {
         if batch.is_empty() {
             return Ok(0);
         }
-        let written = self.write_batch(registry, &batch).await;
+        let written = in_time(self.write_batch(registry, &batch)).await;
         let mut last = self.error();
         match &written {
             Ok(()) => {
@@ -366,7 +366,7 @@ impl Sticky {
     /// Forgets experiments that are over for good, for as long as the server runs.
     pub async fn sweep(self: Arc<Self>, registry: Arc<Registry>) {
         loop {
-            if let Err(error) = self.sweep_once(&registry).await
+            if let Err(error) = in_time(self.sweep_once(&registry)).await
                 && !error.is_unavailable()
             {
                 tracing::warn!(%error, "first variants of experiments that are over cannot be removed");

@@ -180,11 +180,14 @@ pub(in crate::warehouse) async fn per_minute(
     let (after, before) = (args.int(from * 1_000), args.int(until * 1_000));
     let inside = inside();
     let sql = format!(
-        "SELECT experiment_id, toInt64(toUnixTimestamp(toStartOfMinute(ts, 'UTC'))) AS minute,
-            uniqExact(event_id) AS events
-        FROM {EXPERIMENT_EVENTS}
-        WHERE experiment_id IN {ids} AND ts >= fromUnixTimestamp64Milli({after}, 'UTC')
-            AND ts < fromUnixTimestamp64Milli({before}, 'UTC') AND {inside}
+        "SELECT experiment_id, minute, count() AS events
+        FROM (
+            SELECT experiment_id, toInt64(toUnixTimestamp(toStartOfMinute(min(ts), 'UTC'))) AS minute
+            FROM {EXPERIMENT_EVENTS}
+            WHERE experiment_id IN {ids} AND ts >= fromUnixTimestamp64Milli({after}, 'UTC')
+                AND ts < fromUnixTimestamp64Milli({before}, 'UTC') AND {inside}
+            GROUP BY experiment_id, event_id
+        )
         GROUP BY experiment_id, minute"
     );
     let rows: Vec<MinuteRow> = warehouse

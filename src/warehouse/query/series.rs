@@ -70,7 +70,7 @@ pub(super) fn bucket(interval: Interval, window: &Window, args: &mut Args) -> St
 
 /// Counts the exposure events of every arm over time.
 ///
-/// An event that was sent again with another time is in the bucket of either.
+/// An event that was sent again with another time is in the earliest bucket alone.
 pub(in crate::warehouse) async fn series(
     warehouse: &Warehouse,
     scope: &Scope<'_>,
@@ -80,12 +80,22 @@ pub(in crate::warehouse) async fn series(
     let mut args = Args::default();
     let bucket = bucket(interval, &scope.window, &mut args);
     let (code, inside, rows) = (scope.code(&mut args), inside(), scope.rows(&mut args));
-    let (arms, events) = (scope.arms(), count.sql());
-    let sql = format!(
-        "SELECT {code} AS variant, {bucket} AS bucket, {events} AS events
-        {rows} AND {inside} AND variant < {arms}
-        GROUP BY variant, bucket"
-    );
+    let arms = scope.arms();
+    let sql = match count {
+        EventCount::Rows => format!(
+            "SELECT {code} AS variant, {bucket} AS bucket, count() AS events
+            {rows} AND {inside} AND variant < {arms}
+            GROUP BY variant, bucket"
+        ),
+        EventCount::Distinct => format!(
+            "SELECT variant, bucket, count() AS events
+            FROM (
+                SELECT {code} AS variant, min({bucket}) AS bucket {rows} AND {inside} AND variant < {arms}
+                GROUP BY variant, event_id
+            )
+            GROUP BY variant, bucket"
+        ),
+    };
     warehouse.select("counting events over time", &sql, &args).await
 }
 

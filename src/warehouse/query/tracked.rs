@@ -61,7 +61,7 @@ pub(in crate::warehouse) async fn latest_tracked(
 /// Counts all tracked events of the experiment at or after their subject's first exposure, whether or not
 /// they carry attribution; in event mode those among the exposures themselves.
 ///
-/// One scan for all of them. A subject counts for the variant that the results count it for.
+/// One scan for all of them. An event that was sent again with another time is in the earliest bucket alone. A subject counts for the variant that the results count it for.
 pub(in crate::warehouse) async fn tracked(
     warehouse: &Warehouse,
     scope: &Scope<'_>,
@@ -119,7 +119,10 @@ pub(in crate::warehouse) async fn tracked(
     let sql = format!(
         "SELECT tracked, variant, CAST(grouping(bucket) AS Bool) AS total, bucket,
             uniqExact(event_id) AS events, uniqExact(h) AS subjects
-        FROM ({source})
+        FROM (
+            SELECT tracked, variant, event_id, h, min(bucket) AS bucket FROM ({source})
+            GROUP BY tracked, variant, event_id, h
+        )
         GROUP BY GROUPING SETS ((tracked, variant), (tracked, variant, bucket))
         SETTINGS join_use_nulls = 0, group_by_use_nulls = 0"
     );

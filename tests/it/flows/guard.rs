@@ -186,7 +186,10 @@ async fn what_was_tested_rests_when_a_run_is_tried_again() {
     let me = server.get("/me").await.expect(200);
     let moment = a_moment_ago().await;
     let schedule = Schedule::new(&moment, "UTC").expect("a schedule");
-    let slot = schedule.last(jiff::Timestamp::now()).expect("due").as_millisecond();
+    let slot = schedule
+        .last(jiff::Timestamp::now())
+        .expect("due")
+        .as_millisecond();
     let told = |experiment: &Value, outcome: &str| {
         json!({ "projectId": me["project"]["id"], "experimentId": experiment["id"], "key": experiment["key"],
             "outcome": outcome, "why": "the first attempt" })
@@ -203,9 +206,19 @@ async fn what_was_tested_rests_when_a_run_is_tried_again() {
     until("it is done", async || runs(&server).await[0]["state"] == "done").await;
     let run = runs(&server).await.remove(0);
     let all = run["experiments"].as_array().expect("a list");
-    let outcomes: Vec<_> = all.iter().map(|e| (&e["key"], &e["outcome"], &e["why"] == "the first attempt")).collect();
+    let outcomes: Vec<_> = all
+        .iter()
+        .map(|e| (&e["key"], &e["outcome"], &e["why"] == "the first attempt"))
+        .collect();
     let (is, untested) = (json!("passed"), json!("untested"));
-    assert_eq!(outcomes, [(&json!("failed"), &untested, false), (&json!("tested"), &is, true)], "{run:#}");
+    assert_eq!(
+        outcomes,
+        [
+            (&json!("failed"), &untested, false),
+            (&json!("tested"), &is, true)
+        ],
+        "{run:#}"
+    );
     assert_eq!(run["attempts"], 2);
 }
 

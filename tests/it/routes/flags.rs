@@ -228,7 +228,12 @@ async fn a_flag_becomes_an_experiment_and_an_experiment_a_flag() {
     let version = json!({ "resourceVersion": active["resourceVersion"] });
     let refused = server.post("/experiments/exp/convert", &version).await;
     assert_eq!(refused.refused(409, "bad_transition"), ["status"]);
-    // Completed with a winner it goes back into the flag, which serves the winner to all.
+    // Completed with a winner it goes back into the flag, which serves the winner to all, forced or not, id or not.
+    let forced = json!({ "variant": "off", "subjectType": "user", "subjectIds": ["u1"] });
+    server
+        .put("/experiments/exp/overrides", &forced)
+        .await
+        .expect(200);
     let body =
         json!({ "to": "completed", "winningVariant": "on", "resourceVersion": active["resourceVersion"] });
     let completed = server.post("/experiments/exp/status", &body).await.expect(200);
@@ -247,6 +252,9 @@ async fn a_flag_becomes_an_experiment_and_an_experiment_a_flag() {
     );
     assert_eq!(server.get("/flags/f").await.expect(200)["decidedBy"], Value::Null);
     assert!(decided("/flags/f".to_owned()).await.iter().all(|v| v == "on"));
+    let visit = json!({ "session_id": "s1" });
+    let explained = server.post("/flags/f/explain", &visit).await.expect(200);
+    assert_eq!(explained["assignment"]["variantId"], "on");
     for (path, action) in [
         ("/flags/f", "flag.converted"),
         ("/experiments/exp", "experiment.converted"),

@@ -72,6 +72,41 @@ async fn what_was_tracked_comes_back_as_results() {
     assert_eq!(later.segments.key, "properties.a b&c=d");
 }
 
+#[tokio::test]
+async fn an_event_that_is_sent_again_at_another_time_is_in_one_bucket() {
+    let server = server_with_clickhouse().await;
+    let experiment = server.active("exp").await;
+    let metric =
+        json!({ "resourceVersion": experiment["resourceVersion"], "trackedEvents": [{"event": "buy"}] });
+    server.patch("/experiments/exp", &metric).await.expect(200);
+    let now = jiff::Timestamp::now();
+    // Two days ago, and again on each day since.
+    for day in 0..3 {
+        let at = (now - jiff::SignedDuration::from_hours(24 * (2 - day))).to_string();
+        let mut shown = exposure(&experiment, "p", "control", &at);
+        shown["id"] = "shown".into();
+        let bought = json!({ "id": "bought", "name": "buy", "profileId": "p", "timestamp": at });
+        server.post("/track", &json!([shown, bought])).await.expect(200);
+    }
+    drained(&server).await;
+    let results = server
+        .get("/experiments/exp/results?interval=day")
+        .await
+        .expect(200);
+    let counts = |series: &Value| -> Vec<Value> {
+        let points = series["points"].as_array().expect("points").iter();
+        points.map(|point| point["counts"].clone()).collect()
+    };
+    assert_eq!(counts(&results["series"])[0], json!([1, 0]), "{results:#}");
+    let all: u64 = [&results["series"], &results["tracked"][0]["series"]]
+        .into_iter()
+        .flat_map(counts)
+        .map(|counts| counts[0].as_u64().expect("a number"))
+        .sum();
+    assert_eq!(all, 2, "{results:#}");
+    assert_eq!(results["tracked"][0]["events"], json!([1, 0]));
+}
+
 each_store!(refusals_name_the_field);
 async fn refusals_name_the_field() {
     let server = server_with_clickhouse().await;

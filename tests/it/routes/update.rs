@@ -171,6 +171,14 @@ async fn of_many_changes_at_once_exactly_one_wins() {
     }
     let history = server.get("/experiments/x/history").await.expect(200);
     assert_eq!(history["entries"].as_array().map(Vec::len), Some(6));
+    // Who copies it changes nothing of it.
+    let me = server.get("/me").await.expect(200);
+    let copy = json!({ "project": me["project"]["key"], "key": "y" });
+    server.post("/experiments/x/copy", &copy).await.expect(201);
+    let late = json!({ "resourceVersion": 1, "description": "late" });
+    let problem = server.patch("/experiments/x", &late).await;
+    let problem = problem.problem(409, "version_conflict");
+    assert_eq!(problem["changedBy"], "editor");
 }
 
 each_store!(what_is_fixed_is_refused_by_name);

@@ -19,6 +19,11 @@ each_store!(a_winner_is_applied_when_the_data_say_so);
 async fn a_winner_is_applied_when_the_data_say_so() {
     let server = server_with_clickhouse().await;
     let live = measured(&server, "x").await;
+    let app = json!({ "name": "app", "kind": "server" });
+    let app = server.post("/deployments", &app).await.expect(201);
+    let both = json!([live["deployments"][0], app["id"]]);
+    let seen = json!({ "resourceVersion": live["resourceVersion"], "deployments": both });
+    let live = server.patch("/experiments/x", &seen).await.expect(200);
     // It would take the winner away from everybody, once the experiment is over.
     let catches_all = json!({ "resourceVersion": 1, "rules": [{ "variant": "control" }] });
     server.put("/flags/x/rules", &catches_all).await.expect(200);
@@ -96,12 +101,23 @@ async fn a_winner_is_applied_when_the_data_say_so() {
     assert_eq!(again["current"]["winningVariant"], "treatment");
     let late = json!({ "resourceVersion": experiment["resourceVersion"], "winner": "treatment" });
     server.post(path, &late).await.problem(409, "bad_transition");
-    // Ended tomorrow or next year, everybody goes on getting the winner.
+    // Ended tomorrow or next year, everybody goes on getting the winner, whatever they are known by.
     server.to(experiment, "ended").await;
-    for user in ["a", "b", "c"] {
-        let explained = server.post("/flags/x/explain", &json!({ "user_id": user })).await;
-        assert_eq!(explained.expect(200)["assignment"]["variantId"], "treatment");
+    for who in [
+        json!({ "user_id": "a" }),
+        json!({ "session_id": "s" }),
+        json!({ "groups": { "org": ["o"] } }),
+    ] {
+        let explained = server.post("/flags/x/explain", &who).await;
+        assert_eq!(
+            explained.expect(200)["assignment"]["variantId"],
+            "treatment",
+            "{who}"
+        );
     }
+    // And whoever saw the experiment sees the flag.
+    let flag = server.get("/flags/x").await.expect(200);
+    assert_eq!(flag["deployments"], both);
     let history = server.get("/flags/x/history").await.expect(200);
     assert!(history.to_string().contains("flag.rules_changed"), "{history}");
 }
