@@ -120,9 +120,7 @@ pub fn run(args: Args) -> Result<(), CliError> {
         }
         let server = Server {
             allow_plain_http: args.allow_plain_http || access.allow_plain_http,
-            read_only: args
-                .read_only
-                .unwrap_or(config.cockpit.read_only || access.read_only),
+            read_only: access.refuses_writes(args.read_only),
             access,
         };
         let first = match (&args.experiment, &args.flag) {

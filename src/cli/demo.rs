@@ -32,6 +32,17 @@ pub struct Args {
     /// A `clickhouse` binary, 26.6 or later, to run instead of the embedded library
     #[arg(long, value_name = "FILE", env = binary::VARIABLE)]
     engine_binary: Option<PathBuf>,
+    /// Refuse every change in the cockpit; --read-only=false overrules the configuration
+    #[arg(
+        long,
+        env = "SPLITDECK_READ_ONLY",
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        value_parser = clap::builder::BoolishValueParser::new()
+    )]
+    read_only: Option<bool>,
     /// How the cockpit looks and is heard
     #[command(flatten)]
     look: cockpit::LookArgs,
@@ -110,6 +121,7 @@ fn with_screen(data_dir: &Path, args: &Args) -> Result<(), CliError> {
     let (config, files) = cockpit::configuration()?;
     let cockpit_args = cockpit::Args {
         look: args.look.clone(),
+        read_only: args.read_only,
         ..cockpit::Args::default()
     };
     // Standard error may be closed: the demo starts all the same.
@@ -126,7 +138,7 @@ fn with_screen(data_dir: &Path, args: &Args) -> Result<(), CliError> {
         project: None,
         context: None,
         from_file: false,
-        read_only: false,
+        read_only: config.cockpit.read_only,
         allow_plain_http: false,
     };
     let outcome = cockpit::open(access, Flags::default(), cockpit_args, config, files);

@@ -32,6 +32,7 @@ pub mod shell;
 pub mod stack;
 pub mod tokens;
 mod values;
+mod variables;
 pub mod watch;
 
 use std::process::ExitCode;

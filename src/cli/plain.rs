@@ -7,7 +7,6 @@
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
-use clap::Parser as _;
 use jiff::Timestamp;
 
 use super::output::{plain, stream};
@@ -170,7 +169,7 @@ fn watching(runtime: &tokio::runtime::Runtime, watch: &mut Watch, lines: &mut Li
 
 /// Runs what was typed as the command line it is, as part of the session.
 fn typed(session: &Session, words: &[&str]) -> Result<(), CliError> {
-    let outcome = match Cli::try_parse_from(std::iter::once("splitdeck").chain(words.iter().copied())) {
+    let outcome = match Cli::from_words(std::iter::once("splitdeck").chain(words.iter().copied())) {
         Ok(Cli {
             command: Some(command),
             ..

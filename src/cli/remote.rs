@@ -98,7 +98,7 @@ impl Remote {
                 let access = Access::find(&flags, |name| std::env::var(name).ok(), of_user)?;
                 Server {
                     allow_plain_http: access.allow_plain_http,
-                    read_only: self.read_only.unwrap_or(access.read_only),
+                    read_only: access.refuses_writes(self.read_only),
                     access,
                 }
             }

@@ -48,7 +48,12 @@ pub struct Args {
     #[arg(long, value_name = "URL", env = "SPLITDECK_STORE", hide_env_values = true)]
     store: Option<String>,
     /// A ClickHouse of your own instead of the embedded one
-    #[arg(long, value_name = "URL", env = "SPLITDECK_CLICKHOUSE")]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "SPLITDECK_CLICKHOUSE",
+        hide_env_values = true
+    )]
     clickhouse: Option<String>,
     /// Key of the project that is created at the first start
     #[arg(long, value_name = "KEY", env = "SPLITDECK_PROJECT")]
@@ -106,7 +111,16 @@ impl Plan {
     ) -> Result<Self, CliError> {
         let file = &config.server;
         let listen = args.listen.as_ref().unwrap_or(&file.listen);
-        let listen = values::listen(listen).map_err(|why| usage(format!("--listen {why}")))?;
+        let listen = values::listen(listen).map_err(|why| {
+            let from = source(
+                "--listen",
+                "SPLITDECK_LISTEN",
+                "[server] listen",
+                args.listen.as_deref(),
+                &variable,
+            );
+            usage(format!("{from} {why}"))
+        })?;
         if let Some(Wrong {
             path: [section, key],
             why,
@@ -130,7 +144,7 @@ impl Plan {
         options.assign_per_second = file.assign_per_second;
         options.track_per_second = file.track_per_second;
         options.guard = guard(&config.guard)?;
-        options.project = seed(args, file)?;
+        options.project = seed(args, file, &variable)?;
         options.token = variable(TOKEN_VARIABLE).map(|token| token.trim().to_owned());
         if let Some(token) = &options.token {
             telemetry::keep_secret(token);
@@ -153,12 +167,47 @@ impl Plan {
     }
 }
 
-fn seed(args: &Args, file: &ServerConfig) -> Result<ProjectSeed, CliError> {
+/// Where a value comes from, to be named where it is wrong: the argument, the variable that stands for it, or the file.
+fn source<'n>(
+    argument: &'n str,
+    name: &'n str,
+    in_file: &'n str,
+    given: Option<&str>,
+    variable: impl Fn(&str) -> Option<String>,
+) -> &'n str {
+    match given {
+        None => in_file,
+        Some(given) if variable(name).is_some_and(|set| set == given) => name,
+        Some(_) => argument,
+    }
+}
+
+fn seed(
+    args: &Args,
+    file: &ServerConfig,
+    variable: impl Fn(&str) -> Option<String>,
+) -> Result<ProjectSeed, CliError> {
     let key = args.project.as_ref().unwrap_or(&file.project);
-    let key = Key::new(key.as_str()).map_err(|error| usage(error.named("--project")))?;
+    let from = source(
+        "--project",
+        "SPLITDECK_PROJECT",
+        "[server] project",
+        args.project.as_deref(),
+        &variable,
+    );
+    let key = Key::new(key.as_str()).map_err(|error| usage(error.named(from)))?;
     let environment = args.environment.as_ref().unwrap_or(&file.environment);
-    let environment =
-        values::environment(environment).map_err(|why| usage(format!("--environment {why}")))?;
+    let environment = values::environment(environment).map_err(|why| {
+        let given = args.environment.as_deref();
+        let from = source(
+            "--environment",
+            "SPLITDECK_ENVIRONMENT",
+            "[server] environment",
+            given,
+            &variable,
+        );
+        usage(format!("{from} {why}"))
+    })?;
     Ok(ProjectSeed {
         key: Some(key),
         environment,

@@ -117,8 +117,11 @@ impl Credentials<'_> {
 }
 
 impl Access {
-    /// Address, token and project: flags go before the environment, which goes before the configuration. The
-    /// configuration is read only if it is needed. An empty variable is as a missing one.
+    /// Address, token and project: flags go before the environment, which goes before the configuration. That is read
+    /// always: `read_only` is in force however the server is named. An empty variable is as a missing one.
+    ///
+    /// `project` and `allow_plain_http` of `[cockpit]` are meant for the server that stands beside them: where address
+    /// and token are both given apart from the file, they count unless the file names another server there.
     ///
     /// A context that a flag names stands before the environment, because it was asked for later. Credentials
     /// of `[cockpit]` are never sent to the server of a context: a token belongs to the server it was given
@@ -143,23 +146,18 @@ impl Access {
         );
         let project = flags.project.clone().or_else(|| set(PROJECT_VARIABLE));
         let context = flags.context.clone().or_else(|| set(CONTEXT_VARIABLE));
-        if let (None, Some(api), Some(token)) = (&context, &api, &token) {
-            return Ok(Self {
-                api: api.clone(),
-                token: token.clone(),
-                project,
-                context: None,
-                from_file: false,
-                read_only: false,
-                allow_plain_http: false,
-            });
-        }
         let config = config()?;
         let asked_for = flags.context.is_some();
         let api_set = if asked_for { flags.api.clone() } else { api.clone() };
         // With an address of its own the environment means another server than the file's context.
         let context = context.or_else(|| config.cockpit.context.clone().filter(|_| api_set.is_none()));
-        let found = Self::in_file(&config, context)?;
+        let mut found = Self::in_file(&config, context)?;
+        let elsewhere = found.context.is_none()
+            && token.is_some()
+            && matches!((&api_set, &found.api), (Some(set), Some(own)) if !is_same_server(set, own));
+        if elsewhere {
+            (found.project, found.allow_plain_http) = (None, false);
+        }
         let project = if asked_for {
             let named = flags.project.clone();
             named.or_else(|| found.project.clone()).or(project)
@@ -180,6 +178,13 @@ impl Access {
             read_only: found.read_only,
             allow_plain_http: found.allow_plain_http,
         })
+    }
+
+    /// Whether every write to it is refused: the configuration says so, unless a variable or a flag overrules it. The one rule
+    /// for the cockpit, plain mode and headless commands.
+    #[must_use]
+    pub fn refuses_writes(&self, asked: Option<bool>) -> bool {
+        asked.unwrap_or(self.read_only)
     }
 
     /// The server of a context, as the configuration file alone says: for switching while the cockpit runs.
@@ -232,6 +237,11 @@ impl Access {
             },
         })
     }
+}
+
+/// Whether two addresses are written the same, but for a slash at the end.
+fn is_same_server(one: &str, other: &str) -> bool {
+    one.trim().trim_end_matches('/') == other.trim().trim_end_matches('/')
 }
 
 /// What the configuration file says.
@@ -416,22 +426,40 @@ mod tests {
     }
 
     #[test]
-    fn a_configuration_that_is_not_needed_is_not_read() {
-        let unread = || -> Result<Config, AccessError> { panic!("read") };
+    fn what_the_file_refuses_counts_beside_an_address_and_a_token_of_the_environment() {
+        let both = &[("SPLITDECK_API", "http://set/"), ("SPLITDECK_TOKEN", "set")];
+        let config = |api: Option<&str>| CockpitConfig {
+            api: api.map(str::to_owned),
+            // It would fail: the token of the environment is the one that is sent.
+            token_command: Some(vec!["/no/such/program".to_owned()]),
+            project: Some("shop".to_owned()),
+            read_only: true,
+            allow_plain_http: true,
+            ..CockpitConfig::default()
+        };
+        for (api, of_that_server) in [
+            (None, true),
+            (Some("http://set"), true),
+            (Some("http://another"), false),
+        ] {
+            let access = find(&config(api), both).expect("found");
+            assert_eq!(
+                (access.api.as_str(), access.token.as_str()),
+                ("http://set/", "set")
+            );
+            assert!(!access.from_file);
+            assert_eq!(access.project.is_some(), of_that_server, "{api:?}");
+            assert_eq!(access.allow_plain_http, of_that_server, "{api:?}");
+            for (asked, refuses) in [(None, true), (Some(false), false), (Some(true), true)] {
+                assert_eq!(access.refuses_writes(asked), refuses);
+            }
+        }
+        let named = [both, &[("SPLITDECK_PROJECT", "named")][..]].concat();
+        let access = find(&config(None), &named).expect("found");
+        assert_eq!(access.project.as_deref(), Some("named"));
+        let failing = || Err::<Config, _>(AccessError::NoServer);
         let variable = |name: &str| (!name.ends_with("CONTEXT")).then(|| format!("of {name}"));
-        let access = Access::find(&Flags::default(), variable, unread).expect("found");
-        assert_eq!(
-            (
-                access.api.as_str(),
-                access.token.as_str(),
-                access.project.as_deref()
-            ),
-            (
-                "of SPLITDECK_API",
-                "of SPLITDECK_TOKEN",
-                Some("of SPLITDECK_PROJECT")
-            )
-        );
+        Access::find(&Flags::default(), variable, failing).expect_err("a file that cannot be read refuses");
     }
 
     #[test]

@@ -1,14 +1,17 @@
 //! A program that prints a secret.
 
-use std::io::Read as _;
 use std::process::{Command, Stdio};
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The most bytes of its output that are read.
-const MOST: u64 = 64 * 1024;
-/// How often it is looked whether it has ended, once its output is closed.
+const MOST: usize = 64 * 1024;
+/// How often it is looked whether it has ended.
 const LOOK: Duration = Duration::from_millis(5);
+/// How long the rest of what it wrote is awaited once it has ended. It is in the pipe by then, and the pipe is closed with
+/// it, unless something that it left in the background holds it open.
+const REST: Duration = Duration::from_secs(1);
 
 /// Why a program printed nothing that can be used.
 #[derive(Debug, thiserror::Error)]
@@ -60,7 +63,7 @@ fn said(words: &str) -> String {
 
 /// The first line that a program prints, without blanks around it.
 ///
-/// The program gets no input, and is ended after `limit`. What it says on its standard error is part of the
+/// The program gets no input, and is ended after `limit`. What it leaves in the background is not waited for. What it says on its standard error is part of the
 /// error; what it prints never is.
 ///
 /// # Errors
@@ -78,53 +81,12 @@ pub fn first_line(argv: &[String], limit: Duration) -> Result<String, CommandErr
             source,
         })?;
     let until = Instant::now() + limit;
-    let (sender, receiver) = mpsc::channel();
-    for (first, pipe) in [
-        (
-            true,
-            child
-                .stdout
-                .take()
-                .map(|out| Box::new(out) as Box<dyn std::io::Read + Send>),
-        ),
-        (
-            false,
-            child
-                .stderr
-                .take()
-                .map(|err| Box::new(err) as Box<dyn std::io::Read + Send>),
-        ),
-    ] {
-        let sender = sender.clone();
-        // Both are read at once: a program that fills one pipe while the other is read would stand still.
-        std::thread::spawn(move || {
-            let mut bytes = Vec::new();
-            if let Some(pipe) = pipe {
-                // What was read up to an error is what there is.
-                let _ = pipe.take(MOST).read_to_end(&mut bytes);
-            }
-            // Nobody listens any more once the time is up.
-            let _ = sender.send((first, bytes));
-        });
-    }
-    drop(sender);
-    let (mut out, mut err) = (Vec::new(), Vec::new());
-    let mut in_time = true;
-    loop {
-        match receiver.recv_timeout(until.saturating_duration_since(Instant::now())) {
-            Ok((true, bytes)) => out = bytes,
-            Ok((false, bytes)) => err = bytes,
-            Err(RecvTimeoutError::Disconnected) => break,
-            Err(RecvTimeoutError::Timeout) => {
-                in_time = false;
-                break;
-            }
-        }
-    }
+    // Both are read at once: a program that fills one pipe while the other is read would stand still.
+    let (out, err) = (read(child.stdout.take()), read(child.stderr.take()));
     let status = loop {
         match child.try_wait() {
-            Ok(Some(status)) if in_time => break status,
-            Ok(None) if in_time && Instant::now() < until => std::thread::sleep(LOOK),
+            Ok(Some(status)) => break status,
+            Ok(None) if Instant::now() < until => std::thread::sleep(LOOK),
             _ => {
                 // It had its time.
                 let _ = child.kill();
@@ -136,7 +98,9 @@ pub fn first_line(argv: &[String], limit: Duration) -> Result<String, CommandErr
             }
         }
     };
+    let rest = Instant::now() + REST;
     if !status.success() {
+        let err = err.until(rest);
         let words = String::from_utf8_lossy(&err);
         let words = words.lines().map(str::trim).find(|line| !line.is_empty());
         return Err(CommandError::Failed {
@@ -145,12 +109,52 @@ pub fn first_line(argv: &[String], limit: Duration) -> Result<String, CommandErr
             words: words.unwrap_or_default().chars().take(200).collect(),
         });
     }
-    let text = String::from_utf8(out).unwrap_or_default();
+    let text = String::from_utf8(out.until(rest)).unwrap_or_default();
     match text.lines().next().map(str::trim) {
         Some(line) if !line.is_empty() => Ok(line.to_owned()),
         _ => Err(CommandError::Nothing {
             program: program.clone(),
         }),
+    }
+}
+
+/// What comes out of a pipe, read by a thread of its own.
+struct Output {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    /// Closed with the pipe.
+    closed: mpsc::Receiver<()>,
+}
+
+fn read(pipe: Option<impl std::io::Read + Send + 'static>) -> Output {
+    let bytes = Arc::new(Mutex::new(Vec::new()));
+    let (open, closed) = mpsc::channel();
+    let into = Arc::clone(&bytes);
+    std::thread::spawn(move || {
+        let _open = open;
+        let Some(mut pipe) = pipe else {
+            return;
+        };
+        let mut piece = [0; 4096];
+        // What was read up to an error is what there is. Of what is too much the rest is read away.
+        while let Ok(length @ 1..) = pipe.read(&mut piece) {
+            let mut bytes = into.lock().unwrap_or_else(PoisonError::into_inner);
+            let room = MOST.saturating_sub(bytes.len()).min(length);
+            bytes.extend(piece.iter().take(room));
+        }
+    });
+    Output { bytes, closed }
+}
+
+impl Output {
+    /// What came until the pipe was closed, or a line was whole, and at the latest until then.
+    fn until(self, then: Instant) -> Vec<u8> {
+        loop {
+            let open = self.closed.recv_timeout(LOOK) == Err(mpsc::RecvTimeoutError::Timeout);
+            let mut bytes = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
+            if !open || bytes.contains(&b'\n') || Instant::now() >= then {
+                return std::mem::take(&mut *bytes);
+            }
+        }
     }
 }
 
@@ -190,6 +194,27 @@ mod tests {
         );
         let error = first_line(&["/no/such".to_owned()], long).expect_err("none");
         assert!(error.to_string().contains("/no/such"), "{error}");
+    }
+
+    #[test]
+    fn what_it_leaves_in_the_background_is_not_waited_for() {
+        // It holds both pipes open for longer than there is time.
+        let long = Duration::from_secs(60);
+        let line = run("sleep 600 & echo $! s3cret", long).expect("a line");
+        let error = run("sleep 600 & echo now $! is locked >&2; exit 3", long).expect_err("failed");
+        for said in [&line, &error] {
+            let helper = said
+                .split(' ')
+                .rfind(|word| word.parse::<u32>().is_ok())
+                .expect("its id");
+            // It runs still, and so nothing waited for its end.
+            let ended = Command::new("kill").arg(helper).status().expect("kill runs");
+            assert!(ended.success(), "{said}");
+        }
+        assert!(
+            line.ends_with("s3cret") && error.ends_with("is locked"),
+            "{line} {error}"
+        );
     }
 
     #[test]

@@ -99,21 +99,15 @@ impl CockpitOptions {
         }
     }
 
-    /// Whether every write to a server is refused: the file says so, unless a variable or flag overrules it.
-    fn refuses_writes(&self, access: &Access) -> bool {
-        let file = self.config.cockpit.read_only || access.read_only;
-        self.read_only.unwrap_or(file)
-    }
-
-    /// The same after the file was read again. Of a context that is not in it any more what was said last counts.
+    /// Whether every write is refused after the file was read again. Of a context that is not in it any more what was said last counts.
     fn refuses_writes_now(&mut self) -> bool {
         let context = self.access.context.as_ref();
         if let Some(context) = context.and_then(|name| self.config.contexts.get(name)) {
-            self.access.read_only = context.read_only;
+            self.access.read_only = context.read_only || self.config.cockpit.read_only;
         } else if self.access.context.is_none() {
-            self.access.read_only = false;
+            self.access.read_only = self.config.cockpit.read_only;
         }
-        self.refuses_writes(&self.access)
+        self.access.refuses_writes(self.read_only)
     }
 }
 
@@ -224,7 +218,7 @@ impl Cockpit {
             experiment: options.experiment.clone(),
             flag: options.flag.clone(),
             import: options.import.clone(),
-            read_only: options.refuses_writes(&options.access),
+            read_only: options.access.refuses_writes(options.read_only),
             seed: clock.seed(),
         };
         let mut state = State::new(settings, terminal.drawn_size());
@@ -464,7 +458,7 @@ impl Cockpit {
         match elsewhere {
             Ok((access, next)) => {
                 let connected = Connected {
-                    read_only: self.options.refuses_writes(&access),
+                    read_only: access.refuses_writes(self.options.read_only),
                     api: access.api.clone(),
                     context: access.context.clone(),
                     token_from_file: access.from_file,

@@ -109,6 +109,54 @@ async fn read_only_refuses_before_anything_is_sent() {
 }
 
 #[tokio::test]
+async fn read_only_of_the_file_is_in_force_beside_both_variables() {
+    let server = TestServer::with_two_drafts().await;
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("config.toml");
+    let write = |text: &str| std::fs::write(&file, text).expect("written");
+    let home = dir.path().to_str().expect("a path");
+    let activate = |more: &'static [&'static str], read_only: Option<&'static str>| {
+        let mut command = splitdeck(&[&["experiments", "activate", "checkout-button"][..], more].concat());
+        command.envs([
+            ("SPLITDECK_API", server.base.as_str()),
+            ("SPLITDECK_TOKEN", ADMIN),
+            ("SPLITDECK_CONFIG_DIR", home),
+        ]);
+        command.envs(read_only.map(|value| ("SPLITDECK_READ_ONLY", value)));
+        run(command, "")
+    };
+    write("[cockpit]\nread_only = true\n");
+    for variable in [None, Some("")] {
+        let refused = activate(&[], variable).await.failed(1);
+        assert!(refused.contains("would change something"), "{refused}");
+    }
+    let env = [("SPLITDECK_CONFIG_DIR", home)];
+    let out = plain(
+        &server,
+        &["--plain"],
+        &env,
+        "experiments activate checkout-button\n",
+    )
+    .await
+    .ok();
+    assert!(out.contains("would change something: refused"), "{out}");
+    // The file's project, and none of another server's.
+    write("[cockpit]\nproject = \"nowhere\"\n");
+    let refused = activate(&[], None).await.failed(1);
+    assert!(refused.contains("nowhere"), "{refused}");
+    // A file that nobody can read says nothing of what may be done.
+    write("garbage = = \n");
+    let refused = activate(&[], None).await.failed(2);
+    assert!(refused.contains("config.toml, line 1"), "{refused}");
+    write("[cockpit]\napi = \"http://127.0.0.1:1\"\nproject = \"nowhere\"\nread_only = true\n");
+    let wrong = activate(&[], Some("maybe")).await.failed(2);
+    assert!(wrong.contains("the variable SPLITDECK_READ_ONLY"), "{wrong}");
+    let wrong = activate(&["--read-only=maybe"], Some("maybe")).await.failed(2);
+    assert!(!wrong.contains("SPLITDECK_READ_ONLY"), "{wrong}");
+    activate(&[], Some("false")).await.ok();
+}
+
+#[tokio::test]
 async fn what_the_screens_show_is_there_as_json() {
     let server = TestServer::with_two_drafts().await;
     let look = on(&server, &["watch", "--once", "--json"]).await.json();

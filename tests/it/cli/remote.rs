@@ -18,6 +18,31 @@ async fn what_is_not_set_is_named() {
 }
 
 #[tokio::test]
+async fn a_variable_that_is_set_to_nothing_is_not_set() {
+    let list = |value: &'static str| {
+        let mut command = splitdeck(&["experiments", "list"]);
+        for name in [
+            "API",
+            "TOKEN",
+            "CONTEXT",
+            "PROJECT",
+            "READ_ONLY",
+            "THEME",
+            "GLYPHS",
+            "MOUSE",
+            "NOTIFY",
+        ] {
+            command.env(format!("SPLITDECK_{name}"), value);
+        }
+        run(command, "")
+    };
+    for nothing in ["", " "] {
+        let message = list(nothing).await.failed(2);
+        assert!(message.contains("set SPLITDECK_API"), "{message}");
+    }
+}
+
+#[tokio::test]
 async fn a_variable_that_is_no_text_is_named() {
     use std::os::unix::ffi::OsStrExt as _;
     let mut command = splitdeck(&["experiments", "list"]);

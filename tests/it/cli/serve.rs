@@ -238,6 +238,52 @@ async fn killed_in_the_middle_of_changes_it_comes_back_whole() {
 }
 
 #[tokio::test]
+async fn variables_are_named_where_they_are_wrong_and_never_shown_where_they_are_secret() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let told = |args: &'static [&'static str], set: &'static [(&'static str, &'static str)]| {
+        let mut command = splitdeck(args);
+        for nothing in [
+            "LISTEN",
+            "STORE",
+            "PROJECT",
+            "ENVIRONMENT",
+            "CLICKHOUSE",
+            "ENGINE_BINARY",
+        ] {
+            command.env(format!("SPLITDECK_{nothing}"), "");
+        }
+        command
+            .env("SPLITDECK_DATA_DIR", dir.path())
+            .envs(set.iter().copied());
+        run(command, "")
+    };
+    let help = told(
+        &["serve", "--help"],
+        &[
+            ("SPLITDECK_CLICKHOUSE", "http://u:s3cret@127.0.0.1:1"),
+            ("SPLITDECK_STORE", "postgres://u:s3cret@127.0.0.1:1/x"),
+        ],
+    );
+    let help = help.await.ok();
+    assert!(
+        help.contains("SPLITDECK_CLICKHOUSE") && !help.contains("s3cret"),
+        "{help}"
+    );
+    // What is set to nothing is not looked at: the one that is wrong is named.
+    let wrong = told(&["serve"], &[("SPLITDECK_LISTEN", "8620")]).await.failed(2);
+    assert!(
+        wrong.contains("SPLITDECK_LISTEN 8620: it is no address"),
+        "{wrong}"
+    );
+    let wrong = told(&["serve", "--listen", "8621"], &[]).await.failed(2);
+    assert!(wrong.contains("--listen 8621: it is no address"), "{wrong}");
+    let wrong = told(&["serve"], &[("SPLITDECK_ENVIRONMENT", "prod")])
+        .await
+        .failed(2);
+    assert!(wrong.contains("SPLITDECK_ENVIRONMENT prod"), "{wrong}");
+}
+
+#[tokio::test]
 async fn the_token_may_come_from_the_environment() {
     let dir = tempfile::tempdir().expect("a directory");
     let mut command = serve(dir.path(), "127.0.0.1:0");
