@@ -405,6 +405,9 @@ pub struct Overview {
     pub srm_p: Option<f64>,
     /// Whether the power floor is not passed yet.
     pub gathering: bool,
+    /// Why its subjects could not be counted, where they could not: then all that follows from them is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_counted: Option<String>,
 }
 
 /// The arm in front.

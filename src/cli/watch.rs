@@ -301,6 +301,7 @@ fn words(alarm: Alarm) -> String {
         Alarm::Srm(p) => format!("alarm: sample ratio mismatch p {}", format::p_value(p)),
         Alarm::NoData(Some(at)) => format!("alarm: no data since {}", at.strftime("%Y-%m-%d %H:%M UTC")),
         Alarm::NoData(None) => "alarm: no data yet".to_owned(),
+        Alarm::NotCounted => "its subjects cannot be counted".to_owned(),
         Alarm::Gathering => "gathering data".to_owned(),
     }
 }

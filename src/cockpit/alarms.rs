@@ -30,6 +30,8 @@ pub enum Alarm {
     Srm(f64),
     /// Active, and nothing comes in; the last event where there was one.
     NoData(Option<Timestamp>),
+    /// Its numbers cannot be had, for a reason of its own.
+    NotCounted,
     /// Too little data to speak of a winner.
     Gathering,
 }
@@ -40,7 +42,7 @@ impl Alarm {
     pub fn severity(self) -> Severity {
         match self {
             Self::AutoPaused(_) => Severity::Danger,
-            Self::Srm(_) | Self::NoData(_) => Severity::Warn,
+            Self::Srm(_) | Self::NoData(_) | Self::NotCounted => Severity::Warn,
             Self::Gathering => Severity::Info,
         }
     }
@@ -58,7 +60,9 @@ pub fn of(experiment: &Experiment, overview: Option<&Overview>, now: Timestamp) 
     {
         alarms.push(Alarm::Srm(p));
     }
-    if let Some(overview) = overview
+    if overview.is_some_and(|overview| overview.not_counted.is_some()) {
+        alarms.push(Alarm::NotCounted);
+    } else if let Some(overview) = overview
         && experiment.status == Status::Active
     {
         let quiet_since = overview.last_event_at.max(experiment.status_changed_at);

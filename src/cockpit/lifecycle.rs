@@ -432,6 +432,7 @@ mod tests {
             leader: None,
             srm_p: None,
             gathering: true,
+            not_counted: None,
         };
         assert!(losing(&experiment, "control", Some(&overview)).is_empty());
         overview.subjects_per_day = Some(288_000);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::filter::number;
-use super::{FieldError, Key, Operator, Rule, Variant};
+use super::{FieldError, Filter, Key, Operator, Rule, Variant};
 
 /// The longest name, in characters.
 pub const MAX_NAME_LENGTH: usize = 200;
@@ -11,6 +11,17 @@ pub const MAX_NAME_LENGTH: usize = 200;
 pub const MAX_TEXT_LENGTH: usize = 20_000;
 /// The longest name of an event or of an id, in characters: longer ones cannot be tracked.
 pub const MAX_EVENT_LENGTH: usize = 256;
+
+/// The most filters of a metric.
+pub const MAX_FILTERS: usize = 20;
+/// The most rules of an experiment or a flag.
+pub const MAX_RULES: usize = 200;
+/// The most conditions of a rule.
+pub const MAX_CONDITIONS: usize = 50;
+/// The longest value of a filter or a condition, in characters.
+pub const MAX_VALUE_LENGTH: usize = 2_000;
+/// The longest payload, in bytes of JSON: each decision for the variant carries it.
+pub const MAX_PAYLOAD: usize = 64 << 10;
 
 fn longer(text: &str, most: usize) -> bool {
     // Bytes are counted at once, and are never fewer than characters.
@@ -62,12 +73,21 @@ pub(super) fn variants(variants: &[Variant], errors: &mut Vec<FieldError>) {
             &variant.description,
             errors,
         );
+        let bytes = variant.payload.to_string().len();
+        if bytes > MAX_PAYLOAD {
+            errors.push(FieldError::new(
+                format!("variants[{at}].payload"),
+                format!("{bytes} bytes of JSON"),
+                format!("at most {MAX_PAYLOAD} bytes: every decision carries it"),
+            ));
+        }
     }
 }
 
 /// Rules that route to a variant there is, each with an id of its own, on fields that have a name.
 pub(super) fn rules(rules: &[Rule], variants: &[Variant], errors: &mut Vec<FieldError>) {
     let mut ids = BTreeSet::new();
+    most("rules", "rules", rules.len(), MAX_RULES, errors);
     for (at, rule) in rules.iter().enumerate() {
         if !variants.iter().any(|v| v.key.folded() == rule.variant.folded()) {
             errors.push(no_variant(
@@ -83,19 +103,60 @@ pub(super) fn rules(rules: &[Rule], variants: &[Variant], errors: &mut Vec<Field
                 "an id of its own for each rule",
             ));
         }
-        for (c, condition) in rule.conditions.iter().enumerate() {
-            if condition.field.trim().is_empty() {
-                let field = format!("rules[{at}].conditions[{c}].field");
-                errors.push(FieldError::new(field, "", "the name of a property"));
-            }
-            let path = format!("rules[{at}].conditions[{c}].value");
-            compared(path, condition.operator, &condition.value, errors);
+        let path = format!("rules[{at}].conditions");
+        let count = rule.conditions.len();
+        most(&path, "conditions", count, MAX_CONDITIONS, errors);
+        for (c, condition) in rule.conditions.iter().enumerate().take(MAX_CONDITIONS) {
+            property(format!("{path}[{c}].field"), &condition.field, errors);
+            compared(
+                format!("{path}[{c}].value"),
+                condition.operator,
+                &condition.value,
+                errors,
+            );
         }
     }
 }
 
+/// The filters of a metric.
+pub(super) fn filters(path: &str, filters: &[Filter], errors: &mut Vec<FieldError>) {
+    most(path, "filters", filters.len(), MAX_FILTERS, errors);
+    for (at, filter) in filters.iter().enumerate().take(MAX_FILTERS) {
+        property(format!("{path}[{at}].field"), &filter.field, errors);
+        compared(
+            format!("{path}[{at}].value"),
+            filter.operator,
+            &filter.value,
+            errors,
+        );
+    }
+}
+
+fn most(field: &str, what: &str, count: usize, most: usize, errors: &mut Vec<FieldError>) {
+    if count > most {
+        let given = format!("{count} {what}");
+        errors.push(FieldError::new(field, given, format!("at most {most} {what}")));
+    }
+}
+
+fn property(field: String, name: &str, errors: &mut Vec<FieldError>) {
+    if name.trim().is_empty() || longer(name, MAX_EVENT_LENGTH) {
+        let allowed = format!("the name of a property, at most {MAX_EVENT_LENGTH} characters");
+        errors.push(FieldError::new(field, name, allowed));
+    }
+}
+
 /// A value that can be compared with: one that is missing would catch everybody, or nobody for ever.
-pub(super) fn compared(path: String, operator: Operator, value: &str, errors: &mut Vec<FieldError>) {
+fn compared(path: String, operator: Operator, value: &str, errors: &mut Vec<FieldError>) {
+    if longer(value, MAX_VALUE_LENGTH) {
+        let given = format!("{} characters", value.chars().count());
+        errors.push(FieldError::new(
+            path,
+            given,
+            format!("at most {MAX_VALUE_LENGTH} characters"),
+        ));
+        return;
+    }
     let refused = match operator {
         Operator::Contains | Operator::DoesNotContain | Operator::StartsWith | Operator::EndsWith => {
             value.is_empty().then_some("a text that is not empty")

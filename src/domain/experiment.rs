@@ -429,14 +429,7 @@ impl Experiment {
         let tracked = tracked.map(|(at, m)| (format!("trackedEvents[{at}]"), m));
         for (path, metric) in primary.into_iter().chain(secondary).chain(tracked) {
             checks::event(format!("{path}.event"), &metric.event, errors);
-            for (at, filter) in metric.filters.iter().enumerate() {
-                if filter.field.trim().is_empty() {
-                    let field = format!("{path}.filters[{at}].field");
-                    errors.push(FieldError::new(field, "", "the name of a property"));
-                }
-                let field = format!("{path}.filters[{at}].value");
-                checks::compared(field, filter.operator, &filter.value, errors);
-            }
+            checks::filters(&format!("{path}.filters"), &metric.filters, errors);
         }
     }
 }
@@ -444,6 +437,53 @@ impl Experiment {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::{Condition, Filter, Operator};
+
+    #[test]
+    fn conditions_and_filters_have_a_number_and_a_length() {
+        let refused = |change: &dyn Fn(&mut Experiment)| {
+            let mut one = experiment();
+            change(&mut one);
+            let errors = one.check(4).err().unwrap_or_default();
+            errors.into_iter().map(|e| e.field).collect::<Vec<_>>()
+        };
+        let filter = |field: &str, value: &str| Filter {
+            field: field.to_owned(),
+            operator: Operator::Is,
+            value: value.to_owned(),
+        };
+        let measured = |filters: Vec<Filter>| {
+            refused(&|e| {
+                e.primary_metric = Some(Metric {
+                    event: "buy".to_owned(),
+                    filters: filters.clone(),
+                });
+            })
+        };
+        assert_eq!(measured(vec![filter("a", "x"); checks::MAX_FILTERS]), [""; 0]);
+        let many = vec![filter("a", "x"); checks::MAX_FILTERS + 1];
+        assert_eq!(measured(many), ["primaryMetric.filters"]);
+        let long = "x".repeat(checks::MAX_VALUE_LENGTH + 1);
+        assert_eq!(
+            measured(vec![filter("a", &long)]),
+            ["primaryMetric.filters[0].value"]
+        );
+        let name = "x".repeat(checks::MAX_EVENT_LENGTH + 1);
+        assert_eq!(
+            measured(vec![filter(&name, "x")]),
+            ["primaryMetric.filters[0].field"]
+        );
+        let condition: Condition = serde_json::from_value(
+            serde_json::json!({"scope": "profile", "field": "a", "operator": "is", "value": "x"}),
+        )
+        .expect("a condition");
+        let ruled = |conditions: usize| {
+            let rule = serde_json::json!({"variant": "control", "conditions": vec![&condition; conditions]});
+            refused(&|e| e.rules = vec![serde_json::from_value(rule.clone()).expect("a rule")])
+        };
+        assert_eq!(ruled(checks::MAX_CONDITIONS), [""; 0]);
+        assert_eq!(ruled(checks::MAX_CONDITIONS + 1), ["rules[0].conditions"]);
+    }
 
     fn experiment() -> Experiment {
         serde_json::from_value(serde_json::json!({

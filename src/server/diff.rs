@@ -1,6 +1,6 @@
 //! What changed between two JSON documents, field by field, with paths that people can read.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use serde_json::{Map, Value};
 
@@ -90,12 +90,14 @@ fn compare(path: &str, from: &Value, to: &Value, found: &mut Vec<Change>) {
         }
         (Value::Array(from), Value::Array(to)) => match (names(from), names(to)) {
             (Some(old), Some(new)) => {
-                let gone = old.iter().zip(from).filter(|(name, _)| !new.contains(name));
+                // A payload may hold a list of tens of thousands.
+                let (places, there) = (by_name(&old), by_name(&new));
+                let gone = old.iter().zip(from).filter(|(name, _)| !there.contains_key(name));
                 for (name, from) in gone {
                     compare(&format!("{path}.{name}"), from, &Value::Null, found);
                 }
                 for (name, to) in new.iter().zip(to) {
-                    let before = old.iter().position(|n| n == name).and_then(|at| from.get(at));
+                    let before = places.get(name).and_then(|at| from.get(*at));
                     compare(
                         &format!("{path}.{name}"),
                         before.unwrap_or(&Value::Null),
@@ -103,11 +105,11 @@ fn compare(path: &str, from: &Value, to: &Value, found: &mut Vec<Change>) {
                         found,
                     );
                 }
-                let kept = |names: &[String], others: &[String]| -> Vec<String> {
-                    let kept = names.iter().filter(|n| others.contains(n));
+                let kept = |names: &[String], others: &HashMap<&String, usize>| -> Vec<String> {
+                    let kept = names.iter().filter(|n| others.contains_key(n));
                     kept.cloned().collect()
                 };
-                let (before, after) = (kept(&old, &new), kept(&new, &old));
+                let (before, after) = (kept(&old, &there), kept(&new, &places));
                 if before != after {
                     found.push(Change {
                         field: format!("{path}.order"),
@@ -134,6 +136,11 @@ fn compare(path: &str, from: &Value, to: &Value, found: &mut Vec<Change>) {
             to: to.clone(),
         }),
     }
+}
+
+/// Where each name stands.
+fn by_name(names: &[String]) -> HashMap<&String, usize> {
+    names.iter().zip(0..).collect()
 }
 
 /// The names of a list's elements; none when one of them has no name or two have the same.

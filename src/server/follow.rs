@@ -36,6 +36,9 @@ const TURN_LIMIT: Duration = Duration::from_secs(20);
 /// How long looking may take before the store counts as away.
 const POLL_LIMIT: Duration = Duration::from_secs(5);
 
+/// How many rows of the feed are applied before memory shows them.
+const PART: usize = 50;
+
 /// How long the store may be silent while everything is read; reading millions of overrides takes as long as
 /// it takes.
 const SILENCE_LIMIT: Duration = Duration::from_secs(30);
@@ -215,6 +218,34 @@ async fn load_access(connection: &mut AnyConnection) -> Result<Access, StoreErro
     Ok(access)
 }
 
+/// The same as it is now, from what it was: nothing of it is ever removed, and what cannot be read stays as it was.
+async fn reload_access(former: &Access, connection: &mut AnyConnection) -> Result<Access, StoreError> {
+    let mut access = former.clone();
+    for project in readable(store::projects::all(&mut *connection).await)?
+        .into_iter()
+        .flatten()
+    {
+        access.put_project(project);
+    }
+    for token in readable(store::tokens::all(&mut *connection).await)?
+        .into_iter()
+        .flatten()
+    {
+        access.put_token(token);
+    }
+    for deployment in objects::each(&mut *connection, objects::Kind::Deployment).await? {
+        if let Some((_, deployment)) = readable(deployment)? {
+            access.put_deployment(deployment);
+        }
+    }
+    for organization in objects::each(connection, objects::Kind::Organization).await? {
+        if let Some((_, organization)) = readable(organization)? {
+            access.put_organization(organization);
+        }
+    }
+    Ok(access)
+}
+
 /// The project of an object, which has one.
 fn in_project(what: &str, project: Option<Uuid>) -> Result<Uuid, StoreError> {
     project.ok_or_else(|| StoreError::corrupt(what, "it is in no project"))
@@ -327,7 +358,12 @@ impl Registry {
             return Ok(Memory::Current);
         }
         let _writing = self.writing.lock().await;
-        in_time(self.catch_up(&mut connection)).await
+        let before = self.applied.load(Ordering::Acquire);
+        match in_time(self.catch_up(&mut connection)).await {
+            // It answers, and there is more than fits into one look.
+            Err(_) if self.applied.load(Ordering::Acquire) > before => Ok(Memory::Current),
+            looked => looked,
+        }
     }
 
     /// Applies what is new in the feed, unless some of it is gone. To be called by who holds `writing`.
@@ -336,9 +372,12 @@ impl Registry {
         let Since::Changes(changes) = feed::since(connection, seen).await? else {
             return Ok(Memory::Behind);
         };
-        if let Some(last) = changes.last().map(|change| change.seq) {
-            self.apply(connection, &changes).await?;
-            self.applied.store(last, Ordering::Release);
+        // In parts: however far it is behind, each look brings it nearer.
+        for part in changes.chunks(PART) {
+            self.apply(connection, part).await?;
+            if let Some(last) = part.last() {
+                self.applied.store(last.seq, Ordering::Release);
+            }
         }
         Ok(Memory::Current)
     }
@@ -389,7 +428,7 @@ impl Registry {
         let of_access = [Kind::Project, Kind::Token, Kind::Deployment, Kind::Organization];
         if of_access.into_iter().any(|kind| !named(kind).is_empty()) {
             // Few and small: all of them at once.
-            next.access = load_access(connection).await?;
+            next.access = reload_access(&next.access, connection).await?;
         }
         self.snapshot.store(Arc::new(next));
         Ok(())

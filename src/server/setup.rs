@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::api::projects::Organization;
 use crate::api::system::Role;
-use crate::domain::{AuditAction, AuditEntry, DeploymentKind, Environment, Key, Project};
+use crate::domain::{AuditAction, AuditEntry, Change, DeploymentKind, Environment, Key, Project};
 
 use super::ServerError;
 use super::access::{Hash, StoredDeployment, hash};
@@ -28,7 +28,7 @@ pub const TOKEN_FILE: &str = "admin.token";
 pub const DEFAULT_DEPLOYMENT: &str = "default";
 
 /// Name of the admin token in the audit log.
-const ADMIN: &str = "admin";
+pub(super) const ADMIN: &str = "admin";
 
 /// Name of the server in the audit log, for what it does at a start.
 pub const SYSTEM: &str = "system";
@@ -112,6 +112,13 @@ pub async fn run(
         None => (None, AdminToken::Elsewhere),
     };
     if let Some(token) = token {
+        let given = hash(&token);
+        let revoked = known.iter().filter(|known| known.hash == given);
+        if let Some(at) = revoked.filter_map(|known| known.revoked_at).next() {
+            return Err(ServerError::Token(format!(
+                "it was revoked at {at}, and who revoked it means it to stay so; give the server another one"
+            )));
+        }
         put_admin(&mut tx, &known, &projects, hash(&token)).await?;
     }
     give_deployments(&mut tx, &projects).await?;
@@ -165,6 +172,7 @@ async fn put_admin(
         };
         let told = AuditEntry {
             // Whoever starts the server decides it, by the environment or by a file that was lost.
+            changes: roles_changed(before, &token, projects),
             evidence: json!({
                 "atStart": true,
                 "newSecret": before.is_none_or(|before| before.hash != token.hash),
@@ -176,6 +184,23 @@ async fn put_admin(
         }
     }
     Ok(())
+}
+
+/// The roles that a start gave, as from → to.
+fn roles_changed(before: Option<&StoredToken>, token: &StoredToken, projects: &[Project]) -> Vec<Change> {
+    let role = |token: &StoredToken, id: &Uuid| token.roles.get(id).map(|role| Value::from(role.as_str()));
+    let of = |project: &Project| {
+        let from = before
+            .and_then(|before| role(before, &project.id))
+            .unwrap_or_default();
+        let to = role(token, &project.id).unwrap_or_default();
+        (from != to).then(|| Change {
+            field: format!("roles.{}", project.key),
+            from,
+            to,
+        })
+    };
+    projects.iter().filter_map(of).collect()
 }
 
 /// Gives a project that was made before there were deployments its default one, which sees all it has.

@@ -367,6 +367,7 @@ pub fn alarm_text(alarm: Alarm, now: Timestamp) -> String {
         Alarm::AutoPaused(None) => "SRM".to_owned(),
         Alarm::NoData(Some(at)) => format!("no data {}", format::age(at, now)),
         Alarm::NoData(None) => "no data yet".to_owned(),
+        Alarm::NotCounted => "not counted".to_owned(),
         Alarm::Gathering => "gathering".to_owned(),
     }
 }

@@ -43,6 +43,7 @@ struct Counted {
     leader: Option<Leader>,
     srm_p: Option<f64>,
     gathering: bool,
+    not_counted: Option<String>,
 }
 
 impl Known {
@@ -87,7 +88,8 @@ impl Warehouse {
     /// of other experiments stays.
     ///
     /// # Errors
-    /// As [`Self::overview`]; what was counted until then is kept.
+    /// As [`Self::overview`]; what was counted until then is kept. One that cannot be counted for a reason of its own
+    /// says so in its place.
     pub async fn overview_since(
         &self,
         memo: &mut OverviewMemo,
@@ -111,7 +113,16 @@ impl Warehouse {
         let counting: Vec<_> = changed
             .map(|experiment| {
                 let project = version_of(&experiment.id).project();
-                async move { Ok((experiment, self.count(experiment, project, now).await?)) }
+                async move {
+                    let counted = match self.count(experiment, project, now).await {
+                        Err(error) if error.is_of_one() => Counted {
+                            not_counted: Some(error.to_string()),
+                            ..Counted::default()
+                        },
+                        counted => counted?,
+                    };
+                    Ok((experiment, counted))
+                }
             })
             .collect();
         let mut counted = stream::iter(counting).buffer_unordered(AT_ONCE);
@@ -145,6 +156,7 @@ impl Warehouse {
                     leader: counted.leader,
                     srm_p: counted.srm_p,
                     gathering: counted.gathering,
+                    not_counted: counted.not_counted,
                 }
             })
             .collect())
@@ -200,5 +212,6 @@ fn counted(analysis: &Analysis) -> Counted {
         }),
         srm_p: analysis.srm.test.map(|test| test.p),
         gathering: analysis.power.gathering,
+        not_counted: None,
     }
 }

@@ -7,7 +7,7 @@ use super::query::{
     Bucketed, Buckets, EventCount, Scope, TrackedRow, Window, breakdown, choose_interval, exposures,
     first_exposures, latest_tracked, series, subjects, tracked, unknown,
 };
-use super::{Warehouse, WarehouseError};
+use super::{Class, Warehouse, WarehouseError};
 use crate::api::results::{Breakdown, MultiVariant, Results, ResultsQuery, Series, Srm, TrackedResult};
 use crate::domain::{Experiment, FieldError};
 use crate::stats::StatsError;
@@ -32,6 +32,14 @@ pub enum ResultsError {
 }
 
 impl ResultsError {
+    /// Whether the cause may be in the experiment that was counted, so that others can be counted all the same.
+    pub(super) fn is_of_one(&self) -> bool {
+        match self {
+            Self::Query(_) | Self::Stats { .. } => true,
+            Self::Warehouse(error) => matches!(error.class, Class::Limit | Class::Content | Class::Other),
+        }
+    }
+
     pub(super) fn stats(experiment: &Experiment, reason: StatsError) -> Self {
         Self::Stats {
             key: experiment.key.to_string(),

@@ -52,7 +52,7 @@ pub fn look(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
                     );
                     found(&calls.srm, id, text);
                 }
-                Alarm::NoData(_) | Alarm::Gathering => {}
+                Alarm::NoData(_) | Alarm::NotCounted | Alarm::Gathering => {}
             }
         }
     }

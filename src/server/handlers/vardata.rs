@@ -48,6 +48,10 @@ const TRACK: HeaderName = HeaderName::from_static("x-amp-exp-track");
 const TRACK_EXPOSURE: HeaderName = HeaderName::from_static("x-amp-exp-exposure-track");
 /// Header of an answer: keys of the flags that local evaluation cannot decide.
 const LEFT_OUT: HeaderName = HeaderName::from_static("x-splitdeck-left-out");
+/// Header of an answer: how many they are; the other one names as many as fit.
+const LEFT_OUT_COUNT: HeaderName = HeaderName::from_static("x-splitdeck-left-out-count");
+/// The most bytes of keys in a header: clients take 16 KiB of headers in all, or less.
+const MAX_LEFT_OUT: usize = 4_096;
 
 /// Parameters of a remote evaluation whose user is not in a header or a body.
 #[derive(Debug, Default, Deserialize)]
@@ -344,6 +348,21 @@ fn withheld(one: &Exported) -> Option<String> {
     ))
 }
 
+/// As many keys, with commas, as fit into a header that every client reads.
+fn fitting(keys: &[&str]) -> String {
+    let mut text = String::new();
+    for key in keys {
+        if text.len() + 1 + key.len() > MAX_LEFT_OUT {
+            break;
+        }
+        if !text.is_empty() {
+            text.push(',');
+        }
+        text.push_str(key);
+    }
+    text
+}
+
 /// All that can be decided locally, in the form of Amplitude's SDKs.
 pub async fn flags(State(state): State<AppState>, caller: Caller) -> Result<Response, ApiError> {
     let all: Vec<Exported> = {
@@ -365,10 +384,12 @@ pub async fn flags(State(state): State<AppState>, caller: Caller) -> Result<Resp
         }
     }
     let mut response = Json(flags).into_response();
-    if !left_out.is_empty()
-        && let Ok(keys) = HeaderValue::try_from(left_out.join(","))
-    {
-        response.headers_mut().insert(LEFT_OUT, keys);
+    if !left_out.is_empty() {
+        let headers = response.headers_mut();
+        headers.insert(LEFT_OUT_COUNT, HeaderValue::from(left_out.len()));
+        if let Ok(keys) = HeaderValue::try_from(fitting(&left_out)) {
+            headers.insert(LEFT_OUT, keys);
+        }
     }
     Ok(response)
 }
@@ -415,6 +436,15 @@ pub async fn flag(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_header_names_as_many_as_clients_read() {
+        assert_eq!(fitting(&["a", "b"]), "a,b");
+        let many = vec!["a-key-of-some-length"; 10_000];
+        let text = fitting(&many);
+        assert!(text.len() <= MAX_LEFT_OUT && text.len() > 4_000);
+        assert!(text.split(',').all(|key| key == "a-key-of-some-length"));
+    }
 
     #[test]
     fn a_key_is_asked_for_once_however_often_it_is_named() {

@@ -16,6 +16,7 @@ use crate::server::access::{Access, hash};
 use crate::server::diff;
 use crate::server::error::ApiError;
 use crate::server::middleware::auth::Caller;
+use crate::server::setup::ADMIN;
 use crate::server::setup::{SYSTEM, new_token};
 use crate::server::store::tokens::StoredToken;
 
@@ -24,8 +25,8 @@ use super::deployments::name;
 use super::object::json;
 use super::{Registry, carried_through};
 
-/// Names under which the server itself stands in the log.
-const RESERVED_NAMES: [&str; 2] = [SRM_GUARD, SYSTEM];
+/// Names under which the server itself stands in the log, and that of the token that it is started with.
+const RESERVED_NAMES: [&str; 3] = [SRM_GUARD, SYSTEM, ADMIN];
 
 /// A token as `caller` may see it: with its roles in the projects in which the caller has one.
 #[must_use]
@@ -99,7 +100,7 @@ impl Registry {
                 .any(|reserved| reserved.eq_ignore_ascii_case(&name))
             {
                 let allowed = format!(
-                    "another name: {} is what the log calls the server itself",
+                    "another name: {} are those of the server itself, and of the token that it is started with",
                     RESERVED_NAMES.join(", ")
                 );
                 return Err(FieldError::new("name", &name, allowed).into());

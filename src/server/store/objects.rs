@@ -119,12 +119,23 @@ pub async fn all<T: DeserializeOwned>(
     from: impl Reader<'_>,
     kind: Kind,
 ) -> Result<Vec<(Option<Uuid>, T)>, StoreError> {
+    each(from, kind).await?.into_iter().collect()
+}
+
+/// All objects of a kind by id; of one that this version cannot read, why.
+///
+/// # Errors
+/// See [`StoreError`].
+pub async fn each<T: DeserializeOwned>(
+    from: impl Reader<'_>,
+    kind: Kind,
+) -> Result<Vec<Result<(Option<Uuid>, T), StoreError>>, StoreError> {
     let rows = sqlx::query("SELECT id, project_id, document FROM objects WHERE kind = $1 ORDER BY id")
         .bind(kind.as_str())
         .fetch_all(from)
         .await
         .map_err(StoreError::query("read the objects"))?;
-    rows.iter().map(|row| read(kind, row)).collect()
+    Ok(rows.iter().map(|row| read(kind, row)).collect())
 }
 
 /// One object with its project; nothing when there is none with this id.

@@ -6,8 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::json;
 use splitdeck::api::assign::AssignRequest;
 use splitdeck::api::experiments::{ChangeStatus, CreateExperiment, HistoryQuery, UpdateExperiment};
+use splitdeck::api::projects::CreateToken;
 use splitdeck::api::system::Readiness;
 use splitdeck::client::{Client, ClientError};
 use splitdeck::domain::{Status, User};
@@ -307,6 +309,46 @@ async fn the_token_may_come_from_the_environment() {
     assert_eq!(code, Some(0));
     assert!(log.contains("path=\"/me\""), "requests are logged: {log}");
     assert!(!log.contains("-token-of-m"), "without their tokens: {log}");
+}
+
+#[tokio::test]
+async fn a_token_that_was_revoked_does_not_come_back_with_the_next_start() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let with = |token: &str| {
+        let mut command = serve(dir.path(), "127.0.0.1:0");
+        command.env("SPLITDECK_TOKEN", token);
+        command
+    };
+    let serving = start(with("the-first-token-of-all")).await;
+    let first = client(&serving.base, "the-first-token-of-all");
+    let second: CreateToken =
+        serde_json::from_value(json!({ "name": "second", "roles": { "default": "admin" } }))
+            .expect("a token");
+    let second = first.create_token(&second).await.expect("made");
+    let second = client(&serving.base, &second.token);
+    let tokens = second.tokens().await.expect("a list").tokens;
+    let admin = tokens
+        .iter()
+        .find(|token| token.name == "admin")
+        .expect("the first one");
+    second.revoke_token(admin.id).await.expect("revoked");
+    serving.signal(Signal::TERM);
+    serving.ended().await;
+    let refused = with("the-first-token-of-all").output().await.expect("ended");
+    assert_eq!(refused.status.code(), Some(2));
+    let why = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(
+        why.contains("revoked at 20") && !why.contains("the-first"),
+        "{why}"
+    );
+    // Another one is the administrator's.
+    let serving = start(with("another-token-of-mine")).await;
+    client(&serving.base, "another-token-of-mine")
+        .me()
+        .await
+        .expect("let in");
+    serving.signal(Signal::TERM);
+    serving.ended().await;
 }
 
 #[tokio::test]

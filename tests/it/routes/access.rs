@@ -472,7 +472,7 @@ async fn a_token_cannot_hide_a_project_or_itself() {
         .await
         .expect(200);
     assert_eq!(me["project"]["key"], "default");
-    for name in ["srm-guard", "system"] {
+    for name in ["srm-guard", "system", "Admin"] {
         let body = json!({ "name": name, "roles": { "default": "viewer" } });
         assert_eq!(
             server.post("/tokens", &body).await.refused(400, "invalid"),

@@ -160,6 +160,14 @@ async fn every_refusal_names_its_field() {
             json!({ "key": "f", "deployments": [uuid::Uuid::nil()] }),
             "deployments[0]",
         ),
+        (
+            json!({ "key": "f", "variants": [{ "key": "a", "payload": "x".repeat(64 << 10) }] }),
+            "variants[0].payload",
+        ),
+        (
+            json!({ "key": "f", "rules": vec![json!({ "variant": "on" }); 201] }),
+            "rules",
+        ),
         (json!({ "key": "f", "evaluationMode": "edge" }), "evaluationMode"),
         (json!({ "key": "f", "unheard": 1 }), "unheard"),
     ] {

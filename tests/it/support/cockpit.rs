@@ -137,6 +137,7 @@ pub fn overviews() -> Vec<Overview> {
                 }),
                 srm_p: Some(srm_p),
                 gathering,
+                not_counted: None,
             }
         };
     let ramp: Vec<u64> = (0..30).map(|n| 200 + n * 4 - (n % 3) * 20).collect();

@@ -14,6 +14,28 @@ fn now() -> Timestamp {
 }
 
 #[tokio::test]
+async fn one_that_cannot_be_counted_keeps_its_numbers_from_itself_alone() {
+    let world = World::new().await;
+    let sound = experiment(json!({"key": "sound"}));
+    // More fields than ClickHouse takes with a request.
+    let filters: Vec<_> = (0..1_500)
+        .map(|n| json!({"field": format!("f{n}"), "operator": "is", "value": "x"}))
+        .collect();
+    let sick = json!({"key": "sick", "primaryMetric": {"event": "buy", "filters": filters}});
+    let sick = experiment(sick);
+    let shown = |n: i64, of| Event::new("view", &format!("p{n}"), T0 - n).exposed(of, "control");
+    world
+        .insert(&[shown(1, &sound), shown(2, &sound), shown(3, &sick)])
+        .await;
+    let list = [sick, sound];
+    let overviews = world.reader.overview(&list, now()).await.expect("overviews");
+    assert_eq!((overviews[0].subjects, overviews[1].subjects), (0, 2));
+    let why = overviews[0].not_counted.as_deref().expect("why");
+    assert!(why.contains("ClickHouse"), "{why}");
+    assert_eq!(overviews[1].not_counted, None);
+}
+
+#[tokio::test]
 async fn the_list_tells_who_leads_and_what_is_happening() {
     let world = World::new().await;
     let leading = experiment(json!({"key": "leading", "primaryMetric": {"event": "buy"}}));
