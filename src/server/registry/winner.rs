@@ -12,6 +12,7 @@ use crate::server::edit;
 use crate::server::error::ApiError;
 use crate::server::lifecycle;
 use crate::server::middleware::auth::Caller;
+use crate::stats::power::{ARM_FLOOR, TOTAL_FLOOR};
 
 use super::batch::Told;
 use super::{Registry, carried_through};
@@ -29,9 +30,14 @@ pub fn ready(experiment: &Experiment, results: &Results, wanted: &str) -> Result
         return refuse("it has no primary metric, so nothing says what is best".to_owned());
     }
     if results.power.gathering {
+        let arms = results
+            .arms
+            .iter()
+            .map(|arm| format!("{} {}", arm.variant, arm.n));
+        let arms: Vec<String> = arms.collect();
         return refuse(format!(
-            "the power floor is not passed: {} so far, about {} more are needed",
-            results.power.events, results.power.needed
+            "the power floor is not passed: it takes {ARM_FLOOR} in each arm and {TOTAL_FLOOR} in all, and there are {}",
+            arms.join(", ")
         ));
     }
     let best = results

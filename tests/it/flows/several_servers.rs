@@ -299,6 +299,18 @@ async fn one_unreadable_object_keeps_no_other_from_being_followed() {
             "x",
             "the former state"
         );
+        // Of what opens the projects as well.
+        let app = json!({ "name": "app", "kind": "server" });
+        server.post("/deployments", &app).await.expect(201);
+        run_postgres(
+            "UPDATE objects SET document = '{}' WHERE kind = 'deployment'; \
+             INSERT INTO changes (at, kind, object_id) SELECT 0, 'deployment', id FROM objects WHERE kind = 'deployment'",
+        )
+        .await;
+        let token = json!({ "name": "late", "roles": { "default": "viewer" } });
+        server.post("/tokens", &token).await.expect(201);
+        let all = server.get("/deployments").await.expect(200);
+        assert_eq!(all["deployments"].as_array().map(Vec::len), Some(2), "{all}");
     })
     .await;
 }
