@@ -4,15 +4,14 @@
 //! Each line that is typed is a headless command, so that everything can be done; `list`, `show KEY` and `watch`
 //! are short for the commonest.
 
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::time::Duration;
+use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
 
 use jiff::Timestamp;
 
 use super::output::{plain, stream};
 use super::remote::{Server, Session, runtime};
-use super::watch::Watch;
-use super::{Cli, CliError};
+use super::watch::{self, Watch};
+use super::{Cli, CliError, Command};
 use crate::api::system::Me;
 
 const HELP: &str = "\
@@ -29,9 +28,6 @@ help COMMAND          a command with all its options
 quit                  leave; experiments run on
 Every other command of splitdeck works as well.
 ";
-/// Time between two looks of `watch`.
-const EVERY: Duration = Duration::from_secs(5);
-
 /// Runs plain mode until `quit`, the end of the input, or nobody reads what it prints. It begins with a command,
 /// or with the list.
 ///
@@ -45,11 +41,11 @@ pub(super) fn run(server: Server, first: Option<&[&str]>) -> Result<(), CliError
     let allow_plain_http = server.allow_plain_http;
     let session = Session::Of(server);
     let mut lines = Lines::new();
-    let watch = || Watch::new(client.clone(), allow_plain_http);
     match first {
-        Some(words) => typed(&session, words)?,
+        Some(words) => typed(&session, words, &mut lines)?,
         None => {
-            let look = runtime.block_on(watch().look(Timestamp::now()));
+            let mut watch = Watch::new(client, allow_plain_http);
+            let look = runtime.block_on(watch.look(Timestamp::now()));
             stream(&look?.changed_lines())?;
         }
     }
@@ -71,13 +67,16 @@ pub(super) fn run(server: Server, first: Option<&[&str]>) -> Result<(), CliError
             [] => {}
             ["quit" | "exit" | "q"] => return Ok(()),
             ["help" | "?"] => stream(HELP)?,
-            ["list"] => match runtime.block_on(watch().look(Timestamp::now())) {
-                Ok(look) => stream(&look.changed_lines())?,
-                Err(error) => stream(&format!("error: {error}\n"))?,
-            },
-            ["watch"] => watching(&runtime, &mut watch(), &mut lines)?,
-            ["show", key] => typed(&session, &["experiments", "show", key])?,
-            _ => typed(&session, &all)?,
+            // The words of the cockpit's screens, and what may follow them.
+            ["list", rest @ ..] => {
+                let words = [&["watch", "--once"], rest].concat();
+                typed(&session, &words, &mut lines)?;
+            }
+            ["show", rest @ ..] => {
+                let words = [&["experiments", "show"], rest].concat();
+                typed(&session, &words, &mut lines)?;
+            }
+            _ => typed(&session, &all, &mut lines)?,
         }
     }
 }
@@ -139,37 +138,22 @@ impl Lines {
         self.got.recv().ok()
     }
 
-    /// Whether a line, or the end of the input, came within this time. The line is read away.
-    fn came_within(&mut self, limit: Duration) -> bool {
+    /// Whether a line, or the end of the input, has come. The line is read away.
+    fn came(&mut self) -> bool {
         self.ask();
-        self.asked = self.got.recv_timeout(limit) == Err(RecvTimeoutError::Timeout);
+        self.asked = self.got.try_recv() == Err(TryRecvError::Empty);
         !self.asked
     }
 }
 
-/// Prints what changes until a line is typed.
-fn watching(runtime: &tokio::runtime::Runtime, watch: &mut Watch, lines: &mut Lines) -> Result<(), CliError> {
-    let mut lost = false;
-    loop {
-        match runtime.block_on(watch.look(Timestamp::now())) {
-            Ok(look) => {
-                lost = false;
-                stream(&look.changed_lines())?;
-            }
-            Err(error) if !std::mem::replace(&mut lost, true) => {
-                stream(&format!("{error}; tried again every {} s\n", EVERY.as_secs()))?;
-            }
-            Err(_) => {}
-        }
-        if lines.came_within(EVERY) {
-            return Ok(());
-        }
-    }
-}
-
-/// Runs what was typed as the command line it is, as part of the session.
-fn typed(session: &Session, words: &[&str]) -> Result<(), CliError> {
+/// Runs what was typed as the command line it is, as part of the session. What does not end by itself is ended by the next
+/// line, which is read away, or by the end of the input.
+fn typed(session: &Session, words: &[&str], lines: &mut Lines) -> Result<(), CliError> {
     let outcome = match Cli::from_words(std::iter::once("splitdeck").chain(words.iter().copied())) {
+        Ok(Cli {
+            command: Some(Command::Watch(args)),
+            ..
+        }) => watch::until(args, session, || lines.came()),
         Ok(Cli {
             command: Some(command),
             ..

@@ -20,6 +20,9 @@ use crate::cockpit::state::ListState;
 use crate::domain::{Experiment, Status};
 use crate::runtime::reader::Reader;
 
+/// How often it is asked whether to end.
+const ASKS_PER_SECOND: u64 = 5;
+
 /// Arguments of `splitdeck watch`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -42,40 +45,51 @@ pub struct Args {
 /// # Errors
 /// See [`CliError`]. A server that is lost later is said on standard error, and tried again.
 pub fn run(args: Args, session: &Session) -> Result<(), CliError> {
+    until(args, session, || false)
+}
+
+/// The same, ended as well when `ends` says so, which is asked several times a second.
+///
+/// # Errors
+/// As [`run`].
+pub(super) fn until(args: Args, session: &Session, mut ends: impl FnMut() -> bool) -> Result<(), CliError> {
     let server = args.remote.server(session)?;
     let mut watch = Watch::new(server.client()?, server.allow_plain_http);
-    runtime()?.block_on(async {
-        let (mut answered, mut lost) = (false, false);
-        loop {
-            match watch.look(Timestamp::now()).await {
-                Ok(look) => {
-                    (answered, lost) = (true, false);
-                    stream(&if args.json {
-                        look.json()?
-                    } else {
-                        look.changed_lines()
-                    })?;
-                }
-                Err(error) if args.once || !answered => return Err(error),
-                Err(error) => {
-                    if !std::mem::replace(&mut lost, true) {
-                        remark(&format!(
-                            "{error}; what was printed is old, tried again every {} s",
-                            args.every
-                        ));
-                    }
-                }
+    let runtime = runtime()?;
+    let (mut answered, mut lost) = (false, false);
+    loop {
+        match runtime.block_on(watch.look(Timestamp::now())) {
+            Ok(look) => {
+                (answered, lost) = (true, false);
+                stream(&if args.json {
+                    look.json()?
+                } else {
+                    look.changed_lines()
+                })?;
             }
-            if args.once {
-                return Ok(());
-            }
-            // What changes seldom is printed seldom: a reader that has gone is looked for in between.
-            for _ in 0..args.every {
-                tokio::time::sleep(Duration::from_secs(1)).await;
-                still_read()?;
+            Err(error) if args.once || !answered => return Err(error),
+            Err(error) => {
+                if !std::mem::replace(&mut lost, true) {
+                    remark(&format!(
+                        "{error}; what was printed is old, tried again every {} s",
+                        args.every
+                    ));
+                }
             }
         }
-    })
+        if args.once {
+            return Ok(());
+        }
+        // What changes seldom is printed seldom: a reader that has gone is looked for in between.
+        for _ in 0..args.every * ASKS_PER_SECOND {
+            runtime
+                .block_on(async { tokio::time::sleep(Duration::from_millis(1_000 / ASKS_PER_SECOND)).await });
+            if ends() {
+                return Ok(());
+            }
+            still_read()?;
+        }
+    }
 }
 
 /// Looks at the list again and again.

@@ -1,6 +1,7 @@
 //! Plain mode, and the commands for what only screens showed before.
 
 use std::process::Stdio;
+use std::time::Duration;
 
 use super::{on, run, splitdeck};
 use crate::support::server::{ADMIN, TestServer};
@@ -154,6 +155,41 @@ async fn read_only_of_the_file_is_in_force_beside_both_variables() {
     let wrong = activate(&["--read-only=maybe"], Some("maybe")).await.failed(2);
     assert!(!wrong.contains("SPLITDECK_READ_ONLY"), "{wrong}");
     activate(&[], Some("false")).await.ok();
+}
+
+#[tokio::test]
+async fn the_next_line_or_the_end_of_the_input_ends_watching_whatever_its_options() {
+    let server = TestServer::with_two_drafts().await;
+    for watch in [
+        "watch",
+        "watch --json",
+        "watch --every 3600",
+        "list --json",
+        "watch --once",
+    ] {
+        let ended = if watch.contains("list") || watch.contains("once") {
+            ""
+        } else {
+            "\n"
+        };
+        let input = format!("{watch}\n{ended}nonsense\n{watch}\n");
+        let out = plain(&server, &["--plain"], &[], &input);
+        let out = tokio::time::timeout(Duration::from_secs(60), out);
+        let out = out.await.unwrap_or_else(|_| panic!("{watch}: not ended")).ok();
+        assert!(
+            out.contains("unrecognized subcommand 'nonsense'"),
+            "{watch}: {out}"
+        );
+        assert_eq!(
+            out.matches("\"numbersMissing\"").count(),
+            if watch.contains("json") { 2 } else { 0 },
+            "{out}"
+        );
+    }
+    let out = plain(&server, &["--plain"], &[], "show checkout-button --json\n")
+        .await
+        .ok();
+    assert!(out.contains("\"key\": \"checkout-button\""), "{out}");
 }
 
 #[tokio::test]
