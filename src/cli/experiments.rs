@@ -81,6 +81,11 @@ enum Command {
         /// Key or UUID of the experiment
         key: String,
     },
+    /// Whether the split is what it should be, by the guard's own test: since when not, and what was changed before that
+    SampleRatio {
+        /// Key or UUID of the experiment
+        key: String,
+    },
     /// What was changed, the newest first, 50 entries a page
     History {
         /// Key or UUID of the experiment
@@ -195,6 +200,9 @@ pub fn run(args: Args, session: &Session) -> Result<(), CliError> {
         }
         Command::Convert { key } => convert(&client, &key, json).await,
         Command::Delete { key } => delete(&client, &key, json).await,
+        Command::SampleRatio { key } => {
+            super::sample_ratio::tell(&client, &key, json, jiff::Timestamp::now()).await
+        }
         Command::History { key, before } => {
             let query = HistoryQuery {
                 before,

@@ -74,6 +74,8 @@ enum Command {
     },
     /// Force many ids of a list into a variant: shows the difference, asks, applies in chunks, can be undone
     Import(imports::Args),
+    /// The bulk imports, how far each is, and what one of them does to each id
+    Imports(super::import_list::Args),
     /// Let subjects be decided like everybody again
     Delete {
         /// Key or UUID of the experiment, or with --flag of the flag
@@ -137,6 +139,9 @@ pub fn run(args: Args, session: &Session) -> Result<(), CliError> {
             })
         }
         Command::Import(args) => imports::run(&args, flag, &remote, session, json),
+        Command::Imports(args) => remote.run(session, async |client| {
+            super::import_list::tell(&client, owner(flag, &args.key), &args, json).await
+        }),
         Command::Delete { key, ids } => {
             let subjects = subjects(ids);
             if subjects.is_empty() {

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::api::results::{Results, Srm};
-use crate::domain::{Cohort, Experiment};
+use crate::domain::{AuditAction, AuditEntry, Cohort, Experiment, Status};
 use crate::stats::srm;
 
 /// For each arm the share that was configured and the one that was observed, 0 to 1, of the subjects in a
@@ -98,6 +98,38 @@ pub fn crossed_at(experiment: &Experiment, results: &Results, since: Option<Time
         };
     }
     crossed
+}
+
+/// What was changed before the split went wrong, the newest first: what came before `crossed`, and in any case before the
+/// pause that followed. To the end of the bucket of the series in which it went wrong: a change within it may be the cause.
+pub fn changes_before<'h>(
+    experiment: &Experiment,
+    entries: &'h [AuditEntry],
+    results: Option<&Results>,
+    crossed: Option<Timestamp>,
+    now: Timestamp,
+) -> impl Iterator<Item = &'h AuditEntry> + use<'h> {
+    let bucket_end = crossed.and_then(|at| {
+        let next = results?
+            .series
+            .points
+            .iter()
+            .map(|point| point.at)
+            .find(|next| *next > at);
+        Some(next.unwrap_or(now))
+    });
+    let until = bucket_end.unwrap_or(now);
+    let paused = experiment
+        .status_changed_at
+        .filter(|_| experiment.status == Status::Paused);
+    // The pause is told in two entries of one version, and what came after it may be of the same bucket.
+    let pause = entries.iter().find(|e| e.action == AuditAction::AutoPausedSrm);
+    let pausing = pause
+        .filter(|_| paused.is_some())
+        .map_or(u64::MAX, |e| e.resource_version);
+    entries.iter().filter(move |e| {
+        e.at <= until && paused.is_none_or(|paused| e.at < paused) && e.resource_version < pausing
+    })
 }
 
 /// One test for each split that subjects were drawn by, with nothing counted yet. At least one.

@@ -6,12 +6,12 @@ use jiff::tz::TimeZone;
 
 use super::history;
 use crate::api::results::{Results, Srm, SrmWatch};
-use crate::cockpit::evidence::{crossed_at, shares};
+use crate::cockpit::evidence::{changes_before, crossed_at, shares};
 use crate::cockpit::format;
 use crate::cockpit::state::State;
 use crate::cockpit::state::overlay::{StepDialog, TestNow};
 use crate::cockpit::times::Times;
-use crate::domain::{AuditAction, AuditEntry};
+use crate::domain::AuditEntry;
 use crate::tui::glyphs::{Glyphs, arm_slots};
 use crate::tui::page::{Page, Span};
 use crate::tui::widgets::pen::{columns, fit_middle};
@@ -256,19 +256,6 @@ fn changes(
 ) {
     let theme = page.theme;
     let history = state.open.as_deref().map(|d| &d.history.entries);
-    // To the end of the bucket in which it went wrong: a change within it may be the cause.
-    let bucket_end = crossed.and_then(|at| {
-        let results = state.open.as_deref()?.results.value.as_deref()?;
-        let next = results
-            .series
-            .points
-            .iter()
-            .map(|point| point.at)
-            .find(|next| *next > at);
-        Some(next.unwrap_or(now))
-    });
-    let until = bucket_end.unwrap_or(now);
-    let paused = dialog.experiment.status_changed_at.unwrap_or(now);
     let Some(entries) = history.and_then(|h| h.value.as_ref()) else {
         match history.and_then(|h| h.failure.as_ref()) {
             Some(failure) => line(page, "Before it", &failure.message, theme.warn),
@@ -276,12 +263,8 @@ fn changes(
         }
         return;
     };
-    // The pause is told in two entries of one version, and what came after it may be of the same bucket.
-    let pause = entries.iter().find(|e| e.action == AuditAction::AutoPausedSrm);
-    let pausing = pause.map_or(u64::MAX, |e| e.resource_version);
-    let before: Vec<String> = entries
-        .iter()
-        .filter(|e| e.at <= until && e.at < paused && e.resource_version < pausing)
+    let results = state.open.as_deref().and_then(|d| d.results.value.as_deref());
+    let before: Vec<String> = changes_before(&dialog.experiment, entries, results, crossed, now)
         .take(if length == Length::Short { 1 } else { CHANGES })
         .map(entry_text)
         .collect();

@@ -21,6 +21,74 @@ async fn imports(server: &TestServer) -> Vec<Value> {
     list["imports"].as_array().expect("imports").clone()
 }
 
+each_store!(imports_and_what_they_do_to_each_id_are_listed);
+async fn imports_and_what_they_do_to_each_id_are_listed() {
+    let server = TestServer::start().await;
+    server.active("exp").await;
+    assert_eq!(
+        on(&server, &["overrides", "imports", "exp"]).await.ok(),
+        "no imports\n"
+    );
+    let set = [
+        "overrides",
+        "set",
+        "exp",
+        "--variant",
+        "control",
+        "--user",
+        "u000001",
+    ];
+    on(&server, &set).await.ok();
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), list(0..1_500)).expect("written");
+    let path = file.path().to_str().expect("text");
+    let import = [
+        "overrides",
+        "import",
+        "exp",
+        path,
+        "--variant",
+        "treatment",
+        "--dry-run",
+    ];
+    on(&server, &import).await.ok();
+    let text = on(&server, &["overrides", "imports", "exp"]).await.ok();
+    assert!(
+        text.contains("staged") && text.contains("0 of 1") && text.contains("1,500"),
+        "{text}"
+    );
+    let listed = on(&server, &["overrides", "imports", "exp", "--json"])
+        .await
+        .json();
+    let id = listed["imports"][0]["id"].as_str().expect("an id");
+    assert!(text.contains(id), "{text}");
+    let of = |more: &'static [&'static str]| {
+        let words = [&["overrides", "imports", "exp", "--rows", id], more].concat();
+        let server = &server;
+        async move { on(server, &words).await }
+    };
+    let changed = of(&["--effect", "changed"]).await.ok();
+    assert!(changed.contains("u000001  changed  control"), "{changed}");
+    assert!(
+        !changed.contains("u000002") && !changed.contains("more than these"),
+        "{changed}"
+    );
+    assert!(
+        of(&["--limit", "2"])
+            .await
+            .ok()
+            .ends_with("more than these; --limit or --all lists them\n")
+    );
+    let all = of(&["--all", "--json"]).await.json();
+    assert_eq!(all["rows"].as_array().map(Vec::len), Some(1_500));
+    assert!(
+        of(&["--effect", "none"])
+            .await
+            .failed(2)
+            .contains("added, changed and unchanged")
+    );
+}
+
 each_store!(the_difference_is_shown_and_nothing_happens_unless_it_is_confirmed);
 async fn the_difference_is_shown_and_nothing_happens_unless_it_is_confirmed() {
     let server = TestServer::start().await;

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::support::server::TestServer;
-use crate::support::warehouse::{drained, exposure, server_with_clickhouse};
+use crate::support::warehouse::{drained, expose, exposure, server_with_clickhouse};
 
 use super::on;
 
@@ -110,9 +110,63 @@ async fn insights_are_told_below_their_titles() {
         text.contains("\nSplit\nThe split is not tested: no subject was assigned at random yet.\n"),
         "{text}"
     );
+    let none = on(&server, &["insights", "exp", "--saved"]).await.failed(1);
+    assert!(none.contains("ot found") || none.contains("no summary"), "{none}");
+    server
+        .post("/experiments/exp/insight", &json!({}))
+        .await
+        .expect(200);
+    let saved = on(&server, &["insights", "exp", "--saved"]).await.ok();
+    assert!(saved.contains("by admin from version 2, 0 subjects"), "{saved}");
+    assert!(
+        saved.contains("nothing was changed since\n\nIn short\n"),
+        "{saved}"
+    );
+    let live = server.client().experiment("exp").await.expect("there");
+    server
+        .to(&serde_json::to_value(&live).expect("JSON"), "paused")
+        .await;
+    let saved = on(&server, &["insights", "exp", "--saved", "--json"])
+        .await
+        .json();
+    assert!(
+        saved["generatedAt"].is_string() && saved["changedSince"].is_array(),
+        "{saved}"
+    );
     let json = on(&server, &["insights", "exp", "--json"]).await.json();
     assert_eq!(
         json[1],
         json!({"title": "Hypothesis", "text": "Green sells more."})
     );
+}
+
+#[tokio::test]
+async fn the_test_of_the_split_is_told_with_what_was_changed_before() {
+    let server = server_with_clickhouse().await;
+    let experiment = server.active("exp").await;
+    let none = on(&server, &["experiments", "sample-ratio", "exp"]).await.ok();
+    assert!(none.starts_with("now  cannot be told\n"), "{none}");
+    expose(&server, &experiment, [380, 120]).await;
+    drained(&server).await;
+    let text = on(&server, &["experiments", "sample-ratio", "exp"]).await.ok();
+    assert!(
+        text.contains("the split fails the test") && text.contains("h ago (by exposures)"),
+        "{text}"
+    );
+    assert!(
+        text.contains("changed before it:\n") && text.contains("experiment.status_changed"),
+        "{text}"
+    );
+    let json = on(&server, &["experiments", "sample-ratio", "exp", "--json"])
+        .await
+        .json();
+    assert_eq!(
+        (json["alarm"].clone(), json["observed"][0].clone()),
+        (json!(true), json!(380))
+    );
+    assert!(
+        json["hoursSince"].as_f64().is_some_and(|hours| hours >= 0.0),
+        "{json}"
+    );
+    assert_eq!(json["changesBefore"][0]["action"], "experiment.status_changed");
 }
