@@ -107,7 +107,7 @@ pub fn run(args: Args) -> Result<(), CliError> {
              commands"
         ))
     })?;
-    let dumb = std::env::var("TERM").is_ok_and(|term| term == "dumb");
+    let dumb = std::env::var("TERM").is_ok_and(|term| matches!(term.trim(), "dumb" | ""));
     if args.plain || dumb {
         // There is no line above the list that could say what is wrong.
         files.config().map_err(CliError::Usage)?;

@@ -40,7 +40,7 @@ pub struct Args {
     /// The value is read as JSON where it is JSON, else as text.
     #[arg(long, value_name = "SCOPE.FIELD=VALUE", value_parser = pair)]
     set: Vec<(String, String)>,
-    /// JSON file with the user, as the API takes it; the other arguments add to it
+    /// JSON file with the user, as the API takes it, `-` for standard input; the other arguments add to it
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
     #[command(flatten)]
@@ -88,8 +88,12 @@ fn user(args: &Args) -> Result<User, CliError> {
         None => User::default(),
         Some(file) => {
             let name = file.display();
-            let text = std::fs::read_to_string(file)
-                .map_err(|error| CliError::Failed(format!("cannot read {name}: {error}")))?;
+            let text = if file.as_os_str() == "-" {
+                std::io::read_to_string(std::io::stdin())
+            } else {
+                std::fs::read_to_string(file)
+            };
+            let text = text.map_err(|error| CliError::Failed(format!("cannot read {name}: {error}")))?;
             serde_json::from_str(&text)
                 .map_err(|error| CliError::Usage(format!("{name} is no user: {error}")))?
         }

@@ -387,6 +387,13 @@ pub fn profile(vars: &impl EnvVarSource, out: &impl IsTerminal) -> TermProfile {
     if vars.var("NO_COLOR").is_some_and(|value| !value.is_empty()) {
         return TermProfile::NoColor;
     }
+    // These are known to have none, unless something says more of the terminal than its name.
+    let bare = |name: &str| ["vt52", "vt100", "vt102", "vt220", "vt320"].contains(&name);
+    if vars.var("TERM").is_some_and(|term| bare(&term))
+        && vars.var("COLORTERM").is_none_or(|more| more.is_empty())
+    {
+        return TermProfile::NoColor;
+    }
     let settings = DetectorSettings::new().enable_tmux_info(false);
     TermProfile::detect_with_vars(TermVars::from_source(vars, out, settings))
 }
@@ -649,6 +656,7 @@ mod tests {
             profile(&HashMap::from_iter(pairs.iter().copied()), &Tty)
         };
         assert_eq!(of(&[("TERM", "xterm-256color")]), TermProfile::Ansi256);
+        assert_eq!(of(&[("TERM", "vt100")]), TermProfile::NoColor);
         assert_eq!(
             of(&[("TERM", "xterm-256color"), ("COLORTERM", "truecolor")]),
             TermProfile::TrueColor

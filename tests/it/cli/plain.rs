@@ -40,6 +40,12 @@ async fn everything_is_done_in_lines_of_text() {
     }
     assert!(!out.contains('\x1b'), "nothing steers the terminal: {out:?}");
     assert!(out.trim_end().ends_with('>'), "{out}");
+    // A terminal without a name can do no more either.
+    let out = plain(&server, &[], &[("TERM", "")], "quit\n").await.ok();
+    assert!(out.contains("Type help for the commands"), "{out}");
+    let input = "explain checkout-button --file -\n{\"userId\": \"u-77\"}\n";
+    let out = plain(&server, &["--plain"], &[], input).await.ok();
+    assert!(out.contains("u-77") && !out.contains("cannot read"), "{out}");
     // The end of the input is as good as quit.
     let out = plain(&server, &[], &[("TERM", "dumb")], "").await.ok();
     assert!(
