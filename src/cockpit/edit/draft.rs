@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::cell::{Cell, Which};
 use super::disk::DraftKey;
+use super::identity::{self, exists, follow};
 use super::merge::{Both, merge};
 use super::path::{self, Path, renumber};
 use super::rows::{Moved, Rows};
@@ -47,13 +48,15 @@ impl StoredDraft {
     }
 }
 
-/// A text that cannot stand in its field.
+/// A text that waits beside its field.
 #[derive(Debug, Clone, Eq, PartialEq)]
 pub struct Unread {
     /// The text, as it was typed.
     pub text: String,
     /// Why not.
     pub why: String,
+    /// It could stand there, but was still being typed as a cockpit ended: it is taken where it is left by hand.
+    pub half: bool,
 }
 
 /// Whose value is taken.
@@ -104,7 +107,7 @@ pub struct Draft {
     pub base: Arc<Experiment>,
     /// What it says.
     pub mine: Experiment,
-    /// Texts that cannot be read.
+    /// Texts that cannot be read, or that were still being typed.
     pub unread: BTreeMap<Cell, Unread>,
     /// What came in from others.
     pub news: Option<News>,
@@ -122,6 +125,9 @@ pub struct Draft {
     pub instead_of: Vec<String>,
     /// Whether changes of another cockpit were taken in, so that a conflict may be one between the two.
     pub joined: bool,
+    /// The part whose text is being typed and that somebody else has changed since: still to be decided, although
+    /// mine says nothing yet.
+    typed: Option<Path>,
     undo: Vec<Snapshot>,
     redo: Vec<Snapshot>,
 }
@@ -142,24 +148,34 @@ impl Draft {
             kept: 0,
             instead_of: Vec::new(),
             joined: false,
+            typed: None,
             undo: Vec::new(),
             redo: Vec::new(),
         }
     }
 
-    /// A draft from disk. Texts that can be read now are taken.
+    /// A draft from disk. Nothing of its texts is taken: what was still being typed waits in its field.
     #[must_use]
     pub fn restored(stored: StoredDraft) -> Self {
         let mut draft = Self::new(Arc::new(stored.base), stored.at);
         draft.mine = stored.mine;
         for (cell, text) in stored.texts {
-            draft.take(&cell, &text);
+            let outcome = cell.apply(&text, &mut draft.mine.clone());
+            let half = outcome.is_ok();
+            let why = match outcome {
+                Ok(()) => {
+                    let label = cell.path().map(|path| path.label(&[&draft.mine]));
+                    let label = label.unwrap_or_else(|| "a new link".to_owned());
+                    format!("{label}: was still being typed, enter goes on with it")
+                }
+                Err(error) => super::refusal::refused(&error, &draft.mine),
+            };
+            draft.unread.insert(cell, Unread { text, why, half });
         }
         draft.conflicts = (stored.open.into_iter())
             .map(|both| Conflict { both, choice: None })
             .collect();
         draft.decided();
-        // It is on disk as it is, but for texts that could be taken now.
         draft.revision = 1;
         draft
     }
@@ -241,6 +257,7 @@ impl Draft {
                 let unread = Unread {
                     text: text.to_owned(),
                     why: super::refusal::refused(&error, &self.mine),
+                    half: false,
                 };
                 self.unread.insert(cell.clone(), unread);
             }
@@ -311,6 +328,10 @@ impl Draft {
     }
 
     fn done(&mut self, before: Snapshot, now: Timestamp) {
+        // What is still asked is asked about mine as it is now.
+        for conflict in self.conflicts.iter_mut().filter(|c| c.choice.is_none()) {
+            conflict.both.mine = conflict.both.path.get(&self.mine);
+        }
         if self.snapshot() == before {
             return;
         }
@@ -351,6 +372,9 @@ impl Draft {
     fn put(&mut self, snapshot: Snapshot, now: Timestamp) {
         self.mine = snapshot.mine;
         self.unread = snapshot.unread;
+        // Somebody may have taken away meanwhile what they are about.
+        let mine = &self.mine;
+        self.unread.retain(|cell, _| exists(cell, mine));
         self.conflicts = snapshot.conflicts;
         self.decided();
         self.touch(now);
@@ -362,6 +386,7 @@ impl Draft {
         self.mine = (*self.base).clone();
         self.unread.clear();
         self.conflicts.clear();
+        self.typed = None;
         self.news = None;
         self.done(before, now);
     }
@@ -369,11 +394,48 @@ impl Draft {
     /// A newer version came in: my changes are made from it now. What both changed keeps mine until it is
     /// decided.
     pub fn rebase(&mut self, theirs: &Arc<Experiment>, now: Timestamp) {
+        self.rebase_under(theirs, None, now);
+    }
+
+    /// The same while somebody types into a field: where that field stands from then on.
+    ///
+    /// The text is no change yet, so nothing of it is entered. What it is typed into stays although they took it away,
+    /// and where they changed what the field says that is to be decided once the field is left.
+    pub fn rebase_under(
+        &mut self,
+        theirs: &Arc<Experiment>,
+        typing: Option<&Cell>,
+        now: Timestamp,
+    ) -> Option<Cell> {
         let from = self.base.resource_version;
-        let merged = merge(&self.base, &self.mine, theirs);
+        let mut merged = merge(&self.base, &self.mine, theirs);
+        let place = typing.and_then(|cell| follow(cell, &self.mine, &merged.mine));
+        let asked = typing.and_then(|cell| match &place {
+            Some(place) if cell.text(&self.mine) == place.text(&merged.mine) => None,
+            Some(_) => identity::part(cell),
+            None => identity::whole(cell),
+        });
+        if let Some(path) = asked {
+            if place.is_none() {
+                path.set(&mut merged.mine, &path.get(&self.mine));
+                renumber(&mut merged.mine);
+            }
+            merged.taken.retain(|taken| *taken != path);
+            if !merged.both.iter().any(|both| both.path == path) {
+                merged.both.push(Both {
+                    base: path.get(&self.base),
+                    mine: path.get(&self.mine),
+                    theirs: path.get(theirs),
+                    path: path.clone(),
+                });
+            }
+            self.typed = Some(path);
+        }
+        self.unread = follow_all(&self.unread, &self.mine, &merged.mine);
         ask(&mut self.conflicts, merged.both);
         for snapshot in self.undo.iter_mut().chain(&mut self.redo) {
             let merged = merge(&self.base, &snapshot.mine, theirs);
+            snapshot.unread = follow_all(&snapshot.unread, &snapshot.mine, &merged.mine);
             snapshot.mine = merged.mine;
             ask(&mut snapshot.conflicts, merged.both);
         }
@@ -395,8 +457,16 @@ impl Draft {
         }
         self.mine = merged.mine;
         self.base = Arc::clone(theirs);
-        self.unread.retain(|cell, _| exists(cell, &self.mine));
         self.decided();
+        self.touch(now);
+        place.or_else(|| typing.cloned())
+    }
+
+    /// The field that was typed into is left, and what was typed is taken or not.
+    pub fn left(&mut self, now: Timestamp) {
+        self.typed = None;
+        self.decided();
+        // It is typed no longer: what is kept on disk says so.
         self.touch(now);
     }
 
@@ -489,13 +559,15 @@ impl Draft {
         self.conflicts.iter().filter(|c| c.choice.is_none()).count()
     }
 
-    /// A conflict about which both say the same now is none.
+    /// A conflict about which both say the same now is none, unless a text about it waits.
     fn decided(&mut self) {
         let (base, mine) = (&self.base, &self.mine);
+        let waiting = self.unread.keys().filter_map(identity::part);
+        let waiting: Vec<Path> = waiting.chain(self.typed.clone()).collect();
         self.conflicts.retain(|conflict| {
             conflict.choice.is_some() || {
                 let path = &conflict.both.path;
-                path.get(mine) != path.get(base)
+                waiting.contains(path) || path.get(mine) != path.get(base)
             }
         });
     }
@@ -523,22 +595,12 @@ fn chosen(base: &Experiment, mine: &Experiment) -> usize {
     usize::from(own_key) + usize::from(mine.assignment_mode != base.assignment_mode)
 }
 
-/// Whether the thing that a field belongs to is still there.
-fn exists(cell: &Cell, e: &Experiment) -> bool {
-    match cell {
-        Cell::Variant(key, _) | Cell::VariantDefault(key) => e.variant(key).is_some(),
-        Cell::Rule(id) | Cell::RuleVariant(id) | Cell::RulePriority(id) => {
-            super::cell::rule(e, *id).is_some()
-        }
-        Cell::Condition(id, at, _) => {
-            super::cell::rule(e, *id).is_some_and(|rule| *at < rule.conditions.len())
-        }
-        Cell::Filter(which, at, _) => {
-            super::cell::metric(e, *which).is_some_and(|metric| *at < metric.filters.len())
-        }
-        Cell::Link(label) => e.links.contains_key(label),
-        _ => true,
-    }
+/// Texts that wait go with what they are about; those of what is gone go too.
+fn follow_all(unread: &BTreeMap<Cell, Unread>, old: &Experiment, new: &Experiment) -> BTreeMap<Cell, Unread> {
+    let places = unread.iter();
+    places
+        .filter_map(|(cell, unread)| Some((follow(cell, old, new)?, unread.clone())))
+        .collect()
 }
 
 #[cfg(test)]
@@ -623,6 +685,7 @@ mod tests {
         let waits = || Unread {
             text: "waits".to_owned(),
             why: String::new(),
+            half: false,
         };
         draft.unread.insert(last(1), waits());
         let conditions = Rows::Conditions(rule);
@@ -804,7 +867,9 @@ mod tests {
         assert_eq!(stored.count(), 3);
         let back = Draft::restored(stored);
         assert_eq!(back.mine.name, "New");
-        assert_eq!(back.mine.description, "half a sen");
+        assert_eq!(back.mine.description, "", "nothing that is half typed is taken");
+        assert_eq!(back.unread[&Cell::Description].text, "half a sen");
+        assert!(back.unread[&Cell::Description].half && !back.unread[&Cell::Holdout].half);
         assert_eq!(back.unread[&Cell::Holdout].text, "many");
     }
 }

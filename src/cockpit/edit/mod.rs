@@ -12,6 +12,7 @@
 //! | `refusal` | the field that a refusal is about, and its words |
 //! | `typed`, `set` | what is typed as a value; fields that take more than a value |
 //! | [`sheet`] | which fields stand on a screen, row by row |
+//! | [`identity`] | where a field stands after somebody else's changes |
 //! | [`rows`] | adding, removing and moving what stands in rows |
 //! | [`consequences`] | what saving will do to people, in words |
 //! | [`wizard`] | the steps of a new experiment |
@@ -23,6 +24,7 @@ pub mod consequences;
 pub mod disk;
 pub mod draft;
 pub mod flag;
+pub mod identity;
 pub mod merge;
 pub mod path;
 mod refusal;

@@ -1,9 +1,10 @@
 //! Where one is while editing: which field has the cursor, which is being typed in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::area::TextArea;
 use super::text::TextField;
+use crate::cockpit::edit::identity::{follow, follow_sheet};
 use crate::cockpit::edit::{Cell, Kind, Left, Sheet, StoredDraft};
 use crate::cockpit::ports::{Loaded, Suggest};
 use crate::cockpit::{Code, Key};
@@ -235,6 +236,36 @@ impl EditorState {
     pub fn cell(&self, sheet: Sheet, e: &Experiment) -> Option<Cell> {
         let (row, column) = self.cursor(sheet, e)?;
         sheet.rows(e).get(row)?.cells.get(column).cloned()
+    }
+
+    /// Somebody else made `new` of `old`: each cursor stays on its field, and each panel on what it is about,
+    /// wherever these stand now.
+    pub fn follow(&mut self, old: &Experiment, new: &Experiment) {
+        let mut sheets: BTreeSet<Sheet> = self.at.keys().copied().collect();
+        // A cursor that was never moved stands on a field too.
+        sheets.extend([Sheet::Setup, Sheet::Variants, Sheet::Rules]);
+        sheets.extend(&self.panels);
+        let mut at = BTreeMap::new();
+        for sheet in sheets {
+            let Some(now) = follow_sheet(sheet, old, new) else {
+                continue;
+            };
+            let kept = self.at.get(&sheet).copied();
+            let cell = self.cell(sheet, old).and_then(|cell| follow(&cell, old, new));
+            let place = cell.and_then(|cell| {
+                let rows = now.rows(new);
+                let y = rows.iter().position(|row| row.cells.contains(&cell))?;
+                let x = rows[y].cells.iter().position(|other| *other == cell)?;
+                let beyond = kept.filter(|(_, column)| *column >= rows[y].cells.len());
+                Some((y, beyond.map_or(x, |(_, column)| column)))
+            });
+            if let Some(place) = place.or(kept) {
+                at.insert(now, place);
+            }
+        }
+        self.at = at;
+        let panels = std::mem::take(&mut self.panels).into_iter();
+        self.panels = panels.filter_map(|sheet| follow_sheet(sheet, old, new)).collect();
     }
 
     /// Puts the cursor on a field, where the sheet has it.

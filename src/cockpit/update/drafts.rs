@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{edit, flag, notify};
+use crate::cockpit::edit::identity::follow;
 use crate::cockpit::edit::{Cell, Draft, DraftKey, Kept, Left, Of, OnDisk, Place};
 use crate::cockpit::effect::Effect;
 use crate::cockpit::format;
@@ -173,20 +174,23 @@ pub fn meet(state: &mut State, now: Timestamp) {
     if theirs.resource_version <= draft.base.resource_version || draft.sent.is_some() {
         return;
     }
-    // What is being typed counts as typed, so that it can be told from what they did.
-    let typing = edit::typing(state, theirs.id);
+    let open = edit::open_field(state, theirs.id);
+    let typed = edit::typing(state, theirs.id).is_some();
     let Some(draft) = state.drafts.get_mut(&theirs.id) else {
         return;
     };
-    if let Some((cell, text)) = &typing {
-        draft.enter(cell, text, now);
-    }
     let was_clean = draft.is_clean();
-    draft.rebase(&theirs, now);
-    if was_clean {
+    let before = draft.mine.clone();
+    let place = draft.rebase_under(&theirs, open.as_ref().filter(|_| typed), now);
+    let place = place.or_else(|| follow(open.as_ref()?, &before, &draft.mine));
+    if was_clean && !typed {
         draft.news = None;
     }
-    edit::refresh_field(state, theirs.id, typing.is_some());
+    let after = draft.mine.clone();
+    if let Some(editor) = editor_of(state, theirs.id) {
+        editor.follow(&before, &after);
+    }
+    edit::refresh_field(state, theirs.id, place, typed);
 }
 
 /// Keeps what changed since it was last kept.

@@ -117,9 +117,14 @@ pub fn unsaved(state: &State) -> Option<String> {
         return None;
     }
     let text = format::counted(count as u64, "unsaved change", "unsaved changes");
-    Some(match draft.unread.len() {
+    let half = draft.unread.values().filter(|unread| unread.half).count();
+    let mut text = match draft.unread.len() - half {
         0 => text,
         unread if unread == count => format!("{text}, not understood"),
         unread => format!("{text}, {unread} not understood"),
-    })
+    };
+    if half > 0 {
+        text += &format!(", {half} half typed");
+    }
+    Some(text)
 }

@@ -512,7 +512,11 @@ fn a_draft_survives_the_cockpit_and_is_offered_again() {
     world.keys(&["R"]);
     let draft = &world.state.drafts[&id(CHECKOUT)];
     assert_eq!(draft.mine.name, "Mine");
-    assert!(draft.mine.hypothesis.ends_with("And more"));
+    let typed = &draft.unread[&Cell::Hypothesis];
+    assert!(
+        typed.text.ends_with("And more") && typed.half,
+        "nothing half typed is taken"
+    );
     assert_eq!(draft.unread[&Cell::Holdout].text, "many");
     assert_eq!(world.disk.len(), 1);
     // Thrown away only through a dialog, and then nothing is left of it.

@@ -18,4 +18,5 @@ mod objects;
 mod said;
 mod tabs;
 mod times;
+mod typing;
 mod words;

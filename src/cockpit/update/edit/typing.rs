@@ -28,11 +28,15 @@ pub fn type_into(state: &mut State, id: Uuid, cell: Cell, now: Timestamp) {
         (Cell::Lift, Some(create)) => Some(create.wizard.lift.text().to_owned()),
         _ => None,
     };
-    let text = wizard
-        .or_else(|| drafts::unread(state, id, &cell).map(str::to_owned))
-        .unwrap_or_else(|| cell.text(e));
+    let text = cell.text(e);
+    let waits = drafts::unread(state, id, &cell).map(str::to_owned);
+    let shown = wizard.or_else(|| waits.clone()).unwrap_or_else(|| text.clone());
     if let Some(editor) = state.editor_mut() {
-        editor.editing = Editing::new(cell, kind, text);
+        editor.editing = Editing::new(cell, kind, shown);
+        // A text that waits is no value yet: it is taken when the field is left, typed on or not.
+        if let Some(editing) = editor.editing.as_mut().filter(|_| waits.is_some()) {
+            editing.was = text;
+        }
     }
 }
 
@@ -45,23 +49,33 @@ pub fn typing(state: &State, id: Uuid) -> Option<(Cell, String)> {
     draft.then(|| (editing.cell.clone(), editing.text()))
 }
 
-/// The field that is typed into shows what came in, unless something was typed.
-pub fn refresh_field(state: &mut State, id: Uuid, typed: bool) {
-    if state.sheet().is_none_or(|(edited, _)| edited != id) {
-        return;
-    }
-    let Some(editing) = state.editor().and_then(|editor| editor.editing.as_ref()) else {
+/// The field of an experiment that is typed into, whether or not it says something else already.
+#[must_use]
+pub fn open_field(state: &State, id: Uuid) -> Option<Cell> {
+    let (edited, _) = state.sheet()?;
+    let editing = state.editor()?.editing.as_ref().filter(|_| edited == id)?;
+    Some(editing.cell.clone())
+}
+
+/// The field that is typed into shows what came in, unless something was typed. It stands at `place` now; without one
+/// what it belongs to is gone.
+pub fn refresh_field(state: &mut State, id: Uuid, place: Option<Cell>, typed: bool) {
+    let Some(open) = open_field(state, id) else { return };
+    let Some(cell) = place else {
+        if let Some(editor) = state.editor_mut() {
+            editor.editing = None;
+        }
         return;
     };
-    let cell = editing.cell.clone();
     let Some(e) = state.edited(id) else { return };
     let (kind, text) = (cell.kind(e), cell.text(e));
     if let Some(editor) = state.editor_mut()
         && let Some(editing) = &mut editor.editing
     {
         if typed {
+            editing.cell = cell;
             editing.was = text;
-        } else if editing.was != text {
+        } else if editing.was != text || open != cell {
             editor.editing = Editing::new(cell, kind, text);
         }
     }
@@ -151,14 +165,17 @@ pub fn leave(state: &mut State, now: Timestamp) {
     let Some(editing) = state.editor_mut().and_then(|editor| editor.editing.take()) else {
         return;
     };
-    if let Some(draft) = state.drafts.get_mut(&id) {
-        // It is typed no longer: what is kept on disk says so.
-        draft.touch(now);
+    let changed = editing.changed();
+    // What waited in the field is taken or goes, also where it says what stands there.
+    if changed || drafts::unread(state, id, &editing.cell).is_some() {
+        take(state, id, &editing.cell, &editing.text(), now);
     }
-    if !editing.changed() {
+    if let Some(draft) = state.drafts.get_mut(&id) {
+        draft.left(now);
+    }
+    if !changed {
         return;
     }
-    take(state, id, &editing.cell, &editing.text(), now);
     // A tracked event that was emptied is gone, and the panel would show the next one.
     let gone = matches!(sheet, Sheet::Metric(Which::Tracked(at))
         if state.edited(id).is_some_and(|e| at >= e.tracked_events.len()));
