@@ -9,7 +9,8 @@ use super::path::Path;
 use super::rows::in_order;
 use super::set::{set_event, set_variant};
 use super::sheet::Sheet;
-use super::typed::{link, operator, percent, prior, variant_key};
+use super::typed::{new_link, operator, percent, prior, variant_key};
+use crate::cockpit::state::Tab;
 use crate::domain::experiment::DEFAULT_LAB;
 use crate::domain::{
     AssignmentMode, Condition, Experiment, FieldError, Filter, Key, Metric, Operator, Rule, Scope, Status,
@@ -213,6 +214,15 @@ impl Cell {
         })
     }
 
+    /// The tab on which it is edited; none for what belongs to no part.
+    #[must_use]
+    pub fn tab(&self) -> Option<Tab> {
+        match self {
+            Self::NewLink => Some(Tab::Setup),
+            other => other.path().map(|path| path.tab()),
+        }
+    }
+
     /// How it is edited, for an experiment that stands as `e` does.
     #[must_use]
     pub fn kind(&self, e: &Experiment) -> Kind {
@@ -362,11 +372,11 @@ impl Cell {
             Self::Description => e.description = text.trim_end().to_owned(),
             Self::Hypothesis => e.hypothesis = text.trim_end().to_owned(),
             Self::Link(label) => {
-                let link = link(line)?;
+                let link = new_link(line, e, Some(label))?;
                 e.links.remove(label);
                 e.links.extend(link);
             }
-            Self::NewLink => e.links.extend(link(line)?),
+            Self::NewLink => e.links.extend(new_link(line, e, None)?),
             Self::DefaultVariant => e.default_variant_id = variant_key(e, line, "defaultVariantId")?,
             Self::Holdout => e.holdout_pct = percent(line, "holdoutPct")?,
             Self::Sticky => e.sticky = yes,

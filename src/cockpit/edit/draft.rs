@@ -224,11 +224,7 @@ impl Draft {
     #[must_use]
     pub fn touches(&self, tab: Tab) -> bool {
         self.changes().iter().any(|(path, ..)| path.tab() == tab)
-            || self
-                .unread
-                .keys()
-                .filter_map(Cell::path)
-                .any(|path| path.tab() == tab)
+            || self.unread.keys().any(|cell| cell.tab() == Some(tab))
     }
 
     /// Everything that the experiment would be refused for, in the server's words.

@@ -383,17 +383,14 @@ pub fn renumber(e: &mut Experiment) {
     }
 }
 
-/// The request that makes `base` what `mine` is, as far as `wanted` says.
+/// The request that makes `base` what `mine` is.
 #[must_use]
-pub fn request(base: &Experiment, mine: &Experiment, wanted: impl Fn(&Path) -> bool) -> UpdateExperiment {
+pub fn request(base: &Experiment, mine: &Experiment) -> UpdateExperiment {
     let mut body = UpdateExperiment {
         resource_version: base.resource_version,
         ..UpdateExperiment::default()
     };
     for (path, _, _) in changes(base, mine) {
-        if !wanted(&path) {
-            continue;
-        }
         match path {
             Path::Name => body.name = Some(mine.name.clone()),
             Path::Description => body.description = Some(mine.description.clone()),
@@ -431,10 +428,4 @@ fn rule_text(rule: &Rule) -> String {
 
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// A key made from a text that may be none.
-#[must_use]
-pub fn key_or(text: &str, fallback: &Key) -> Key {
-    Key::slug(text).unwrap_or_else(|| fallback.clone())
 }

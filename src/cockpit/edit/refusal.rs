@@ -29,6 +29,9 @@ impl Cell {
                 let variant = e.variants.get(at.unwrap_or(0))?;
                 let attr = match rest.rsplit('.').next() {
                     Some("key") => Attr::Key,
+                    Some("name") => Attr::Name,
+                    Some("description") => Attr::Description,
+                    Some("isControl") => Attr::Control,
                     Some("payload") => Attr::Payload,
                     _ => Attr::Traffic,
                 };

@@ -44,8 +44,27 @@ pub(super) fn prior(text: &str) -> Result<Prior, FieldError> {
     }
 }
 
+/// A link whose label no other one has; `instead_of` is the label of the one that it is typed over.
+pub(super) fn new_link(
+    text: &str,
+    e: &Experiment,
+    instead_of: Option<&String>,
+) -> Result<Option<(String, String)>, FieldError> {
+    let link = link(text)?;
+    let taken = link
+        .as_ref()
+        .filter(|(label, _)| Some(label) != instead_of && e.links.contains_key(label));
+    match taken {
+        Some((label, _)) => {
+            let allowed = format!("a label of its own: {label} is there already, enter on it changes it");
+            Err(FieldError::new("links", text, allowed))
+        }
+        None => Ok(link),
+    }
+}
+
 /// `label https://…`; none when there is nothing.
-pub(super) fn link(text: &str) -> Result<Option<(String, String)>, FieldError> {
+fn link(text: &str) -> Result<Option<(String, String)>, FieldError> {
     if text.is_empty() {
         return Ok(None);
     }

@@ -23,6 +23,17 @@ pub const STEPS: [(Sheet, &str); 4] = [
     (Sheet::Power, "Power"),
 ];
 
+/// The step on which a field stands, or the field that opens its panel.
+#[must_use]
+pub fn step_of(cell: &Cell, e: &Experiment) -> Option<usize> {
+    let panel = cell.panel();
+    let place = panel.as_ref().map_or(cell, |(_, opens)| opens);
+    STEPS.iter().position(|(sheet, _)| {
+        let rows = sheet.rows(e);
+        rows.iter().any(|row| row.cells.contains(place))
+    })
+}
+
 /// The name of the last step, which is no sheet.
 pub const REVIEW: &str = "Review";
 

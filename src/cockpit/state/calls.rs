@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
-/// What stands now, so that the same is not called out again. None until it was seen once: what stood before is
-/// no event.
+/// What stands now, so that the same is not called out again. What was not looked at before is no event: what stood
+/// before is none.
 #[derive(Debug, Clone, Default)]
 pub struct Calls {
-    /// Experiments that the guard has paused.
+    /// Experiments that the guard has paused; none until the list was seen once.
     pub paused: Option<BTreeSet<Uuid>>,
-    /// Experiments whose split is off.
-    pub srm: Option<BTreeSet<Uuid>>,
+    /// Experiments whose split is known to be off, or to be in order: by their numbers, or as they have none yet.
+    pub known: BTreeSet<Uuid>,
+    /// Those of them whose split is off.
+    pub srm: BTreeSet<Uuid>,
 }

@@ -153,6 +153,10 @@ fn confirm(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
                 draft.change(now, |e| rows::remove_variant(e, key));
             }
             edit::close_lost_panels(state, *id);
+            // In a draft the table saves by itself, as it does whatever else is done to it.
+            if let Some((_, sheet)) = state.sheet() {
+                save::by_itself(state, sheet, now, effects);
+            }
             return;
         }
         (None, _) => match request {

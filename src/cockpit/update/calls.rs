@@ -4,12 +4,12 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use uuid::Uuid;
 
 use crate::cockpit::alarms::{self, Alarm};
 use crate::cockpit::effect::Effect;
 use crate::cockpit::format;
-use crate::cockpit::state::State;
+use crate::cockpit::state::{Calls, State};
+use crate::domain::Status;
 
 /// Compares what stands with what stood, and calls for what is new.
 ///
@@ -20,17 +20,17 @@ pub fn look(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
     if list.experiments.value.is_none() {
         return;
     }
-    let (mut paused, mut srm) = (BTreeSet::new(), BTreeSet::new());
+    let (mut paused, mut srm, mut known) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     let mut texts = Vec::new();
     let calls = &state.calls;
-    let mut found = |stood: &Option<BTreeSet<Uuid>>, id: Uuid, text: String| {
-        if stood.as_ref().is_some_and(|stood| !stood.contains(&id)) {
-            texts.push(text);
-        }
-    };
     for experiment in list.all() {
         let id = experiment.id;
-        for alarm in alarms::of(experiment, list.overview(id), now) {
+        let overview = list.overview(id);
+        // Without numbers nothing can be said of a split. With one experiment open the others have none.
+        if overview.is_some() || experiment.status == Status::Draft {
+            known.insert(id);
+        }
+        for alarm in alarms::of(experiment, overview, now) {
             match alarm {
                 Alarm::AutoPaused(_) => {
                     paused.insert(id);
@@ -41,7 +41,9 @@ pub fn look(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
                         "{} was paused by the guard: sample ratio mismatch",
                         experiment.key
                     );
-                    found(&calls.paused, id, text);
+                    if calls.paused.as_ref().is_some_and(|stood| !stood.contains(&id)) {
+                        texts.push(text);
+                    }
                 }
                 Alarm::Srm(p) => {
                     srm.insert(id);
@@ -50,17 +52,19 @@ pub fn look(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
                         experiment.key,
                         format::p_value(p)
                     );
-                    found(&calls.srm, id, text);
+                    if calls.known.contains(&id) && !calls.srm.contains(&id) {
+                        texts.push(text);
+                    }
                 }
                 Alarm::NoData(_) | Alarm::NotCounted | Alarm::Gathering => {}
             }
         }
     }
-    state.calls.paused = Some(paused);
-    // Without numbers nothing can be said of a split.
-    if list.overviews.value.is_some() {
-        state.calls.srm = Some(srm);
-    }
+    state.calls = Calls {
+        paused: Some(paused),
+        known,
+        srm,
+    };
     match texts.as_slice() {
         [] => {}
         [one] => effects.push(Effect::Call(one.clone())),

@@ -60,19 +60,33 @@ pub fn of_deleted(state: &mut State, id: Uuid, now: Timestamp, effects: &mut Vec
             };
         });
     }
-    if state.drafts.remove(&id).is_some()
-        && let Some(key) = state.draft_key(id)
-    {
-        effects.push(Effect::DropDraft(key));
+    let mut lost = Vec::new();
+    if let Some(old) = state.drafts.remove(&id) {
+        if let Some(key) = state.draft_key(id) {
+            effects.push(Effect::DropDraft(key));
+        }
+        if let Some(draft) = state.drafts.get_mut(&Uuid::nil()) {
+            for (cell, unread) in old.unread {
+                if wizard::step_of(&cell, &draft.mine).is_some() {
+                    draft.unread.insert(cell, unread);
+                } else {
+                    let label = cell.path().map(|path| path.label(&[&draft.mine]));
+                    let label = label.unwrap_or_else(|| "a new link".to_owned());
+                    lost.push(format!("{label} ({})", unread.text.trim()));
+                }
+            }
+        }
     }
     state.close_overlays();
     state.screen = Screen::Create;
-    notify(
-        state,
-        Level::Ok,
-        "A new one, of what was deleted: S creates it",
-        now,
-    );
+    let text = "A new one, of what was deleted: S creates it";
+    if lost.is_empty() {
+        notify(state, Level::Ok, text, now);
+    } else {
+        let lost = lost.join(", ");
+        let text = format!("{text}. Texts without a step here are left behind: {lost}");
+        notify(state, Level::Warn, text, now);
+    }
 }
 
 /// Types into what a step that has just been opened cannot do without, so that a name that is typed is no

@@ -1,12 +1,16 @@
-//! Cursors of overlays over what is put together from several answers: they stay on their line whatever comes in.
+//! Cursors that stay on their line whatever comes in: of overlays over what is put together from several answers, and
+//! of the sheets of an experiment without unsaved changes. Where there are some, merging moves them.
+
+use std::sync::Arc;
 
 use uuid::Uuid;
 
 use super::palette::{self, PaletteItem};
 use crate::cockpit::edit::path::Path;
-use crate::cockpit::state::State;
 use crate::cockpit::state::cursor::follow;
 use crate::cockpit::state::overlay::Overlay;
+use crate::cockpit::state::{ExperimentDetail, State};
+use crate::domain::Experiment;
 
 /// What stood in the lists of the topmost overlay before something happened.
 #[derive(Debug)]
@@ -55,6 +59,24 @@ pub fn stay(state: &mut State, before: Cursors) {
                 open.selected = follow(&before, &items, open.selected, |item| *item);
             }
         }
+    }
+}
+
+/// The experiment whose sheets show what the server has, before something happens.
+#[must_use]
+pub fn shown(state: &State) -> Option<Arc<Experiment>> {
+    let config = state.open.as_deref().and_then(ExperimentDetail::config)?;
+    (!state.drafts.contains_key(&config.id)).then(|| Arc::clone(config))
+}
+
+/// After it happened: the cursors of its sheets.
+pub fn stay_on_rows(state: &mut State, before: Option<Arc<Experiment>>) {
+    let (Some(old), Some(new)) = (before, shown(state)) else {
+        return;
+    };
+    let came = old.id == new.id && old.resource_version != new.resource_version;
+    if let Some(detail) = state.open.as_deref_mut().filter(|_| came) {
+        detail.editor.follow(&old, &new);
     }
 }
 

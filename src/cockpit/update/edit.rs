@@ -11,7 +11,7 @@ use uuid::Uuid;
 pub use self::places::{jump, move_by, point};
 pub use self::suggest::{pick, suggestions, wanted_suggestions};
 pub use self::typing::{
-    accept, hold, key, leave, let_go, open_field, paste, refresh_field, type_into, typing,
+    accept, hold, key, leave, let_go, open_field, paste, refresh_field, takes_text, type_into, typing,
 };
 use super::drafts::{self, draft_of};
 use super::{ask, create, guard, notify, save};

@@ -55,6 +55,7 @@ const NOTICE_FOR: Duration = Duration::from_secs(6);
 pub fn update(state: &mut State, action: Action, now: Timestamp) -> Vec<Effect> {
     let mut effects = Vec::new();
     let lists = cursors::before(state);
+    let shown = cursors::shown(state);
     let screen = state.screen;
     match action {
         Action::Start => {
@@ -144,8 +145,17 @@ pub fn update(state: &mut State, action: Action, now: Timestamp) -> Vec<Effect> 
         Action::DraftFound { key, found } => {
             drafts::found(state, &key, found, now, &mut effects);
             create::begin(state, now);
-            for key in edit::let_go(state) {
-                press(state, key, now, &mut effects);
+            let mut waited = edit::let_go(state).into_iter();
+            if !edit::takes_text(state)
+                && let Some(first) = waited.next()
+            {
+                press(state, first, now, &mut effects);
+            }
+            // What was typed blind behind a key that opened nothing is no commands.
+            if edit::takes_text(state) {
+                for key in waited {
+                    press(state, key, now, &mut effects);
+                }
             }
             state.touch(Dirty::Now);
         }
@@ -170,6 +180,7 @@ pub fn update(state: &mut State, action: Action, now: Timestamp) -> Vec<Effect> 
     create::begin(state, now);
     drafts::settle(state, now, &mut effects);
     cursors::stay(state, lists);
+    cursors::stay_on_rows(state, shown);
     if state.screen == Screen::Experiments && screen != state.screen {
         // It was asked less often while nobody looked at it.
         state.requests.plan(Slot::Experiments, now);

@@ -75,7 +75,7 @@ pub fn send(state: &mut State, id: Uuid, now: Timestamp) -> Result<Effect, Strin
     if draft.open_conflicts() > 0 {
         return Err("Close this and decide with M what both of you changed".to_owned());
     }
-    let change = request(&draft.base, &draft.mine, |_| true);
+    let change = request(&draft.base, &draft.mine);
     let sent = draft.mine.clone();
     let effect = guard::write(
         state,
@@ -126,7 +126,7 @@ pub fn by_itself(state: &mut State, sheet: Sheet, now: Timestamp, effects: &mut 
     if next.check(usize::MAX).is_err() {
         return;
     }
-    let change = request(&draft.base, &next, |_| true);
+    let change = request(&draft.base, &next);
     let change = Box::new(change);
     if let Ok(effect) = guard::write(state, Request::Update { id, change }, now) {
         if let Some(draft) = state.drafts.get_mut(&id) {

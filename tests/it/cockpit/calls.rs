@@ -4,10 +4,11 @@ use splitdeck::api::experiments::ExperimentList;
 use splitdeck::api::system::Role;
 use splitdeck::cockpit::Effect;
 use splitdeck::cockpit::ports::{Answer, Slot};
+use splitdeck::cockpit::state::Settings;
 use splitdeck::domain::{Experiment, PauseCause, Status};
 use std::time::Duration;
 
-use crate::support::cockpit::{CHECKOUT, ONBOARDING, World, experiments, id, overviews};
+use crate::support::cockpit::{CHECKOUT, ONBOARDING, World, experiments, id, overviews, settings};
 
 fn calls(world: &World) -> Vec<String> {
     let call = |effect: &Effect| match effect {
@@ -77,4 +78,27 @@ fn each_event_is_called_out_once() {
     told(&mut world, pause(ONBOARDING), 0.4);
     told(&mut world, pause(ONBOARDING), 1e-9);
     assert_eq!(calls(&world).len(), 3);
+}
+
+#[test]
+fn what_stood_while_one_experiment_was_open_is_no_news_in_the_list() {
+    let only = Settings {
+        experiment: Some("onboarding-copy".into()),
+        ..settings()
+    };
+    let mut world = World::start(only, (120, 40));
+    world.answer_all(Role::Editor, false);
+    assert!(
+        world.state.list.overview(id(ONBOARDING)).is_some(),
+        "the numbers of the open one are known"
+    );
+    assert!(world.state.list.overview(id(CHECKOUT)).is_none());
+    world.keys(&["esc"]);
+    told(&mut world, |_| {}, 1e-12);
+    assert!(world.state.list.overview(id(CHECKOUT)).is_some());
+    assert_eq!(calls(&world), [""; 0]);
+    // What is raised from now on is news.
+    told(&mut world, |_| {}, 0.4);
+    told(&mut world, |_| {}, 1e-12);
+    assert_eq!(calls(&world).len(), 1);
 }

@@ -150,7 +150,7 @@ fn the_lab_of_an_experiment_is_changed_in_setup() {
     splitdeck::cockpit::edit::Cell::Lab
         .apply("checkout", &mut mine)
         .expect("any name of a lab");
-    let body = path::request(&base, &mine, |_| true);
+    let body = path::request(&base, &mine);
     assert_eq!(body.parent_id.as_deref(), Some("checkout"));
     assert_eq!(body.linked_flag, None);
 }

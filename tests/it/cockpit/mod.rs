@@ -15,6 +15,7 @@ mod list;
 mod live;
 mod lost;
 mod objects;
+mod rows;
 mod said;
 mod tabs;
 mod times;

@@ -24,10 +24,10 @@ fn filtered(event: &str) -> Metric {
 }
 
 /// The experiment as the server has it, version by version.
-struct Server(Experiment);
+pub(super) struct Server(pub(super) Experiment);
 
 impl Server {
-    fn new(world: &mut World, change: impl FnOnce(&mut Experiment)) -> Self {
+    pub(super) fn new(world: &mut World, change: impl FnOnce(&mut Experiment)) -> Self {
         let all = experiments();
         let e = all.into_iter().find(|e| e.id == id(CHECKOUT)).expect("there");
         let mut server = Self(e);
@@ -36,7 +36,7 @@ impl Server {
     }
 
     /// Somebody else saves, and the refresh brings it.
-    fn saves(&mut self, world: &mut World, change: impl FnOnce(&mut Experiment)) {
+    pub(super) fn saves(&mut self, world: &mut World, change: impl FnOnce(&mut Experiment)) {
         change(&mut self.0);
         self.0.resource_version += 1;
         world.wait(Duration::from_secs(3));

@@ -4,10 +4,10 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::typing::{leave, take_picked, type_into};
-use crate::cockpit::edit::wizard::{STEPS, Wizard};
+use crate::cockpit::edit::wizard::step_of;
 use crate::cockpit::edit::{Cell, Kind, Sheet};
 use crate::cockpit::effect::Effect;
-use crate::cockpit::state::{EditorState, Screen, State};
+use crate::cockpit::state::{Screen, State};
 use crate::cockpit::update::save;
 
 /// Tab while typing: takes the suggestion under the cursor, leaves the field and types into the next one.
@@ -110,7 +110,7 @@ pub fn jump(state: &mut State, id: Uuid, cell: &Cell) {
     let Some(e) = state.edited(id).cloned() else {
         return;
     };
-    let tab = cell.path().map(|path| path.tab());
+    let tab = cell.tab();
     let panel = cell.panel();
     let place = panel.as_ref().map_or(cell, |(_, opens)| opens);
     match (state.screen, tab) {
@@ -123,11 +123,7 @@ pub fn jump(state: &mut State, id: Uuid, cell: &Cell) {
             let Some(create) = state.create.as_deref_mut() else {
                 return;
             };
-            let step = (0..Wizard::steps() - 1).find(|step| {
-                let sheet = STEPS[*step].0;
-                EditorState::default().go_to(sheet, place, &e)
-            });
-            create.wizard.step = step.unwrap_or(create.wizard.step);
+            create.wizard.step = step_of(cell, &e).unwrap_or(create.wizard.step);
         }
         _ => {}
     }

@@ -114,12 +114,25 @@ pub(super) fn held(state: &mut State) -> Option<(bool, &mut Vec<Key>)> {
     Some((matches!(editor.found, Found::Looking), &mut editor.held))
 }
 
-/// The keys that waited.
+/// The keys that waited. Where a draft is offered they go nowhere: nothing they were meant for can be done before it.
 pub fn let_go(state: &mut State) -> Vec<Key> {
+    let offered = match state.screen {
+        Screen::Flag => (state.objects.flag.as_deref()).is_some_and(|d| d.found.offered().is_some()),
+        _ => state.editor().is_some_and(|e| e.found.offered().is_some()),
+    };
     match held(state) {
-        Some((false, held)) => std::mem::take(held),
+        Some((false, held)) => {
+            let keys = std::mem::take(held);
+            if offered { Vec::new() } else { keys }
+        }
         _ => Vec::new(),
     }
+}
+
+/// Whether what is typed goes into a field or a dialog.
+#[must_use]
+pub fn takes_text(state: &State) -> bool {
+    !state.overlays.is_empty() || state.editor().is_some_and(|editor| editor.editing.is_some())
 }
 
 /// A key while a field is typed into. True when it was one for the field.
