@@ -117,6 +117,11 @@ async fn a_draft_survives_the_death_of_the_cockpit_in_the_middle_of_a_word() {
         pty.wait_for_text("checkout → checkout for everybody");
         pty.wait_for_text("Half a sen");
         pty.send("S");
+        // What was being typed is no change before it is left: S goes to it.
+        pty.wait_for_text("was still being typed");
+        pty.send("\r");
+        pty.wait_for_text("tab goes on");
+        pty.send("\x0f");
         pty.wait_for_text("Go on editing");
         confirm(&mut pty, "Save");
         pty.wait_for_text("Saved 2 changes");
@@ -179,6 +184,11 @@ async fn two_cockpits_that_edit_the_same_lose_nothing_when_both_are_killed() {
         pty.send("R");
         pty.wait_for_text("2 unsaved changes");
         pty.send("S");
+        // What was being typed is no change before it is left: S goes to it.
+        pty.wait_for_text("was still being typed");
+        pty.send("\r");
+        pty.wait_for_text("tab goes on");
+        pty.send("\x0f");
         pty.wait_for_text("Go on editing");
         confirm(&mut pty, "Save");
         pty.wait_for_text("Saved 2 changes");
