@@ -17,7 +17,8 @@ use serde_json::{Map, Value};
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
-use crate::domain::User;
+use crate::decide::Subject;
+use crate::domain::{SubjectType, User};
 use crate::server::ingest::{EventRecord, Ingest, NOTHING, SET, UNSET, user_property};
 
 use super::Evaluated;
@@ -124,11 +125,12 @@ impl Assigned {
         recorded.dedup_by(|a, b| a.key() == b.key());
         let ts = now.as_millisecond();
         let day = ts.div_euclid(DAY_MS);
-        let id = id(project, day, user, &recorded);
+        let named = named(user, &recorded);
+        let id = id(project, day, user, &named, &recorded);
         if !self.shared.first(day, id) {
             return;
         }
-        let event = event(project, id, ts, user, &recorded);
+        let event = event(project, id, ts, user, named, &recorded);
         if queue.try_send(Job::Event(Box::new(event))).is_err() {
             self.shared
                 .dropped(std::iter::once(id), "they came faster than the disk takes them");
@@ -179,8 +181,29 @@ fn given(id: &Option<String>) -> &str {
     id.as_deref().unwrap_or_default()
 }
 
+/// The ids by which experiments with a `subjectType` of a name tell subjects apart, by those names: customers of one
+/// person are several subjects. An event is none that is said again.
+fn named(user: &User, evaluated: &[&Evaluated<'_>]) -> BTreeMap<String, String> {
+    let of_one = |one: &&Evaluated<'_>| match (
+        &one.served.experiment()?.subject_type,
+        one.served.prepared().subject(user),
+    ) {
+        (SubjectType::Named(name), Subject::Id(id)) if !matches!(name.as_str(), "event_id" | "eventId") => {
+            Some((name.clone(), id.into_owned()))
+        }
+        _ => None,
+    };
+    evaluated.iter().filter_map(of_one).collect()
+}
+
 /// The same for the same subject and result on the same day.
-fn id(project: Uuid, day: i64, user: &User, evaluated: &[&Evaluated<'_>]) -> Uuid {
+fn id(
+    project: Uuid,
+    day: i64,
+    user: &User,
+    named: &BTreeMap<String, String>,
+    evaluated: &[&Evaluated<'_>],
+) -> Uuid {
     use std::fmt::Write as _;
     let mut said = String::with_capacity(64 + 32 * evaluated.len());
     // Writing into a text never fails. The lengths keep ids apart that contain what separates them.
@@ -194,6 +217,9 @@ fn id(project: Uuid, day: i64, user: &User, evaluated: &[&Evaluated<'_>]) -> Uui
     for (kind, groups) in &user.groups {
         let _ = writeln!(said, "{kind:?}{groups:?}");
     }
+    for (name, id) in named {
+        let _ = writeln!(said, "{name:?}={id:?}");
+    }
     let _ = writeln!(said, "assignment of day {day}");
     for one in evaluated {
         let _ = writeln!(said, "{} {}", one.key(), one.assignment.variant_id);
@@ -201,8 +227,15 @@ fn id(project: Uuid, day: i64, user: &User, evaluated: &[&Evaluated<'_>]) -> Uui
     Uuid::new_v5(&project, said.as_bytes())
 }
 
-fn event(project: Uuid, id: Uuid, ts: i64, user: &User, evaluated: &[&Evaluated<'_>]) -> EventRecord {
-    let mut props = BTreeMap::new();
+fn event(
+    project: Uuid,
+    id: Uuid,
+    ts: i64,
+    user: &User,
+    named: BTreeMap<String, String>,
+    evaluated: &[&Evaluated<'_>],
+) -> EventRecord {
+    let mut props = named;
     let (mut set, mut unset) = (Map::new(), Map::new());
     for one in evaluated {
         let key = one.key();
@@ -265,7 +298,7 @@ mod tests {
                 session_id: Some(session.to_owned()),
                 ..User::default()
             };
-            id(Uuid::nil(), 1, &user, &[])
+            id(Uuid::nil(), 1, &user, &BTreeMap::new(), &[])
         };
         assert_eq!(of("ann", "1"), of("ann", "2"));
         assert_ne!(of("ann", "1"), of("bob", "1"));

@@ -45,9 +45,10 @@ impl Registry {
             let experiment = batch
                 .experiment(&caller, live.project, None, experiment, told)
                 .await?;
-            batch.copy_overrides(flag.id, live.project, new).await?;
+            let overrides = batch.copy_overrides(flag.id, live.project, new).await?;
             let mut entry = object::entry(&caller, &**flag, AuditAction::FlagConverted, batch.now());
-            entry.evidence = json!({ "experimentId": new, "experimentKey": experiment.key });
+            entry.evidence =
+                json!({ "experimentId": new, "experimentKey": experiment.key, "overrides": overrides });
             batch.log(live.project, &entry).await?;
             batch.commit().await?;
             Ok(Converted {
@@ -112,16 +113,17 @@ impl Registry {
                 .flag(&caller, live.project, known.as_deref(), next_flag, told)
                 .await?;
             // Of one that has ended they decided only while it ran, as its rules did.
-            if experiment.status == Status::Draft {
-                batch.copy_overrides(experiment.id, live.project, flag_id).await?;
-            }
+            let overrides = match experiment.status {
+                Status::Draft => batch.copy_overrides(experiment.id, live.project, flag_id).await?,
+                _ => 0,
+            };
             let mut next = edit::convert::retired(experiment, now);
             next.linked_flag = Some(flag.key.clone());
             let mut actions = vec![AuditAction::Converted];
             if next.status != experiment.status {
                 actions.push(AuditAction::StatusChanged);
             }
-            let evidence = json!({ "flagId": flag_id, "flagKey": flag.key });
+            let evidence = json!({ "flagId": flag_id, "flagKey": flag.key, "overrides": overrides });
             let told = Told::actions(actions).evidence(evidence);
             let experiment = batch
                 .experiment(&caller, live.project, Some(&live), next, told)

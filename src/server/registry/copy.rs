@@ -74,11 +74,13 @@ impl Registry {
             });
             let told = Told::actions([AuditAction::Created, AuditAction::Copied]).evidence(evidence);
             let copy = batch.experiment(&caller, to.id, None, copy, told).await?;
-            if body.overrides {
-                batch.copy_overrides(original.id, to.id, new).await?;
-            }
+            let overrides = match body.overrides {
+                true => batch.copy_overrides(original.id, to.id, new).await?,
+                false => 0,
+            };
             let mut entry = object::entry(&caller, &**original, AuditAction::Copied, now);
-            entry.evidence = json!({ "toProject": to.key, "toId": new, "toKey": copy.key });
+            entry.evidence =
+                json!({ "toProject": to.key, "toId": new, "toKey": copy.key, "overrides": overrides });
             batch.log(live.project, &entry).await?;
             batch.commit().await?;
             Ok(copy)
@@ -117,11 +119,13 @@ impl Registry {
             });
             let told = Told::actions([AuditAction::FlagCreated, AuditAction::FlagCopied]).evidence(evidence);
             let copy = batch.flag(&caller, to.id, None, copy, told).await?;
-            if body.overrides {
-                batch.copy_overrides(original.id, to.id, new).await?;
-            }
+            let overrides = match body.overrides {
+                true => batch.copy_overrides(original.id, to.id, new).await?,
+                false => 0,
+            };
             let mut entry = object::entry(&caller, &**original, AuditAction::FlagCopied, now);
-            entry.evidence = json!({ "toProject": to.key, "toId": new, "toKey": copy.key });
+            entry.evidence =
+                json!({ "toProject": to.key, "toId": new, "toKey": copy.key, "overrides": overrides });
             batch.log(live.project, &entry).await?;
             batch.commit().await?;
             Ok(copy)

@@ -109,6 +109,8 @@ async fn a_copy_has_what_is_configured_and_nothing_that_happened() {
     );
     let told = server.get("/audit?action=experiment.copied").await.expect(200);
     assert_eq!(told["entries"][0]["evidence"]["toProject"], "prod");
+    let carried = &told["entries"][0]["evidence"]["overrides"];
+    assert!(carried.as_u64() > Some(18_000), "{told}");
 
     let again = server
         .post("/experiments/exp/copy", &json!({ "project": "prod" }))

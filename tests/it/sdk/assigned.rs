@@ -72,6 +72,22 @@ async fn an_assignment_is_said_once_per_subject_and_result_a_day() {
 }
 
 #[tokio::test]
+async fn customers_of_one_person_are_several_subjects() {
+    let (server, _, database, _) = stage().await;
+    let body = json!({ "name": "by-customer", "subjectType": "customer_id" });
+    let draft = server.post("/experiments", &body).await.expect(201);
+    server.to(&draft, "active").await;
+    for customer in ["c1", "c2", "c3", "c1"] {
+        let who = json!({ "experimentId": "by-customer", "user_id": "u1", "user_properties": { "customer_id": customer } });
+        server.post("/experiments/assign", &who).await.expect(200);
+    }
+    counted(&server, &database, "3\t3").await;
+    let sql_text = "SELECT arraySort(groupUniqArray(props['customer_id'])) FROM {db}.events \
+                    WHERE name = '[Experiment] Assignment'";
+    assert_eq!(sql(&database, sql_text).await, "['c1','c2','c3']");
+}
+
+#[tokio::test]
 async fn a_restarted_server_says_again_only_what_counts_once() {
     let (server, deployment, database, _) = stage().await;
     evaluate(&server, &deployment.key, "u1").await;
