@@ -5,7 +5,7 @@
 //! |---|---|
 //! | [`path`] | the parts of an experiment that change and merge by themselves |
 //! | [`merge`] | three copies become one |
-//! | [`draft`] | the working copy: changes, what cannot be read, undo, conflicts |
+//! | [`draft`] | the working copy: changes, what cannot be read, undo, conflicts with somebody else, kept on disk |
 //! | [`flag`] | the same of a flag |
 //! | [`disk`] | what is kept on disk of a draft, and what is found there |
 //! | [`cell`] | one field on the screen: its text, and a text taken into it |
