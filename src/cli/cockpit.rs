@@ -32,17 +32,9 @@ pub struct Args {
     /// A server of the configuration by name; else SPLITDECK_CONTEXT, else the configuration.
     #[arg(long, value_name = "NAME")]
     pub context: Option<String>,
-    /// Refuse every change, whatever the token may do; --read-only=false overrules the configuration.
-    #[arg(
-        long,
-        env = "SPLITDECK_READ_ONLY",
-        value_name = "BOOL",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "true",
-        value_parser = BoolishValueParser::new()
-    )]
-    pub read_only: Option<bool>,
+    /// Whether anything may be changed.
+    #[command(flatten)]
+    pub changes: ChangesArgs,
     /// Allow plain HTTP to a server on another machine: the token crosses the network in the clear.
     #[arg(long)]
     pub allow_plain_http: bool,
@@ -55,6 +47,22 @@ pub struct Args {
     /// Crash after the first frame, to see that the terminal is given back.
     #[arg(long, hide = true)]
     pub panic_after_first_frame: bool,
+}
+
+/// Whether anything may be changed in the cockpit.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct ChangesArgs {
+    /// Refuse every change, whatever the token may do; --read-only=false overrules the configuration
+    #[arg(
+        long,
+        env = "SPLITDECK_READ_ONLY",
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        value_parser = BoolishValueParser::new()
+    )]
+    pub read_only: Option<bool>,
 }
 
 /// How the cockpit looks and is heard.
@@ -120,7 +128,7 @@ pub fn run(args: Args) -> Result<(), CliError> {
         }
         let server = Server {
             allow_plain_http: args.allow_plain_http || access.allow_plain_http,
-            read_only: access.refuses_writes(args.read_only),
+            read_only: access.refuses_writes(args.changes.read_only),
             access,
         };
         let first = match (&args.experiment, &args.flag) {
@@ -173,7 +181,7 @@ pub(super) fn open(
     options.experiment = args.experiment;
     options.flag = args.flag;
     options.import = args.import;
-    options.read_only = args.read_only;
+    options.read_only = args.changes.read_only;
     options.allow_plain_http = args.allow_plain_http;
     options.mouse = args.look.mouse.unwrap_or(config.cockpit.mouse);
     options.fixed = Fixed {

@@ -32,17 +32,9 @@ pub struct Args {
     /// A `clickhouse` binary, 26.6 or later, to run instead of the embedded library
     #[arg(long, value_name = "FILE", env = binary::VARIABLE)]
     engine_binary: Option<PathBuf>,
-    /// Refuse every change in the cockpit; --read-only=false overrules the configuration
-    #[arg(
-        long,
-        env = "SPLITDECK_READ_ONLY",
-        value_name = "BOOL",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "true",
-        value_parser = clap::builder::BoolishValueParser::new()
-    )]
-    read_only: Option<bool>,
+    /// Whether anything may be changed
+    #[command(flatten)]
+    changes: cockpit::ChangesArgs,
     /// How the cockpit looks and is heard
     #[command(flatten)]
     look: cockpit::LookArgs,
@@ -121,7 +113,7 @@ fn with_screen(data_dir: &Path, args: &Args) -> Result<(), CliError> {
     let (config, files) = cockpit::configuration()?;
     let cockpit_args = cockpit::Args {
         look: args.look.clone(),
-        read_only: args.read_only,
+        changes: args.changes.clone(),
         ..cockpit::Args::default()
     };
     // Standard error may be closed: the demo starts all the same.
@@ -129,8 +121,8 @@ fn with_screen(data_dir: &Path, args: &Args) -> Result<(), CliError> {
         std::io::stderr(),
         "splitdeck: starting ClickHouse and the server …"
     );
-    let log = demo_backend::log_file(data_dir)?;
-    let mut backend = Backend::start(data_dir, args, &log)?;
+    let log = Log::begun(demo_backend::log_file(data_dir)?);
+    let mut backend = Backend::start(data_dir, args, &log.path)?;
     let ready = backend.ready(&log)?;
     let access = Access {
         api: ready.api,
@@ -150,8 +142,8 @@ fn with_screen(data_dir: &Path, args: &Args) -> Result<(), CliError> {
         Some(how) => Err(CliError::Failed(format!(
             "the demo's server had ended by itself ({how}); `splitdeck demo` starts it again, with all that it had \
              acknowledged. {} says:\n{}",
-            log.display(),
-            last_words(&log)
+            log.path.display(),
+            log.last_words()
         ))),
     }
 }
@@ -186,7 +178,7 @@ impl Backend {
     }
 
     /// Waits for the line that says that it is ready.
-    fn ready(&mut self, log: &Path) -> Result<Ready, CliError> {
+    fn ready(&mut self, log: &Log) -> Result<Ready, CliError> {
         let mut line = String::new();
         if let Some(stdout) = self.child.stdout.take() {
             // An error is an empty line: the child's end says more.
@@ -198,8 +190,8 @@ impl Backend {
         self.end();
         Err(CliError::Failed(format!(
             "the demo's server did not start; {} says:\n{}",
-            log.display(),
-            last_words(log)
+            log.path.display(),
+            log.last_words()
         )))
     }
 
@@ -238,15 +230,62 @@ fn deadline(after: Duration) -> Option<Instant> {
     now().checked_add(after)
 }
 
-/// The end of the log.
-fn last_words(log: &Path) -> String {
-    let read = || -> std::io::Result<String> {
-        let mut file = std::fs::File::open(log)?;
-        let length = file.metadata()?.len();
-        file.seek(SeekFrom::Start(length.saturating_sub(LAST_WORDS)))?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes)?;
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
-    };
-    read().unwrap_or_else(|error| format!("(it cannot be read: {error})"))
+/// The log of the back end, which goes on from start to start.
+struct Log {
+    path: PathBuf,
+    /// Where this start's lines begin, bytes.
+    from: u64,
+}
+
+impl Log {
+    /// The log as it is before anything is started.
+    fn begun(path: PathBuf) -> Self {
+        let from = std::fs::metadata(&path).map_or(0, |file| file.len());
+        Self { path, from }
+    }
+
+    /// The last lines since this start, whole ones.
+    fn last_words(&self) -> String {
+        let read = || -> std::io::Result<String> {
+            let mut file = std::fs::File::open(&self.path)?;
+            let length = file.metadata()?.len();
+            let start = self.from.max(length.saturating_sub(LAST_WORDS));
+            file.seek(SeekFrom::Start(start))?;
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes)?;
+            let text = String::from_utf8_lossy(&bytes);
+            let whole = if start > self.from {
+                text.split_once('\n').map_or(&*text, |(_, lines)| lines)
+            } else {
+                &text
+            };
+            Ok(whole.to_owned())
+        };
+        read().unwrap_or_else(|error| format!("(it cannot be read: {error})"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_words_are_whole_lines_of_this_start() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("demo.log");
+        std::fs::write(&path, "of an earlier start\n").unwrap();
+        let log = Log::begun(path.clone());
+        let mut file = std::fs::File::options().append(true).open(&path).unwrap();
+        assert_eq!(log.last_words(), "", "nothing of the earlier start");
+        writeln!(file, "short").unwrap();
+        assert_eq!(log.last_words(), "short\n");
+        let long = "x".repeat(70);
+        for number in 100..200 {
+            writeln!(file, "{number} {long}").unwrap();
+        }
+        let words = log.last_words();
+        assert!(words.lines().all(|line| line.len() == 74), "{words}");
+        assert!(words.ends_with(&format!("199 {long}\n")), "{words}");
+        assert!(words.len() as u64 <= LAST_WORDS && words.len() > 1_000, "{words}");
+    }
 }

@@ -17,7 +17,7 @@ fn shows(terminal: &Pty, texts: &[&str]) {
 }
 
 /// The demo as it is started in a terminal; the engine is where the person has it.
-fn demo(data: &str, rate: &str) -> Pty {
+fn demo(data: &str, rate: &str, more: &[&str]) -> Pty {
     let env: Vec<(String, String)> = std::env::vars()
         .filter(|(name, _)| {
             !["NO_COLOR", "SPLITDECK_THEME", "SPLITDECK_LOG", "TERM", "LANG"].contains(&name.as_str())
@@ -27,7 +27,8 @@ fn demo(data: &str, rate: &str) -> Pty {
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()))
         .collect();
-    Pty::start(&["demo", "--data-dir", data, "--rate", rate], &env, (120, 40))
+    let args = [&["demo", "--data-dir", data, "--rate", rate], more].concat();
+    Pty::start(&args, &env, (120, 40))
 }
 
 #[test]
@@ -35,7 +36,7 @@ fn every_tab_at_every_size_and_the_terminal_is_given_back() {
     let dir = tempfile::tempdir().expect("a directory");
     let data = dir.path().join("data");
     let data = data.to_str().expect("text");
-    let mut terminal = demo(data, "20");
+    let mut terminal = demo(data, "20", &[]);
 
     shows(
         &terminal,
@@ -97,8 +98,8 @@ fn without_a_terminal_it_says_what_does_without() {
 fn a_server_that_died_is_told_at_the_end() {
     let dir = tempfile::tempdir().expect("a directory");
     let data = dir.path().join("data");
-    let mut terminal = demo(data.to_str().expect("text"), "0");
-    shows(&terminal, &["Experiments", KEY]);
+    let mut terminal = demo(data.to_str().expect("text"), "0", &["--read-only"]);
+    shows(&terminal, &["Experiments", KEY, "read-only"]);
     let me = terminal.pid().as_raw_nonzero();
     let children = std::fs::read_to_string(format!("/proc/{me}/task/{me}/children")).expect("Linux");
     let server: i32 = children.trim().parse().expect("one child, the server");
