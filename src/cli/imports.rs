@@ -98,6 +98,8 @@ pub fn run(args: &Args, flag: bool, remote: &Remote, session: &Session, json: bo
         }
     }
     remote.run(session, async |client| {
+        // How far it is stands there as a bar.
+        let client = client.unremarked();
         let to = To { client, flag, args };
         let done = match (&args.resume, &args.undo) {
             (Some(import), _) => {

@@ -1,10 +1,13 @@
 //! What the commands that speak to a server have in common.
 
+use std::io::IsTerminal as _;
+
 use crate::api::problem::Code;
 use crate::client::{Client, ClientError, Options};
 use crate::config::{Access, AccessError, Config, Flags, Paths};
 
 use super::CliError;
+use super::output::remark;
 
 /// Arguments of every command that speaks to a server. The token comes from `SPLITDECK_TOKEN` or from a
 /// file: an argument could be read by every user of the machine.
@@ -143,6 +146,8 @@ impl Server {
         let options = Options {
             allow_plain_http: self.allow_plain_http,
             read_only: self.read_only,
+            // Who watches is told; a log of a script is for what went wrong.
+            slow: std::io::stderr().is_terminal().then_some(remark),
             ..Options::default()
         };
         let Access {

@@ -39,6 +39,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a job may take.
 const JOB_TIMEOUT: Duration = Duration::from_secs(600);
+/// After how long without an answer [`Options::slow`] is told.
+const SLOW: Duration = Duration::from_secs(3);
 
 /// A client of one server with one token. Cheap to clone: clones share their connections.
 #[derive(Clone)]
@@ -52,6 +54,8 @@ pub struct Client {
     /// See [`Options::read_only`].
     read_only: bool,
     write_timeout: Duration,
+    /// See [`Options::slow`].
+    slow: Option<fn(&str)>,
 }
 
 impl fmt::Debug for Client {
@@ -75,6 +79,8 @@ pub struct Options {
     pub allow_plain_http: bool,
     /// Whether every request that changes something is refused before it is sent.
     pub read_only: bool,
+    /// Is told in words of each request that is not answered for some seconds, once and while it is waited for.
+    pub slow: Option<fn(&str)>,
 }
 
 impl Default for Options {
@@ -84,6 +90,7 @@ impl Default for Options {
             write_timeout: REQUEST_TIMEOUT,
             allow_plain_http: false,
             read_only: false,
+            slow: None,
         }
     }
 }
@@ -172,7 +179,14 @@ impl Client {
             project: None,
             read_only: options.read_only,
             write_timeout: options.write_timeout,
+            slow: options.slow,
         })
+    }
+
+    /// The same client without a word about slow answers, for what shows itself how far it is.
+    #[must_use]
+    pub fn unremarked(self) -> Self {
+        Self { slow: None, ..self }
     }
 
     /// The same client for requests about one project, named by its key; without one they are about the
@@ -235,7 +249,8 @@ impl Client {
             request: words.clone(),
             source,
         };
-        let response = self.http.execute(request).await.map_err(unreachable)?;
+        let response = self.remarked(self.http.execute(request), &words).await;
+        let response = response.map_err(unreachable)?;
         let retry_after = response.headers().get(RETRY_AFTER);
         Ok(Answer {
             status: response.status().as_u16(),
@@ -246,6 +261,18 @@ impl Client {
             base: self.base().to_owned(),
             request: words,
         })
+    }
+
+    /// Waits for the beginning of an answer, and says so where that takes long.
+    async fn remarked<T>(&self, answer: impl Future<Output = T>, words: &str) -> T {
+        let mut answer = std::pin::pin!(answer);
+        if let Some(tell) = self.slow {
+            match tokio::time::timeout(SLOW, &mut answer).await {
+                Ok(answer) => return answer,
+                Err(_) => tell(&format!("waiting for {} to answer {words}", self.base())),
+            }
+        }
+        answer.await
     }
 
     async fn send<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, ClientError> {

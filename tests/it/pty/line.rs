@@ -197,3 +197,18 @@ async fn nothing_is_written_while_nothing_changes() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_at_a_terminal_says_whom_it_waits_for() {
+    let server = TestServer::with_two_drafts().await;
+    let line = Line::to(&server.base, FAST).await;
+    line.hold("");
+    let mut pty = open(&line, &["experiments", "list"]);
+    at_the_keyboard(move || {
+        pty.wait_for_text(&format!("splitdeck: waiting for {} to answer GET /", line.base));
+        line.release();
+        pty.wait_for_text("pricing-page");
+        assert!(pty.ended().success());
+    })
+    .await;
+}
