@@ -15,18 +15,24 @@ pub struct FieldError {
 
 /// How much of what was given a message repeats, in characters.
 const MAX_GIVEN: usize = 80;
+/// How much of a path, which may hold names of somebody else's fields.
+const MAX_FIELD: usize = 200;
+
+/// The first characters of a text from outside.
+fn shortened(mut text: String, most: usize) -> String {
+    if let Some((end, _)) = text.char_indices().nth(most) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
 
 impl FieldError {
     /// A refusal of `field`.
     pub fn new(field: impl Into<String>, given: impl fmt::Display, allowed: impl Into<String>) -> Self {
-        let given = given.to_string();
-        let mut short: String = given.chars().take(MAX_GIVEN).collect();
-        if short.len() < given.len() {
-            short.push('…');
-        }
         Self {
-            field: field.into(),
-            given: short,
+            field: shortened(field.into(), MAX_FIELD),
+            given: shortened(given.to_string(), MAX_GIVEN),
             allowed: allowed.into(),
         }
     }

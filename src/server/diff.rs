@@ -6,6 +6,10 @@ use serde_json::{Map, Value};
 
 use crate::domain::{AuditAction, Change};
 
+/// The field that holds a document of somebody else. Named value by value, its own names could make each change as
+/// long as the document.
+const PAYLOAD: &str = "payload";
+
 /// Fields that change with everything and say nothing.
 const BOOKKEEPING: [&str; 3] = ["resourceVersion", "updatedAt", "statusChangedAt"];
 
@@ -16,7 +20,7 @@ const NAMES: [&str; 3] = ["key", "id", "index"];
 ///
 /// Elements of a list are named by their `key`, `id` or `index` (`variants.treatment.trafficPct`), or by
 /// their position where they have none (`trackedEvents[0].event`). What was added or removed as a whole
-/// is one change.
+/// is one change, and so is a payload: what stands in it is its owner's.
 #[must_use]
 pub fn changes(from: &Value, to: &Value) -> Vec<Change> {
     let mut found = Vec::new();
@@ -85,12 +89,16 @@ fn compare(path: &str, from: &Value, to: &Value, found: &mut Vec<Change>) {
                 };
                 let missing = Value::Null;
                 let (from, to) = (from.get(name), to.get(name));
-                compare(&field, from.unwrap_or(&missing), to.unwrap_or(&missing), found);
+                let (from, to) = (from.unwrap_or(&missing), to.unwrap_or(&missing));
+                if name == PAYLOAD {
+                    changed(field, from, to, found);
+                } else {
+                    compare(&field, from, to, found);
+                }
             }
         }
         (Value::Array(from), Value::Array(to)) => match (names(from), names(to)) {
             (Some(old), Some(new)) => {
-                // A payload may hold a list of tens of thousands.
                 let (places, there) = (by_name(&old), by_name(&new));
                 let gone = old.iter().zip(from).filter(|(name, _)| !there.contains_key(name));
                 for (name, from) in gone {
@@ -130,11 +138,18 @@ fn compare(path: &str, from: &Value, to: &Value, found: &mut Vec<Change>) {
                 }
             }
         },
-        (from, to) => found.push(Change {
-            field: path.to_owned(),
+        (from, to) => changed(path.to_owned(), from, to, found),
+    }
+}
+
+/// One change of a field as a whole, if it is one.
+fn changed(field: String, from: &Value, to: &Value, found: &mut Vec<Change>) {
+    if from != to {
+        found.push(Change {
+            field,
             from: from.clone(),
             to: to.clone(),
-        }),
+        });
     }
 }
 
@@ -216,6 +231,23 @@ mod tests {
             lines(&from, &to),
             ["rules.order [\"r1\",\"r2\"] → [\"r2\",\"r1\"]"]
         );
+    }
+
+    #[test]
+    fn a_payload_is_one_change() {
+        let with = |payload: Value| json!({"variants": [{"key": "on", "payload": payload}]});
+        assert_eq!(
+            lines(
+                &with(json!({"a": [0, 0], "b": 1})),
+                &with(json!({"a": [1, 1], "b": 1}))
+            ),
+            ["variants.on.payload {\"a\":[0,0],\"b\":1} → {\"a\":[1,1],\"b\":1}"]
+        );
+        assert_eq!(
+            lines(&with(json!({})), &with(Value::Null)),
+            ["variants.on.payload {} → null"]
+        );
+        assert!(lines(&with(json!({"a": 1.5})), &with(json!({"a": 1.5}))).is_empty());
     }
 
     #[test]

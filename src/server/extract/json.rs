@@ -73,7 +73,7 @@ pub fn can_be_kept(bytes: &[u8]) -> Result<(), ApiError> {
         return Ok(());
     };
     let mut errors = Vec::new();
-    find_nul("", &value, &mut errors);
+    find_nul(&mut Vec::new(), &value, &mut errors);
     if errors.is_empty() {
         Ok(())
     } else {
@@ -81,38 +81,62 @@ pub fn can_be_kept(bytes: &[u8]) -> Result<(), ApiError> {
     }
 }
 
-fn find_nul(path: &str, value: &Value, errors: &mut Vec<FieldError>) {
+/// A step into a document.
+#[derive(Clone, Copy)]
+enum Step<'a> {
+    Name(&'a str),
+    At(usize),
+}
+
+/// Where these steps lead, as refusals write it.
+fn steps_text(steps: &[Step<'_>]) -> String {
+    let mut text = String::new();
+    for step in steps {
+        match step {
+            Step::At(at) => text.push_str(&format!("[{at}]")),
+            Step::Name(name) if text.is_empty() => text.push_str(name),
+            Step::Name(name) => text.extend([".", name]),
+        }
+    }
+    text
+}
+
+/// A path is written only for what is refused: written for every element it would cost as much as all of a body for
+/// each of them.
+fn find_nul<'a>(steps: &mut Vec<Step<'a>>, value: &'a Value, errors: &mut Vec<FieldError>) {
     if errors.len() >= MAX_FIELD_ERRORS {
         return;
     }
-    let refused = |path: &str, text: &str| {
+    let refused = |steps: &[Step<'_>], text: &str| {
+        let path = steps_text(steps);
         FieldError::new(
-            path.replace('\0', "\\u0000"),
+            if path.is_empty() {
+                "body".to_owned()
+            } else {
+                path.replace('\0', "\\u0000")
+            },
             text.escape_debug(),
             "a text without the character U+0000",
         )
     };
     match value {
-        Value::String(text) if text.contains('\0') => {
-            errors.push(refused(if path.is_empty() { "body" } else { path }, text));
-        }
+        Value::String(text) if text.contains('\0') => errors.push(refused(steps, text)),
         Value::Array(items) => {
             for (at, item) in items.iter().enumerate() {
-                find_nul(&format!("{path}[{at}]"), item, errors);
+                steps.push(Step::At(at));
+                find_nul(steps, item, errors);
+                steps.pop();
             }
         }
         Value::Object(fields) => {
             for (name, value) in fields {
-                let path = if path.is_empty() {
-                    name.clone()
-                } else {
-                    format!("{path}.{name}")
-                };
+                steps.push(Step::Name(name));
                 if name.contains('\0') {
-                    errors.push(refused(&path, name));
+                    errors.push(refused(steps, name));
                 } else {
-                    find_nul(&path, value, errors);
+                    find_nul(steps, value, errors);
                 }
+                steps.pop();
             }
         }
         _ => {}
@@ -415,6 +439,12 @@ mod tests {
         ] {
             assert!(can_be_kept(sound.as_bytes()).is_ok(), "{sound}");
         }
+        let long = "n".repeat(100_000);
+        let deep = serde_json::json!({ long: [0, "\0"] }).to_string();
+        let Err(ApiError::Problem(problem)) = can_be_kept(deep.as_bytes()) else {
+            panic!("it is taken");
+        };
+        assert_eq!(problem.errors[0].field, format!("{}…", "n".repeat(200)));
         let many = serde_json::json!(vec!["\0"; 100]).to_string();
         let Err(ApiError::Problem(problem)) = can_be_kept(many.as_bytes()) else {
             panic!("it is taken");

@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 
 use crate::api::amplitude::{self, Flag};
 use crate::api::problem::{Code, Problem};
+use crate::api::system::Role;
 use crate::api::track::TrackEvent;
 use crate::decide::Subject;
 use crate::decide::flag::as_experiment;
@@ -29,7 +30,8 @@ use crate::server::ingest::{
     self, AMPLITUDE_EXPOSURE, Context, EXPOSURE, EXPOSURE_EXPERIMENT, EXPOSURE_FLAG, EXPOSURE_VARIANT,
     RELEASE,
 };
-use crate::server::middleware::auth::Caller;
+use crate::server::middleware::auth::{Caller, Need};
+use crate::server::middleware::limits::Metered;
 use crate::server::registry::now;
 use crate::server::served::Served;
 use crate::server::snapshot::ProjectExperiments;
@@ -81,6 +83,12 @@ pub async fn vardata(
     if !given(&user.user_id) && !given(&user.device_id) {
         return Err(FieldError::new("user_id", "no id", "a user_id or a device_id that is not empty").into());
     }
+    let exposes = headers.get(TRACK_EXPOSURE).is_some_and(|track| track == "track");
+    if exposes {
+        // It brings events, so that what holds for those that do holds for it.
+        Need::deployment_or(Role::Editor).check(&caller)?;
+        state.limits().check(Metered::Track, &caller)?;
+    }
     let now = now();
     let (answer, exposures) = {
         let snapshot = state.registry().snapshot();
@@ -97,7 +105,7 @@ pub async fn vardata(
         if headers.get(TRACK).is_none_or(|track| track != "no-track") {
             state.assigned().note(caller.project.id, &user, &evaluated, now);
         }
-        let exposures = if headers.get(TRACK_EXPOSURE).is_some_and(|track| track == "track") {
+        let exposures = if exposes {
             let events = evaluated.iter().filter_map(|e| exposure(&user, e)).collect();
             let context = Context {
                 project_id: caller.project.id,
