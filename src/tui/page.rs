@@ -102,6 +102,28 @@ impl<'t> Page<'t> {
         self.lines.push(Line::Spans(spans));
     }
 
+    /// Pieces of a line, broken at the width where they are longer; further lines stand a little to the right.
+    pub fn flowing(&mut self, spans: &[Span]) {
+        const FURTHER: u16 = 4;
+        let room = self.width.saturating_sub(2).max(LEAST_TEXT);
+        let mut line: Vec<Span> = Vec::new();
+        let mut used = 0;
+        for (text, style) in spans {
+            // Blanks belong to the word before them: they vanish where the line ends.
+            for piece in broken_keeping(text, room - FURTHER) {
+                let word = columns(piece.trim_end());
+                if used > 0 && used + word > room {
+                    self.lines.push(Line::Spans(std::mem::take(&mut line)));
+                    line.push((" ".repeat(usize::from(FURTHER)), *style));
+                    used = FURTHER;
+                }
+                used += columns(piece);
+                line.push((piece.to_owned(), *style));
+            }
+        }
+        self.lines.push(Line::Spans(line));
+    }
+
     /// Sentences, broken at the width.
     pub fn text(&mut self, text: &str, style: Style) {
         self.hanging(&[], text, style);
@@ -301,6 +323,29 @@ pub fn draw_spans(pen: &mut Pen<'_>, x: u16, y: u16, spans: &[Span]) {
     }
 }
 
+/// A text in words with the blanks behind them; words of more than `width` columns in pieces.
+fn broken_keeping(text: &str, width: u16) -> Vec<&str> {
+    let mut pieces = Vec::new();
+    for word in text.split_inclusive(' ') {
+        let mut from = 0;
+        let mut used = 0;
+        for (at, c) in word.char_indices() {
+            let next = if c == ' ' { 0 } else { width_of_char(c) };
+            if used + next > width && at > from {
+                pieces.push(&word[from..at]);
+                (from, used) = (at, 0);
+            }
+            used += next;
+        }
+        pieces.push(&word[from..]);
+    }
+    pieces
+}
+
+fn width_of_char(c: char) -> u16 {
+    columns(c.encode_utf8(&mut [0; 4]))
+}
+
 /// Columns that spans take.
 #[must_use]
 pub fn width_of(spans: &[Span]) -> u16 {
@@ -350,6 +395,33 @@ mod tests {
         assert_eq!(lines[1], " links     none");
         assert_eq!(laid, Laid { rows: 2, last: 2 });
         assert!(lines[0].ends_with('↑'), "{lines:?}");
+    }
+
+    #[test]
+    fn pieces_of_a_line_flow_and_nothing_of_them_is_cut() {
+        let theme = Theme::built_in("default").expect("built in");
+        let mut page = Page::new(&theme, 30);
+        page.flowing(&[
+            ("u-1 country=TH plan=pro → ".to_owned(), theme.heading),
+            ("◆ control".to_owned(), theme.text),
+            ("   drawn by its slot".to_owned(), theme.dim),
+        ]);
+        page.flowing(&[
+            ("0123456789".repeat(6), theme.text),
+            (" end".to_owned(), theme.dim),
+        ]);
+        let (lines, _) = drawn(&page, 30, 6, 0);
+        assert_eq!(
+            lines,
+            [
+                " u-1 country=TH plan=pro → ◆",
+                "     control   drawn by its",
+                "     slot",
+                " 012345678901234567890123",
+                "     456789012345678901234567",
+                "     890123456789 end",
+            ]
+        );
     }
 
     #[test]

@@ -102,7 +102,7 @@ fn heading(view: &View<'_>) -> Option<String> {
 fn hint(sheet: Sheet) -> &'static str {
     match sheet {
         Sheet::Metric(_) => "n adds a filter, d removes one, Esc goes back",
-        Sheet::Rule(_) => "all conditions must hold; n adds one, d removes one, Esc goes back",
+        Sheet::Rule(_) => "all must hold; n adds one, d removes one, Esc goes back",
         _ => "",
     }
 }

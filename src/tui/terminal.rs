@@ -65,8 +65,16 @@ struct Taken {
     modes: Termios,
 }
 
-/// Takes the terminal over: raw mode, alternate screen.
+/// Takes the terminal over: raw mode, alternate screen. Where that fails half-way, what was done of it is undone.
 fn enter(out: &impl AsFd, mouse: bool, leaving: &AtomicBool) -> io::Result<()> {
+    let entered = enter_only(out, mouse, leaving);
+    if entered.is_err() {
+        restore();
+    }
+    entered
+}
+
+fn enter_only(out: &impl AsFd, mouse: bool, leaving: &AtomicBool) -> io::Result<()> {
     let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
     if taken.is_some() {
         return Ok(());
@@ -74,12 +82,14 @@ fn enter(out: &impl AsFd, mouse: bool, leaving: &AtomicBool) -> io::Result<()> {
     let modes = tcgetattr(out)?;
     let mut raw = modes.clone();
     raw.make_raw();
-    // What was typed ahead is kept.
-    tcsetattr(out, OptionalActions::Now, &raw)?;
+    // Known before anything is changed: from here on it can be given back.
     *taken = Some(Taken {
         out: out.as_fd().try_clone_to_owned()?,
         modes,
     });
+    // What was typed ahead is kept.
+    tcsetattr(out, OptionalActions::Now, &raw)?;
+    drop(taken);
     let mouse = if mouse { MOUSE_ON } else { "" };
     write_all(out, [ENTER, mouse].concat().as_bytes(), || {
         leaving.load(Ordering::SeqCst)
@@ -199,9 +209,10 @@ impl Terminal {
         // leaves colours out instead.
         force_color_output(true);
         restore_on_panic();
-        enter(&out, mouse, &leaving).map_err(TerminalError::io("set up"))?;
+        // Before anything is taken over: what fails afterwards would have to be given back.
         let size = size_of(&out).unwrap_or(FALLBACK_SIZE);
         let screen = Screen::new(FrameBackend::new(size)).map_err(TerminalError::io("set up"))?;
+        enter(&out, mouse, &leaving).map_err(TerminalError::io("set up"))?;
         let tmux = std::env::var_os("TMUX").is_some_and(|value| !value.is_empty());
         Ok(Self {
             out,
@@ -547,6 +558,24 @@ mod tests {
         // Drawing moves the terminal's cursor, so it is put back.
         assert!(draw(&mut screen, "b", Some((3, 1))).contains("\x1b[2;4H"));
         assert_eq!(draw(&mut screen, "b", None), "\x1b[?2026h\x1b[?25l\x1b[?2026l");
+    }
+
+    /// A line that cannot be written on: the modes were set already when that is found out.
+    #[test]
+    fn a_terminal_that_cannot_be_entered_to_the_end_is_as_it_was() {
+        use portable_pty::{PtySize, native_pty_system};
+        use rustix::termios::LocalModes;
+        let pair = native_pty_system()
+            .openpty(PtySize::default())
+            .expect("a terminal");
+        let name = pair.master.tty_name().expect("its name");
+        let read_only = open(&name, OFlags::RDONLY | OFlags::NOCTTY, Mode::empty()).expect("opens");
+        let modes = || tcgetattr(&read_only).expect("modes").local_modes;
+        let cooked = LocalModes::ICANON | LocalModes::ECHO;
+        assert!(modes().contains(cooked));
+        enter(&read_only, false, &AtomicBool::new(false)).expect_err("nothing can be written");
+        assert!(modes().contains(cooked), "{:?}", modes());
+        assert!(!is_taken());
     }
 
     #[test]

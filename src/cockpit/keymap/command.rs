@@ -50,6 +50,10 @@ pub enum Command {
     NextField,
     PreviousField,
     Less,
+    /// Decides a conflict for what is here.
+    TakeMine,
+    /// Decides a conflict for what somebody else saved.
+    TakeTheirs,
     More,
     Toggle,
     Press,

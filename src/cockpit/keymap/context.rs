@@ -33,6 +33,8 @@ pub enum Context {
     Prompt,
     /// The dialog of a dangerous step.
     Dialog,
+    /// What two people changed: the list of what is to be decided.
+    Conflicts,
     /// The command palette.
     Palette,
     /// The Explain panel.
@@ -73,7 +75,7 @@ pub enum Context {
 
 impl Context {
     /// All of them, in the order of docs.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 34] = [
         Self::Always,
         Self::Global,
         Self::Rows,
@@ -89,6 +91,7 @@ impl Context {
         Self::Analytics,
         Self::Prompt,
         Self::Dialog,
+        Self::Conflicts,
         Self::Palette,
         Self::Explain,
         Self::Panel,
@@ -145,6 +148,7 @@ impl Context {
             &[In::Palette, In::Always],
             &[In::Explain, In::Always],
             &[In::Dialog, In::Always],
+            &[In::Conflicts, In::Always],
             &[In::Secret, In::Always],
             &[In::Collect, In::Always],
             &[In::Review, In::Rows, In::Always],
@@ -197,6 +201,7 @@ impl Context {
             Self::Analytics => "Analytics tab",
             Self::Prompt => "While typing in the Analytics tab",
             Self::Dialog => "Dialogs",
+            Self::Conflicts => "What two people changed",
             Self::Palette => "Command palette",
             Self::Explain => "Explain",
             Self::Panel => "Panels",

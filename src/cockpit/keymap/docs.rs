@@ -4,6 +4,24 @@ use std::fmt::Write as _;
 
 use super::{COMMANDS, Context};
 
+/// The keys of texts themselves, which cannot be rebound: those of a shell.
+const TEXTS: &str = "
+## In every text
+
+| key | what it does |
+|---|---|
+| `left` `right` | One character; in several lines on to the next line |
+| `ctrl-left` `alt-b`, `ctrl-right` `alt-f` | One word |
+| `home` `ctrl-a`, `end` `ctrl-e` | To the beginning, to the end of the line |
+| `backspace`, `delete` | The character before, the one under the cursor |
+| `ctrl-w` `alt-backspace` | The word before |
+| `ctrl-u` | All of a line; of several lines what is before the cursor in its line |
+| `ctrl-k` | The rest of the line |
+
+In a text of several lines (description, hypothesis, payload) `enter` begins a line, `up`, `down`, `pageup` and `pagedown` move among them, `tab` leaves it
+for the next field, `ctrl-o` saves, and `esc` leaves it with what was typed. A tab in what is pasted becomes two blanks.
+";
+
 /// The page: a table for each context, in the order of [`Context::ALL`].
 #[must_use]
 pub fn render() -> String {
@@ -15,6 +33,7 @@ pub fn render() -> String {
          something on the server: each opens a dialog first, and is refused with `--read-only`, with a \
          viewer's token, and while the server is lost.\n",
     );
+    page.push_str(TEXTS);
     for context in Context::ALL {
         let mut rows = String::new();
         for entry in COMMANDS {

@@ -180,8 +180,8 @@ impl TextArea {
                     self.column = 0;
                 }
             }
-            (Code::Left, ..) => self.column = self.word_back(),
-            (Code::Right, ..) => {
+            (Code::Left, ..) | (Code::Char('b'), false, true) => self.column = self.word_back(),
+            (Code::Right, ..) | (Code::Char('f'), false, true) => {
                 let line = self.line();
                 let mut at = self.column;
                 while at < line.len() && line[at].is_whitespace() {
@@ -261,6 +261,7 @@ mod tests {
         assert_eq!(area.text(), "é日");
         area.key(Key::ctrl('k'));
         assert_eq!(area.text(), "");
+        // They leave it; a tab within a text is pasted, as blanks.
         assert!(!area.key(Key::plain(Code::Tab)));
         assert!(!area.key(Key::plain(Code::Esc)));
     }

@@ -38,6 +38,9 @@ pub enum Overlay {
         selected: usize,
         /// The first line of it that is shown.
         scroll: usize,
+        /// Whether the cursor keeps to its entry when newer ones come: not before it was moved or the first answer
+        /// since the panel was opened came, for whoever opens it after a step looks for that step.
+        settled: bool,
     },
     /// A decision step by step.
     Explain(Box<ExplainPanel>),

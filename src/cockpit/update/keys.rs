@@ -36,9 +36,10 @@ pub fn contexts_under(state: &State, overlays: &[Overlay]) -> Vec<Context> {
                 Context::Always,
             ],
             Overlay::Palette(_) => vec![Context::Palette, Context::Always],
-            Overlay::Step(_) | Overlay::Ask(_) | Overlay::Conflicts { .. } | Overlay::Form(_) => {
+            Overlay::Step(_) | Overlay::Ask(_) | Overlay::Form(_) => {
                 vec![Context::Dialog, Context::Always]
             }
+            Overlay::Conflicts { .. } => vec![Context::Conflicts, Context::Always],
             Overlay::Wiring(_) => vec![
                 Context::Wiring,
                 Context::Panel,

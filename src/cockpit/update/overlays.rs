@@ -27,9 +27,14 @@ pub fn toggle_help(state: &mut State) {
 /// `H`
 pub fn open_history(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
     if with_target(state, now, effects) {
+        let settled = state.open.as_deref().is_some_and(|detail| {
+            let version = detail.config().map_or(0, |config| config.resource_version);
+            detail.history.entries.value.is_some() && detail.history.version >= version
+        });
         state.overlays.push(Overlay::History {
             selected: 0,
             scroll: 0,
+            settled,
         });
     }
 }
@@ -292,7 +297,7 @@ fn insert_path(map: &mut serde_json::Map<String, serde_json::Value>, path: &str,
     }
 }
 
-/// A key in the list of what is to be decided: left takes mine, right theirs.
+/// A key in the list of what is to be decided.
 pub fn decide(state: &mut State, command: Command, now: Timestamp) {
     let Some((id, _)) = state.sheet() else { return };
     let Some(Overlay::Conflicts { selected }) = state.overlays.last_mut() else {
@@ -304,8 +309,8 @@ pub fn decide(state: &mut State, command: Command, now: Timestamp) {
     let count = draft.conflicts.len();
     let at = (*selected).min(count.saturating_sub(1));
     let side = match command {
-        Command::Less => Some(Side::Mine),
-        Command::More => Some(Side::Theirs),
+        Command::TakeMine => Some(Side::Mine),
+        Command::TakeTheirs => Some(Side::Theirs),
         Command::Toggle => match draft.conflicts.get(at).and_then(|conflict| conflict.choice) {
             Some(Side::Mine) => Some(Side::Theirs),
             _ => Some(Side::Mine),
@@ -395,7 +400,12 @@ pub fn move_by(state: &mut State, by: isize, _now: Timestamp) {
         Some(Overlay::Settings(_)) => {}
         Some(Overlay::Ask(dialog)) => dialog.scroll = moved(dialog.scroll, last),
         Some(Overlay::Conflicts { .. }) => {}
-        Some(Overlay::History { selected, scroll }) => {
+        Some(Overlay::History {
+            selected,
+            scroll,
+            settled,
+        }) => {
+            *settled = true;
             let to = moved(*selected, entries.saturating_sub(1));
             if to != *selected {
                 (*selected, *scroll) = (to, 0);
@@ -414,7 +424,10 @@ pub fn scroll_entry(state: &mut State, command: Command) {
     let rows = usize::from(state.size.1 / 3).max(1);
     let last = state.laid.last;
     let scroll = match state.overlays.last_mut() {
-        Some(Overlay::History { scroll, .. }) => scroll,
+        Some(Overlay::History { scroll, settled, .. }) => {
+            *settled = true;
+            scroll
+        }
         Some(Overlay::Audit(panel)) => &mut panel.scroll,
         _ => return,
     };

@@ -239,7 +239,11 @@ fn history(state: &mut State, request: &Request, page: History, now: Timestamp) 
     history.entries.set(entries, now);
     let before: Vec<i64> = before.iter().map(|entry| entry.id).collect();
     for overlay in &mut state.overlays {
-        if let Overlay::History { selected, .. } = overlay {
+        if let Overlay::History {
+            selected, settled, ..
+        } = overlay
+            && std::mem::replace(settled, true)
+        {
             *selected = follow(&before, &ids, *selected, |id| *id);
         }
     }

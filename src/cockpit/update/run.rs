@@ -166,6 +166,7 @@ pub(super) fn run(state: &mut State, command: Command, now: Timestamp, effects: 
             _ => import::command(state, command, now, effects),
         },
         Command::CopyKey => overlays::copy(state, now, effects),
+        Command::TakeMine | Command::TakeTheirs => overlays::decide(state, command, now),
         Command::NextField
         | Command::PreviousField
         | Command::Less

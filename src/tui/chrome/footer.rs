@@ -159,6 +159,7 @@ fn hints(state: &State) -> Vec<(Command, String, &'static str)> {
         .iter()
         .filter(|entry| entry.priority > 0 && guard::applies(state, entry.command))
         .filter(|entry| !guard::always_refused(state, entry.command))
+        .filter(|entry| !is_clear(state, entry.command))
         .filter_map(|entry| {
             let key = state.keymap.keys(&contexts, entry.command).next()?;
             let label = hint_label(state, entry.command).unwrap_or(entry.label);
@@ -172,8 +173,25 @@ fn hints(state: &State) -> Vec<(Command, String, &'static str)> {
         .collect()
 }
 
+/// Whether a key needs no word where others say more: `left` and `right` decide a conflict, `tab` leads to the next.
+fn is_clear(state: &State, command: Command) -> bool {
+    matches!(state.overlays.last(), Some(Overlay::Conflicts { .. }))
+        && matches!(command, Command::Toggle | Command::PreviousField)
+}
+
 /// What a command is called where it does something else than its usual; none elsewhere.
 fn hint_label(state: &State, command: Command) -> Option<&'static str> {
+    if let Some(Overlay::Conflicts { .. }) = state.overlays.last() {
+        let open = state
+            .sheet()
+            .and_then(|(id, _)| Some(state.drafts.get(&id)?.open_conflicts()));
+        return match command {
+            Command::Press if open == Some(0) => Some("go back"),
+            Command::Press => Some("go on"),
+            Command::Back => Some("later"),
+            _ => None,
+        };
+    }
     match command {
         Command::Zoom => state.detail()?.zoomed().then_some("all panels"),
         Command::Back => match state.overlays.last() {

@@ -349,10 +349,7 @@ fn part_spans(
         }
     }
     if part == FlagPart::Rollout {
-        spans.push((
-            "   of subjects get one of the variants, the rest off".to_owned(),
-            theme.dim,
-        ));
+        spans.push(("   of subjects get a variant, the rest off".to_owned(), theme.dim));
     }
     spans
 }

@@ -5,8 +5,10 @@ use ratatui::layout::Position;
 
 use super::{Canvas, WIDEST, rows};
 use crate::cockpit::edit::Side;
+use crate::cockpit::keymap::Command;
 use crate::cockpit::state::{Laid, State};
-use crate::cockpit::update::drafts;
+use crate::cockpit::update::{contexts_under, drafts};
+use crate::tui::chrome::key_text;
 use crate::tui::page::Page;
 
 /// Draws the list.
@@ -67,10 +69,16 @@ pub fn draw(
         }
     }
     page.blank();
-    let text = if open == 0 {
-        "All decided: ⏎ goes back, S shows the difference and saves.".to_owned()
-    } else {
-        format!("{open} to decide: left takes mine, right theirs; up and down to the others.")
+    let save = state
+        .keymap
+        .keys(&contexts_under(state, &[]), Command::Save)
+        .next();
+    let text = match (open, save.map(key_text)) {
+        (0, Some(save)) => {
+            format!("All decided. Back where you edit, {save} shows the difference and saves.")
+        }
+        (0, None) => "All decided.".to_owned(),
+        (open, _) => format!("{open} to decide."),
     };
     page.text(&text, theme.dim);
     let height = rows(page.len());

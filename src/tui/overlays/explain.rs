@@ -74,7 +74,7 @@ fn write(page: &mut Page<'_>, state: &State, panel: &ExplainPanel, explanation: 
     let theme = page.theme;
     let assignment = &explanation.assignment;
     let (mark, style) = arm(state, theme, panel, &assignment.variant_id);
-    page.line(vec![
+    page.flowing(&[
         (
             format!("{} {} ", panel.asked, theme.glyphs.arrow()),
             theme.heading,

@@ -25,8 +25,8 @@ pub enum Row<'a, F> {
     Text(F, &'a str, &'a TextField, &'a str),
     /// A choice among several: the label, what is chosen.
     Choice(F, &'a str, String),
-    /// A box to tick.
-    Tick(F, String, bool),
+    /// A box to tick, with a word at its right end.
+    Tick(F, String, bool, &'a str),
     /// The two buttons: what changes nothing, what does it.
     Buttons(&'a str, &'a str),
 }
@@ -110,7 +110,7 @@ impl<F: Copy + PartialEq> Form<'_, F> {
                 let with_word = width > label_width + word_width + 14;
                 let right = if with_word { word_width + 1 } else { 0 };
                 if with_word {
-                    pen.text(width - word_width, y, word, theme.dim);
+                    word_at_end(pen, y, word);
                 }
                 let bar = pen.text(label_width, y, theme.glyphs.cursor_bar(), label_style);
                 let room = width.saturating_sub(bar + right);
@@ -128,10 +128,13 @@ impl<F: Copy + PartialEq> Form<'_, F> {
                 pen.text(label_width, y, &text, style);
                 None
             }
-            Row::Tick(_, text, on) => {
+            Row::Tick(_, text, on, word) => {
                 let style = if focused { theme.selection } else { theme.text };
                 let line = format!("{} {text}", theme.glyphs.checkbox(*on));
-                pen.text(0, y, &theme.glyphs.text(&line), style);
+                let end = pen.text(0, y, &theme.glyphs.text(&line), style);
+                if end + columns(word) < width {
+                    word_at_end(pen, y, word);
+                }
                 None
             }
             Row::Buttons(keep, act) => {
@@ -145,6 +148,12 @@ impl<F: Copy + PartialEq> Form<'_, F> {
         let focus = (self.focus == self.buttons[0], self.focus == self.buttons[1]);
         buttons(pen, y, (keep, act), focus, self.armed);
     }
+}
+
+/// What is said of a row at its right end.
+fn word_at_end(pen: &mut Pen<'_>, y: u16, word: &str) {
+    let (at, dim) = (pen.width().saturating_sub(columns(word)), pen.theme.dim);
+    pen.text(at, y, word, dim);
 }
 
 /// Two buttons at the right end: what changes nothing, what does it; and which of them has the focus.

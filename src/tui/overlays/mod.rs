@@ -50,7 +50,7 @@ pub fn draw(
             Overlay::Help { scroll } => help::draw(&mut canvas, state, &state.overlays[..at], *scroll),
             Overlay::Palette(palette) => palette::draw(&mut canvas, state, palette, now),
             Overlay::Step(dialog) => step::draw(&mut canvas, state, dialog, now),
-            Overlay::History { selected, scroll } => {
+            Overlay::History { selected, scroll, .. } => {
                 history::draw(&mut canvas, state, (*selected, *scroll), now)
             }
             Overlay::Explain(panel) => explain::draw(&mut canvas, state, panel),

@@ -7,12 +7,27 @@ use crate::cockpit::state::Laid;
 use crate::cockpit::state::objects::Secret;
 use crate::tui::page::Page;
 
+/// What is to be copied, whole, in pieces of at most `width` characters: it is ASCII.
+fn pieces(text: &str, width: u16) -> Vec<String> {
+    let chars: Vec<char> = text.chars().collect();
+    chars
+        .chunks(usize::from(width))
+        .map(|piece| piece.iter().collect())
+        .collect()
+}
+
 /// Draws the panel.
 pub fn draw(canvas: &mut Canvas<'_, '_>, secret: &Secret) -> (Laid, Option<Position>) {
     let theme = canvas.theme;
     let width = canvas.inside_width(WIDEST);
     let mut page = Page::new(theme, width);
-    page.line(vec![(secret.text.to_string(), theme.heading)]);
+    let pieces = pieces(&secret.text, width.saturating_sub(2).max(1));
+    for piece in &pieces {
+        page.line(vec![(piece.clone(), theme.heading)]);
+    }
+    if pieces.len() > 1 {
+        page.text("One piece, here in several lines.", theme.dim);
+    }
     page.blank();
     page.text(&secret.note, if secret.copied { theme.dim } else { theme.warn });
     page.blank();

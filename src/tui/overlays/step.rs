@@ -120,6 +120,7 @@ fn form_rows<'a>(
                     Field::Override,
                     text.to_owned(),
                     dialog.override_failing,
+                    "required",
                 ));
             }
             Field::TypedKey => {

@@ -103,21 +103,30 @@ fn exposures(theme: &Theme, view: &View<'_>) -> (String, Style) {
         return ("not known yet".to_owned(), theme.dim);
     };
     let mut text = format::counted(overview.subjects, "subject", "subjects");
-    if let (Status::Active, Some(last)) = (view.mine.status, overview.per_minute.last()) {
-        text.push_str(&format!(", {} in the last minute", format::count(*last)));
-    }
-    match overview.last_event_at {
-        Some(at) => text.push_str(&format!(
-            ", the last one {}",
-            theme.times.ago_steady(at, view.now)
-        )),
-        None => {
-            return (
-                "none yet: attach the attribution to your events; w shows how".to_owned(),
-                theme.dim,
-            );
+    let Some(newest) = overview.last_event_at else {
+        return (
+            "none yet: attach the attribution to your events; w shows how".to_owned(),
+            theme.dim,
+        );
+    };
+    let ago = theme.times.ago_steady(newest, view.now);
+    // Subjects are people, and those of a pause or of an end are in no arm: what comes then is told as what it is.
+    let stopped = match view.mine.status {
+        Status::Active => None,
+        _ => view.mine.status_changed_at,
+    };
+    let news = match (stopped, overview.per_minute.last()) {
+        (Some(since), _) if newest > since => {
+            let word = format::status(view.mine.status, false);
+            format!("; the last exposure {ago}, after it was {word}: those count for no variant")
         }
-    }
+        (None, Some(last)) => format!(
+            "; {} in the last minute, the last one {ago}",
+            format::counted(*last, "exposure", "exposures")
+        ),
+        _ => format!("; the last exposure {ago}"),
+    };
+    text.push_str(&news);
     (text, theme.text)
 }
 

@@ -57,12 +57,23 @@ impl Series {
         }
     }
 
+    /// Columns of the labels in front of the lines, in a chart `width` columns wide.
+    fn axis(width: u16, glyphs: Glyphs) -> u16 {
+        match glyphs {
+            Glyphs::Braille if width > AXIS * 3 => AXIS,
+            Glyphs::Braille => 0,
+            // Glyph, blank, the longest short count, blank.
+            Glyphs::Block | Glyphs::Ascii => (AXIS + 2).min(width / 3),
+        }
+    }
+
     /// Where ticks go in a chart `width` columns wide: the column of each of the buckets that `label` is
     /// asked for, as many as fit without crowding.
-    pub fn ticks(&self, width: u16, label: impl Fn(usize) -> String) -> Vec<Tick> {
+    pub fn ticks(&self, width: u16, glyphs: Glyphs, label: impl Fn(usize) -> String) -> Vec<Tick> {
         let buckets = self.buckets();
-        let plot = width.saturating_sub(AXIS);
-        let (Some(last), true) = (buckets.checked_sub(1), plot > 0) else {
+        let axis = Self::axis(width, glyphs);
+        let plot = width.saturating_sub(axis);
+        let (Some(last), true) = (buckets.checked_sub(1), width > AXIS && plot > 0) else {
             return Vec::new();
         };
         let longest = columns(&label(0)).max(columns(&label(last))) + 6;
@@ -72,13 +83,16 @@ impl Series {
         for i in 0..count {
             let share = (i * 2 + 1) as f64 / (count * 2) as f64;
             let index = to_index(share * last as f64);
-            let at = if last == 0 {
-                0.0
-            } else {
-                index as f64 / last as f64
+            let column = match glyphs {
+                Glyphs::Braille if last == 0 => 0.0,
+                Glyphs::Braille => index as f64 / last as f64 * f64::from(plot - 1),
+                // A bucket is as wide as its share of the chart: the middle of it.
+                Glyphs::Block | Glyphs::Ascii => {
+                    ((index as f64 + 0.5) / buckets as f64 * f64::from(plot) - 0.5).max(0.0)
+                }
             };
             let tick = Tick {
-                at: AXIS + to_column(at * f64::from(plot - 1)),
+                at: axis + to_column(column),
                 text: label(index),
             };
             if ticks.last().is_none_or(|before| before.text != tick.text) {
@@ -91,7 +105,7 @@ impl Series {
     fn braille(&self, pen: &mut Pen<'_>) {
         let theme = pen.theme;
         let (width, height) = (pen.width(), pen.height());
-        let axis = if width > AXIS * 3 { AXIS } else { 0 };
+        let axis = Self::axis(width, Glyphs::Braille);
         let plot = width - axis;
         let max = self.max();
         if axis > 0 {
@@ -189,8 +203,7 @@ impl Series {
     /// as in one chart, and as many rows as there is height for.
     fn rows(&self, pen: &mut Pen<'_>) {
         let theme = pen.theme;
-        // Glyph, blank, the longest short count, blank.
-        let label = (AXIS + 2).min(pen.width() / 3);
+        let label = Self::axis(pen.width(), pen.glyphs());
         let width = usize::from(pen.width() - label);
         let count = u16::try_from(self.lines.len()).unwrap_or(u16::MAX).max(1);
         // A blank row between two of them, once they have more than one.
@@ -480,11 +493,46 @@ mod tests {
     #[test]
     fn ticks_are_evenly_spread_and_never_repeated() {
         let hours = series(&[&[1; 48]]);
-        let ticks = hours.ticks(60, |index| format!("{:02}:00", index % 24));
+        let braille = Glyphs::Braille;
+        let ticks = hours.ticks(60, braille, |index| format!("{:02}:00", index % 24));
         assert!((2..=5).contains(&ticks.len()), "{ticks:?}");
         assert!(ticks.windows(2).all(|pair| pair[0].at < pair[1].at), "{ticks:?}");
-        assert_eq!(series(&[&[1; 48]]).ticks(60, |_| "same".into()).len(), 1);
-        assert_eq!(series(&[]).ticks(60, |_| String::new()), []);
-        assert_eq!(series(&[&[1]]).ticks(3, |_| String::new()), []);
+        assert_eq!(series(&[&[1; 48]]).ticks(60, braille, |_| "same".into()).len(), 1);
+        assert_eq!(series(&[]).ticks(60, braille, |_| String::new()), []);
+        assert_eq!(series(&[&[1]]).ticks(3, braille, |_| String::new()), []);
+    }
+
+    /// In every kind of glyphs a time stands below what happened then.
+    #[test]
+    fn a_tick_stands_below_its_bucket() {
+        let theme = Theme::built_in("default").expect("built in");
+        for glyphs in [Glyphs::Braille, Glyphs::Block, Glyphs::Ascii] {
+            for (width, buckets) in [(66, 48), (80, 7), (190, 12), (34, 31), (20, 4)] {
+                let all = series(&[&vec![1; buckets]]);
+                for tick in all.ticks(width, glyphs, |index| index.to_string()) {
+                    let index: usize = tick.text.parse().expect("a number");
+                    // One bucket alone has something.
+                    let mut values = vec![0; buckets];
+                    values[index] = 1_000_000;
+                    let theme = theme.clone().with_glyphs(glyphs);
+                    let area = Rect::new(0, 0, width, 9);
+                    let mut buf = Buffer::empty(area);
+                    series(&[&values]).draw(&mut Pen::new(&theme, area, &mut buf));
+                    let from = Series::axis(width, glyphs);
+                    let high: Vec<u16> = (from..width)
+                        .filter(|x| (0..8).any(|y| buf[(*x, y)].symbol() != " "))
+                        .collect();
+                    let (first, last) = (high[0], high[high.len() - 1]);
+                    let middle = f64::from(first + last) / 2.0;
+                    let off = (f64::from(tick.at) - middle).abs();
+                    // Where a braille line begins or ends it has one flank.
+                    let edge = glyphs == Glyphs::Braille && (index == 0 || index + 1 == buckets);
+                    assert!(
+                        off <= 1.0 || edge,
+                        "{glyphs:?} {width} {buckets}: {tick:?} for {high:?}"
+                    );
+                }
+            }
+        }
     }
 }

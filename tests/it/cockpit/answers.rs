@@ -273,6 +273,39 @@ fn the_cursor_stays_on_its_entry_of_the_history() {
     assert_eq!(entries[*selected].id, 11);
 }
 
+/// After a step of one's own: what it wrote into the history stands under the cursor, though older entries were known.
+#[test]
+fn the_history_opens_on_the_newest_entry_and_then_keeps_to_it() {
+    let mut world = World::experiment("checkout-cta");
+    world.keys(&["H"]).answer_all(Role::Editor, false);
+    world.keys(&["esc"]).wait(Duration::from_secs(2));
+    let put = |world: &mut World, version: u64, newest: &[i64]| {
+        let mut all = experiments();
+        all[1].resource_version = version;
+        world.wait(Duration::from_secs(2));
+        let newer = Answer::Experiment(Box::new(all.remove(1)));
+        world.reply(Slot::Experiment, Ok(newer));
+        if world.state.overlays.is_empty() {
+            world.keys(&["H"]);
+        }
+        let mut page = history();
+        for id in newest {
+            let mut entry = page.entries[0].clone();
+            entry.id = *id;
+            page.entries.insert(0, entry);
+        }
+        world.reply(Slot::History, Ok(Answer::History(page)));
+        let Some(Overlay::History { selected, .. }) = world.state.overlays.last() else {
+            panic!("closed");
+        };
+        let entries = &world.state.detail().expect("open").history.entries;
+        entries.value.as_ref().expect("loaded")[*selected].id
+    };
+    assert_eq!(put(&mut world, 18, &[13]), 13);
+    // From here on it is read: what others do meanwhile does not take it away.
+    assert_eq!(put(&mut world, 19, &[13, 14]), 13);
+}
+
 #[test]
 fn the_cursor_stays_on_its_import() {
     let mut world = World::experiment("checkout-cta");

@@ -14,6 +14,7 @@ mod labs;
 mod list;
 mod live;
 mod lost;
+mod narrow;
 mod objects;
 mod rows;
 mod said;

@@ -169,7 +169,7 @@ proptest! {
             lines: values.iter().map(|values| Line { mark: ("◆", Style::default()), values: values.clone() }).collect(),
         };
         stays_inside(area, |area, buf| series.draw(&mut Pen::new(&theme, area, buf)));
-        series.ticks(area.width, |index| index.to_string());
+        series.ticks(area.width, theme.glyphs, |index: usize| index.to_string());
         for values in &values {
             let line = sparkline(values, usize::from(area.width), theme.glyphs);
             prop_assert_eq!(line.width(), usize::from(area.width));

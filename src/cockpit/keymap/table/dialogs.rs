@@ -5,9 +5,31 @@ use super::{Command, Entry, In, entry};
 /// In the order of help and docs.
 pub const COMMANDS: &[Entry] = &[
     entry(
+        Command::TakeMine,
+        "conflict.mine",
+        &[(In::Conflicts, "left")],
+        "mine",
+        1,
+        "Decide for what is here",
+    ),
+    entry(
+        Command::TakeTheirs,
+        "conflict.theirs",
+        &[(In::Conflicts, "right")],
+        "theirs",
+        1,
+        "Decide for what somebody else saved",
+    ),
+    entry(
         Command::NextField,
         "dialog.next",
-        &[(In::Dialog, "tab"), (In::Dialog, "down"), (In::Collect, "down")],
+        &[
+            (In::Dialog, "tab"),
+            (In::Dialog, "down"),
+            (In::Conflicts, "tab"),
+            (In::Conflicts, "down"),
+            (In::Collect, "down"),
+        ],
         "next",
         2,
         "To the next field or button",
@@ -18,6 +40,8 @@ pub const COMMANDS: &[Entry] = &[
         &[
             (In::Dialog, "shift-tab"),
             (In::Dialog, "up"),
+            (In::Conflicts, "shift-tab"),
+            (In::Conflicts, "up"),
             (In::Collect, "shift-tab"),
             (In::Collect, "up"),
         ],
@@ -44,7 +68,7 @@ pub const COMMANDS: &[Entry] = &[
     entry(
         Command::Toggle,
         "dialog.toggle",
-        &[(In::Dialog, "space")],
+        &[(In::Dialog, "space"), (In::Conflicts, "space")],
         "tick",
         4,
         "Tick the box, or take the next choice",
@@ -54,6 +78,7 @@ pub const COMMANDS: &[Entry] = &[
         "dialog.press",
         &[
             (In::Dialog, "enter"),
+            (In::Conflicts, "enter"),
             (In::Collect, "enter"),
             (In::Review, "enter"),
             (In::Imports, "enter"),
@@ -65,7 +90,7 @@ pub const COMMANDS: &[Entry] = &[
     entry(
         Command::ScrollUp,
         "dialog.scroll-up",
-        &[(In::Dialog, "pageup")],
+        &[(In::Dialog, "pageup"), (In::Conflicts, "pageup")],
         "scroll up",
         0,
         "Scroll a dialog that is taller than the screen",
@@ -73,7 +98,7 @@ pub const COMMANDS: &[Entry] = &[
     entry(
         Command::ScrollDown,
         "dialog.scroll-down",
-        &[(In::Dialog, "pagedown")],
+        &[(In::Dialog, "pagedown"), (In::Conflicts, "pagedown")],
         "scroll down",
         0,
         "Scroll a dialog that is taller than the screen",

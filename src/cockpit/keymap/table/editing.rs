@@ -131,7 +131,7 @@ pub const COMMANDS: &[Entry] = &[
         &[(In::Field, "tab")],
         "next field",
         2,
-        "Leave the field and edit the next one",
+        "Leave the field, of one line or of several, and type into the next one",
     ),
     entry(
         Command::PreviousCell,
@@ -139,7 +139,7 @@ pub const COMMANDS: &[Entry] = &[
         &[(In::Field, "shift-tab")],
         "field before",
         3,
-        "Leave the field and edit the one before",
+        "Leave the field and type into the one before",
     ),
     entry(
         Command::NextStep,

@@ -84,7 +84,7 @@ pub const COMMANDS: &[Entry] = &[
         &[(In::List, "r"), (In::Experiment, "r")],
         "resume",
         2,
-        "Resume a paused experiment; after an automatic pause from evidence",
+        "Resume; from the evidence if it was auto-paused",
     ))),
     writing(in_palette(entry(
         Command::Complete,

@@ -25,7 +25,7 @@ pub(super) fn next_cell(
     save::by_itself(state, sheet, now, effects);
 }
 
-/// To the next field, and types into it where it can be typed into. Within its row only when asked so.
+/// To the next field that can be typed into, and types into it. Within its row only when asked so.
 pub(super) fn move_on(
     state: &mut State,
     id: Uuid,
@@ -46,24 +46,24 @@ pub(super) fn move_on(
     let Some(at) = places.iter().position(|place| *place == (row, column)) else {
         return;
     };
-    let to = if forward { at + 1 } else { at.wrapping_sub(1) };
-    let Some((y, x)) = places.get(to).copied() else {
+    // What is ticked or opened is passed by: what is typed after tab would be commands there.
+    let typed = |place: &&(usize, usize)| {
+        let cell = &all[place.0].cells[place.1];
+        matches!(cell.kind(e), Kind::Text | Kind::Lines | Kind::Choice(_))
+    };
+    let next = if forward {
+        places[at + 1..].iter().find(typed)
+    } else {
+        places[..at].iter().rev().find(typed)
+    };
+    let Some((y, x)) = next.copied().filter(|(y, _)| !in_row || *y == row) else {
         return;
     };
-    if in_row && y != row {
-        return;
-    }
     let cell = all[y].cells[x].clone();
-    let typed = matches!(cell.kind(e), Kind::Text | Kind::Choice(_));
-    if in_row && !typed {
-        return;
-    }
     if let Some(editor) = state.editor_mut() {
         editor.at.insert(sheet, (y, x));
     }
-    if typed {
-        type_into(state, id, cell, now);
-    }
+    type_into(state, id, cell, now);
 }
 
 /// Up and down: from row to row.

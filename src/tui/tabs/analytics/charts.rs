@@ -271,7 +271,7 @@ pub fn series(view: &View<'_>, pen: &mut Pen<'_>, zoomed: bool) {
     }
     let (width, height) = (inside.width(), inside.height());
     series.draw(&mut inside.part(0, legend, width, height.saturating_sub(legend)));
-    let ticks = series.ticks(inside.width(), |index| {
+    let ticks = series.ticks(inside.width(), inside.glyphs(), |index| {
         let at = points.get(index).map_or(last.at, |point| point.at);
         format::tick(at, interval, &view.zone)
     });

@@ -237,7 +237,7 @@ fn draw_banners(page: &Page<'_>, pen: &mut Pen<'_>) -> u16 {
     // The results keep at least two thirds of the tab; a banner wraps only where there is plenty of room.
     let mut left = height / 3;
     let limit = if height >= 16 && !page.analytics.zoomed {
-        2
+        3
     } else {
         1
     };

@@ -1,0 +1,122 @@
+//! What has to be read whole where there is little room, and what is typed there.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use splitdeck::api::system::Role;
+use splitdeck::cockpit::edit::{Attr, Cell};
+use splitdeck::cockpit::effect::Effect;
+use splitdeck::cockpit::ports::{Answer, Slot};
+use splitdeck::cockpit::state::objects::Secret;
+use splitdeck::cockpit::state::overlay::Overlay;
+
+use crate::support::cockpit::{NOW, SEARCH, World, at, id, overviews};
+
+/// The words of a screen, without its lines and frames.
+fn words(world: &mut World) -> String {
+    let screen = world.screen(80, 24);
+    let words = screen.split(|c: char| c.is_whitespace() || "│╭╮╰╯─".contains(c));
+    words
+        .filter(|word| !word.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+#[test]
+fn explain_says_the_reason_however_much_is_known_of_the_user() {
+    let mut world = World::experiment("checkout-cta");
+    world.keys(&["x"]);
+    world.text("u-1 country=TH event.plan=professional device=d-7 group.company=c-1234567890");
+    world.keys(&["enter"]).answer_all(Role::Editor, false);
+    let said = words(&mut world);
+    assert!(
+        said.contains("company=c-1234567890 → ● treatment drawn by its slot"),
+        "{said}"
+    );
+}
+
+#[test]
+fn what_comes_during_a_pause_is_not_told_as_subjects() {
+    let told = |ago: SignedDuration| {
+        let mut world = World::experiment("search-ranking");
+        world.keys(&["1"]).wait(Duration::from_secs(2));
+        let mut all = overviews();
+        let paused = all
+            .iter_mut()
+            .find(|overview| overview.experiment_id == id(SEARCH));
+        paused.expect("there").last_event_at = Some(at(NOW) - ago);
+        world.reply(Slot::Overview, Ok(Answer::Overview(all)));
+        world.keys(&["end"]);
+        words(&mut world)
+    };
+    let during = told(SignedDuration::from_secs(90));
+    assert!(
+        during.contains(
+            "88,102 subjects; the last exposure 1 min ago, after it was paused: those count for no variant"
+        ),
+        "{during}"
+    );
+    let before = told(SignedDuration::from_hours(24 * 5));
+    assert!(
+        before.contains("88,102 subjects; the last exposure 5 d ago"),
+        "{before}"
+    );
+}
+
+#[test]
+fn a_token_is_whole_at_every_width_and_copied_in_one_piece() {
+    let token = format!("sd_{}", "0123456789abcdef".repeat(4));
+    for width in [120, 80, 60, 40, 24] {
+        let mut world = World::list();
+        world.state.overlays.push(Overlay::Secret(Box::new(Secret {
+            title: "Token of ci".to_owned(),
+            text: token.as_str().into(),
+            note: "It is shown only now.".to_owned(),
+            copied: false,
+            asked: false,
+        })));
+        let screen = world.screen(width, 24);
+        let inside: String = screen
+            .lines()
+            .filter_map(|line| line.split('│').nth(1))
+            .map(str::trim)
+            .collect();
+        assert!(inside.contains(&token), "{width}: {screen}");
+        world.keys(&["y"]);
+        assert!(world.effects.contains(&Effect::Copy(token.clone())));
+    }
+}
+
+/// What is typed after tab goes into a field, never to a command: ticks and panels are passed by.
+#[test]
+fn tab_goes_from_text_to_text_of_one_line_and_of_several() {
+    let mut world = World::experiment("checkout-cta");
+    let typed = |world: &World| {
+        let editing = world.state.editor().expect("a sheet").editing.as_ref();
+        editing.map(|editing| editing.cell.clone())
+    };
+    world.keys(&["1", "home", "down", "enter"]);
+    let first = typed(&world);
+    world.keys(&["tab"]);
+    assert_eq!(
+        (first, typed(&world)),
+        (Some(Cell::Name), Some(Cell::Description))
+    );
+    world.keys(&["tab"]);
+    assert_eq!(typed(&world), Some(Cell::Hypothesis));
+    world.keys(&["shift-tab", "esc"]);
+    assert_eq!(typed(&world), None);
+    // Name, control, default, payload.
+    world.keys(&["2", "home", "right", "right", "enter"]);
+    assert!(
+        matches!(typed(&world), Some(Cell::Variant(_, Attr::Name))),
+        "{:?}",
+        typed(&world)
+    );
+    world.keys(&["tab"]);
+    assert!(
+        matches!(typed(&world), Some(Cell::Variant(_, Attr::Payload))),
+        "{:?}",
+        typed(&world)
+    );
+}
