@@ -408,7 +408,7 @@ fn alone(snapshot: &Snapshot, live: &Entry, next: &Experiment) -> Result<(), Api
 }
 
 /// How long the end of what is being written is waited for when the server stops.
-const CLOSE_LIMIT: Duration = Duration::from_secs(10);
+pub(super) const CLOSE_LIMIT: Duration = Duration::from_secs(10);
 
 /// How long a change may take in all: more than a store that answers needs, which ends a statement after two minutes.
 const CHANGE_LIMIT: Duration = Duration::from_secs(300);
@@ -424,7 +424,11 @@ pub(super) async fn in_time<T, E: From<StoreError>>(
     within(CHANGE_LIMIT, change).await
 }
 
-async fn within<T, E: From<StoreError>>(
+/// [`in_time`] of what has another limit.
+///
+/// # Errors
+/// As [`in_time`].
+pub(super) async fn within<T, E: From<StoreError>>(
     waited: Duration,
     change: impl Future<Output = Result<T, E>>,
 ) -> Result<T, E> {

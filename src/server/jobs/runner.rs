@@ -18,7 +18,7 @@ use crate::api::jobs::{
 use crate::domain::Project;
 use crate::server::error::ApiError;
 use crate::server::link::Link;
-use crate::server::registry::{Registry, now};
+use crate::server::registry::{CLOSE_LIMIT, Registry, in_time, now, within};
 use crate::server::store::jobs::{self, Due, Ended, Reported, StoredRun};
 use crate::server::store::{self, StoreError};
 use crate::warehouse::Warehouse;
@@ -126,7 +126,8 @@ impl Runner {
         if self.under_way.load(Ordering::Acquire) == 0 {
             return;
         }
-        if let Err(error) = jobs::give_back(self.registry.store(), &self.instance, now()).await {
+        let given_back = jobs::give_back(self.registry.store(), &self.instance, now());
+        if let Err(error) = within(CLOSE_LIMIT, given_back).await {
             tracing::warn!(%error, "jobs under way cannot be given back; they are taken over in a while");
         }
     }
@@ -154,7 +155,7 @@ impl Runner {
         if now().duration_since(slot) > MADE_UP_WITHIN || !self.was_there(slot).await? {
             return Ok(());
         }
-        let run = jobs::claim(self.registry.store(), self.due(NIGHTLY, slot), now()).await?;
+        let run = in_time(jobs::claim(self.registry.store(), self.due(NIGHTLY, slot), now())).await?;
         match run {
             Some(run) => self.attempt(run, Test::Fixed, true).await,
             None => Ok(()),
@@ -163,7 +164,7 @@ impl Runner {
 
     /// Whether there was anything to be guarded at that time: a new store has missed nothing.
     async fn was_there(&self, slot: Timestamp) -> Result<bool, StoreError> {
-        let first = store::projects::first_created_at(self.registry.store().readers()).await?;
+        let first = in_time(store::projects::first_created_at(self.registry.store().readers())).await?;
         Ok(first.is_some_and(|first| first <= slot))
     }
 
@@ -186,7 +187,7 @@ impl Runner {
     }
 
     async fn watch(&self, slot: Timestamp) -> Result<(), StoreError> {
-        let run = jobs::claim(self.registry.store(), self.due(WATCH, slot), now()).await?;
+        let run = in_time(jobs::claim(self.registry.store(), self.due(WATCH, slot), now())).await?;
         match run {
             // The next look comes soon anyway.
             Some(run) => self.attempt(run, Test::AlwaysValid, false).await,
@@ -260,7 +261,7 @@ impl Runner {
         let timing = &self.options.timing;
         let deadline = Instant::now() + timing.lost_after;
         loop {
-            match jobs::end(self.registry.store(), run, ended, now()).await {
+            match in_time(jobs::end(self.registry.store(), run, ended, now())).await {
                 Ok(_) => return Ok(()),
                 Err(error) if error.is_unavailable() && Instant::now() < deadline => {
                     tracing::warn!(%error, job = run.job, "the end of the job is not written down yet; trying again");
@@ -275,7 +276,7 @@ impl Runner {
     async fn beat(&self, run: &StoredRun) {
         loop {
             tokio::time::sleep(self.options.timing.heartbeat).await;
-            match jobs::beat(self.registry.store(), run, now()).await {
+            match in_time(jobs::beat(self.registry.store(), run, now())).await {
                 Ok(true) => {}
                 Ok(false) => return,
                 Err(error) => tracing::warn!(%error, job = run.job, "no sign of life could be given"),
@@ -287,8 +288,8 @@ impl Runner {
     async fn all_projects(&self, test: Test, tested: &HashSet<Uuid>) -> Result<Vec<Reported>, Stopped> {
         let warehouse = self.warehouse().await.map_err(Stopped::Failed)?;
         // Straight from the store: what cannot be read cannot be paused either.
-        let projects = store::projects::all(self.registry.store().readers()).await;
-        let projects = projects.map_err(|error| Stopped::Failed(error.to_string()))?;
+        let projects = in_time(store::projects::all(self.registry.store().readers())).await;
+        let projects = projects.map_err(|error: StoreError| Stopped::Failed(error.to_string()))?;
         let mut all = Vec::new();
         for project in projects {
             let project = Arc::new(project);
@@ -327,7 +328,7 @@ impl Runner {
             project: Some(project.id),
             ..self.due(NIGHTLY, now())
         };
-        let claimed = jobs::claim(self.registry.store(), due, now()).await?;
+        let claimed = in_time::<_, StoreError>(jobs::claim(self.registry.store(), due, now())).await?;
         let none = HashSet::new();
         let done = srm_guard::run(&self.registry, &warehouse, project, Test::Fixed, &none);
         let Some(run) = claimed else {

@@ -47,6 +47,8 @@ const READERS: u32 = 4;
 
 /// How long a connection may take to come.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+/// How long a connection may take to roll back what was given up. Shorter than who is next waits for it.
+const RELEASE_LIMIT: Duration = Duration::from_secs(3);
 
 /// What each connection of SQLite is told.
 const SQLITE_SESSION: &str = "PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; \
@@ -417,6 +419,10 @@ impl Store {
     }
 }
 
+/// Opens a pool.
+///
+/// A connection that does not answer as it is given back is closed, so that another one takes its place: what was
+/// given up because it never answered would else keep its place in the pool for ever.
 async fn connect(
     pool: AnyPoolOptions,
     options: AnyConnectOptions,
@@ -430,6 +436,12 @@ async fn connect(
                 connection.execute(read_only).await?;
             }
             Ok(())
+        })
+    });
+    let pool = pool.after_release(|connection, _| {
+        Box::pin(async move {
+            let answered = tokio::time::timeout(RELEASE_LIMIT, connection.ping()).await;
+            answered.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map(|()| true)
         })
     });
     pool.connect_with(options).await

@@ -9,4 +9,5 @@ mod import_faults;
 mod ingest;
 mod server;
 mod several_servers;
+mod silent_store;
 mod sticky;
