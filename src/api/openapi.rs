@@ -203,7 +203,7 @@ fn experiment_lines() -> Vec<Line> {
         line(Post, "/experiments", tag, EDITOR, "Create a draft")
             .body(one::<experiments::CreateExperiment>())
             .answers(201, "The draft.", one::<Experiment>()),
-        line(Get, "/experiments/{id_or_key}", tag, VIEWER, "One experiment").answers(
+        line(Get, "/experiments/{id_or_key}", tag, VIEWER, "One experiment").if_none_match().answers(
             200,
             "The experiment; its version is the ETag.",
             one::<Experiment>(),

@@ -54,6 +54,8 @@ pub enum Code {
     StoreUnavailable,
     /// The server is shutting down; try again after `Retry-After`.
     ShuttingDown,
+    /// The body came too slowly.
+    RequestTimeout,
     /// The request took too long.
     Timeout,
     /// A fault of the server; the request id helps to find it in the log.
@@ -70,6 +72,7 @@ impl Code {
             Self::Forbidden => 403,
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
+            Self::RequestTimeout => 408,
             Self::KeyTaken
             | Self::VersionConflict
             | Self::BadTransition
@@ -115,6 +118,7 @@ impl Code {
             Self::WarehouseUnavailable => "ClickHouse is not available",
             Self::StoreUnavailable => "Configuration store is not available",
             Self::ShuttingDown => "Shutting down",
+            Self::RequestTimeout => "Came too slowly",
             Self::Timeout => "Took too long",
             Self::Internal => "Internal error",
         }

@@ -12,10 +12,7 @@ use tokio::sync::Semaphore;
 use crate::api::problem::Code;
 
 use super::error::ApiError;
-use super::extract::RawBody;
-
-/// The most bytes of a body once it is unpacked.
-pub const MAX_UNPACKED: usize = 64 << 20;
+use super::extract::{BodyLimit, RawBody};
 
 /// How many bodies are unpacked at the same time: each may take that much memory, and a processor.
 static UNPACKING: Semaphore = Semaphore::const_new(4);
@@ -30,12 +27,13 @@ impl<S: Send + Sync> FromRequest<S> for SdkBody {
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let gzipped = is_gzipped(request.headers())
             .map_err(|refusal| ApiError::new(Code::Malformed, refusal.to_string()))?;
+        let BodyLimit(limit) = BodyLimit::of(&request);
         let RawBody(mut body) = RawBody::from_request(request, state).await?;
         if gzipped {
             // It is never closed.
             let _turn = UNPACKING.acquire().await;
             // A small body may be large once it is unpacked: other requests need not wait for it.
-            let unpacked = tokio::task::spawn_blocking(move || gunzip(&body, MAX_UNPACKED));
+            let unpacked = tokio::task::spawn_blocking(move || gunzip(&body, limit));
             let unpacked = unpacked
                 .await
                 .map_err(|error| ApiError::Internal(format!("unpacking a body failed: {error}")))?;
@@ -61,7 +59,9 @@ pub enum Packed {
     #[error("the body is not gzip, as its Content-Encoding says: {0}")]
     Damaged(#[from] std::io::Error),
     /// It holds more than that.
-    #[error("the body is larger than {0} bytes once it is unpacked; send it in several requests")]
+    #[error(
+        "the body is larger than {0} bytes once it is unpacked, the most that this endpoint takes; send it in several requests"
+    )]
     TooLarge(usize),
 }
 
@@ -92,7 +92,7 @@ pub fn is_gzipped(headers: &HeaderMap) -> Result<bool, Packed> {
     }
 }
 
-/// The content of a gzipped body, at most `limit` bytes of it.
+/// The content of a gzipped body, at most `limit` bytes of it; no more than that is unpacked.
 ///
 /// # Errors
 /// [`Packed::TooLarge`] for more than that, [`Packed::Damaged`] for what is no gzip.

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{MethodRouter, delete, get, patch, post, put};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::api::system::Role;
 
+use super::extract::BodyLimit;
 use super::handlers::{
     amplitude, assign, audit, deployments, experiments, explain, flags, imports, insights, jobs, labs, live,
     ofrep, overrides, projects, results, rules, status, system, tokens, track, vardata, winner,
@@ -79,16 +79,16 @@ pub fn router(state: AppState, time_limit: Duration, web_origins: &[String]) -> 
         )
         .route(
             "/track",
-            tracks(post(track::track)).layer(DefaultBodyLimit::max(MAX_TRACK_BODY)),
+            tracks(post(track::track)).layer(BodyLimit(MAX_TRACK_BODY).layers()),
         )
         // Their key is in the body.
         .route(
             "/2/httpapi",
-            post(amplitude::events).layer(DefaultBodyLimit::max(MAX_TRACK_BODY)),
+            post(amplitude::events).layer(BodyLimit(MAX_TRACK_BODY).layers()),
         )
         .route(
             "/batch",
-            post(amplitude::events).layer(DefaultBodyLimit::max(MAX_TRACK_BODY)),
+            post(amplitude::events).layer(BodyLimit(MAX_TRACK_BODY).layers()),
         )
         .layer(cross_origin(web_origins));
     let api = Router::new()
@@ -115,7 +115,7 @@ pub fn router(state: AppState, time_limit: Duration, web_origins: &[String]) -> 
             "/experiments/{id_or_key}/overrides",
             viewer(get(overrides::list))
                 .merge(editor(put(overrides::set).delete(overrides::remove)))
-                .layer(DefaultBodyLimit::max(MAX_OVERRIDES_BODY)),
+                .layer(BodyLimit(MAX_OVERRIDES_BODY).layers()),
         )
         .route(
             "/experiments/{id_or_key}/override-imports/{import}",
@@ -220,7 +220,7 @@ pub fn router(state: AppState, time_limit: Duration, web_origins: &[String]) -> 
                 .merge(editor(
                     put(overrides::set_of_flag).delete(overrides::remove_of_flag),
                 ))
-                .layer(DefaultBodyLimit::max(MAX_OVERRIDES_BODY)),
+                .layer(BodyLimit(MAX_OVERRIDES_BODY).layers()),
         )
         .route("/flags/{id_or_key}/history", viewer(get(audit::of_flag)))
         .route("/flags/{id_or_key}/explain", viewer(post(flags::explain)))
@@ -230,7 +230,7 @@ pub fn router(state: AppState, time_limit: Duration, web_origins: &[String]) -> 
         .layer(from_fn_with_state(time_limit, time_out))
         .merge(jobs)
         .merge(uploads)
-        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(BodyLimit(MAX_BODY).layers())
         .layer(CatchPanicLayer::custom(panicked))
         .with_state(state);
     // In a router around it: what axum adds to an answer by itself, such as `Allow`, is there by then.

@@ -16,7 +16,7 @@ use crate::domain::{AuditAction, AuditEntry, Change, DeploymentKind, Environment
 use super::ServerError;
 use super::access::{Hash, StoredDeployment, hash};
 use super::registry::now;
-use super::registry::rows::{row_of_deployment, row_of_organization};
+use super::registry::rows::{Object, contents, row_of_deployment, row_of_organization};
 use super::store::feed::{self, Kind};
 use super::store::tokens::StoredToken;
 use super::store::{self, Store, StoreError, Tx, objects};
@@ -88,8 +88,7 @@ pub async fn run(
         store::projects::insert(&mut tx, &project, now()).await?;
         let id = project.id.to_string();
         feed::record(&mut tx, Kind::Project, Some(project.id), &id, now()).await?;
-        let entry = entry(AuditAction::ProjectCreated, project.id, project.key.as_str());
-        store::audit::insert(&mut tx, project.id, &entry).await?;
+        created(&mut tx, project.id, &project, AuditAction::ProjectCreated).await?;
         projects.push(project);
     }
     let Some(home) = projects.first() else {
@@ -122,7 +121,7 @@ pub async fn run(
         put_admin(&mut tx, &known, &projects, hash(&token)).await?;
     }
     give_deployments(&mut tx, &projects).await?;
-    name_organization(&mut tx).await?;
+    name_organization(&mut tx, projects.first()).await?;
     store::commit(tx).await?;
     Ok(admin)
 }
@@ -141,6 +140,26 @@ fn entry(action: AuditAction, id: Uuid, key: &str) -> AuditEntry {
         comment: None,
         evidence: Value::Null,
     }
+}
+
+/// Says in the log of a project what a start created there.
+async fn created<T: Object>(
+    tx: &mut Tx,
+    project: Uuid,
+    object: &T,
+    action: AuditAction,
+) -> Result<(), StoreError> {
+    let contents = contents(object).map_err(|source| StoreError::Json {
+        what: "object in the log",
+        source,
+    })?;
+    let told = AuditEntry {
+        changes: contents,
+        evidence: json!({ "atStart": true }),
+        ..entry(action, object.id(), object.label())
+    };
+    store::audit::insert(tx, project, &told).await?;
+    Ok(())
 }
 
 /// Makes a token the administrator of all projects, in the place of the one that was.
@@ -231,11 +250,12 @@ async fn default_deployment(tx: &mut Tx, project: Uuid, now: Timestamp) -> Resul
     objects::insert(tx, row_of_deployment(&stored), &stored).await?;
     let id = stored.deployment.id;
     feed::record(tx, Kind::Deployment, Some(project), &id.to_string(), now).await?;
+    created(tx, project, &stored, AuditAction::DeploymentCreated).await?;
     Ok(id)
 }
 
 /// Names the organization at the first start.
-async fn name_organization(tx: &mut Tx) -> Result<(), StoreError> {
+async fn name_organization(tx: &mut Tx, home: Option<&Project>) -> Result<(), StoreError> {
     let known: Vec<(_, Organization)> = objects::all(&mut **tx, objects::Kind::Organization).await?;
     if !known.is_empty() {
         return Ok(());
@@ -249,6 +269,9 @@ async fn name_organization(tx: &mut Tx) -> Result<(), StoreError> {
     objects::insert(tx, row_of_organization(&organization, now()), &organization).await?;
     let id = organization.id.to_string();
     feed::record(tx, Kind::Organization, None, &id, now()).await?;
+    if let Some(home) = home {
+        created(tx, home.id, &organization, Organization::CREATED).await?;
+    }
     Ok(())
 }
 

@@ -7,14 +7,16 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::analysis::{Analysis, analyse};
-use super::query::{DataVersion, Scope, SubjectRow, Window, per_minute, subjects};
+use super::query::{
+    Asked, DataVersion, Part, Scope, SubjectRow, Window, per_minute, subjects, subjects_of_part,
+};
 use super::{ResultsError, Warehouse};
 use crate::api::results::{Leader, MultiVariant, Overview};
 use crate::domain::Experiment;
 
 /// How many full minutes an overview shows.
 const MINUTES: u16 = 30;
-/// How many experiments are counted at the same time.
+/// How many parts of the experiments are counted at the same time.
 const AT_ONCE: usize = 3;
 const MINUTE_MS: i64 = 60 * 1_000;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
@@ -61,6 +63,16 @@ impl OverviewMemo {
         self.known.retain(|id, _| experiments.contains(id));
     }
 
+    fn learn(&mut self, experiment: &Experiment, data: DataVersion, now: Timestamp, counted: Counted) {
+        let known = Known {
+            resource_version: experiment.resource_version,
+            data,
+            counted,
+            at: now,
+        };
+        self.known.insert(experiment.id, known);
+    }
+
     /// What the numbers of an experiment were counted from; see [`DataVersion`].
     #[must_use]
     pub fn data_version(&self, experiment: Uuid) -> DataVersion {
@@ -84,8 +96,8 @@ impl Warehouse {
     }
 
     /// [`Self::overview`] that counts only those experiments again that were changed or have new events
-    /// since the last call with the same `memo`: three small queries when nothing happened. What the memo knows
-    /// of other experiments stays.
+    /// since the last call with the same `memo`: three small queries when nothing happened, and a few more for all that
+    /// did ([`Part`]). What the memo knows of other experiments stays.
     ///
     /// # Errors
     /// As [`Self::overview`]; what was counted until then is kept. One that cannot be counted for a reason of its own
@@ -101,41 +113,38 @@ impl Warehouse {
             per_minute(self, experiments, MINUTES, now)
         )?;
         let version_of = |id: &Uuid| versions.get(id).copied().unwrap_or_default();
-        let changed = experiments.iter().filter(|experiment| {
-            memo.known.get(&experiment.id).is_none_or(|known| {
-                known.resource_version != experiment.resource_version
-                    || known.data != version_of(&experiment.id)
-                    || known.has_aged(now)
-            })
-        });
-        // Futures first, then the stream: a closure over borrowed experiments inside of it would keep this
-        // function's own future from being `Send`.
-        let counting: Vec<_> = changed
-            .map(|experiment| {
-                let project = version_of(&experiment.id).project();
-                async move {
-                    let counted = match self.count(experiment, project, now).await {
-                        Err(error) if error.is_of_one() => Counted {
-                            not_counted: Some(error.to_string()),
-                            ..Counted::default()
-                        },
-                        counted => counted?,
-                    };
-                    Ok((experiment, counted))
-                }
+        let changed: Vec<&Experiment> = experiments
+            .iter()
+            .filter(|experiment| {
+                memo.known.get(&experiment.id).is_none_or(|known| {
+                    known.resource_version != experiment.resource_version
+                        || known.data != version_of(&experiment.id)
+                        || known.has_aged(now)
+                })
             })
             .collect();
+        let mut asked = Vec::new();
+        for experiment in changed {
+            let data = version_of(&experiment.id);
+            match (scope(experiment, now), data.project()) {
+                (Ok(scope), Some(project)) => asked.push(Asked { scope, project, data }),
+                (scope, _) => {
+                    let counted = scope.and_then(|_| count(experiment, &[], now));
+                    memo.learn(experiment, data, now, counted.or_else(not_counted)?);
+                }
+            }
+        }
+        // Futures first, then the stream: a closure over borrowed experiments inside of it would keep this
+        // function's own future from being `Send`.
+        let counting: Vec<_> = Part::all(asked)
+            .into_iter()
+            .map(|part| self.count_part(part, now))
+            .collect();
         let mut counted = stream::iter(counting).buffer_unordered(AT_ONCE);
-        while let Some((experiment, counted)) = counted.try_next().await.map_err(|e: ResultsError| e)? {
-            memo.known.insert(
-                experiment.id,
-                Known {
-                    resource_version: experiment.resource_version,
-                    data: version_of(&experiment.id),
-                    counted,
-                    at: now,
-                },
-            );
+        while let Some(part) = counted.try_next().await.map_err(|e: ResultsError| e)? {
+            for (experiment, counted) in part {
+                memo.learn(experiment, version_of(&experiment.id), now, counted);
+            }
         }
         Ok(experiments
             .iter()
@@ -162,26 +171,68 @@ impl Warehouse {
             .collect())
     }
 
-    /// Counts the subjects of one experiment over all time.
-    async fn count(
+    /// Counts the subjects of a part's experiments over all time: in one statement, or where that fails for a reason
+    /// that may be one experiment's own, each by itself.
+    async fn count_part<'a>(
         &self,
-        experiment: &Experiment,
-        project: Option<Uuid>,
+        part: Part<'a>,
         now: Timestamp,
-    ) -> Result<Counted, ResultsError> {
-        let mut scope = Scope::new(experiment, Window::all(), MultiVariant::Exclude)?;
-        scope.recent_since = now.as_millisecond().saturating_sub(DAY_MS);
-        let subjects = match project {
-            Some(project) => subjects(self, &scope, project).await?,
-            None => Vec::new(),
+    ) -> Result<Vec<(&'a Experiment, Counted)>, ResultsError> {
+        let subjects_of_all = match &part.asked[..] {
+            [_one] => None,
+            _many => match subjects_of_part(self, &part).await.map_err(ResultsError::from) {
+                Err(error) if error.is_of_one() => None,
+                subjects => Some(subjects?),
+            },
         };
-        let analysis = analyse(experiment, MultiVariant::Exclude, &[], &subjects)
-            .map_err(|e| ResultsError::stats(experiment, e))?;
-        Ok(Counted {
-            per_day: per_day(&subjects, now.as_millisecond()),
-            ..counted(&analysis)
-        })
+        let mut all = Vec::with_capacity(part.asked.len());
+        match subjects_of_all {
+            Some(subjects_of_all) => {
+                for (asked, subjects) in part.asked.iter().zip(subjects_of_all) {
+                    let counted = count(asked.scope.experiment, &subjects, now);
+                    all.push((asked.scope.experiment, counted.or_else(not_counted)?));
+                }
+            }
+            None => {
+                for asked in &part.asked {
+                    let counted = match subjects(self, &asked.scope, asked.project).await {
+                        Ok(subjects) => count(asked.scope.experiment, &subjects, now),
+                        Err(error) => Err(error.into()),
+                    };
+                    all.push((asked.scope.experiment, counted.or_else(not_counted)?));
+                }
+            }
+        }
+        Ok(all)
     }
+}
+
+/// All time, with what is new at `now`.
+fn scope(experiment: &Experiment, now: Timestamp) -> Result<Scope<'_>, ResultsError> {
+    let mut scope = Scope::new(experiment, Window::all(), MultiVariant::Exclude)?;
+    scope.recent_since = now.as_millisecond().saturating_sub(DAY_MS);
+    Ok(scope)
+}
+
+/// What follows from an experiment's subjects.
+fn count(experiment: &Experiment, subjects: &[SubjectRow], now: Timestamp) -> Result<Counted, ResultsError> {
+    let analysis = analyse(experiment, MultiVariant::Exclude, &[], subjects)
+        .map_err(|e| ResultsError::stats(experiment, e))?;
+    Ok(Counted {
+        per_day: per_day(subjects, now.as_millisecond()),
+        ..counted(&analysis)
+    })
+}
+
+/// Says in an experiment's own place that it cannot be counted, unless that concerns all of them.
+fn not_counted(error: ResultsError) -> Result<Counted, ResultsError> {
+    if !error.is_of_one() {
+        return Err(error);
+    }
+    Ok(Counted {
+        not_counted: Some(error.to_string()),
+        ..Counted::default()
+    })
 }
 
 /// The new subjects of the last day; of a younger experiment, as many as a day of what there is would bring. None

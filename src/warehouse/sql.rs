@@ -30,6 +30,7 @@ pub(super) enum Value {
     Int(i64),
     Unsigned(u64),
     Unsigneds(Vec<u64>),
+    Lists(Vec<Vec<u64>>),
     Uuids(Vec<String>),
 }
 
@@ -42,6 +43,7 @@ impl Value {
             Self::Int(_) => "Int64",
             Self::Unsigned(_) => "UInt64",
             Self::Unsigneds(_) => "Array(UInt64)",
+            Self::Lists(_) => "Array(Array(UInt64))",
             Self::Uuids(_) => "Array(UUID)",
         }
     }
@@ -76,6 +78,11 @@ impl Args {
     /// A list of whole numbers that are not negative.
     pub(super) fn unsigneds(&mut self, values: Vec<u64>) -> String {
         self.bind(Value::Unsigneds(values))
+    }
+
+    /// A list of such lists.
+    pub(super) fn lists(&mut self, values: Vec<Vec<u64>>) -> String {
+        self.bind(Value::Lists(values))
     }
 
     /// A UUID.

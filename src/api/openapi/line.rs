@@ -185,6 +185,17 @@ impl Line {
         self
     }
 
+    /// Adds the header by which a client says which answer it has, and the answer that says it is the same.
+    pub(super) fn if_none_match(mut self) -> Self {
+        let header = ParameterBuilder::new()
+            .name("if-none-match")
+            .parameter_in(ParameterIn::Header)
+            .description(Some("The ETag of the answer that the client has."))
+            .schema(Some(String::schema()));
+        self.operation = self.operation.parameter(header);
+        self.empty(304, "It is what the client has.")
+    }
+
     /// Adds an answer.
     pub(super) fn answers(mut self, status: u16, description: &str, said: Said) -> Self {
         let content = ContentBuilder::new().schema(Some(said.schema)).build();

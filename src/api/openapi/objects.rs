@@ -94,11 +94,13 @@ fn of_flags() -> Vec<Line> {
         at(Post, "/flags", EDITOR, "Create a flag")
             .body(one::<flags::CreateFlag>())
             .answers(201, "The flag.", one::<Flag>()),
-        at(Get, "/flags/{id_or_key}", VIEWER, "One flag").answers(
-            200,
-            "The flag; its version is the ETag.",
-            one::<flags::FlagRow>(),
-        ),
+        at(Get, "/flags/{id_or_key}", VIEWER, "One flag")
+            .if_none_match()
+            .answers(
+                200,
+                "The flag; its ETag begins with the version.",
+                one::<flags::FlagRow>(),
+            ),
         at(Patch, "/flags/{id_or_key}", EDITOR, "Change the configuration")
             .if_match()
             .body(one::<flags::UpdateFlag>())
@@ -203,11 +205,9 @@ fn of_projects() -> Vec<Line> {
     let at =
         |method: HttpMethod, path, access: Access, summary| line(method, path, "projects", access, summary);
     vec![
-        at(Get, "/organization", VIEWER, "Whose server this is").answers(
-            200,
-            "The organization.",
-            one::<projects::Organization>(),
-        ),
+        at(Get, "/organization", VIEWER, "Whose server this is")
+            .if_none_match()
+            .answers(200, "The organization.", one::<projects::Organization>()),
         at(Patch, "/organization", ADMIN, "Rename the organization")
             .if_match()
             .body(one::<projects::UpdateOrganization>())
@@ -222,11 +222,9 @@ fn of_projects() -> Vec<Line> {
         at(Post, "/projects", ADMIN, "Create a project")
             .body(one::<projects::CreateProject>())
             .answers(201, "The project; the token administers it.", one::<Project>()),
-        at(Get, "/projects/{id_or_key}", VIEWER, "One project").answers(
-            200,
-            "The project.",
-            one::<projects::ProjectRow>(),
-        ),
+        at(Get, "/projects/{id_or_key}", VIEWER, "One project")
+            .if_none_match()
+            .answers(200, "The project.", one::<projects::ProjectRow>()),
         at(
             Patch,
             "/projects/{id_or_key}",
@@ -258,7 +256,9 @@ fn of_labs() -> Vec<Line> {
         at(Post, "/labs", EDITOR, "Create a lab")
             .body(one::<projects::CreateLab>())
             .answers(201, "The lab.", one::<Lab>()),
-        at(Get, "/labs/{id_or_key}", VIEWER, "One lab").answers(200, "The lab.", one::<Lab>()),
+        at(Get, "/labs/{id_or_key}", VIEWER, "One lab")
+            .if_none_match()
+            .answers(200, "The lab.", one::<Lab>()),
         at(Patch, "/labs/{id_or_key}", EDITOR, "Change a lab")
             .if_match()
             .body(one::<projects::UpdateLab>())

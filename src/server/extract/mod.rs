@@ -4,8 +4,9 @@ mod json;
 
 use std::convert::Infallible;
 
+use axum::Extension;
 use axum::body::Bytes;
-use axum::extract::{FromRequest, FromRequestParts, Query, RawPathParams, Request};
+use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Query, RawPathParams, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use serde::de::DeserializeOwned;
@@ -20,6 +21,28 @@ use super::registry::Noun;
 
 pub use json::{can_be_kept, read_json};
 
+/// axum's own limit, of a route that has none.
+const DEFAULT_BODY_LIMIT: usize = 2_097_152;
+
+/// The most bytes that a body of the route has, also once it is unpacked. A request's own, as axum tells nobody what
+/// its `DefaultBodyLimit` is.
+#[derive(Debug, Clone, Copy)]
+pub struct BodyLimit(pub usize);
+
+impl BodyLimit {
+    /// The layers that limit the bodies of a route; the innermost holds.
+    pub fn layers(self) -> (DefaultBodyLimit, Extension<Self>) {
+        (DefaultBodyLimit::max(self.0), Extension(self))
+    }
+
+    /// That of the request's route.
+    #[must_use]
+    pub fn of(request: &Request) -> Self {
+        let limit = request.extensions().get().copied();
+        limit.unwrap_or(Self(DEFAULT_BODY_LIMIT))
+    }
+}
+
 /// A body as it came, within the route's size limit.
 #[derive(Debug)]
 pub struct RawBody(pub Bytes);
@@ -28,12 +51,16 @@ impl<S: Send + Sync> FromRequest<S> for RawBody {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let BodyLimit(limit) = BodyLimit::of(&request);
         let bytes = Bytes::from_request(request, state).await;
         bytes.map(Self).map_err(|rejection| {
             if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
                 ApiError::new(
                     Code::TooLarge,
-                    "the body is larger than this endpoint takes; send less, or in several requests",
+                    format!(
+                        "the body is larger than {limit} bytes, the most that this endpoint takes; send less, or in \
+                         several requests"
+                    ),
                 )
             } else {
                 ApiError::new(
@@ -173,14 +200,45 @@ impl<S: Send + Sync> FromRequestParts<S> for Expected {
     }
 }
 
-/// The version in the header `If-Match`, written as `"3"`, `W/"3"` or `3`.
+/// The header `If-None-Match`: which answers the client has already.
+#[derive(Debug, Default)]
+pub struct Known(Vec<String>);
+
+impl Known {
+    /// What these headers say.
+    #[must_use]
+    pub fn of(headers: &HeaderMap) -> Self {
+        let all = headers.get_all(header::IF_NONE_MATCH).iter();
+        let tags = all.flat_map(|sent| sent.to_str().unwrap_or_default().split(','));
+        let plain = tags.map(|tag| tag.trim().trim_start_matches("W/").to_owned());
+        Self(plain.collect())
+    }
+
+    /// Whether the answer with this ETag is among them.
+    #[must_use]
+    pub fn has(&self, etag: &str) -> bool {
+        self.0.iter().any(|tag| tag == etag || tag == "*")
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Known {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
+        Ok(Self::of(&parts.headers))
+    }
+}
+
+/// The version in the header `If-Match`, written as `"3"`, `W/"3"` or `3`, or as the ETag of an answer that has more
+/// than the object, `"3-5f0c"`.
 fn if_match(headers: &HeaderMap) -> Result<Option<u64>, ApiError> {
     let Some(header) = headers.get(header::IF_MATCH) else {
         return Ok(None);
     };
     let text = header.to_str().unwrap_or_default().trim();
-    let version = text.trim_start_matches("W/").trim_matches('"').parse();
-    version.map(Some).map_err(|_| {
+    let tag = text.trim_start_matches("W/").trim_matches('"');
+    let version = tag.split_once('-').map_or(tag, |(version, _)| version);
+    version.parse().map(Some).map_err(|_| {
         FieldError::new(
             "If-Match",
             text,

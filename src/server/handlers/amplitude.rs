@@ -1,18 +1,18 @@
 //! Amplitude's HTTP API V2: `POST /2/httpapi` and `POST /batch`.
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
+use axum::{Extension, Json};
 
 use tokio::sync::Semaphore;
 
 use crate::api::amplitude::{Ingested, Refusal};
 use crate::api::problem::Code;
 use crate::api::system::Role;
-use crate::server::body::{MAX_UNPACKED, Packed, gunzip, is_gzipped, mended};
+use crate::server::body::{Packed, gunzip, is_gzipped, mended};
 use crate::server::error::{ApiError, LIMIT_RETRY_AFTER, verbatim};
-use crate::server::extract::RawBody;
+use crate::server::extract::{BodyLimit, RawBody};
 use crate::server::ingest::amplitude::{read, refusal};
 use crate::server::ingest::{self, AppendError, Context, EventRecord};
 use crate::server::middleware::auth::{Caller, Need, of_secret};
@@ -29,6 +29,7 @@ static READING: Semaphore = Semaphore::const_new(4);
 pub async fn events(
     State(state): State<AppState>,
     headers: HeaderMap,
+    Extension(BodyLimit(limit)): Extension<BodyLimit>,
     RawBody(body): RawBody,
 ) -> Result<Response, ApiError> {
     let size = body.len() as u64;
@@ -40,7 +41,7 @@ pub async fn events(
         tokio::task::spawn_blocking(move || {
             let packed = |error: Packed| refusal(error.code().status(), error.to_string());
             if is_gzipped(&headers).map_err(packed)? {
-                decide(&state, &gunzip(&body, MAX_UNPACKED).map_err(packed)?)
+                decide(&state, &gunzip(&body, limit).map_err(packed)?)
             } else {
                 decide(&state, &body)
             }

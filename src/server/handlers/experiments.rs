@@ -10,11 +10,11 @@ use crate::api::experiments::{
 use crate::api::flags::{Convert, Converted};
 use crate::domain::{Experiment, FieldError, Status};
 use crate::server::error::ApiError;
-use crate::server::extract::{Expected, IdOrKey, JsonBody, Params, VersionedBody};
+use crate::server::extract::{Expected, IdOrKey, JsonBody, Known, Params, VersionedBody};
 use crate::server::middleware::auth::Caller;
 use crate::server::state::AppState;
 
-use super::{Versioned, versioned};
+use super::{Read, Versioned, unless_known, versioned};
 
 /// The project's experiments, sorted by key.
 pub async fn list(
@@ -47,9 +47,13 @@ pub async fn read(
     State(state): State<AppState>,
     caller: Caller,
     IdOrKey(id): IdOrKey,
-) -> Result<Versioned, ApiError> {
+    known: Known,
+) -> Result<Read<Experiment>, ApiError> {
     let entry = state.registry().find(&caller, &id)?;
-    Ok(versioned(entry.experiment.clone()))
+    let experiment = &entry.experiment;
+    Ok(unless_known(&known, experiment.resource_version, || {
+        Experiment::clone(experiment)
+    }))
 }
 
 /// A change of configuration.

@@ -11,14 +11,14 @@ use crate::api::experiments::{CopyTo, SetRules};
 use crate::api::flags::{Convert, Converted, CreateFlag, FlagList, FlagRow, ListFlags, UpdateFlag};
 use crate::domain::{ExplainStep, Flag, User};
 use crate::server::error::ApiError;
-use crate::server::extract::{IdOrKey, JsonBody, Params, Question, VersionedBody};
+use crate::server::extract::{IdOrKey, JsonBody, Known, Params, Question, VersionedBody};
 use crate::server::middleware::auth::Caller;
 use crate::server::served::FlagEntry;
 use crate::server::snapshot::Snapshot;
 use crate::server::state::AppState;
 
 use super::assign::no_id;
-use super::{Versioned, with_version};
+use super::{Read, Versioned, unless_known_as_it_is, with_version};
 
 fn row(snapshot: &Snapshot, entry: &FlagEntry) -> FlagRow {
     let counts = entry.overrides.counts();
@@ -69,11 +69,12 @@ pub async fn read(
     State(state): State<AppState>,
     caller: Caller,
     IdOrKey(id): IdOrKey,
-) -> Result<Versioned<FlagRow>, ApiError> {
+    known: Known,
+) -> Result<Read<FlagRow>, ApiError> {
     let registry = state.registry();
     let entry = registry.find_flag(&caller, &id)?;
     let row = row(&registry.snapshot(), &entry);
-    Ok(with_version(row.flag.resource_version, row))
+    unless_known_as_it_is(&known, row.flag.resource_version, row)
 }
 
 /// A change of configuration.

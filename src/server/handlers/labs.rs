@@ -7,11 +7,11 @@ use axum::http::StatusCode;
 use crate::api::projects::{CreateLab, LabList, UpdateLab};
 use crate::domain::Lab;
 use crate::server::error::ApiError;
-use crate::server::extract::{IdOrKey, JsonBody, VersionedBody};
+use crate::server::extract::{IdOrKey, JsonBody, Known, VersionedBody};
 use crate::server::middleware::auth::Caller;
 use crate::server::state::AppState;
 
-use super::{Versioned, with_version};
+use super::{Read, Versioned, unless_known, with_version};
 
 /// The project's labs, sorted by key.
 pub async fn list(State(state): State<AppState>, caller: Caller) -> Json<LabList> {
@@ -37,9 +37,10 @@ pub async fn read(
     State(state): State<AppState>,
     caller: Caller,
     IdOrKey(id): IdOrKey,
-) -> Result<Versioned<Lab>, ApiError> {
-    let lab = state.registry().find_lab(&caller, &id)?.1.clone();
-    Ok(with_version(lab.resource_version, lab))
+    known: Known,
+) -> Result<Read<Lab>, ApiError> {
+    let lab = state.registry().find_lab(&caller, &id)?;
+    Ok(unless_known(&known, lab.1.resource_version, || lab.1.clone()))
 }
 
 /// A change.

@@ -28,12 +28,17 @@ pub mod winner;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::http::{HeaderName, HeaderValue, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 
 use crate::domain::Experiment;
+use crate::server::error::ApiError;
+use crate::server::extract::Known;
 
 /// An object as an answer, with its version as the ETag that `If-Match` takes.
-type Versioned<T = Experiment> = ([(HeaderName, HeaderValue); 1], Json<T>);
+pub type Versioned<T = Experiment> = ([(HeaderName, HeaderValue); 1], Json<T>);
 
 fn versioned(experiment: Arc<Experiment>) -> Versioned {
     let version = experiment.resource_version;
@@ -41,8 +46,51 @@ fn versioned(experiment: Arc<Experiment>) -> Versioned {
 }
 
 fn with_version<T>(version: u64, object: T) -> Versioned<T> {
-    let version = format!("\"{version}\"");
-    // Quoted digits are always a header value.
-    let etag = HeaderValue::try_from(version).unwrap_or(HeaderValue::from_static("\"0\""));
-    ([(header::ETAG, etag)], Json(object))
+    ([(header::ETAG, tag(&format!("\"{version}\"")))], Json(object))
+}
+
+/// An ETag as a header.
+fn tag(etag: &str) -> HeaderValue {
+    // Quoted digits, letters and a dash are always a header value.
+    HeaderValue::try_from(etag).unwrap_or(HeaderValue::from_static("\"0\""))
+}
+
+/// What is read: an object, or only that it is what the client has.
+pub enum Read<T> {
+    /// The object with its ETag.
+    Fresh(Versioned<T>),
+    /// The client has it, by this ETag.
+    Same(HeaderValue),
+}
+
+impl<T: Serialize> IntoResponse for Read<T> {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Fresh(fresh) => fresh.into_response(),
+            Self::Same(etag) => (StatusCode::NOT_MODIFIED, [(header::ETAG, etag)]).into_response(),
+        }
+    }
+}
+
+/// An object, unless the client has this version of it.
+fn unless_known<T>(known: &Known, version: u64, object: impl FnOnce() -> T) -> Read<T> {
+    let etag = format!("\"{version}\"");
+    if known.has(&etag) {
+        return Read::Same(tag(&etag));
+    }
+    Read::Fresh(with_version(version, object()))
+}
+
+/// An object with what changes beside its version, unless the client has just that. `If-Match` takes the ETag's
+/// beginning, which is the version.
+fn unless_known_as_it_is<T: Serialize>(known: &Known, version: u64, row: T) -> Result<Read<T>, ApiError> {
+    let json = serde_json::to_vec(&row)
+        .map_err(|error| ApiError::Internal(format!("an answer as JSON: {error}")))?;
+    let digest = Sha256::digest(&json);
+    let digest: String = digest.iter().take(8).map(|b| format!("{b:02x}")).collect();
+    let etag = format!("\"{version}-{digest}\"");
+    if known.has(&etag) {
+        return Ok(Read::Same(tag(&etag)));
+    }
+    Ok(Read::Fresh(([(header::ETAG, tag(&etag))], Json(row))))
 }

@@ -12,7 +12,7 @@ use crate::domain::User;
 use crate::server::body::SdkBody;
 use crate::server::error::{ApiError, verbatim};
 use crate::server::evaluate::{Evaluated, Evaluator};
-use crate::server::extract::IdOrKey;
+use crate::server::extract::{IdOrKey, Known};
 use crate::server::middleware::auth::Caller;
 use crate::server::registry::now;
 use crate::server::served::Served;
@@ -113,11 +113,7 @@ fn tagged(
         .map(|b| format!("{b:02x}"))
         .collect();
     let etag = format!("\"{hash}\"");
-    let known = headers.get_all(header::IF_NONE_MATCH).iter().any(|sent| {
-        let tags = sent.to_str().unwrap_or_default().split(',');
-        let mut plain = tags.map(|tag| tag.trim().trim_start_matches("W/"));
-        plain.any(|tag| tag == etag)
-    });
+    let known = Known::of(headers).has(&etag);
     let etag = HeaderValue::try_from(etag)
         .map_err(|error| ApiError::Internal(format!("an ETag as a header: {error}")))?;
     let headers = [

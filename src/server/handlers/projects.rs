@@ -12,18 +12,23 @@ use crate::api::projects::{
 use crate::api::system::Role;
 use crate::domain::{Project, Status};
 use crate::server::error::ApiError;
-use crate::server::extract::{IdOrKey, JsonBody, VersionedBody};
+use crate::server::extract::{IdOrKey, JsonBody, Known, VersionedBody};
 use crate::server::middleware::auth::Caller;
 use crate::server::snapshot::Snapshot;
 use crate::server::state::AppState;
 
-use super::{Versioned, with_version};
+use super::{Read, Versioned, unless_known, unless_known_as_it_is, with_version};
 
 /// Whose server this is.
-pub async fn organization(State(state): State<AppState>) -> Result<Versioned<Organization>, ApiError> {
+pub async fn organization(
+    State(state): State<AppState>,
+    known: Known,
+) -> Result<Read<Organization>, ApiError> {
     let organization = state.registry().organization()?;
     let version = organization.resource_version;
-    Ok(with_version(version, Arc::unwrap_or_clone(organization)))
+    Ok(unless_known(&known, version, || {
+        Arc::unwrap_or_clone(organization)
+    }))
 }
 
 /// A new name or key of the organization.
@@ -82,11 +87,12 @@ pub async fn read(
     State(state): State<AppState>,
     caller: Caller,
     IdOrKey(id): IdOrKey,
-) -> Result<Versioned<ProjectRow>, ApiError> {
+    known: Known,
+) -> Result<Read<ProjectRow>, ApiError> {
     let registry = state.registry();
     let (project, role) = registry.find_project(&caller, &id)?;
     let row = row(&registry.snapshot(), &project, role);
-    Ok(with_version(project.resource_version, row))
+    unless_known_as_it_is(&known, project.resource_version, row)
 }
 
 /// A change.

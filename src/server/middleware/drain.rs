@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
-use axum::http::header;
+use axum::http::{StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use http_body::{Frame, SizeHint};
@@ -63,7 +63,8 @@ pub async fn drain(request: Request, next: Next) -> Response {
     let left = Shared(Arc::new(Mutex::new(body)));
     let request = Request::from_parts(parts, Body::new(left.clone()));
     let response = next.run(request).await;
-    if !left.is_end_stream() {
+    // Who was too slow already is not waited for once more.
+    if !left.is_end_stream() && response.status() != StatusCode::REQUEST_TIMEOUT {
         // Who sends too much or too slowly is cut off, as everybody was before.
         let _ = tokio::time::timeout(LONGEST, read(left)).await;
     }

@@ -151,7 +151,7 @@ impl<'a> Batch<'a> {
     /// Deletes an experiment with its overrides.
     pub(super) async fn delete_experiment(&mut self, caller: &Caller, entry: &Entry) -> Result<(), ApiError> {
         let (project, experiment) = (entry.project, &*entry.experiment);
-        let deleted = object::entry(caller, experiment, AuditAction::Deleted, self.now());
+        let deleted = object::deleted(caller, experiment, AuditAction::Deleted, self.now())?;
         self.log(project, &deleted).await?;
         let id = experiment.id;
         store::overrides::delete_of(self.write.tx(), id).await?;
@@ -185,7 +185,7 @@ impl<'a> Batch<'a> {
 
     /// Deletes a flag without overrides.
     pub(super) async fn delete_flag(&mut self, caller: &Caller, entry: &FlagEntry) -> Result<(), ApiError> {
-        let deleted = object::entry(caller, &*entry.flag, AuditAction::FlagDeleted, self.now());
+        let deleted = object::deleted(caller, &*entry.flag, AuditAction::FlagDeleted, self.now())?;
         self.log(entry.project, &deleted).await?;
         let id = entry.flag.id;
         objects::delete(self.write.tx(), objects::Kind::Flag, id).await?;

@@ -197,6 +197,32 @@ pub(in crate::server) fn entry<T: Object>(
     }
 }
 
+/// The entry of an object that is no more, with all that it had.
+pub(super) fn deleted<T: Object>(
+    caller: &Caller,
+    object: &T,
+    action: AuditAction,
+    now: Timestamp,
+) -> Result<AuditEntry, ApiError> {
+    let had = object.shown().map_err(json)?;
+    let mut changes = diff::of(Some(had), Value::Object(serde_json::Map::new()));
+    changes.retain(|change| !is_empty(&change.from));
+    Ok(AuditEntry {
+        changes,
+        ..entry(caller, object, action, now)
+    })
+}
+
+/// What a new object has, for its entry.
+///
+/// # Errors
+/// When it cannot be written as JSON.
+pub(in crate::server) fn contents<T: Object>(object: &T) -> Result<Vec<Change>, serde_json::Error> {
+    let mut changes = diff::of(None, object.shown()?);
+    changes.retain(|change| !is_empty(&change.to));
+    Ok(changes)
+}
+
 /// The audit entries of a change: one for each of `actions`, or for each kind of field.
 pub(super) fn entries<T: Object>(
     caller: &Caller,

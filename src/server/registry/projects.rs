@@ -28,10 +28,10 @@ impl Registry {
         organization.ok_or_else(|| ApiError::Internal("the store holds no organization".to_owned()))
     }
 
-    /// Changes the organization.
+    /// Changes the organization, for who administers all of its projects.
     ///
     /// # Errors
-    /// [`Code::VersionConflict`] with the live object, [`Code::Invalid`].
+    /// [`Code::Forbidden`], [`Code::VersionConflict`] with the live object, [`Code::Invalid`].
     pub async fn update_organization(
         self: &Arc<Self>,
         caller: Caller,
@@ -41,6 +41,18 @@ impl Registry {
         carried_through(async move {
             let mut batch = this.batch().await?;
             let live = this.organization()?;
+            let mut all = this.snapshot().access.projects().map(|p| p.id).collect::<Vec<_>>().into_iter();
+            if !all.all(|project| caller.role_in(project) == Some(Role::Admin)) {
+                // Not which ones: of projects in which a token has no role it learns nothing.
+                return Err(ApiError::new(
+                    Code::Forbidden,
+                    format!(
+                        "the token `{}` does not have the role admin in every project; what all of them share is \
+                         changed by who administers all, such as the token that the server was started with",
+                        caller.actor
+                    ),
+                ));
+            }
             batch.check_version(&*live, body.resource_version).await?;
             let mut next = Organization::clone(&live);
             if let Some(text) = &body.name {

@@ -1,4 +1,4 @@
-//! How objects stand in the store.
+//! How objects stand in the store and in its log.
 
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -8,6 +8,8 @@ use crate::domain::{Flag, Lab};
 use crate::server::access::StoredDeployment;
 use crate::server::shelf::Shelved as _;
 use crate::server::store::objects::{Kind, Row};
+
+pub(in crate::server) use super::object::{Object, contents};
 
 /// The row of a flag.
 #[must_use]

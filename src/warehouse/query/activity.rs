@@ -36,6 +36,16 @@ impl DataVersion {
         self.project
     }
 
+    /// Rows of the experiment.
+    pub(super) fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Rows of events with the names of its metrics.
+    pub(super) fn metric_rows(&self) -> u64 {
+        self.metric_rows
+    }
+
     /// When the newest event of the experiment was taken in; none without events.
     #[must_use]
     pub fn last_event_at(&self) -> Option<Timestamp> {
@@ -74,6 +84,28 @@ fn metric_names(experiment: &Experiment) -> BTreeSet<&str> {
         .collect()
 }
 
+/// Slices of the experiments whose ids and names of metric events one query can carry; ClickHouse takes parameters of
+/// 128 KiB, in which a byte may be two.
+fn named_at_once(experiments: &[Experiment]) -> impl Iterator<Item = &[Experiment]> {
+    const NAMED: usize = 60 << 10;
+    const IDS: usize = 1_000;
+    let size = |e: &Experiment| metric_names(e).iter().map(|name| name.len() + 3).sum::<usize>();
+    let mut rest = experiments;
+    std::iter::from_fn(move || {
+        let mut room = NAMED;
+        let fits = |e: &&Experiment| {
+            let left = room.checked_sub(size(e));
+            room = left.unwrap_or(0);
+            left.is_some()
+        };
+        let many = rest.iter().take(IDS).take_while(fits).count();
+        // One that is too large by itself is refused by ClickHouse, which says so.
+        let (now, later) = rest.split_at(many.max(1).min(rest.len()));
+        rest = later;
+        (!now.is_empty()).then_some(now)
+    })
+}
+
 impl Warehouse {
     /// Whether anything arrived for an experiment; see [`DataVersion`].
     ///
@@ -84,7 +116,8 @@ impl Warehouse {
         Ok(versions.get(&experiment.id).copied().unwrap_or_default())
     }
 
-    /// [`Self::data_version`] of many experiments of one project, in two queries.
+    /// [`Self::data_version`] of many experiments of one project, in two queries for as many as ClickHouse lets one
+    /// name.
     ///
     /// # Errors
     /// Why ClickHouse cannot be asked.
@@ -92,9 +125,17 @@ impl Warehouse {
         &self,
         experiments: &[Experiment],
     ) -> Result<HashMap<Uuid, DataVersion>, WarehouseError> {
-        if experiments.is_empty() {
-            return Ok(HashMap::new());
+        let mut versions = HashMap::with_capacity(experiments.len());
+        for named in named_at_once(experiments) {
+            versions.extend(self.versions_of(named).await?);
         }
+        Ok(versions)
+    }
+
+    async fn versions_of(
+        &self,
+        experiments: &[Experiment],
+    ) -> Result<HashMap<Uuid, DataVersion>, WarehouseError> {
         let mut args = Args::default();
         let ids = args.uuids(experiments.iter().map(|e| e.id));
         let sql = format!(
@@ -170,9 +211,19 @@ pub(in crate::warehouse) async fn per_minute(
     minutes: u16,
     now: Timestamp,
 ) -> Result<HashMap<Uuid, Vec<u64>>, WarehouseError> {
-    if experiments.is_empty() {
-        return Ok(HashMap::new());
+    let mut counts = HashMap::with_capacity(experiments.len());
+    for named in named_at_once(experiments) {
+        counts.extend(per_minute_of(warehouse, named, minutes, now).await?);
     }
+    Ok(counts)
+}
+
+async fn per_minute_of(
+    warehouse: &Warehouse,
+    experiments: &[Experiment],
+    minutes: u16,
+    now: Timestamp,
+) -> Result<HashMap<Uuid, Vec<u64>>, WarehouseError> {
     let until = now.as_second().div_euclid(60) * 60;
     let from = until - i64::from(minutes) * 60;
     let mut args = Args::default();

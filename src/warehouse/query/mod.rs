@@ -51,6 +51,7 @@ pub(super) use breakdown::breakdown;
 pub(super) use exposures::{EventCount, ExposureRow, exposures};
 pub use names::Names;
 pub(super) use series::{Bucketed, Buckets, choose_interval, series};
+pub(super) use subjects::many::{Asked, Part, subjects_of_part};
 pub(super) use subjects::{Assigned, SubjectRow, first_exposures, subjects};
 pub(super) use tracked::{TrackedRow, latest_tracked, tracked};
 pub(super) use unknown::unknown;

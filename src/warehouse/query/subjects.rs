@@ -12,6 +12,10 @@
 //!
 //! In event mode the one event is the whole subject, so the second of two steps, which is *another* event,
 //! never comes: there are starters and no conversions.
+//!
+//! [`many`] counts the same of many experiments in one statement, from the same pieces.
+
+pub(in crate::warehouse) mod many;
 
 use clickhouse::Row;
 use jiff::Timestamp;
@@ -19,8 +23,8 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::{FIRST, FIRST_AT, FIRST_VARIANT, NEVER, Scope, inside, words};
-use crate::domain::{Experiment, Metric, Reason, SecondaryEvent};
-use crate::warehouse::sql::{Args, event_subject, metric};
+use crate::domain::{AssignmentMode, Experiment, Reason, SecondaryEvent};
+use crate::warehouse::sql::{Args, EventSubject, event_subject, metric};
 use crate::warehouse::{EVENTS, Warehouse, WarehouseError};
 
 /// How a subject came to its variant at its first exposure.
@@ -51,9 +55,8 @@ impl Assigned {
         }
     }
 
-    /// The code of a row.
-    fn sql(experiment: &Experiment) -> String {
-        let untold = if experiment.sticky { 3 } else { 0 };
+    /// The code of a row; `untold` is that of one that tells no reason: 3 in a sticky experiment, else 0.
+    fn sql(untold: &str) -> String {
         format!(
             "multiIf(reason = '', {untold}, reason IN ({}), 0, reason IN ({}), 1, reason IN ({}), 3, 2)",
             words(&Self::AT_RANDOM),
@@ -125,17 +128,28 @@ impl SubjectRow {
 /// part), `lo` and `hi` (the smallest and largest code of its variants). `extra` adds aggregates over the
 /// rows' `inside`, `t`, `name` and `props`.
 pub(super) fn exposed(scope: &Scope<'_>, args: &mut Args, extra: &str) -> String {
-    let (code, inside, rows) = (scope.code(args), inside(), scope.rows(args));
-    let assigned = Assigned::sql(scope.experiment);
-    // `if(…, NEVER)` instead of `minIf`: that one gives 0 for a subject without rows that pass.
+    let (code, rows) = (scope.code(args), scope.rows(args));
+    let untold = if scope.experiment.sticky { "3" } else { "0" };
     format!(
-        "SELECT h, min(if(inside, {FIRST}, {NEVER})) AS first,
-            min(if(inside, c, 255)) AS lo, max(if(inside, c, 0)) AS hi{extra}
-        FROM (SELECT subject_hash AS h, toUInt64(toUnixTimestamp64Milli(ts)) AS t, {code} AS c,
-            {inside} AS inside, {assigned} AS assigned, cohort, name, props {rows})
-        GROUP BY h"
+        "SELECT h, {first}{extra}
+        FROM (SELECT subject_hash AS h, {EXPOSURE}, {code} AS c, {inside} AS inside, {assigned} AS assigned {rows})
+        GROUP BY h",
+        first = first_of_rows(),
+        inside = inside(),
+        assigned = Assigned::sql(untold),
     )
 }
+
+/// Of the rows of one subject: the first exposure, and the smallest and largest code. `if(…, NEVER)` instead of
+/// `minIf`: that one gives 0 for a subject without rows that pass.
+fn first_of_rows() -> String {
+    format!(
+        "min(if(inside, {FIRST}, {NEVER})) AS first, min(if(inside, c, 255)) AS lo, max(if(inside, c, 0)) AS hi"
+    )
+}
+
+/// What is read of a row beside its subject, its code and how it was assigned.
+const EXPOSURE: &str = "toUInt64(toUnixTimestamp64Milli(ts)) AS t, cohort, name, props";
 
 /// Counts subjects, starters and conversions.
 ///
@@ -148,9 +162,16 @@ pub(in crate::warehouse) async fn subjects(
     let mut args = Args::default();
     let per_subject = per_subject(scope, project, &mut args);
     let cohort = cohort(scope, &mut args);
-    let since = args.int(scope.recent_since);
-    let sql = format!(
-        "SELECT {FIRST_VARIANT} AS variant,
+    let sql = alike("", &per_subject, &cohort, scope.recent_since, &mut args);
+    warehouse.select("counting subjects", &sql, &args).await
+}
+
+/// Counts the rows of `per_subject` that are alike; `also` is a column of it, with a comma after it, that tells them
+/// apart, too.
+fn alike(also: &str, per_subject: &str, cohort: &str, recent_since: i64, args: &mut Args) -> String {
+    let since = args.int(recent_since);
+    format!(
+        "SELECT {also}{FIRST_VARIANT} AS variant,
             toUInt8(bitAnd(bitShiftRight(first, 14), 3)) AS assigned,
             {cohort} AS cohort,
             CAST(lo < hi AS Bool) AS multi,
@@ -158,10 +179,9 @@ pub(in crate::warehouse) async fn subjects(
             count() AS subjects, countIf(started) AS starters, countIf(converted) AS conversions,
             countIf({FIRST_AT} >= toUInt64({since})) AS recent, min({FIRST_AT}) AS began
         FROM ({per_subject})
-        GROUP BY variant, assigned, cohort, multi, inside
+        GROUP BY {also}variant, assigned, cohort, multi, inside
         SETTINGS join_use_nulls = 0"
-    );
-    warehouse.select("counting subjects", &sql, &args).await
+    )
 }
 
 /// Counts subjects by their first exposure alone, those of them whose first exposure ever was at `since` or
@@ -196,71 +216,131 @@ pub(in crate::warehouse) async fn first_exposures(
 }
 
 /// Position of the cohort of a packed first exposure, from 1.
+fn cohort(scope: &Scope<'_>, args: &mut Args) -> String {
+    let (ids, starts) = cohorts(scope.experiment);
+    cohort_among(&args.unsigneds(ids), &args.unsigneds(starts))
+}
+
+/// The cohorts' indices, and when each began, in milliseconds since 1970.
+fn cohorts(experiment: &Experiment) -> (Vec<u64>, Vec<u64>) {
+    let cohorts = experiment.cohorts.iter();
+    cohorts
+        .map(|c| {
+            let began = u64::try_from(c.created_at.as_millisecond()).unwrap_or(0);
+            (u64::from(c.index), began)
+        })
+        .unzip()
+}
+
+/// [`cohort`] among these, both expressions of arrays.
 ///
 /// An event that names no cohort that there is (0 above all) belongs to the one that held at its time, one
 /// from before the first to the first.
-fn cohort(scope: &Scope<'_>, args: &mut Args) -> String {
-    let cohorts = &scope.experiment.cohorts;
-    let ids = args.unsigneds(cohorts.iter().map(|c| u64::from(c.index)).collect());
-    let starts = cohorts
-        .iter()
-        .map(|c| u64::try_from(c.created_at.as_millisecond()).unwrap_or(0));
-    let starts = args.unsigneds(starts.collect());
+fn cohort_among(ids: &str, starts: &str) -> String {
     format!(
         "toUInt64(if(has({ids}, bitAnd(first, 16383)), indexOf({ids}, bitAnd(first, 16383)),
             greatest(arrayCount(begin -> begin <= {FIRST_AT}, {starts}), 1)))"
     )
 }
 
+/// How an experiment's subjects come to `started` and `converted`.
+#[derive(Debug, Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
+enum Shape {
+    /// Not at all: there is no metric.
+    Exposed,
+    /// By the exposure itself, in event mode.
+    SameEvent,
+    /// By the latest event of the metric.
+    OneStep,
+    /// By events of two names.
+    TwoSteps,
+    /// By two events of one name.
+    TwoOfOneName,
+}
+
+impl Shape {
+    fn of(experiment: &Experiment) -> Self {
+        match (&experiment.primary_metric, secondary(experiment)) {
+            (None, _) => Self::Exposed,
+            (Some(_), _) if experiment.assignment_mode == AssignmentMode::Event => Self::SameEvent,
+            (Some(_), None) => Self::OneStep,
+            (Some(primary), Some(secondary)) if primary.event == secondary.metric.event => Self::TwoOfOneName,
+            (Some(_), Some(_)) => Self::TwoSteps,
+        }
+    }
+
+    /// Rows of [`exposed`], which has `also` (a column with a comma after it, or nothing) as well, with `started` and
+    /// `converted`. `steps` are those of [`steps`], told apart by the same `h`.
+    fn per_subject(self, also: &str, exposed: &str, steps: &str) -> String {
+        match self {
+            Self::Exposed => {
+                format!("SELECT {also}first, lo, hi, 0 AS started, 0 AS converted FROM ({exposed})")
+            }
+            Self::SameEvent => format!("SELECT {also}first, lo, hi, started, converted FROM ({exposed})"),
+            Self::OneStep => format!(
+                "SELECT {also}first, lo, hi, 0 AS started, last >= {FIRST_AT} AS converted
+                FROM ({exposed}) AS e LEFT JOIN ({steps}) AS m ON e.h = m.h"
+            ),
+            // Events of different names are different events: times are enough.
+            Self::TwoSteps => format!(
+                "SELECT {also}first, lo, hi, starter < {NEVER} AS started,
+                    started AND conversion >= starter AS converted
+                FROM (
+                    SELECT {also}e.h AS h, first, lo, hi,
+                        min(if(starts AND t >= {FIRST_AT}, t, {NEVER})) AS starter,
+                        max(if(converts AND t >= {FIRST_AT}, t, 0)) AS conversion
+                    FROM ({exposed}) AS e LEFT JOIN ({steps}) AS m ON e.h = m.h
+                    GROUP BY {also}h, first, lo, hi
+                )"
+            ),
+            Self::TwoOfOneName => two_steps_of_one_name(also, exposed, steps),
+        }
+    }
+}
+
+/// The secondary event, where it is asked for.
+fn secondary(experiment: &Experiment) -> Option<&SecondaryEvent> {
+    experiment.secondary_event.as_ref().filter(|s| s.enabled)
+}
+
 /// [`exposed`] with `started` and `converted`.
 fn per_subject(scope: &Scope<'_>, project: Uuid, args: &mut Args) -> String {
-    let experiment = scope.experiment;
-    let secondary = experiment.secondary_event.as_ref().filter(|s| s.enabled);
-    let Some(primary) = &experiment.primary_metric else {
-        let exposed = exposed(scope, args, "");
-        return format!("SELECT first, lo, hi, 0 AS started, 0 AS converted FROM ({exposed})");
+    let shape = Shape::of(scope.experiment);
+    let extra = match shape {
+        Shape::SameEvent => {
+            let (started, converted) = same_event(scope.experiment, args);
+            format!(", max(inside AND {started}) AS started, max(inside AND {converted}) AS converted")
+        }
+        _ => String::new(),
     };
-    let Some(subject) = event_subject(experiment, args) else {
-        return same_event(scope, primary, secondary, args);
-    };
-    let exposed = exposed(scope, args, "");
+    let exposed = exposed(scope, args, &extra);
+    let steps = steps(scope, project, args).unwrap_or_default();
+    shape.per_subject("", &exposed, &steps)
+}
+
+/// The metric events of an experiment by subject (`h`): the time of its `last` one where there is one step, each one
+/// of both steps where there are two. None without metric, and where the exposure itself is the event.
+fn steps(scope: &Scope<'_>, project: Uuid, args: &mut Args) -> Option<String> {
+    let primary = scope.experiment.primary_metric.as_ref()?;
+    let EventSubject { hash, there } = event_subject(scope.experiment, args)?;
     let project = args.uuid(project);
     let window = scope.window.condition(args);
-    let (hash, there) = (subject.hash, subject.there);
-    let Some(SecondaryEvent {
-        metric: secondary, ..
-    }) = secondary
-    else {
-        let condition = metric(primary, args);
-        return format!(
-            "SELECT first, lo, hi, 0 AS started, last >= {FIRST_AT} AS converted
-            FROM ({exposed}) AS e LEFT JOIN (
-                SELECT {hash} AS h, max(toUInt64(toUnixTimestamp64Milli(ts))) AS last
-                FROM {EVENTS} WHERE project_id = {project}{window} AND {condition} AND {there}
-                GROUP BY h
-            ) AS m ON e.h = m.h"
-        );
-    };
-    let (starts, converts) = (metric(secondary, args), metric(primary, args));
-    let steps = format!(
-        "SELECT {hash} AS h, toUInt64(toUnixTimestamp64Milli(ts)) AS t, event_id,
-            {starts} AS starts, {converts} AS converts
-        FROM {EVENTS} WHERE project_id = {project}{window} AND (starts OR converts) AND {there}"
-    );
-    if secondary.event == primary.event {
-        return two_steps_of_one_name(&exposed, &steps);
-    }
-    // Events of different names are different events: times are enough.
-    format!(
-        "SELECT first, lo, hi, starter < {NEVER} AS started, started AND conversion >= starter AS converted
-        FROM (
-            SELECT e.h AS h, first, lo, hi,
-                min(if(starts AND t >= {FIRST_AT}, t, {NEVER})) AS starter,
-                max(if(converts AND t >= {FIRST_AT}, t, 0)) AS conversion
-            FROM ({exposed}) AS e LEFT JOIN ({steps}) AS m ON e.h = m.h
-            GROUP BY h, first, lo, hi
-        )"
-    )
+    let converts = metric(primary, args);
+    Some(match secondary(scope.experiment) {
+        None => format!(
+            "SELECT {hash} AS h, max(toUInt64(toUnixTimestamp64Milli(ts))) AS last
+            FROM {EVENTS} WHERE project_id = {project}{window} AND {converts} AND {there}
+            GROUP BY h"
+        ),
+        Some(secondary) => {
+            let starts = metric(&secondary.metric, args);
+            format!(
+                "SELECT {hash} AS h, toUInt64(toUnixTimestamp64Milli(ts)) AS t, event_id,
+                    {starts} AS starts, {converts} AS converts
+                FROM {EVENTS} WHERE project_id = {project}{window} AND (starts OR converts) AND {there}"
+            )
+        }
+    })
 }
 
 /// Two steps that are events of the same name: one event may be both, and must not be the other step of
@@ -271,18 +351,18 @@ fn per_subject(scope: &Scope<'_>, project: Uuid, args: &mut Args) -> String {
 /// millisecond there is one unless both are the only ones of their kind there and the same event; so for
 /// either kind the smallest and the largest hash of that millisecond are kept (`…_other` is packed with the
 /// hash inverted). Rows of one event are folded first, else a retry with another time would be two.
-fn two_steps_of_one_name(exposed: &str, steps: &str) -> String {
+fn two_steps_of_one_name(also: &str, exposed: &str, steps: &str) -> String {
     let at = |packed: &str| format!("bitShiftRight({packed}, 64)");
     let id = |packed: &str| format!("toUInt64(bitAnd({packed}, toUInt128({NEVER})))");
     let counts = format!("t >= {FIRST_AT}");
     let never = "bitNot(toUInt128(0))";
     format!(
-        "SELECT first, lo, hi, starter < {never} AS started,
+        "SELECT {also}first, lo, hi, starter < {never} AS started,
             started AND conversion > 0 AND ({starter_at} < {conversion_at} OR ({starter_at} = {conversion_at}
                 AND NOT ({starter_id} = bitNot({starter_other_id}) AND {starter_id} = {conversion_id}
                     AND {conversion_id} = bitNot({conversion_other_id})))) AS converted
         FROM (
-            SELECT e.h AS h, first, lo, hi,
+            SELECT {also}e.h AS h, first, lo, hi,
                 min(if(starts AND {counts}, step, {never})) AS starter,
                 min(if(starts AND {counts}, step_other, {never})) AS starter_other,
                 max(if(converts AND {counts}, step, toUInt128(0))) AS conversion,
@@ -293,7 +373,7 @@ fn two_steps_of_one_name(exposed: &str, steps: &str) -> String {
                     bitShiftLeft(toUInt128(t), 64) + bitNot(cityHash64(event_id)) AS step_other
                 FROM ({steps}) AS m GROUP BY h, event_id
             ) AS s ON e.h = s.h
-            GROUP BY h, first, lo, hi
+            GROUP BY {also}h, first, lo, hi
         )",
         starter_at = at("starter"),
         conversion_at = at("conversion"),
@@ -304,21 +384,14 @@ fn two_steps_of_one_name(exposed: &str, steps: &str) -> String {
     )
 }
 
-/// Event mode: the exposure is the only event of its subject.
-fn same_event(
-    scope: &Scope<'_>,
-    primary: &Metric,
-    secondary: Option<&SecondaryEvent>,
-    args: &mut Args,
-) -> String {
-    let step = secondary.map_or(primary, |s| &s.metric);
-    let step = metric(step, args);
-    let exposed = exposed(scope, args, &format!(", max(inside AND {step}) AS stepped"));
-    let (started, converted) = match secondary {
-        Some(_) => ("stepped", "0"),
-        None => ("0", "stepped"),
-    };
-    format!("SELECT first, lo, hi, {started} AS started, {converted} AS converted FROM ({exposed})")
+/// Event mode, where the exposure is the only event of its subject: whether a row starts and whether it converts.
+fn same_event(experiment: &Experiment, args: &mut Args) -> (String, String) {
+    let primary = experiment.primary_metric.as_ref();
+    let converts = |args: &mut Args| primary.map_or_else(|| "0".to_owned(), |primary| metric(primary, args));
+    match secondary(experiment) {
+        Some(secondary) => (metric(&secondary.metric, args), "0".to_owned()),
+        None => ("0".to_owned(), converts(args)),
+    }
 }
 
 #[cfg(test)]

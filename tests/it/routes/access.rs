@@ -480,3 +480,33 @@ async fn a_token_cannot_hide_a_project_or_itself() {
         );
     }
 }
+
+each_store!(what_all_projects_share_is_changed_by_who_administers_all);
+async fn what_all_projects_share_is_changed_by_who_administers_all() {
+    let server = TestServer::start().await;
+    server
+        .post("/projects", &json!({ "key": "secret-project" }))
+        .await
+        .expect(201);
+    let body = json!({ "name": "of one", "roles": { "default": "admin" } });
+    let made = server.post("/tokens", &body).await.expect(201);
+    let token = made["token"].as_str().expect("a token");
+    let change = json!({ "resourceVersion": 1, "name": "Mine" });
+    let refused = send(
+        server
+            .request(Method::PATCH, "/organization", token)
+            .json(&change),
+    )
+    .await;
+    let problem = refused.problem(403, "forbidden");
+    let detail = problem["detail"].as_str().expect("a text");
+    assert!(
+        detail.contains("admin in every project") && !detail.contains("secret-project"),
+        "{detail}"
+    );
+    assert_eq!(server.get("/organization").await.expect(200)["name"], "default");
+    assert_eq!(
+        server.patch("/organization", &change).await.expect(200)["name"],
+        "Mine"
+    );
+}

@@ -467,8 +467,8 @@ async fn an_unknown_experiment_is_not_found_everywhere() {
     }
 }
 
-each_store!(a_slow_request_times_out_as_a_problem);
-async fn a_slow_request_times_out_as_a_problem() {
+each_store!(a_body_that_comes_too_slowly_is_told_so_and_changes_nothing);
+async fn a_body_that_comes_too_slowly_is_told_so_and_changes_nothing() {
     let limit = std::time::Duration::from_millis(200);
     let server = TestServer::start_with(|options| options.time_limit = limit).await;
     // A body that never comes.
@@ -476,8 +476,19 @@ async fn a_slow_request_times_out_as_a_problem() {
         "POST /experiments HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {ADMIN}\r\ncontent-length: 100\r\n\r\n{{"
     );
     let answer = server.raw([head]).await;
-    assert!(answer.starts_with("HTTP/1.1 504"), "{answer}");
-    assert!(answer.contains("\"timeout\""), "{answer}");
+    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+    assert!(answer.contains("\"request_timeout\""), "{answer}");
+    assert!(answer.contains("nothing was changed"), "{answer}");
+    // Also where the rest comes once the time is over.
+    let body = r#"{"name": "late"}"#;
+    let head = format!(
+        "POST /experiments HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {ADMIN}\r\ncontent-length: {}\r\n\r\n{{",
+        body.len()
+    );
+    let answer = server.raw_late([head], body[1..].to_owned()).await;
+    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+    let all = server.get("/experiments").await.expect(200);
+    assert_eq!(all["experiments"], json!([]));
 }
 
 /// Where types are written in a way of their own, the description says what is sent.

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::server::{EDITOR, TestServer, fields, send};
+use crate::support::server::{ADMIN, EDITOR, TestServer, fields, send};
 use crate::support::store::each_store;
 
 each_store!(a_name_is_enough);
@@ -315,4 +315,57 @@ async fn an_editor_creates_in_its_own_name() {
     send(request).await.expect(201);
     let history = server.get("/experiments/mine/history").await.expect(200);
     assert_eq!(history["entries"][0]["actor"], "editor");
+}
+
+each_store!(what_a_client_has_is_not_sent_again);
+async fn what_a_client_has_is_not_sent_again() {
+    let server = TestServer::start().await;
+    server.draft("x").await;
+    server
+        .post("/labs", &json!({ "key": "growth", "name": "Growth" }))
+        .await
+        .expect(201);
+    let read = |path: &'static str, known: String| {
+        let request = server.request(Method::GET, path, ADMIN);
+        send(request.header("if-none-match", known))
+    };
+    for path in [
+        "/experiments/x",
+        "/flags/x",
+        "/labs/growth",
+        "/organization",
+        "/projects/default",
+    ] {
+        let first = server.get(path).await;
+        let etag = first.header("etag").to_owned();
+        let version = first.body["resourceVersion"].to_string();
+        assert!(etag.starts_with(&format!("\"{version}")), "{path}: {etag}");
+        for known in [
+            etag.clone(),
+            format!("W/{etag}"),
+            format!("\"other\", {etag}"),
+            "*".to_owned(),
+        ] {
+            let again = read(path, known).await;
+            assert_eq!((again.status, again.header("etag")), (304, &*etag), "{path}");
+            assert_eq!(again.body, Value::Null);
+        }
+        let other = read(path, "\"77\"".to_owned()).await;
+        assert_eq!(other.expect(200), first.body, "{path}");
+    }
+    // An override changes what is shown of a flag, and not its version.
+    let of_flag = server.get("/flags/x").await;
+    let etag = of_flag.header("etag").to_owned();
+    let body = json!({ "variant": "treatment", "subjectType": "user", "subjectIds": ["u"] });
+    server.put("/flags/x/overrides", &body).await.expect(200);
+    let after = read("/flags/x", etag.clone()).await.expect(200);
+    assert_eq!(
+        (&after["overrides"], &after["resourceVersion"]),
+        (&json!(1), &of_flag.body["resourceVersion"])
+    );
+    // Such an ETag names the version that a change is made from.
+    let patch = server
+        .request(Method::PATCH, "/flags/x", ADMIN)
+        .header("if-match", etag);
+    send(patch.json(&json!({ "name": "New" }))).await.expect(200);
 }

@@ -365,3 +365,67 @@ fn time(value: &Value) -> jiff::Timestamp {
     let text = value.as_str().expect("a text");
     text.parse().expect("a time")
 }
+
+each_store!(what_is_deleted_stays_in_the_log);
+async fn what_is_deleted_stays_in_the_log() {
+    let server = TestServer::start().await;
+    let body = json!({ "name": "Gone", "key": "gone", "hypothesis": "it helps", "holdoutPct": 5 });
+    server.post("/experiments", &body).await.expect(201);
+    let gone = server.delete("/experiments/gone?resourceVersion=1").await;
+    assert_eq!(gone.status, 204, "{:#}", gone.body);
+    let log = server.get("/audit").await.expect(200);
+    let entries = log["entries"].as_array().expect("entries");
+    for (action, field, was) in [
+        ("experiment.deleted", "hypothesis", json!("it helps")),
+        ("experiment.deleted", "holdoutPct", json!(5.0)),
+        ("flag.deleted", "rolloutPct", json!(50.0)),
+    ] {
+        let entry = entries.iter().find(|e| e["action"] == action).expect("an entry");
+        let change = entry["changes"]
+            .as_array()
+            .and_then(|all| all.iter().find(|c| c["field"] == field));
+        let change = change.unwrap_or_else(|| panic!("{field}: {entry:#}"));
+        assert_eq!((&change["from"], &change["to"]), (&was, &Value::Null));
+    }
+    let deleted = entries
+        .iter()
+        .find(|e| e["action"] == "experiment.deleted")
+        .expect("an entry");
+    let variants = deleted["changes"].as_array().expect("changes").iter();
+    let variants = variants.filter(|c| c["field"] == "variants");
+    assert_eq!(
+        variants.map(|c| c["from"][0]["key"].clone()).collect::<Vec<_>>(),
+        [json!("control")]
+    );
+}
+
+each_store!(what_a_first_start_creates_is_in_the_log);
+async fn what_a_first_start_creates_is_in_the_log() {
+    let server = TestServer::start().await;
+    let log = server.get("/audit").await.expect(200);
+    let entries = log["entries"].as_array().expect("entries");
+    for (action, field) in [
+        ("project.created", "environment"),
+        ("deployment.created", "kind"),
+        ("organization.settings_changed", "name"),
+    ] {
+        let of_start: Vec<&Value> = entries.iter().filter(|e| e["action"] == action).collect();
+        let [entry] = of_start[..] else {
+            panic!("{action}: {log:#}")
+        };
+        assert_eq!(
+            (&entry["actor"], &entry["evidence"]["atStart"]),
+            (&json!("system"), &json!(true))
+        );
+        let changes = entry["changes"].as_array().expect("changes");
+        assert!(
+            changes.iter().any(|c| c["field"] == field && c["from"].is_null()),
+            "{entry:#}"
+        );
+        assert!(!entry.to_string().contains("hash"), "no secret: {entry:#}");
+    }
+    // A second start adds nothing.
+    let dir = server.stop().await;
+    let server = TestServer::start_in(dir, |_| {}).await;
+    assert_eq!(server.get("/audit").await.expect(200)["entries"], log["entries"]);
+}

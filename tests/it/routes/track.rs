@@ -241,3 +241,53 @@ async fn a_visit_that_no_client_names_outlasts_a_restart() {
     assert_ne!(next.1, first.1, "31 minutes after the last one");
     assert_eq!(at(&server, 110).await, next);
 }
+
+each_store!(a_packed_body_holds_no_more_than_a_plain_one_may);
+async fn a_packed_body_holds_no_more_than_a_plain_one_may() {
+    let server = TestServer::start().await;
+    let packed = |size: usize| {
+        let mut packed = GzEncoder::new(Vec::new(), Compression::best());
+        packed.write_all(&vec![b' '; size]).expect("packs");
+        packed.write_all(b"[]").expect("packs");
+        packed.finish().expect("packs")
+    };
+    let post = |path: &'static str, size| {
+        let request = server.request(Method::POST, path, ADMIN);
+        send(request.header("content-encoding", "gzip").body(packed(size)))
+    };
+    for (path, limit) in [
+        ("/experiments/assign", 1 << 20),
+        ("/ofrep/v1/evaluate/flags", 1 << 20),
+        ("/sdk/v2/vardata", 1 << 20),
+        ("/track", 16 << 20),
+    ] {
+        let problem = post(path, limit).await.problem(413, "too_large");
+        let detail = problem["detail"].as_str().expect("a text");
+        assert!(
+            detail.contains(&format!("{limit} bytes")) && detail.contains("unpacked"),
+            "{path}: {detail}"
+        );
+        // As large as it may be.
+        assert_ne!(post(path, limit - 2).await.status, 413, "{path}");
+    }
+    for path in ["/2/httpapi", "/batch"] {
+        let refused = post(path, 16 << 20).await;
+        assert_eq!(refused.status, 413, "{path}");
+        assert!(
+            refused.body.to_string().contains("16777216 bytes"),
+            "{:#}",
+            refused.body
+        );
+    }
+    let plain = server.request(Method::POST, "/experiments/assign", ADMIN);
+    let problem = send(plain.body(vec![b' '; (1 << 20) + 1]))
+        .await
+        .problem(413, "too_large");
+    assert!(
+        problem["detail"]
+            .as_str()
+            .expect("a text")
+            .contains("1048576 bytes"),
+        "{problem}"
+    );
+}

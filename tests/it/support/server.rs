@@ -181,6 +181,29 @@ impl TestServer {
         String::from_utf8(answer).expect("text")
     }
 
+    /// As [`Self::raw`], with a part that is sent once the beginning of the answer is there.
+    pub async fn raw_late(&self, parts: impl IntoIterator<Item = String>, late: String) -> String {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let address = self.base.trim_start_matches("http://");
+        let mut stream = tokio::net::TcpStream::connect(address).await.expect("connects");
+        for part in parts {
+            stream.write_all(part.as_bytes()).await.expect("written");
+        }
+        let mut buffer = [0_u8; 4096];
+        let read = stream.read(&mut buffer).await.expect("an answer");
+        let mut answer = buffer[..read].to_vec();
+        // The server may have closed the connection.
+        let _ = stream.write_all(late.as_bytes()).await;
+        while !answer.ends_with(b"}") {
+            let read = stream.read(&mut buffer).await.unwrap_or(0);
+            if read == 0 {
+                break;
+            }
+            answer.extend_from_slice(&buffer[..read]);
+        }
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
     pub async fn get(&self, path: &str) -> Answer {
         send(self.request(Method::GET, path, ADMIN)).await
     }

@@ -6,14 +6,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
-use splitdeck::api::results::{Breakdown, Interval, MultiVariant, Results, ResultsQuery};
+use splitdeck::api::results::{Breakdown, Interval, MultiVariant, Overview, Results, ResultsQuery};
 use splitdeck::domain::{AssignmentMode, Experiment, Filter, Metric, Operator, SubjectType};
 use splitdeck::stats::{sequential, srm};
 use uuid::Uuid;
 
 use super::world::{Event, HOUR, MINUTE, SECOND, T0, World, cases, cohort, experiment};
+use crate::support::engine;
+use crate::support::line::{FAST, Line};
 
 const NAMES: [&str; 3] = ["view", "add", "buy"];
 const REASONS: [&str; 10] = [
@@ -167,6 +170,42 @@ fn metric(at: usize) -> Metric {
 }
 
 impl Case {
+    /// Some of the events of each of many people, so that there is enough to infer from.
+    fn crowd(&self, experiment: &Experiment, many: usize) -> Vec<Event> {
+        let once = self.events(experiment);
+        let mut random = fastrand::Rng::with_seed(7);
+        (0..many)
+            .flat_map(|n| {
+                let some = once.iter().filter(|_| random.u8(..8) == 0);
+                let some: Vec<&Event> = some.collect();
+                some.into_iter().map(move |event| {
+                    let another = |id: &str| match id {
+                        "" => String::new(),
+                        id => format!("{id}-{n}"),
+                    };
+                    let mut event = Event {
+                        id: Uuid::new_v4(),
+                        profile: another(&event.profile),
+                        device: another(&event.device),
+                        session: another(&event.session),
+                        ..event.clone()
+                    };
+                    for (key, value) in &mut event.props {
+                        if key != "plan" {
+                            *value = value.replace('c', &format!("c{n}-"));
+                        }
+                    }
+                    let subject = subject(experiment, &event).unwrap_or_default();
+                    event
+                        .attributed
+                        .iter_mut()
+                        .for_each(|a| a.subject.clone_from(&subject));
+                    event
+                })
+            })
+            .collect()
+    }
+
     fn experiment(&self) -> Experiment {
         let shares = [
             [("control", 0.5), ("treatment", 0.3), ("third", 0.2)],
@@ -677,4 +716,125 @@ fn results_are_those_of_the_model() {
     if let Err(failure) = outcome {
         panic!("{failure}");
     }
+}
+
+/// Many experiments of one project: all shapes of metrics, modes, subjects and lifecycles, and each of these with the
+/// same metric as others and with one of its own.
+fn many_cases() -> Vec<(Case, Value)> {
+    let mut runner = TestRunner::deterministic();
+    let mut case = |mode, subject, primary, secondary, cohorts| {
+        let events = prop::collection::vec(raw(), 40..60);
+        Case {
+            mode,
+            subject,
+            primary,
+            secondary,
+            cohorts,
+            first_seen: false,
+            days: (None, None),
+            interval: Interval::Hour,
+            events: events.new_tree(&mut runner).expect("events").current(),
+            again: Vec::new(),
+        }
+    };
+    let mut all = Vec::new();
+    for (mode, subject) in [
+        ("profile", "ANY"),
+        ("profile", "group:org"),
+        ("session", "ANY"),
+        ("event", "ANY"),
+    ] {
+        for (primary, secondary, cohorts, change) in [
+            (None, None, 1, json!({"status": "draft", "cohorts": []})),
+            (None, Some(1), 2, json!({"status": "paused"})),
+            (Some(0), None, 1, json!({})),
+            (Some(0), None, 3, json!({"sticky": true})),
+            (
+                Some(2),
+                None,
+                2,
+                json!({"status": "completed", "winningVariant": "treatment"}),
+            ),
+            (Some(3), None, 1, json!({"status": "ended"})),
+            (Some(0), Some(1), 2, json!({"status": "paused"})),
+            (Some(2), Some(1), 1, json!({})),
+            (Some(0), Some(3), 1, json!({})),
+            (Some(0), Some(0), 3, json!({"sticky": true, "status": "archived"})),
+        ] {
+            all.push((case(mode, subject, primary, secondary, cohorts), change));
+        }
+    }
+    all
+}
+
+#[tokio::test]
+async fn many_experiments_at_once_have_the_numbers_that_each_has_by_itself() {
+    let world = World::new().await;
+    let (mut experiments, mut shapes) = (Vec::new(), Vec::new());
+    for (case, change) in many_cases() {
+        let mut experiment = serde_json::to_value(case.experiment()).expect("JSON");
+        let (Value::Object(fields), Value::Object(change)) = (&mut experiment, change) else {
+            panic!("objects")
+        };
+        fields.extend(change);
+        let experiment: Experiment = serde_json::from_value(experiment).expect("an experiment");
+        let events = case.crowd(&experiment, 600);
+        world.insert(&events).await;
+        world.insert(&events[..events.len() / 3]).await;
+        experiments.push(experiment);
+        shapes.push((case.primary, case.secondary));
+    }
+    let now = instant(T0 + 30 * HOUR);
+    let mut by_themselves = Vec::new();
+    for experiment in &experiments {
+        let one = world.reader.overview(std::slice::from_ref(experiment), now).await;
+        by_themselves.extend(one.expect("an overview"));
+    }
+    let engine = Line::to(&engine::shared().http_url, FAST).await;
+    let together = world.reader_at(&engine.base).overview(&experiments, now).await;
+    assert_eq!(together.expect("overviews"), by_themselves);
+    // Two for the versions, one for the minutes, and one for each way in which subjects convert.
+    let asked = engine.requests("POST");
+    assert!(
+        asked <= 8,
+        "{asked} statements for {} experiments",
+        experiments.len()
+    );
+
+    // What was compared has all that can be in it.
+    let with = |has: fn(&Overview) -> bool| by_themselves.iter().filter(|o| has(o)).count();
+    for steps in [(Some(0), None), (Some(2), Some(1)), (Some(0), Some(3))] {
+        let alike = shapes
+            .iter()
+            .zip(&by_themselves)
+            .filter(|(shape, _)| **shape == steps);
+        assert!(alike.clone().any(|(_, o)| o.leader.is_some()), "{steps:?}");
+    }
+    let [leaders, tested, recent] = [
+        with(|o| o.leader.is_some()),
+        with(|o| o.srm_p.is_some()),
+        with(|o| o.subjects_per_day.is_some()),
+    ];
+    assert!(
+        leaders > 12 && tested > 20 && recent > 20,
+        "{leaders}, {tested}, {recent}"
+    );
+    assert_eq!(with(|o| o.not_counted.is_some()), 0);
+}
+
+#[tokio::test]
+async fn more_experiments_than_one_statement_can_name_are_counted() {
+    let world = World::new().await;
+    let many: Vec<Experiment> = (0..4_000)
+        .map(|_| experiment(json!({"primaryMetric": {"event": "buy"}})))
+        .collect();
+    let last = many.last().expect("one");
+    let seen = Event::new("view", "p", T0).exposed(last, "control");
+    world.insert(&[seen]).await;
+    let overviews = world.reader.overview(&many, instant(T0 + MINUTE)).await;
+    let overviews = overviews.expect("overviews");
+    assert_eq!(overviews.len(), many.len());
+    let counted = overviews.iter().filter(|o| o.subjects > 0);
+    assert_eq!(counted.map(|o| o.experiment_id).collect::<Vec<_>>(), [last.id]);
+    assert_eq!(overviews[3_999].per_minute.iter().sum::<u64>(), 1);
 }

@@ -63,6 +63,13 @@ impl World {
         }
     }
 
+    /// The reader by another way to the same engine.
+    pub fn reader_at(&self, base: &str) -> Warehouse {
+        let login = &engine::shared().cockpit;
+        let database = self.reader.database();
+        Warehouse::new(&Login::new(base, database, &login.user, &login.password)).expect("a login")
+    }
+
     /// Stores events as the drain does: each in `events`, and once more for each attribution.
     pub async fn insert(&self, events: &[Event]) {
         let rows: Vec<EventRow<'_>> = events.iter().map(|e| e.row(self.project)).collect();
