@@ -36,6 +36,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const BESIDE: [&str; 3] = ["htop", "btop", "btm"];
 /// How often a start and a key are timed.
 const TIMES: usize = 9;
+/// Ids of the file that is counted.
+const IDS: u64 = 1_000_000;
 
 fn main() {
     let dir = tempfile::tempdir().expect("a directory");
@@ -68,6 +70,9 @@ fn main() {
         quiet.engine("-CONT");
         println!("resident memory, quiet:");
         memory(&quiet, &cockpit);
+        drop(cockpit);
+        println!("resident memory with a card of {IDS} ids:");
+        memory(&quiet, &card(&quiet, dir.path()));
     }
     println!("beside it, each in a terminal of the same size:");
     for program in BESIDE {
@@ -87,6 +92,32 @@ fn main() {
     println!("  largest frame so far: {} B", cockpit.largest_frame());
     println!("resident memory, busy:");
     memory(&busy, &cockpit);
+}
+
+/// A cockpit that has counted a file of [`IDS`] ids for a bulk import.
+fn card(demo: &Demo, dir: &Path) -> Cockpit {
+    let ids = dir.join("ids.txt");
+    let mut text = String::new();
+    for n in 0..IDS {
+        text.push_str(&format!("{:032x}\n", u128::from(n) << 64 | 0x5eed));
+    }
+    std::fs::write(&ids, text).expect("written");
+    let mut command = cockpit_of(&demo.ready);
+    command.args(["--experiment", "checkout-cta", "--import"]);
+    command.arg(&ids);
+    let cockpit = Cockpit::run(command);
+    cockpit.wait("unique 1,000,000");
+    // The last of it, and what was lent for it given back.
+    settle();
+    cockpit
+}
+
+/// How a cockpit of a demo is started.
+fn cockpit_of(ready: &Ready) -> CommandBuilder {
+    let mut command = CommandBuilder::new(PROGRAM);
+    command.env("SPLITDECK_API", &ready.api);
+    command.env("SPLITDECK_TOKEN", &ready.token);
+    command
 }
 
 /// Lets what was just asked for arrive.
@@ -162,10 +193,7 @@ struct Cockpit {
 
 impl Cockpit {
     fn start(ready: &Ready) -> Self {
-        let mut command = CommandBuilder::new(PROGRAM);
-        command.env("SPLITDECK_API", &ready.api);
-        command.env("SPLITDECK_TOKEN", &ready.token);
-        Self::run(command)
+        Self::run(cockpit_of(ready))
     }
 
     /// Any program in a terminal.

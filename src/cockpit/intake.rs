@@ -1,9 +1,10 @@
 //! Ids for a bulk import, counted as they arrive: pasted, from a file, from standard input.
 //!
 //! The text is never held: [`Counter`] takes it in pieces, cut anywhere, and hands each piece back with its
-//! line ends made alike, for a file. What it tells is for the person; what counts is the server's dry run.
+//! line ends made alike, for a file. Nor are the ids: which of them came before is told by their hashes, and those
+//! are handed on too. What it tells is for the person; what counts is the server's dry run.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
@@ -36,7 +37,7 @@ pub struct Tally {
     pub malformed_lines: Vec<Malformed>,
     /// The first ids.
     pub first: Vec<String>,
-    /// The last ids.
+    /// The last ids, each once.
     pub last: Vec<String>,
     /// Whether more came than [`MAX_BYTES`]: the rest was left out.
     pub truncated: bool,
@@ -177,8 +178,8 @@ pub struct Counter {
 #[derive(Debug, Default)]
 struct Counts {
     tally: Tally,
-    /// Hashes of the ids so far. Two of a million different ids collide with a chance of 3 in 100 million.
-    seen: HashSet<u64>,
+    /// Hashes of the ids that were not asked for yet.
+    hashes: Vec<u64>,
     last: VecDeque<String>,
 }
 
@@ -217,12 +218,34 @@ impl Counter {
         kept
     }
 
-    /// What was counted so far; an id without an end counts only after [`Self::finish`].
+    /// The hashes of the ids since this was asked last. Two of a million different ids have the same one with a chance
+    /// of 3 in 100 million.
+    pub fn hashes(&mut self) -> impl Iterator<Item = u64> + '_ {
+        self.counts.hashes.drain(..)
+    }
+
+    /// Whether more came than is taken.
     #[must_use]
-    pub fn tally(&self) -> Tally {
+    pub fn is_full(&self) -> bool {
+        self.counts.tally.truncated
+    }
+
+    /// Whether nothing came.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.counts.tally.bytes == 0
+    }
+
+    /// What was counted so far, `unique` being how many different hashes there were; an id without an end counts only
+    /// after [`Self::finish`].
+    #[must_use]
+    pub fn tally(&self, unique: u64) -> Tally {
+        let tally = &self.counts.tally;
         Tally {
+            unique,
+            duplicates: tally.received.saturating_sub(tally.malformed + unique),
             last: self.counts.last.iter().cloned().collect(),
-            ..self.counts.tally.clone()
+            ..tally.clone()
         }
     }
 
@@ -256,14 +279,11 @@ impl Counts {
         };
         let mut hasher = DefaultHasher::new();
         id.hash(&mut hasher);
-        if !self.seen.insert(hasher.finish()) {
-            tally.duplicates += 1;
-            return;
-        }
-        tally.unique += 1;
-        if tally.first.len() < KEPT_ENDS {
+        self.hashes.push(hasher.finish());
+        if tally.first.len() < KEPT_ENDS && !tally.first.iter().any(|first| *first == *id) {
             tally.first.push(id.clone().into_owned());
         }
+        self.last.retain(|last| *last != *id);
         self.last.push_back(id.into_owned());
         if self.last.len() > KEPT_ENDS {
             self.last.pop_front();
@@ -275,13 +295,20 @@ impl Counts {
 mod tests {
     use super::*;
     use crate::domain::rule::MAX_SUBJECT_ID_LENGTH;
+    use std::collections::HashSet;
+
     use proptest::prelude::*;
+
+    fn tally(counter: &mut Counter) -> Tally {
+        let unique = counter.hashes().collect::<HashSet<u64>>().len() as u64;
+        counter.tally(unique)
+    }
 
     fn counted(pieces: &[&[u8]]) -> (Tally, Vec<u8>) {
         let mut counter = Counter::default();
         let kept = pieces.iter().flat_map(|piece| counter.feed(piece)).collect();
         counter.finish();
-        (counter.tally(), kept)
+        (tally(&mut counter), kept)
     }
 
     #[test]
@@ -294,7 +321,7 @@ mod tests {
         let lines: Vec<u64> = tally.malformed_lines.iter().map(|m| m.line).collect();
         assert_eq!(lines, [4, 5]);
         assert_eq!(tally.first, ["u-1", "u-2", "ü-3"]);
-        assert_eq!(tally.last, ["u-2", "ü-3", "last"]);
+        assert_eq!(tally.last, ["u-1", "ü-3", "last"]);
         let kept = String::from_utf8(kept).expect("text");
         assert!(kept.starts_with("u-1, u-2 ,,u-1\n\nü-3\nu\x07\n"), "{kept:?}");
         assert_eq!(tally.bytes, kept.len() as u64);
@@ -329,9 +356,10 @@ mod tests {
         for _ in 0..64 {
             counter.feed(megabyte.as_bytes());
         }
-        assert!(!counter.tally().truncated);
+        assert!(!counter.is_full());
         assert_eq!(counter.feed(b"more"), b"");
-        let tally = counter.tally();
+        assert!(counter.is_full());
+        let tally = tally(&mut counter);
         assert!(tally.truncated);
         assert_eq!((tally.bytes, tally.unique), (MAX_BYTES, 1));
     }

@@ -14,9 +14,10 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::sync::mpsc::UnboundedSender;
 use uuid::Uuid;
 
+use super::distinct::Distinct;
 use super::effects::{self, Outcome};
 use crate::cockpit::Action;
-use crate::cockpit::intake::{Counter, KEPT_DAYS, Left, MAX_BYTES, Order, Told};
+use crate::cockpit::intake::{Counter, KEPT_DAYS, Left, MAX_BYTES, Order, Tally, Told};
 use crate::config::Paths;
 
 /// How often it is told how far a large intake is.
@@ -27,7 +28,7 @@ const PIPE_WAIT: Timespec = Timespec {
     tv_nsec: 0,
 };
 /// How much of a file is read at once.
-const CHUNK: usize = 256 << 10;
+const CHUNK: usize = 64 << 10;
 /// The most names that are offered for a path.
 const MOST_NAMES: usize = 12;
 
@@ -79,12 +80,54 @@ struct Open {
     path: PathBuf,
     file: File,
     counter: Counter,
+    distinct: Distinct,
+}
+
+impl Open {
+    /// Nothing of it is counted yet.
+    fn new(path: PathBuf, file: File) -> Self {
+        let distinct = Distinct::new(path.parent().unwrap_or(Path::new(".")));
+        Self {
+            path,
+            file,
+            counter: Counter::default(),
+            distinct,
+        }
+    }
+
+    /// Counts a piece; what is to be kept of it.
+    fn feed(&mut self, bytes: &[u8]) -> Result<Vec<u8>, String> {
+        let kept = self.counter.feed(bytes);
+        self.take_hashes()?;
+        Ok(kept)
+    }
+
+    /// Nothing more comes.
+    fn finish(&mut self) -> Result<(), String> {
+        self.counter.finish();
+        self.take_hashes()
+    }
+
+    fn take_hashes(&mut self) -> Result<(), String> {
+        let mut hashes = self.counter.hashes();
+        let taken = hashes.try_for_each(|hash| self.distinct.add(hash));
+        taken.map_err(|error| cannot("count the ids beside", &self.path, &error))
+    }
+
+    /// What was counted so far.
+    fn tally(&mut self) -> Result<Tally, String> {
+        let unique = self.distinct.count();
+        let unique = unique.map_err(|error| cannot("count the ids beside", &self.path, &error))?;
+        Ok(self.counter.tally(unique))
+    }
 }
 
 struct Worker {
     replies: UnboundedSender<Outcome>,
     open: HashMap<Uuid, Open>,
     told: Instant,
+    /// How long the last counting took.
+    counting: Duration,
 }
 
 impl Worker {
@@ -93,6 +136,7 @@ impl Worker {
             replies,
             open: HashMap::new(),
             told: Instant::now(),
+            counting: Duration::ZERO,
         }
     }
 
@@ -172,18 +216,27 @@ impl Worker {
     }
 
     fn tell_counted(&mut self, intake: Uuid, done: bool) {
-        self.told = Instant::now();
-        if let Some(open) = self.open.get(&intake) {
-            self.tell(Told::Counted {
+        let began = Instant::now();
+        let told = match self.open.get_mut(&intake).map(Open::tally) {
+            None => return,
+            Some(Ok(tally)) => Told::Counted {
                 intake,
-                tally: Box::new(open.counter.tally()),
+                tally: Box::new(tally),
                 done,
-            });
-        }
+            },
+            Some(Err(message)) => {
+                self.open.remove(&intake);
+                Told::Failed { intake, message }
+            }
+        };
+        self.told = Instant::now();
+        self.counting = self.told - began;
+        self.tell(told);
     }
 
     fn tell_now_and_then(&mut self, intake: Uuid) {
-        if self.told.elapsed() >= TELL_EVERY {
+        // Most of the time is for taking in, however much there is to count.
+        if self.told.elapsed() >= TELL_EVERY.max(self.counting * 4) {
             self.tell_counted(intake, false);
         }
     }
@@ -205,14 +258,13 @@ impl Worker {
         // Another cockpit must not take it for one that was left.
         file.try_lock()
             .map_err(|error| cannot("lock", &path, &error.into()))?;
-        let counter = Counter::default();
-        self.open.insert(intake, Open { path, file, counter });
+        self.open.insert(intake, Open::new(path, file));
         Ok(())
     }
 
     fn add(&mut self, intake: Uuid, bytes: &[u8]) -> Result<(), String> {
         let open = self.open.get_mut(&intake).ok_or("the ids are gone")?;
-        let kept = open.counter.feed(bytes);
+        let kept = open.feed(bytes)?;
         open.file
             .write_all(&kept)
             .map_err(|error| cannot("write", &open.path, &error))
@@ -249,10 +301,7 @@ impl Worker {
             ));
         }
         self.take_all(intake, &mut file, &path)?;
-        let empty = self
-            .open
-            .get(&intake)
-            .is_some_and(|open| open.counter.tally().bytes == 0);
+        let empty = self.open.get(&intake).is_some_and(|open| open.counter.is_empty());
         if kind.is_fifo() && empty {
             return Err(format!(
                 "Nobody writes into the pipe {}: start what writes the ids, then read it again",
@@ -271,7 +320,7 @@ impl Worker {
                 Ok(n) => {
                     self.add(intake, &buffer[..n])?;
                     let open = self.open.get(&intake);
-                    if open.is_some_and(|open| open.counter.tally().truncated) {
+                    if open.is_some_and(|open| open.counter.is_full()) {
                         break;
                     }
                 }
@@ -295,7 +344,7 @@ impl Worker {
             self.tell_now_and_then(intake);
         }
         if let Some(open) = self.open.get_mut(&intake) {
-            open.counter.finish();
+            open.finish()?;
         }
         Ok(())
     }
@@ -383,25 +432,25 @@ impl Worker {
             .find(|entry| entry.file_name().to_string_lossy().ends_with(&suffix));
         let path = found.ok_or("the ids that were kept are gone")?.path();
         let failed = |error: &io::Error| cannot("read", &path, error);
-        let mut file = OpenOptions::new()
+        let file = OpenOptions::new()
             .read(true)
             .append(true)
             .open(&path)
             .map_err(|error| failed(&error))?;
         file.try_lock()
             .map_err(|_| "another cockpit has taken these ids up meanwhile".to_owned())?;
-        let mut counter = Counter::default();
+        let mut open = Open::new(path.clone(), file);
         let mut buffer = vec![0; CHUNK];
         loop {
-            match file.read(&mut buffer).map_err(|error| failed(&error))? {
+            match open.file.read(&mut buffer).map_err(|error| failed(&error))? {
                 0 => break,
                 n => {
-                    counter.feed(&buffer[..n]);
+                    open.feed(&buffer[..n])?;
                 }
             }
         }
-        counter.finish();
-        self.open.insert(intake, Open { path, file, counter });
+        open.finish()?;
+        self.open.insert(intake, open);
         Ok(())
     }
 }
@@ -474,19 +523,12 @@ mod tests {
         let (replies, _answers) = tokio::sync::mpsc::unbounded_channel();
         let mut worker = Worker::new(replies);
         let intake = Uuid::from_u128(1);
-        let counter = Counter::default();
-        let file = File::create(dir.path().join("ids")).expect("made");
         let path_of_it = dir.path().join("ids");
-        worker.open.insert(
-            intake,
-            Open {
-                path: path_of_it,
-                file,
-                counter,
-            },
-        );
+        let file = File::create(&path_of_it).expect("made");
+        worker.open.insert(intake, Open::new(path_of_it, file));
         worker.read(intake, path.to_str())?;
-        Ok(worker.open[&intake].counter.tally().received)
+        let open = worker.open.get_mut(&intake).expect("taken in");
+        Ok(open.tally()?.received)
     }
 
     #[test]
@@ -509,10 +551,9 @@ mod tests {
         let (elsewhere, lock) = kept(4, 90, "u1\n");
         lock.try_lock().expect("another cockpit");
         let (own, file) = kept(5, 90, "u1\n");
-        let (path, counter) = (own.clone(), Counter::default());
         worker
             .open
-            .insert(Uuid::from_u128(5), Open { path, file, counter });
+            .insert(Uuid::from_u128(5), Open::new(own.clone(), file));
         let notes = dir.path().join("notes.ids");
         fs::write(&notes, "of somebody").expect("written");
         let foreign = File::options().write(true).open(&notes).expect("opens");
@@ -594,15 +635,15 @@ mod tests {
         let intake = Uuid::from_u128(1);
         let path = dir.path().join("ids");
         let file = File::create(&path).expect("made");
-        let counter = Counter::default();
-        worker.open.insert(intake, Open { path, file, counter });
+        worker.open.insert(intake, Open::new(path, file));
         let mut from = ours;
         worker
             .take_all(intake, &mut from, Path::new("a stream"))
             .expect("taken");
         drop(from);
         assert!(writing.join().expect("no panic") >= MAX_BYTES);
-        let tally = worker.open[&intake].counter.tally();
+        let tally = worker.open.get_mut(&intake).expect("taken in").tally();
+        let tally = tally.expect("counted");
         assert!(tally.truncated && tally.bytes == MAX_BYTES, "{tally:?}");
     }
 
@@ -617,8 +658,7 @@ mod tests {
         for intake in intakes {
             let path = dir.path().join(intake.to_string());
             let file = File::create(&path).expect("made");
-            let counter = Counter::default();
-            worker.open.insert(intake, Open { path, file, counter });
+            worker.open.insert(intake, Open::new(path, file));
             let text = "u1\nu2\n".to_owned();
             orders.send(Order::Add { intake, text }).expect("taken");
         }

@@ -6,6 +6,7 @@
 //! changed.
 
 mod clock;
+mod distinct;
 mod drafts;
 mod effects;
 mod export;

@@ -16,7 +16,7 @@ mod server;
 mod steps;
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
@@ -189,7 +189,8 @@ impl Run {
         let mut counter = Counter::default();
         counter.feed(self.ids.get(&intake).map_or("", String::as_str).as_bytes());
         counter.finish();
-        let tally: Tally = counter.tally();
+        let different: HashSet<u64> = counter.hashes().collect();
+        let tally: Tally = counter.tally(different.len() as u64);
         Told::Counted {
             intake,
             tally: Box::new(tally),
