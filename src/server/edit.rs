@@ -263,8 +263,20 @@ pub fn update(
         return Err(errors);
     }
     follow_split(&mut next, now);
+    if next.cohorts.len() > MAX_COHORTS.max(current.cohorts.len()) {
+        return Err(vec![FieldError::new(
+            "variants",
+            format!("split number {}", next.cohorts.len()),
+            format!(
+                "at most {MAX_COHORTS} splits in the life of an experiment; pause it and go on with a copy"
+            ),
+        )]);
+    }
     Ok(next)
 }
+
+/// The most splits of one experiment. All of them are served, tested and told for ever; resuming is never refused for it.
+const MAX_COHORTS: usize = 200;
 
 fn set<T>(field: &mut T, new: Option<T>) {
     if let Some(new) = new {

@@ -12,6 +12,9 @@ const ROUNDS: usize = 200;
 /// Halvings of the range of one factor.
 const STEPS: usize = 60;
 
+/// The relative change of a factor in a round below which it has settled.
+const SETTLED: f64 = 1e-12;
+
 /// How near a bound a factor counts as at it.
 const AT_BOUND: f64 = 1e-6;
 
@@ -27,7 +30,31 @@ pub struct Thinned {
     pub at_most_whole: bool,
 }
 
+/// By how much two shares of parts may differ that count as the same: splits are rounded to slots.
+const ALIKE: f64 = 1e-4;
+
 impl Thinned {
+    /// Whether two parts have the same shares, so that a factor of the one is as good as one of the other.
+    #[must_use]
+    pub fn is_like(&self, other: &Self) -> bool {
+        let sum = |part: &Self| part.shares.iter().sum::<f64>();
+        let (mine, theirs) = (sum(self), sum(other));
+        let pairs = self.shares.iter().zip(&other.shares);
+        mine > 0.0
+            && theirs > 0.0
+            && pairs
+                .into_iter()
+                .all(|(a, b)| (a / mine - b / theirs).abs() < ALIKE)
+    }
+
+    /// Both parts as one. Of two that are alike everything is left that could be left of each.
+    pub fn join(&mut self, other: &Self) {
+        for (mine, theirs) in self.shares.iter_mut().zip(&other.shares) {
+            *mine += theirs;
+        }
+        self.at_most_whole &= other.at_most_whole;
+    }
+
     fn most(&self) -> f64 {
         if self.at_most_whole { 1.0 } else { NO_BOUND }
     }
@@ -52,36 +79,29 @@ pub fn fit(counts: &[u64], whole: &[f64], thinned: &[Thinned]) -> Fit {
     let weights = |factors: &[f64]| -> Vec<f64> {
         let parts = factors.iter().zip(thinned);
         parts.fold(whole.to_vec(), |mut sum, (factor, part)| {
-            for (sum, share) in sum.iter_mut().zip(&part.shares) {
-                *sum += factor * share;
-            }
+            add(&mut sum, *factor, &part.shares);
             sum
         })
     };
     let all: f64 = counts.iter().map(|n| *n as f64).sum();
-    // d/dt_s of the likelihood; where an arm has no weight and some came, more of it can only be better.
-    let slope = |factors: &[f64], part: &[f64]| -> f64 {
-        let weights = weights(factors);
-        let of_arm = |((n, w), share): ((&u64, &f64), &f64)| match *n {
-            0 => 0.0,
-            _ if *share <= 0.0 => 0.0,
-            n => n as f64 * share / w,
-        };
-        let arms = counts.iter().zip(&weights).zip(part).map(of_arm);
-        arms.sum::<f64>() - all * part.iter().sum::<f64>() / weights.iter().sum::<f64>()
-    };
     for _ in 0..ROUNDS {
         let before = factors.clone();
+        let mut sum = weights(&factors);
         for (at, part) in thinned.iter().enumerate() {
-            let mut rises = |factor: f64| {
-                factors[at] = factor;
-                slope(&factors, &part.shares) > 0.0
-            };
+            // The weights of all other parts, once for all halvings.
+            add(&mut sum, -factors[at], &part.shares);
+            // Rounding must not leave less than nobody.
+            sum.iter_mut().for_each(|weight| *weight = weight.max(0.0));
+            let others = &sum;
+            let rises = |factor: f64| slope(counts, all, others, factor, &part.shares) > 0.0;
             let (mut low, mut high) = (0.0, part.most());
             if rises(high) {
-                continue;
+                low = high;
             }
             for _ in 0..STEPS {
+                if low == high {
+                    break;
+                }
                 let middle = (low + high) / 2.0;
                 if rises(middle) {
                     low = middle
@@ -91,8 +111,13 @@ pub fn fit(counts: &[u64], whole: &[f64], thinned: &[Thinned]) -> Fit {
             }
             // The lower end is reached in the limit only.
             factors[at] = if low < AT_BOUND { 0.0 } else { low };
+            add(&mut sum, factors[at], &part.shares);
         }
-        if factors == before {
+        let moved = factors
+            .iter()
+            .zip(&before)
+            .any(|(now, before)| (now - before).abs() > SETTLED * before);
+        if !moved {
             break;
         }
     }
@@ -101,6 +126,27 @@ pub fn fit(counts: &[u64], whole: &[f64], thinned: &[Thinned]) -> Fit {
         free: factors.iter().zip(thinned).filter(inside).count(),
         weights: weights(&factors),
     }
+}
+
+fn add(weights: &mut [f64], factor: f64, shares: &[f64]) {
+    for (weight, share) in weights.iter_mut().zip(shares) {
+        *weight += factor * share;
+    }
+}
+
+/// d/dt of the likelihood at this factor of a part beside `others`; where an arm has no weight and some came, more of it
+/// can only be better.
+fn slope(counts: &[u64], all: f64, others: &[f64], factor: f64, part: &[f64]) -> f64 {
+    let (mut of_arms, mut sum, mut of_part) = (0.0, 0.0, 0.0);
+    for ((count, other), share) in counts.iter().zip(others).zip(part) {
+        let weight = other + factor * share;
+        if *count > 0 && *share > 0.0 {
+            of_arms += *count as f64 * share / weight;
+        }
+        sum += weight;
+        of_part += share;
+    }
+    of_arms - all * of_part / sum
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! From counts to what is inferred of them. Pure: the same counts give the same results.
 
 use super::query::{Assigned, ExposureRow, SubjectRow};
-use super::ramps;
+use super::ramps::Ramps;
 use crate::api::results::{
     ArmPosterior, ArmResult, DifferenceInterval, Exposures, INCONCLUSIVE, MultiVariant, PowerFloor, Srm,
     SrmTest, UnknownVariant, Uplift, WINNER_PROBABILITY,
@@ -217,7 +217,7 @@ fn posteriors(experiment: &Experiment, counted: &[Arm]) -> Result<Vec<Option<Arm
 }
 
 /// The test of the split: subjects that were assigned at random, by the variant they saw **first**, each
-/// under the weights of its cohort, or, where that was widened unevenly, under those that fit best ([`ramps`]).
+/// under the weights of its cohort, or, where that was widened unevenly, under those that fit best ([`Ramps`]).
 ///
 /// Subjects that were later seen in another variant stay in: after a change of the split it is only those
 /// of the shrinking arm who are, and without them its cohort would look short.
@@ -244,6 +244,7 @@ pub(super) fn sample_ratio(experiment: &Experiment, subjects: &[SubjectRow]) -> 
     let mut cohorts = Vec::new();
     let mut log_e = 0.0;
     let mut fitted = false;
+    let ramps = Ramps::of(experiment);
     for (at, (mut weights, counts)) in weights.into_iter().zip(counts).enumerate() {
         for arm in 0..arms {
             let into = if weights[arm] > 0.0 {
@@ -253,7 +254,9 @@ pub(super) fn sample_ratio(experiment: &Experiment, subjects: &[SubjectRow]) -> 
             };
             into[arm] += counts[arm];
         }
-        if let Some(parts) = ramps::parts(experiment, at) {
+        // Of a cohort without subjects nothing is asked.
+        let parts = ramps.as_ref().filter(|_| counts.iter().any(|n| *n > 0));
+        if let Some(parts) = parts.and_then(|ramps| ramps.parts(at)) {
             let fit = thinned::fit(&counts, &parts.whole, &parts.thinned);
             let owners = weights.iter().filter(|w| **w > 0.0).count();
             if fit.free + 1 >= owners {
@@ -261,7 +264,7 @@ pub(super) fn sample_ratio(experiment: &Experiment, subjects: &[SubjectRow]) -> 
                 for (sum, (n, weight)) in expected.iter_mut().zip(counts.iter().zip(&weights)) {
                     *sum += if *weight > 0.0 { *n as f64 } else { 0.0 };
                 }
-                fitted |= counts.iter().any(|n| *n > 0);
+                fitted = true;
                 continue;
             }
             weights = fit.weights;
