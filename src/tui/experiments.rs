@@ -160,6 +160,11 @@ impl Columns {
         if plan.best > 0 {
             plan.best += spare.min(12);
         }
+        // And then the rest of the names.
+        let spare = width.saturating_sub(plan.total());
+        if plan.name > 0 {
+            plan.name = longest_name.min(plan.name + spare).max(plan.name);
+        }
         plan.key = plan.key.min(width.saturating_sub(MARK));
         plan
     }

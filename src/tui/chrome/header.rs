@@ -1,5 +1,7 @@
 //! The first line: project, environment and role, and how healthy the data is.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -70,21 +72,23 @@ fn place_of_header(state: &State, theme: &Theme, told: Told) -> Vec<Span> {
 pub fn header(pen: &mut Pen<'_>, state: &State, now: Timestamp) {
     let theme = pen.theme;
     let services = [Service::Api, Service::Warehouse];
-    // The most important parts first; those that do not fit are left out.
-    let mut parts: Vec<Vec<Span>> = services.map(|service| link(service, state, theme, now)).to_vec();
+    let slots = Slots::of(pen.width());
+    let mut parts: Vec<Vec<Span>> = services
+        .map(|service| link(service, state, theme, (slots, now)))
+        .to_vec();
     let troubled =
         |service: &Service| state.link(*service).is_down() || waits(state, *service, now).is_some();
     let ill = services.iter().filter(|service| troubled(service)).count();
-    if ill > 0 {
-        // What is wrong before what is well.
-        parts.sort_by_key(|part| part.last().is_none_or(|(_, style)| *style == theme.text));
-    }
     if let Some(at) = newest_event(state) {
-        parts.push(vec![(events(at, now), theme.dim)]);
+        parts.push(vec![(events(at, slots, now), theme.dim)]);
     }
+    // Those that do not fit are left out: what is wrong is kept before what is well. Each has its place whatever it says.
+    let mut first: Vec<usize> = (0..parts.len()).collect();
+    first.sort_by_key(|at| services.get(*at).is_none_or(|service| !troubled(service)));
     let room_beside = |left: &[Span]| pen.width().saturating_sub(width_of(left) + 1 + GAP);
     let fits = |left: &[Span], count: usize| {
-        let wide: u16 = parts.iter().take(count).map(|part| width_of(part) + GAP).sum();
+        let first = first.iter().take(count);
+        let wide: u16 = first.map(|at| width_of(&parts[*at]) + GAP).sum();
         wide.saturating_sub(GAP) < room_beside(left)
     };
     let tellings = [
@@ -112,19 +116,50 @@ pub fn header(pen: &mut Pen<'_>, state: &State, now: Timestamp) {
     let left = place_of_header(state, theme, told);
     let end = draw_spans_to(pen, 1, 0, &left);
     let room = pen.width().saturating_sub(end + GAP);
-    let mut kept: Vec<Vec<Span>> = Vec::new();
+    let mut kept: Vec<usize> = Vec::new();
     let mut width = 0_u16;
-    for part in parts {
-        let wide = width_of(&part) + if kept.is_empty() { 0 } else { GAP };
+    for at in first {
+        let wide = width_of(&parts[at]) + if kept.is_empty() { 0 } else { GAP };
         if width + wide <= room {
             width += wide;
-            kept.push(part);
+            kept.push(at);
         }
     }
+    kept.sort_unstable();
     let mut x = pen.width().saturating_sub(width + 1);
-    for part in kept {
-        draw_spans(pen, x, 0, &part);
-        x += width_of(&part) + GAP;
+    for part in kept.into_iter().filter_map(|at| parts.get(at)) {
+        draw_spans(pen, x, 0, part);
+        x += width_of(part) + GAP;
+    }
+}
+
+/// How much room numbers have. They keep it as they get more or fewer digits: no word of the line moves.
+#[derive(Debug, Clone, Copy, Eq, PartialEq)]
+enum Slots {
+    /// `120 ms`, `events 2 s old`, `events until 05:02 UTC`
+    Wide,
+    /// `0.1 s`, `2 s old`, `until 05:02`
+    Narrow,
+}
+
+impl Slots {
+    /// Of a line of this width.
+    fn of(width: u16) -> Self {
+        if width < 100 { Self::Narrow } else { Self::Wide }
+    }
+
+    /// A latency in its room.
+    fn latency(self, took: Option<Duration>) -> String {
+        let text = |took: Duration| match (self, took.as_millis()) {
+            (Self::Narrow, 100..9_950) => format!("{:.1} s", took.as_secs_f64()),
+            (Self::Narrow, 9_950..) => format!("{} s", took.as_secs()),
+            _ => format::latency(took),
+        };
+        let text = took.map(text).unwrap_or_default();
+        match self {
+            Self::Wide => format!("{text:>6}"),
+            Self::Narrow => format!("{text:>5}"),
+        }
     }
 }
 
@@ -136,19 +171,27 @@ fn draw_spans_to(pen: &mut Pen<'_>, x: u16, y: u16, spans: &[Span]) -> u16 {
 
 /// How old the newest event is: in seconds while they come, then when the last one came, which stays true
 /// without a byte being written.
-fn events(at: Timestamp, now: Timestamp) -> String {
+fn events(at: Timestamp, slots: Slots, now: Timestamp) -> String {
     let age = now.duration_since(at).as_secs();
     let time = at.to_zoned(TimeZone::UTC);
-    match age {
-        ..COMING_SECONDS => format!("events {} old", format::age(at, now)),
-        COMING_SECONDS..86_400 => time.strftime("events until %H:%M:%S UTC").to_string(),
-        _ => time.strftime("events until %-d %b %H:%M UTC").to_string(),
+    let told = format::age(at, now);
+    let text = match (age, slots) {
+        (..COMING_SECONDS, Slots::Wide) => format!("events {told} old"),
+        (..COMING_SECONDS, Slots::Narrow) => format!("{told} old"),
+        (COMING_SECONDS..86_400, Slots::Wide) => time.strftime("events until %H:%M UTC").to_string(),
+        (COMING_SECONDS..86_400, Slots::Narrow) => time.strftime("until %H:%M").to_string(),
+        (_, Slots::Wide) => time.strftime("events until %-d %b %H:%M UTC").to_string(),
+        (_, Slots::Narrow) => time.strftime("until %-d %b").to_string(),
+    };
+    match slots {
+        Slots::Wide => format!("{text:>22}"),
+        Slots::Narrow => format!("{text:>12}"),
     }
 }
 
 /// A service in the header: its latency, how long an answer is waited for, or since when it is lost and
 /// when it is tried again.
-fn link(service: Service, state: &State, theme: &Theme, now: Timestamp) -> Vec<Span> {
+fn link(service: Service, state: &State, theme: &Theme, (slots, now): (Slots, Timestamp)) -> Vec<Span> {
     let link = state.link(service);
     let name = (format!("{} ", service.as_str()), theme.dim);
     if let Some(waiting) = waits(state, service, now) {
@@ -156,10 +199,7 @@ fn link(service: Service, state: &State, theme: &Theme, now: Timestamp) -> Vec<S
     }
     match &link.health {
         Health::Unknown => vec![name, ("connecting".to_owned(), theme.dim)],
-        Health::Up => {
-            let took = link.latency.map(format::latency).unwrap_or_default();
-            vec![name, (took, theme.text)]
-        }
+        Health::Up => vec![name, (slots.latency(link.latency), theme.text)],
         Health::Lost { retry_at, .. } => vec![name, (stale_text(link, *retry_at, now), theme.warn)],
         Health::Stopped { .. } => vec![name, ("refused".to_owned(), theme.danger)],
     }

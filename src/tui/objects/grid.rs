@@ -15,6 +15,8 @@ pub struct Column {
     pub title: &'static str,
     /// Its width.
     pub width: u16,
+    /// Its width where there is room to spare.
+    pub most: u16,
     /// Whether its texts keep to the right side, as numbers do.
     pub right: bool,
     /// How soon it gives way: the highest goes first. That of dates goes last, while they are asked for.
@@ -30,6 +32,7 @@ impl Column {
         Self {
             title,
             width,
+            most: width,
             right: false,
             rank,
             dates: None,
@@ -42,6 +45,7 @@ impl Column {
         Self {
             title,
             width,
+            most: width,
             right: true,
             rank,
             dates: None,
@@ -57,6 +61,12 @@ impl Column {
         }
     }
 
+    /// The same of words that may be long: it has up to `most` columns where there is room to spare.
+    #[must_use]
+    pub const fn growing(self, most: u16) -> Self {
+        Self { most, ..self }
+    }
+
     /// As it is while moments are written so: its title, and the column with its width.
     fn written(self, times: Times) -> (String, Self) {
         match self.dates.filter(|_| times.are_dates()) {
@@ -65,6 +75,7 @@ impl Column {
                 times.title(self.title),
                 Self {
                     width,
+                    most: width,
                     rank: 0,
                     ..self
                 },
@@ -92,11 +103,11 @@ const MARK: u16 = 3;
 /// The least that a label gets before columns give way.
 const LEAST_LABEL: u16 = 14;
 
-/// Draws titles and those rows that are in view; `longest` is the width of the longest label.
+/// Draws titles and those rows that are in view; `longest_label` is the width of the longest label.
 pub fn draw(
     pen: &mut Pen<'_>,
     title: &str,
-    longest: u16,
+    longest_label: u16,
     all: &[Column],
     count: usize,
     selected: usize,
@@ -104,11 +115,13 @@ pub fn draw(
 ) -> Laid {
     let (width, height) = (pen.width(), pen.height());
     let times = pen.theme.times;
-    let (titles, all): (Vec<String>, Vec<Column>) = all.iter().map(|column| column.written(times)).unzip();
+    let (titles, mut all): (Vec<String>, Vec<Column>) =
+        all.iter().map(|column| column.written(times)).unzip();
     let mut shown: Vec<usize> = (0..all.len()).collect();
-    let taken = |shown: &[usize]| -> u16 { shown.iter().map(|at| all[*at].width + GAP).sum() };
-    let wanted = longest.clamp(LEAST_LABEL, 40);
-    while MARK + wanted + taken(&shown) > width {
+    let taken =
+        |shown: &[usize], all: &[Column]| -> u16 { shown.iter().map(|at| all[*at].width + GAP).sum() };
+    let wanted = longest_label.clamp(LEAST_LABEL, 40);
+    while MARK + wanted + taken(&shown, &all) > width {
         let Some(last) = shown
             .iter()
             .enumerate()
@@ -120,10 +133,24 @@ pub fn draw(
         shown.remove(last);
     }
     let label = width
-        .saturating_sub(MARK + taken(&shown))
+        .saturating_sub(MARK + taken(&shown, &all))
         .min(wanted.max(LEAST_LABEL));
     let dim = pen.theme.dim;
     let titled = u16::from(height >= 3);
+    let rows = usize::from(height - titled);
+    let first = selected.saturating_sub(rows / 2).min(count.saturating_sub(rows));
+    let in_view: Vec<Row> = (first..count).take(rows).map(row).collect();
+    // What there is room for beside all of it goes to words that are longer than their column.
+    let mut spare = width.saturating_sub(MARK + label + taken(&shown, &all));
+    let mut by_rank = shown.clone();
+    by_rank.sort_by_key(|at| all[*at].rank);
+    for at in by_rank {
+        let texts = in_view.iter().filter_map(|row| row.cells.get(at));
+        let wanted = longest(texts.map(|(text, _)| text.as_str())).min(all[at].most);
+        let more = wanted.saturating_sub(all[at].width).min(spare);
+        all[at].width += more;
+        spare -= more;
+    }
     if titled > 0 {
         pen.text_within(MARK, 0, title, label, dim);
         let mut x = MARK + label + GAP;
@@ -132,10 +159,7 @@ pub fn draw(
             x += all[*at].width + GAP;
         }
     }
-    let rows = usize::from(height - titled);
-    let first = selected.saturating_sub(rows / 2).min(count.saturating_sub(rows));
-    for (y, at) in (titled..height).zip(first..count) {
-        let row = row(at);
+    for ((y, at), row) in (titled..height).zip(first..).zip(in_view) {
         pen.text(1, y, row.mark.0, row.mark.1);
         let text = pen.glyphs().text(&row.label.0);
         pen.text_within(MARK, y, &text, label, row.label.1);

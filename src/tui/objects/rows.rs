@@ -48,11 +48,11 @@ pub fn flags(pen: &mut Pen<'_>, state: &State, shown: &[&FlagRow], at: usize, no
     const COLUMNS: [Column; 9] = [
         Column::left("state", 10, 0),
         Column::right("rollout %", 9, 1),
-        Column::left("serves %", 22, 3),
-        Column::left("decided by", 18, 2),
-        Column::left("name", 22, 7),
+        Column::left("serves %", 22, 3).growing(48),
+        Column::left("decided by", 18, 2).growing(40),
+        Column::left("name", 22, 7).growing(60),
         Column::left("evaluation", 10, 6),
-        Column::left("deployments", 18, 8),
+        Column::left("deployments", 18, 8).growing(40),
         Column::right("overrides", 9, 5),
         Column::left("changed", 8, 4).of_times(11),
     ];
@@ -172,7 +172,7 @@ pub fn projects(pen: &mut Pen<'_>, state: &State, shown: &[&ProjectRow], at: usi
         Column::right("experiments", 11, 4),
         Column::right("active", 6, 3),
         Column::right("flags", 5, 5),
-        Column::left("name", 26, 6),
+        Column::left("name", 26, 6).growing(60),
     ];
     let theme = pen.theme;
     let none = theme.glyphs.none();
@@ -217,7 +217,7 @@ pub fn projects(pen: &mut Pen<'_>, state: &State, shown: &[&ProjectRow], at: usi
 pub fn tokens(pen: &mut Pen<'_>, shown: &[&TokenRow], at: usize, now: Timestamp) -> Laid {
     const COLUMNS: [Column; 3] = [
         Column::left("state", 19, 2).of_times(19),
-        Column::left("roles", 40, 1),
+        Column::left("roles", 40, 1).growing(120),
         Column::left("made", 9, 3).of_times(11),
     ];
     let theme = pen.theme;
@@ -263,10 +263,10 @@ pub fn tokens(pen: &mut Pen<'_>, shown: &[&TokenRow], at: usize, now: Timestamp)
 
 pub fn labs(pen: &mut Pen<'_>, state: &State, shown: &[&Lab], at: usize, now: Timestamp) -> Laid {
     const COLUMNS: [Column; 5] = [
-        Column::left("name", 24, 1),
+        Column::left("name", 24, 1).growing(48),
         Column::right("experiments", 11, 0),
         Column::left("state", 8, 2),
-        Column::left("about", 40, 4),
+        Column::left("about", 40, 4).growing(100),
         Column::left("changed", 8, 3).of_times(11),
     ];
     let theme = pen.theme;

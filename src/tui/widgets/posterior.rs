@@ -30,6 +30,20 @@ pub struct Posteriors<'a> {
     pub range: PlotRange,
 }
 
+/// The range with its ends at round rates: as data come in it moves now and then, not every time, and the axis with it.
+#[must_use]
+pub fn steady(range: PlotRange) -> PlotRange {
+    let span = range.high - range.low;
+    if span.is_nan() || span <= 0.0 {
+        return range;
+    }
+    let step = round_step(span / 12.0);
+    PlotRange {
+        low: ((range.low / step).floor() * step).max(0.0),
+        high: ((range.high / step).ceil() * step).min(1.0),
+    }
+}
+
 /// Rows from which the curves are laid over each other.
 const OVERLAY_FROM: u16 = 16;
 /// The widest a name beside a band may be.
@@ -443,5 +457,42 @@ mod tests {
                 draw(width, height, |pen| posteriors(&arms).draw(pen));
             }
         }
+    }
+
+    /// A few hundred refreshes of a live experiment: its axis stands still in nearly all of them.
+    #[test]
+    fn a_steady_range_holds_all_and_moves_now_and_then() {
+        let prior = Prior { a: 1.0, b: 1.0 };
+        let mut moves = [0_u32; 2];
+        let mut before = [None, None];
+        for n in 0..300_u64 {
+            let arms = [
+                Arm {
+                    n: 15_000 + n * 9,
+                    conversions: 4_500 + n * 3 + n % 5,
+                },
+                Arm {
+                    n: 11_500 + n * 7,
+                    conversions: 3_640 + n * 2 + n % 3,
+                },
+            ];
+            let range = plot_range(&arms, prior).expect("counts");
+            let steady = steady(range);
+            assert!(
+                steady.low <= range.low && steady.high >= range.high,
+                "{range:?} {steady:?}"
+            );
+            assert!(steady.high - steady.low < (range.high - range.low) * 1.35);
+            for (at, range) in [range, steady].into_iter().enumerate() {
+                let curves = Vec::new();
+                let ticks = Posteriors { curves, range }.ticks(100);
+                let before = before[at].replace(ticks.clone());
+                moves[at] += u32::from(before.is_some_and(|before| before != ticks));
+            }
+        }
+        // As it comes the axis moves all the time.
+        assert!(moves[1] * 10 < moves[0], "{moves:?}");
+        let all = PlotRange { low: 0.0, high: 1.0 };
+        assert_eq!(steady(all), all);
     }
 }

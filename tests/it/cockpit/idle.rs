@@ -48,7 +48,7 @@ fn no_screen_changes_while_nothing_does() {
         let theme = theme();
         let before = world.buffer(120, 40, &theme);
         assert!(
-            crate::support::cockpit::text_of(&before).contains("events until 05:02:5"),
+            crate::support::cockpit::text_of(&before).contains("events until 05:02 UTC"),
             "{name}"
         );
         for n in 0..45 {

@@ -1,12 +1,13 @@
 //! What has to be read whole where there is little room, and what is typed there.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::SignedDuration;
 use splitdeck::api::system::Role;
 use splitdeck::cockpit::edit::{Attr, Cell};
 use splitdeck::cockpit::effect::Effect;
-use splitdeck::cockpit::ports::{Answer, Slot};
+use splitdeck::cockpit::ports::{Answer, Failure, FailureKind, Service, Slot};
 use splitdeck::cockpit::state::objects::Secret;
 use splitdeck::cockpit::state::overlay::Overlay;
 
@@ -119,4 +120,55 @@ fn tab_goes_from_text_to_text_of_one_line_and_of_several() {
         "{:?}",
         typed(&world)
     );
+}
+
+/// Whatever an answer takes and however old the newest event is: no word of the header moves, at any size.
+#[test]
+fn the_words_of_the_header_stay_where_they_are() {
+    for width in [80, 120, 200] {
+        let mut places = BTreeSet::new();
+        for (took, age) in [
+            (3, 1),
+            (12, 9),
+            (99, 12),
+            (140, 3_599),
+            (999, 4),
+            (1_400, 30),
+            (12_300, 2),
+        ] {
+            let mut world = World::list();
+            let took = Duration::from_millis(took);
+            let mut all = overviews();
+            for overview in &mut all {
+                overview.last_event_at = Some(at(NOW) - SignedDuration::from_secs(age));
+            }
+            world.wait(Duration::from_secs(2));
+            world.reply(Slot::Overview, Ok(Answer::Overview(all)));
+            world.now = at(NOW);
+            world.state.api.latency = Some(took);
+            world.state.warehouse.latency = Some(took / 2);
+            let screen = world.screen(width, 24);
+            let line = screen.lines().next().expect("a header").to_owned();
+            let place = |word: &str| line.find(word).map(|at| line[..at].chars().count());
+            places.insert(["api", "clickhouse"].map(place));
+            let told = if age < 10 { "s old" } else { "until 0" };
+            assert!(place(told).is_some(), "{width}: {line}");
+        }
+        assert_eq!(places.len(), 1, "{width}: {places:?}");
+    }
+}
+
+/// A service that is lost does not change places with the one that is well.
+#[test]
+fn services_keep_their_order_whatever_becomes_of_them() {
+    let mut world = World::list();
+    let now = world.now;
+    let lost = Failure::new(Service::Warehouse, FailureKind::Lost, "no answer");
+    world.state.warehouse.lost(lost.message, 0.5, now);
+    for width in [100, 120, 200] {
+        let screen = world.screen(width, 24);
+        let line = screen.lines().next().expect("a header");
+        let (api, clickhouse) = (line.find("api "), line.find("clickhouse "));
+        assert!(api.is_some() && api < clickhouse, "{width}: {line}");
+    }
 }

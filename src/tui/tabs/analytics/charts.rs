@@ -14,7 +14,7 @@ use crate::tui::widgets::bars::{Bar, Bars};
 use crate::tui::widgets::empty::empty;
 use crate::tui::widgets::frame::Frame;
 use crate::tui::widgets::pen::columns;
-use crate::tui::widgets::posterior::{Curve, Posteriors};
+use crate::tui::widgets::posterior::{Curve, Posteriors, steady};
 use crate::tui::widgets::series::{Line, Series};
 
 /// What is missing.
@@ -81,6 +81,7 @@ pub fn posterior(view: &View<'_>, pen: &mut Pen<'_>) {
     let curves: Vec<Curve<'_>> = curves.collect();
     match plot_range(&counts, results.prior) {
         Ok(range) if !curves.is_empty() => {
+            let range = steady(range);
             let posteriors = Posteriors { curves, range };
             posteriors.draw(&mut inside);
             let ticks = posteriors.ticks(inside.width());
