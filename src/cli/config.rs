@@ -69,11 +69,19 @@ struct Told<'m> {
 }
 
 fn check(path: &Path, must_exist: bool, json: bool) -> Result<(), CliError> {
+    let mut is_there = true;
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && !must_exist => {
-            let text = format!("{} is not there: every setting has its default\n", path.display());
-            return if json { print("[]\n") } else { print(&text) };
+            if !json {
+                print(&format!(
+                    "{} is not there: every setting has its default\n",
+                    path.display()
+                ))?;
+            }
+            // The themes beside it can be chosen all the same.
+            is_there = false;
+            String::new()
         }
         Err(error) => {
             return Err(CliError::Usage(format!(
@@ -103,7 +111,9 @@ fn check(path: &Path, must_exist: bool, json: bool) -> Result<(), CliError> {
     if json {
         print_json(&told)?;
     } else if told.is_empty() {
-        print(&format!("{}: no mistakes\n", path.display()))?;
+        if is_there {
+            print(&format!("{}: no mistakes\n", path.display()))?;
+        }
     } else {
         let lines = told.iter().map(|told| {
             let key = match told.key {

@@ -220,6 +220,21 @@ pub fn status(status: Status, auto_paused: bool) -> &'static str {
     }
 }
 
+/// The count in so many columns: `9,999,999`, and in millions where it is longer, `2,469 M`.
+#[must_use]
+pub fn count_within(n: u64, width: u16) -> String {
+    let text = count(n);
+    if text.len() <= usize::from(width) {
+        return text;
+    }
+    let millions = format!("{} M", count(n / 1_000_000));
+    if millions.len() <= usize::from(width) {
+        millions
+    } else {
+        short_count(n)
+    }
+}
+
 /// `1 subject`, `2 subjects`: the count with its noun.
 #[must_use]
 pub fn counted(n: u64, one: &str, many: &str) -> String {
@@ -281,6 +296,18 @@ mod tests {
             (0.950_4, "95.0 %"),
         ] {
             assert_eq!(prob_best(p), text, "{p}");
+        }
+    }
+
+    #[test]
+    fn long_counts_are_in_millions() {
+        for (number, text) in [
+            (9_999_999, "9,999,999"),
+            (10_000_000, "10 M"),
+            (2_469_134_000, "2,469 M"),
+            (u64::MAX, "18.4E"),
+        ] {
+            assert_eq!(count_within(number, 9), text);
         }
     }
 

@@ -219,7 +219,8 @@ impl Config {
     /// See [`ConfigError::Invalid`].
     pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
         let (config, mistakes) = check(text);
-        let Some(first) = mistakes.first() else {
+        // What keeps it from being used goes before what would only be left out.
+        let Some(first) = mistakes.iter().min_by_key(|mistake| !decides(&mistake.key)) else {
             return Ok(config);
         };
         let more = match mistakes.len() {

@@ -294,7 +294,7 @@ fn row(
         .activated_at
         .map_or_else(none, |at| theme.times.cell(at, now));
     cursor.left(pen, y, plan.age, &age, theme.dim);
-    let subjects = overview.map_or_else(none, |o| format::count(o.subjects));
+    let subjects = overview.map_or_else(none, |o| format::count_within(o.subjects, plan.subjects));
     cursor.right(pen, y, plan.subjects, &subjects, theme.text);
     let per_minute = overview.filter(|_| experiment.status == Status::Active);
     let rate = per_minute

@@ -37,7 +37,8 @@ pub fn move_by(detail: &mut ExperimentDetail, by: isize, last: usize) {
         *detail.row_mut() = row.saturating_add_signed(by).min(last);
         return;
     }
-    let far = by.unsigned_abs() > Panel::ALL.len();
+    // Top and bottom; a page is as many lines as the tab shows.
+    let far = by.unsigned_abs() > usize::from(u16::MAX);
     if by == 1 && row < last {
         *detail.row_mut() = row + 1;
     } else if by == -1 && row > 0 {
@@ -196,8 +197,15 @@ mod tests {
         assert_eq!(at(&state).0, Panel::Checks);
         press(&mut state, &["g"]);
         assert_eq!(at(&state).0, Panel::Results);
-        press(&mut state, &["pagedown"]);
-        assert_eq!(at(&state).0, Panel::Series);
+        for rows in [5, 18, 43] {
+            update(&mut state, Action::Laid { rows, last: 2 }, now());
+            press(&mut state, &["pagedown"]);
+            assert_eq!(at(&state).0, Panel::Series);
+            press(&mut state, &["pagedown"]);
+            assert_eq!(at(&state).0, Panel::Properties);
+            press(&mut state, &["pageup", "pageup"]);
+            assert_eq!(at(&state).0, Panel::Results);
+        }
     }
 
     #[test]

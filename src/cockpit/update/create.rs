@@ -199,10 +199,10 @@ pub fn follow_name(state: &mut State, cell: &Cell, now: Timestamp) {
             };
             let key = Key::slug(&draft.mine.name).unwrap_or_else(wizard::unnamed);
             if key != draft.mine.key {
-                draft.change(now, |e| {
-                    e.salt = key.to_string();
-                    e.key = key;
-                });
+                // No step of its own: undo takes both back.
+                draft.mine.salt = key.to_string();
+                draft.mine.key = key;
+                draft.touch(now);
             }
         }
         _ => {}

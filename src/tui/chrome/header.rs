@@ -198,11 +198,20 @@ fn link(service: Service, state: &State, theme: &Theme, (slots, now): (Slots, Ti
         return vec![name, (format!("waiting {waiting} s"), theme.warn)];
     }
     match &link.health {
+        // Where nothing is active nobody asks ClickHouse anything.
+        Health::Unknown if idles(service, state) => vec![name, ("idle".to_owned(), theme.dim)],
         Health::Unknown => vec![name, ("connecting".to_owned(), theme.dim)],
         Health::Up => vec![name, (slots.latency(link.latency), theme.text)],
         Health::Lost { retry_at, .. } => vec![name, (stale_text(link, *retry_at, now), theme.warn)],
         Health::Stopped { .. } => vec![name, ("refused".to_owned(), theme.danger)],
     }
+}
+
+/// Whether a service was never asked, although all that is asked at the start was answered.
+fn idles(service: Service, state: &State) -> bool {
+    service == Service::Warehouse
+        && state.list.experiments.value.is_some()
+        && state.requests.oldest(service).is_none()
 }
 
 /// For how many seconds a service that was not lost has been waited for, once that is worth a word.

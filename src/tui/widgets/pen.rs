@@ -173,8 +173,10 @@ pub fn columns(text: &str) -> u16 {
 #[must_use]
 pub fn fit(text: &str, width: u16, glyphs: Glyphs) -> Cow<'_, str> {
     let width = usize::from(width);
+    // As it is drawn: a family of emoji is its members.
+    let text = width::certain(text);
     if text.width() <= width {
-        return Cow::Borrowed(text);
+        return text;
     }
     if width == 0 {
         return Cow::Borrowed("");

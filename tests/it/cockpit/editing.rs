@@ -1099,6 +1099,22 @@ fn a_name_is_typed_into_the_wizard_and_runs_no_commands() {
 }
 
 #[test]
+fn undo_in_the_wizard_takes_the_name_and_the_key_that_follows_it() {
+    let mut world = World::list();
+    world.keys(&["n"]).text("Wizard Two").keys(&["enter"]);
+    let made = |world: &World| {
+        let e = world.state.edited(uuid::Uuid::nil()).expect("there");
+        (e.name.clone(), e.key.to_string(), e.salt.clone())
+    };
+    let text = |name: &str, key: &str| (name.to_owned(), key.to_owned(), key.to_owned());
+    assert_eq!(made(&world), text("Wizard Two", "wizard-two"));
+    world.keys(&["u"]);
+    assert_eq!(made(&world), text("", "unnamed"));
+    world.keys(&["U"]);
+    assert_eq!(made(&world), text("Wizard Two", "wizard-two"));
+}
+
+#[test]
 fn tab_takes_the_suggestion_under_the_cursor_and_arrows_stay_in_a_condition() {
     let mut world = World::experiment("checkout-cta");
     world.keys(&["3", "n", "n", "tab"]);

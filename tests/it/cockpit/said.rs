@@ -291,6 +291,9 @@ fn what_runs_is_made_no_flag() {
     world.screen(250, 40);
     world.keys(&["V"]);
     assert!(matches!(world.state.overlays.last(), Some(Overlay::Form(_))));
+    let screen = world.screen(120, 40);
+    assert!(screen.contains("It is off until it is switched on"), "{screen}");
+    assert!(screen.contains("pricing-page-v3 is archived."), "{screen}");
 }
 
 #[test]

@@ -15,6 +15,15 @@ fn base() -> Arc<Experiment> {
     Arc::new(e)
 }
 
+fn key() -> DraftKey {
+    DraftKey {
+        server: "http://127.0.0.1:1".into(),
+        project: Uuid::nil(),
+        of: super::super::disk::Of::Experiment,
+        object: base().id,
+    }
+}
+
 fn newer(change: impl FnOnce(&mut Experiment)) -> Arc<Experiment> {
     let mut e = (*base()).clone();
     change(&mut e);
@@ -250,12 +259,7 @@ fn a_draft_comes_back_from_disk_as_it_was() {
     let mut draft = Draft::new(base(), now());
     draft.enter(&Cell::Name, "New", now());
     draft.enter(&Cell::Holdout, "many", now());
-    let key = DraftKey {
-        server: "http://127.0.0.1:1".into(),
-        project: Uuid::nil(),
-        of: super::super::disk::Of::Experiment,
-        object: base().id,
-    };
+    let key = key();
     let stored = draft.stored(key, Some((Cell::Description, "half a sen".into())));
     let text = serde_json::to_string(&stored).expect("writes");
     let stored: StoredDraft = serde_json::from_str(&text).expect("reads");
@@ -266,4 +270,24 @@ fn a_draft_comes_back_from_disk_as_it_was() {
     assert_eq!(back.unread[&Cell::Description].text, "half a sen");
     assert!(back.unread[&Cell::Description].half && !back.unread[&Cell::Holdout].half);
     assert_eq!(back.unread[&Cell::Holdout].text, "many");
+}
+
+#[test]
+fn what_they_changed_under_a_text_that_was_left_half_typed_is_asked() {
+    let key = key();
+    let typing = Some((Cell::Hypothesis, "shorter forms".to_owned()));
+    let mut draft = Draft::restored(Draft::new(base(), now()).stored(key, typing));
+    assert_eq!(draft.open_conflicts(), 0);
+    draft.rebase(&newer(|e| e.description = "theirs".into()), now());
+    assert_eq!(draft.open_conflicts(), 0, "another field");
+    let mut both = (*newer(|e| e.description = "theirs".into())).clone();
+    both.hypothesis = "longer forms".into();
+    both.resource_version += 1;
+    draft.rebase(&Arc::new(both), now());
+    let asked: Vec<&Path> = draft.conflicts.iter().map(|c| &c.both.path).collect();
+    assert_eq!(asked, [&Path::Hypothesis]);
+    let news = draft.news.as_ref().unwrap();
+    assert!(!news.taken.contains(&Path::Hypothesis), "{news:?}");
+    // It stays a question until somebody answers, and the text waits.
+    assert_eq!(draft.unread[&Cell::Hypothesis].text, "shorter forms");
 }

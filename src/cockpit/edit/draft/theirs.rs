@@ -1,5 +1,6 @@
 //! What to do about changes of somebody else: what only they changed is taken, what both changed is asked.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -7,7 +8,7 @@ use jiff::Timestamp;
 use super::{Draft, follow_all};
 use crate::cockpit::edit::cell::Cell;
 use crate::cockpit::edit::identity::{self, exists, follow};
-use crate::cockpit::edit::merge::{Both, merge};
+use crate::cockpit::edit::merge::{Both, Merged, merge};
 use crate::cockpit::edit::path::{Path, renumber};
 use crate::domain::Experiment;
 
@@ -74,16 +75,15 @@ impl Draft {
                 path.set(&mut merged.mine, &path.get(&self.mine));
                 renumber(&mut merged.mine);
             }
-            merged.taken.retain(|taken| *taken != path);
-            if !merged.both.iter().any(|both| both.path == path) {
-                merged.both.push(Both {
-                    base: path.get(&self.base),
-                    mine: path.get(&self.mine),
-                    theirs: path.get(theirs),
-                    path: path.clone(),
-                });
-            }
+            self.asked(&path, &mut merged, theirs);
             self.typed = Some(path);
+        }
+        // A text that waits is about what the field said as it was typed.
+        let waiting: BTreeSet<Path> = self.unread.keys().filter_map(identity::part).collect();
+        for path in waiting {
+            if merged.taken.contains(&path) {
+                self.asked(&path, &mut merged, theirs);
+            }
         }
         self.unread = follow_all(&self.unread, &self.mine, &merged.mine);
         ask(&mut self.conflicts, merged.both);
@@ -114,6 +114,19 @@ impl Draft {
         self.decided();
         self.touch(now);
         place.or_else(|| typing.cloned())
+    }
+
+    /// Makes what only they changed a question: a text of mine is about it.
+    fn asked(&self, path: &Path, merged: &mut Merged, theirs: &Experiment) {
+        merged.taken.retain(|taken| taken != path);
+        if !merged.both.iter().any(|both| both.path == *path) {
+            merged.both.push(Both {
+                base: path.get(&self.base),
+                mine: path.get(&self.mine),
+                theirs: path.get(theirs),
+                path: path.clone(),
+            });
+        }
     }
 
     /// The field that was typed into is left, and what was typed is taken or not.

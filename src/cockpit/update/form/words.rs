@@ -10,7 +10,7 @@ use crate::cockpit::state::State;
 use crate::cockpit::state::form::{Form, Purpose};
 use crate::cockpit::state::import::ImportPanel;
 use crate::cockpit::update::import;
-use crate::domain::{DeploymentKind, Flag};
+use crate::domain::{DeploymentKind, Experiment, Flag, Status};
 
 /// Title, button that changes nothing, button that does it.
 #[must_use]
@@ -98,7 +98,10 @@ pub fn done(purpose: &Purpose) -> String {
         Purpose::ArchiveFlag(flag) if flag.archived => format!("{} is shown again", flag.key),
         Purpose::ArchiveFlag(flag) => format!("{} is archived", flag.key),
         Purpose::ConvertFlag(_) => "The experiment is there, as a draft".to_owned(),
-        Purpose::ConvertExperiment(_) => "The flag is there, linked to the experiment".to_owned(),
+        Purpose::ConvertExperiment(e) if e.status == Status::Draft => {
+            format!("The flag is there, and off; {} is archived", e.key)
+        }
+        Purpose::ConvertExperiment(_) => "The flag is there, and on for everybody".to_owned(),
         Purpose::CopyFlag(_) | Purpose::CopyExperiment(_) => "The copy is there".to_owned(),
         Purpose::AddFlagOverride(_) => "The override is in force".to_owned(),
         Purpose::DropFlagOverride(_, o) => format!("{} is decided like everybody again", o.subject_id),
@@ -161,10 +164,7 @@ pub fn effects(state: &State, form: &Form) -> Vec<String> {
             ),
             "Nothing changes for anybody until then.".to_owned(),
         ],
-        Purpose::ConvertExperiment(_) => vec![
-            "A flag with its variants is made and linked to it, off until it is switched on.".to_owned(),
-            "While the experiment is active, paused or completed it decides the flag.".to_owned(),
-        ],
+        Purpose::ConvertExperiment(experiment) => becomes_flag(experiment),
         Purpose::CopyFlag(_) => vec!["The copy is off, whatever the original is.".to_owned()],
         Purpose::CopyExperiment(_) => {
             vec!["The copy is a draft without results. Its flag is made with it where there is none.".to_owned()]
@@ -432,5 +432,58 @@ pub fn part_text(state: &State, flag: &Flag, part: FlagPart) -> String {
                 .collect();
             or_none(rules.join("; "))
         }
+    }
+}
+
+/// What turning an experiment into a flag does to people and to the experiment, by where it is in its life.
+fn becomes_flag(experiment: &Experiment) -> Vec<String> {
+    let key = &experiment.key;
+    if experiment.status == Status::Draft {
+        return vec![
+            "The flag gets the variants, shares and rules that were planned. It is off until it is switched on.".to_owned(),
+            format!("{key} is archived."),
+        ];
+    }
+    let (served, what) = match &experiment.winning_variant {
+        Some(winner) => (winner, "the winner"),
+        None => (&experiment.default_variant_id, "the default variant"),
+    };
+    let left = match experiment.status {
+        Status::Archived => format!("{key} stays archived."),
+        Status::Ended => format!("{key} stays ended."),
+        _ => format!("{key} is ended: it records no assignment any more, and its results stay."),
+    };
+    vec![
+        format!("The flag is switched on for everybody at once: 100 % get {served}, {what}."),
+        left,
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cockpit::edit::wizard;
+
+    #[test]
+    fn a_flag_of_what_is_over_is_on_for_everybody() {
+        let mut experiment = wizard::blank(jiff::Timestamp::UNIX_EPOCH);
+        experiment.status = Status::Completed;
+        let told = becomes_flag(&experiment).join(" ");
+        let default = &experiment.default_variant_id;
+        let expected = format!("100 % get {default}, the default variant.");
+        assert!(
+            told.contains(&expected) && told.contains("unnamed is ended"),
+            "{told}"
+        );
+        let other = experiment.variants.iter().find(|v| v.key != *default).unwrap();
+        experiment.winning_variant = Some(other.key.clone());
+        let told = becomes_flag(&experiment).join(" ");
+        let expected = format!(
+            "switched on for everybody at once: 100 % get {}, the winner.",
+            other.key
+        );
+        assert!(told.contains(&expected), "{told}");
+        experiment.status = Status::Ended;
+        assert!(becomes_flag(&experiment)[1].contains("stays ended"));
     }
 }

@@ -17,15 +17,24 @@ use crate::tui::widgets::pen::columns;
 use crate::tui::widgets::posterior::{Curve, Posteriors, steady};
 use crate::tui::widgets::series::{Line, Series};
 
-/// What is missing.
-pub const NO_EXPOSURES: &str = "No exposures yet.";
-
-/// What to do about missing exposures.
-pub fn attach_hint(view: &View<'_>) -> String {
-    format!(
+/// What is missing where there are no exposures, and what to do about it.
+pub fn no_exposures_text(view: &View<'_>) -> (&'static str, String) {
+    let query = &view.page.analytics.query;
+    if query.start.is_some() || query.end.is_some() {
+        let hint = format!("{} chooses others.", view.page.keys.filter);
+        return ("No exposures on these days.", hint);
+    }
+    let hint = format!(
         "Attach the attribution to your events: {} shows how.",
         view.page.keys.attach
-    )
+    );
+    ("No exposures yet.", hint)
+}
+
+/// Says that nothing has come in.
+fn draw_no_exposures(view: &View<'_>, pen: &mut Pen<'_>) {
+    let (text, hint) = no_exposures_text(view);
+    empty(pen, text, &hint);
 }
 
 /// Whether nothing has come in at all.
@@ -61,7 +70,7 @@ pub fn posterior(view: &View<'_>, pen: &mut Pen<'_>) {
         })
         .collect();
     if counts.iter().all(|arm| arm.n == 0) {
-        empty(&mut inside, NO_EXPOSURES, &attach_hint(view));
+        draw_no_exposures(view, &mut inside);
         return;
     }
     let curves = results
@@ -111,7 +120,7 @@ pub fn distribution(view: &View<'_>, pen: &mut Pen<'_>, all: bool) {
     };
     let mut inside = frame.draw(pen);
     if no_exposures(view) {
-        empty(&mut inside, NO_EXPOSURES, &attach_hint(view));
+        draw_no_exposures(view, &mut inside);
         return;
     }
     let mut bars = Bars {
@@ -180,7 +189,7 @@ pub fn flow(view: &View<'_>, pen: &mut Pen<'_>) {
         return;
     }
     if no_exposures(view) {
-        empty(&mut inside, NO_EXPOSURES, &attach_hint(view));
+        draw_no_exposures(view, &mut inside);
         return;
     }
     let mut bars = Bars {
@@ -249,7 +258,7 @@ pub fn series(view: &View<'_>, pen: &mut Pen<'_>, zoomed: bool) {
     };
     let mut inside = frame.draw(pen);
     let Some(last) = points.last() else {
-        empty(&mut inside, NO_EXPOSURES, &attach_hint(view));
+        draw_no_exposures(view, &mut inside);
         return;
     };
     let series = Series {

@@ -140,7 +140,8 @@ fn nothing_yet(view: &View<'_>, area: Rect, buf: &mut Buffer) -> Laid {
     results.draw(&mut pen.part(0, 0, width, rows));
     let left = height - rows;
     let mut below = pen.part(3, rows, width.saturating_sub(4), left.min(8));
-    empty(&mut below, charts::NO_EXPOSURES, &charts::attach_hint(view));
+    let (text, hint) = charts::no_exposures_text(view);
+    empty(&mut below, text, &hint);
     Laid {
         rows: usize::from(height),
         last: 0,
