@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use super::CliError;
 use super::demo::Ready;
-use super::serve::signals;
+use super::serve::{leave, signals};
 use super::stack::{ClickHouse, Stack};
 use crate::client::{self, Client};
 use crate::demo::stage::{self, play};
@@ -65,7 +65,7 @@ pub fn run(data_dir: &Path, source: Source, rate: f64, while_stdin: bool) -> Res
         .enable_all()
         .build()
         .map_err(failed)?;
-    runtime.block_on(async {
+    let served = runtime.block_on(async {
         let signals = signals()?;
         let closed = stdin_closed(while_stdin);
         let stop = async move {
@@ -75,7 +75,9 @@ pub fn run(data_dir: &Path, source: Source, rate: f64, while_stdin: bool) -> Res
             }
         };
         backend(data_dir, source, rate, stop).await
-    })
+    });
+    leave(runtime);
+    served
 }
 
 /// Ready when standard input is at its end; never, where that does not matter.

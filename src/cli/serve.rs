@@ -3,8 +3,12 @@
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::flag::register_conditional_shutdown;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -83,7 +87,14 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         .enable_all()
         .build()
         .map_err(|error| CliError::Failed(format!("cannot start the runtime: {error}")))?;
-    runtime.block_on(serve(plan))
+    let served = runtime.block_on(serve(plan));
+    leave(runtime);
+    served
+}
+
+/// Ends a runtime whose work is done. What still computes for a request that was cut off is not waited for.
+pub(super) fn leave(runtime: tokio::runtime::Runtime) {
+    runtime.shutdown_timeout(Duration::from_secs(1));
 }
 
 fn usage(error: impl ToString) -> CliError {
@@ -342,10 +353,12 @@ pub(super) fn signals() -> Result<impl Future<Output = ()> + Send + 'static, Cli
     ];
     Ok(async move {
         any(&mut all).await;
-        tokio::spawn(async move {
-            any(&mut all).await;
-            std::process::exit(130);
-        });
+        // Not by the runtime: its threads may all be busy, which may be why there is a second one.
+        for kind in [SIGINT, SIGTERM, SIGHUP] {
+            if let Err(error) = register_conditional_shutdown(kind, 130, Arc::new(AtomicBool::new(true))) {
+                tracing::warn!(%error, "a second signal will not end the server at once");
+            }
+        }
     })
 }
 

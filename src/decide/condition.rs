@@ -74,10 +74,11 @@ pub(super) fn passes(condition: &Condition, user: &User) -> bool {
 
 /// A condition with what was found, in words.
 pub(super) fn explained(condition: &Condition, user: &User) -> ExplainCondition {
+    let found = text(condition, user);
     ExplainCondition {
         condition: condition.to_string(),
-        found: text(condition, user).map(Cow::into_owned),
-        passed: passes(condition, user),
+        passed: condition.operator.matches(found.as_deref(), &condition.value),
+        found: found.map(Cow::into_owned),
     }
 }
 

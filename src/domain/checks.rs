@@ -18,6 +18,9 @@ pub const MAX_FILTERS: usize = 20;
 pub const MAX_RULES: usize = 200;
 /// The most conditions of a rule.
 pub const MAX_CONDITIONS: usize = 50;
+/// The most dots in the field of a condition: each may part a name from what stands below it, or belong to a name, so that
+/// each makes finding the field dearer.
+pub const MAX_DOTS: usize = 10;
 /// The longest value of a filter or a condition, in characters.
 pub const MAX_VALUE_LENGTH: usize = 2_000;
 /// The longest payload, in bytes of JSON: each decision for the variant carries it.
@@ -108,6 +111,15 @@ pub(super) fn rules(rules: &[Rule], variants: &[Variant], errors: &mut Vec<Field
         most(&path, "conditions", count, MAX_CONDITIONS, errors);
         for (c, condition) in rule.conditions.iter().enumerate().take(MAX_CONDITIONS) {
             property(format!("{path}[{c}].field"), &condition.field, errors);
+            let dots = condition.field.matches('.').count();
+            if dots > MAX_DOTS {
+                let allowed = format!("a path of at most {MAX_DOTS} dots");
+                errors.push(FieldError::new(
+                    format!("{path}[{c}].field"),
+                    &condition.field,
+                    allowed,
+                ));
+            }
             compared(
                 format!("{path}[{c}].value"),
                 condition.operator,

@@ -77,6 +77,13 @@ impl ApiError {
                     format!("{error}; nothing was changed: try again"),
                 )
             }
+            Self::Store(error @ StoreError::ReadOnly) => {
+                tracing::warn!(error = %error, "the configuration store takes no changes");
+                Problem::new(
+                    Code::StoreUnavailable,
+                    format!("{error}; assignments go on, changes have to wait until it takes them again"),
+                )
+            }
             Self::Store(error) if error.is_unavailable() => {
                 tracing::warn!(error = %error, "the configuration store is not available");
                 Problem::new(

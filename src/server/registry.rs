@@ -37,7 +37,7 @@ use crate::domain::{AuditAction, Experiment, FieldError, Key, Status};
 
 use super::edit;
 use super::error::ApiError;
-use super::follow::Loaded;
+use super::follow::{Loaded, Write};
 use super::middleware::auth::Caller;
 use super::served::{FlagEntry, asked_for};
 use super::snapshot::{Entry, OverrideCounts, Snapshot};
@@ -146,8 +146,19 @@ impl Registry {
     }
 
     /// Waits until no other change is under way, and begins one of several objects.
-    async fn batch(&self) -> Result<Batch<'_>, StoreError> {
-        Ok(Batch::new(self.begin().await?))
+    async fn batch(&self, caller: &Caller) -> Result<Batch<'_>, ApiError> {
+        Ok(Batch::new(self.begin_for(caller).await?))
+    }
+
+    /// [`Registry::begin`] for who was let in a while ago: a token that was revoked while its change waited for its turn
+    /// changes nothing any more.
+    ///
+    /// # Errors
+    /// As [`Registry::begin`]; [`Code::Unauthorized`].
+    pub(in crate::server) async fn begin_for(&self, caller: &Caller) -> Result<Write<'_>, ApiError> {
+        let write = self.begin().await?;
+        caller.still(&self.snapshot().access, write.now())?;
+        Ok(write)
     }
 
     /// An experiment of the caller's project.
@@ -171,7 +182,7 @@ impl Registry {
     ) -> Result<Arc<Experiment>, ApiError> {
         let this = Arc::clone(self);
         carried_through(async move {
-            let mut batch = this.batch().await?;
+            let mut batch = this.batch(&caller).await?;
             let snapshot = this.snapshot().clone();
             let project = caller.project.id;
             let now = batch.now();
@@ -228,7 +239,7 @@ impl Registry {
         let this = Arc::clone(self);
         let id = this.find(&caller, id_or_key)?.experiment.id.to_string();
         carried_through(async move {
-            let mut batch = this.batch().await?;
+            let mut batch = this.batch(&caller).await?;
             let live = this.find(&caller, &id)?;
             let current = &live.experiment;
             batch.check_version(&**current, version).await?;
@@ -286,7 +297,7 @@ impl Registry {
         let this = Arc::clone(self);
         let id = this.find(&caller, id_or_key)?.experiment.id.to_string();
         carried_through(async move {
-            let mut batch = this.batch().await?;
+            let mut batch = this.batch(&caller).await?;
             let live = this.find(&caller, &id)?;
             let current = &live.experiment;
             batch.check_version(&**current, version).await?;

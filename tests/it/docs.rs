@@ -4,6 +4,9 @@ use std::path::{Path, PathBuf};
 
 use splitdeck::api::openapi;
 
+use crate::support::server::{ADMIN, TestServer};
+use crate::support::skip;
+
 const PAGE: &str = include_str!("../../docs/API.md");
 
 /// The rows of the tables of features: feature, endpoints, tests.
@@ -122,4 +125,53 @@ fn the_tests_of_the_table_exist() {
         }
     }
     assert!(seen > 50, "{seen}");
+}
+
+/// The commands of a part of the README.
+fn commands(heading: &str) -> String {
+    let readme = include_str!("../../README.md");
+    let (_, part) = readme.split_once(&format!("\n## {heading}\n")).expect("the part");
+    let part = part.split("\n## ").next().expect("its text");
+    let lines = part.lines().filter_map(|line| line.strip_prefix("    "));
+    lines.map(|line| format!("{line}\n")).collect()
+}
+
+#[tokio::test]
+async fn what_the_readme_says_of_a_server_works_on_a_new_one() {
+    if !std::process::Command::new("curl")
+        .arg("--version")
+        .output()
+        .is_ok_and(|run| run.status.success())
+    {
+        return skip("no curl on this machine; install it to run what the README says");
+    }
+    let server = TestServer::start().await;
+    // What starts the server, and names it and its token, is done.
+    let all = commands("For real");
+    let given = [
+        "splitdeck serve ",
+        "export SPLITDECK_API=http://127.0.0.1:8620 SPLITDECK_TOKEN=$(cat FILE)",
+    ];
+    assert!(given.iter().all(|line| all.contains(line)), "{all}");
+    let left = all
+        .lines()
+        .filter(|line| !given.iter().any(|given| line.starts_with(given)));
+    let script: String = left.map(|line| format!("{line}\n")).collect();
+    let programs = Path::new(env!("CARGO_BIN_EXE_splitdeck"))
+        .parent()
+        .expect("a directory");
+    let path = std::env::var("PATH").expect("a path");
+    let ran = tokio::process::Command::new("sh")
+        .args(["-e", "-c", &script])
+        .env("PATH", format!("{}:{path}", programs.display()))
+        .env("SPLITDECK_API", &server.base)
+        .env("SPLITDECK_TOKEN", ADMIN)
+        .output()
+        .await
+        .expect("runs");
+    let said = String::from_utf8_lossy(&ran.stdout).into_owned() + &String::from_utf8_lossy(&ran.stderr);
+    assert!(ran.status.success(), "{said}");
+    assert!(said.contains(r#"{"accepted":1}"#), "{said}");
+    let experiment = server.get("/experiments/checkout-button").await.expect(200);
+    assert_eq!(experiment["status"], "active");
 }

@@ -29,27 +29,32 @@ pub async fn explain(
     if !user.has_id() {
         return Err(no_id().into());
     }
-    let explain = |prepared: &Prepared| state.sticky().explain(prepared, &entry.overrides, &user);
-    if rules.is_some() || as_if_active {
+    let max_variants = state.registry().max_variants();
+    let explained = tokio::task::spawn_blocking(move || -> Result<Explanation, ApiError> {
+        let explain = |prepared: &Prepared| state.sticky().explain(prepared, &entry.overrides, &user);
+        if !(rules.is_some() || as_if_active) {
+            return Ok(explain(&entry.prepared));
+        }
         let mut supposed = (*entry.experiment).clone();
         if let Some(rules) = rules {
             supposed.rules = rules;
-            supposed.check(state.registry().max_variants())?;
+            supposed.check(max_variants)?;
         }
         if as_if_active {
             supposed.status = Status::Active;
             let now = Timestamp::now();
             edit::follow_split(&mut supposed, now);
             if entry.experiment.status == Status::Draft {
-                edit::flag::take_over(
-                    &mut supposed,
-                    state.registry().snapshot().linked_flag(&entry),
-                    now,
-                );
+                let snapshot = state.registry().snapshot();
+                edit::flag::take_over(&mut supposed, snapshot.linked_flag(&entry), now);
             }
         }
         let prepared = Prepared::new(&supposed).map_err(|error| ApiError::Internal(error.to_string()))?;
-        return Ok(Json(explain(&prepared)));
-    }
-    Ok(Json(explain(&entry.prepared)))
+        Ok(explain(&prepared))
+    });
+    // Other requests need not wait for a long list of rules.
+    let explained = explained.await;
+    explained
+        .unwrap_or_else(|error| Err(ApiError::Internal(format!("an explanation ended early: {error}"))))
+        .map(Json)
 }

@@ -52,6 +52,8 @@ const TRACK_EXPOSURE: HeaderName = HeaderName::from_static("x-amp-exp-exposure-t
 const LEFT_OUT: HeaderName = HeaderName::from_static("x-splitdeck-left-out");
 /// Header of an answer: how many they are; the other one names as many as fit.
 const LEFT_OUT_COUNT: HeaderName = HeaderName::from_static("x-splitdeck-left-out-count");
+/// The most ways in which one request may write one key.
+const MAX_SPELLINGS: usize = 4;
 /// The most bytes of keys in a header: clients take 16 KiB of headers in all, or less.
 const MAX_LEFT_OUT: usize = 4_096;
 
@@ -93,7 +95,7 @@ pub async fn vardata(
     let (answer, exposures) = {
         let snapshot = state.registry().snapshot();
         let evaluator = Evaluator::new(&snapshot, &caller);
-        let asked = spellings(keys.iter().flatten());
+        let asked = spellings(keys.iter().flatten())?;
         let served: Vec<Served<'_>> = match &keys {
             None => evaluator.all(),
             Some(_) => asked.keys().filter_map(|key| evaluator.find(key)).collect(),
@@ -221,12 +223,22 @@ fn wanted(headers: &HeaderMap, params: &VardataParams) -> Result<Option<Vec<Stri
 
 /// The keys that are asked for, each once and as it is written here, with the ways in which it was written there:
 /// asking for a key a thousand times is answered in the time of one.
-fn spellings<'a>(keys: impl IntoIterator<Item = &'a String>) -> BTreeMap<String, BTreeSet<&'a str>> {
+///
+/// # Errors
+/// The refusal of a key in more spellings than [`MAX_SPELLINGS`]: each is answered with a payload of its own.
+fn spellings<'a>(
+    keys: impl IntoIterator<Item = &'a String>,
+) -> Result<BTreeMap<String, BTreeSet<&'a str>>, FieldError> {
     let mut asked: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     for key in keys {
-        asked.entry(key.to_ascii_lowercase()).or_default().insert(key);
+        let spellings = asked.entry(key.to_ascii_lowercase()).or_default();
+        spellings.insert(key);
+        if spellings.len() > MAX_SPELLINGS {
+            let allowed = format!("each key in at most {MAX_SPELLINGS} spellings");
+            return Err(FieldError::new("flag_keys", key, allowed));
+        }
     }
-    asked
+    Ok(asked)
 }
 
 /// The user: of the body, else of the header, else of the parameters.
@@ -457,9 +469,14 @@ mod tests {
     #[test]
     fn a_key_is_asked_for_once_however_often_it_is_named() {
         let keys = ["a", "B", "a", "A", "b", "a"].map(str::to_owned);
-        let asked = spellings(&keys);
+        let asked = spellings(&keys).expect("two spellings each");
         let expected = [("a", vec!["A", "a"]), ("b", vec!["B", "b"])];
         let expected = expected.map(|(key, ways)| (key.to_owned(), ways.into_iter().collect()));
         assert_eq!(asked, BTreeMap::from(expected));
+        let many = ["ab", "Ab", "aB", "AB", "ab"].map(str::to_owned);
+        assert_eq!(spellings(&many).expect("four")["ab"].len(), 4);
+        let more: Vec<String> = ["abc", "Abc", "aBc", "abC", "ABC"].map(str::to_owned).into();
+        let refused = spellings(&more).expect_err("five");
+        assert_eq!((&*refused.field, &*refused.given), ("flag_keys", "ABC"));
     }
 }

@@ -88,7 +88,7 @@ pub async fn forget(
 ) -> Result<(), ApiError> {
     let uuid = Uuid::parse_str(id).map_err(|_| not_found(id))?;
     let owner = registry.target(caller, noun, id_or_key)?.id;
-    let mut write = registry.begin().await?;
+    let mut write = registry.begin_for(caller).await?;
     let owner = registry.target(caller, noun, &owner.to_string())?;
     let stored = imports::one(&mut **write.tx(), owner.id, uuid).await?;
     let import = stored.ok_or_else(|| not_found(id))?.import;
@@ -164,7 +164,7 @@ impl<'a> Chunk<'a> {
         owner: &str,
         id: Uuid,
     ) -> Result<Self, ApiError> {
-        let mut write = registry.begin().await?;
+        let mut write = registry.begin_for(caller).await?;
         let owner = registry.target(caller, noun, owner)?;
         let stored = imports::one(&mut **write.tx(), owner.id, id).await?;
         Ok(Self {

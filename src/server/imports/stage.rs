@@ -134,7 +134,7 @@ pub async fn stage(
     let stored = StoredImport { import, entry: None };
     let (registry, id) = (Arc::clone(registry), owner.id);
     let written = carried_through(async move {
-        let mut write = registry.begin().await?;
+        let mut write = registry.begin_for(&caller).await?;
         if let Some(key) = &idempotency_key
             && let Some(before) = store::imports::by_key(&mut **write.tx(), id, key).await?
         {

@@ -18,7 +18,7 @@ use crate::api::jobs::{
 use crate::domain::Project;
 use crate::server::error::ApiError;
 use crate::server::link::Link;
-use crate::server::registry::{CLOSE_LIMIT, Registry, in_time, now, within};
+use crate::server::registry::{CLOSE_LIMIT, Registry, now, within};
 use crate::server::store::jobs::{self, Due, Ended, Reported, StoredRun};
 use crate::server::store::{self, StoreError};
 use crate::warehouse::Warehouse;
@@ -28,6 +28,9 @@ use super::srm_guard::{self, Test};
 
 /// How late a run may be made up for.
 const MADE_UP_WITHIN: SignedDuration = SignedDuration::from_hours(24);
+
+/// How long the store is waited for, by what may as well be done a moment later.
+const STORE_LIMIT: Duration = Duration::from_secs(30);
 
 /// How many runs of each job are told.
 const TOLD: u32 = 20;
@@ -155,7 +158,11 @@ impl Runner {
         if now().duration_since(slot) > MADE_UP_WITHIN || !self.was_there(slot).await? {
             return Ok(());
         }
-        let run = in_time(jobs::claim(self.registry.store(), self.due(NIGHTLY, slot), now())).await?;
+        let run = within(
+            STORE_LIMIT,
+            jobs::claim(self.registry.store(), self.due(NIGHTLY, slot), now()),
+        )
+        .await?;
         match run {
             Some(run) => self.attempt(run, Test::Fixed, true).await,
             None => Ok(()),
@@ -164,7 +171,11 @@ impl Runner {
 
     /// Whether there was anything to be guarded at that time: a new store has missed nothing.
     async fn was_there(&self, slot: Timestamp) -> Result<bool, StoreError> {
-        let first = in_time(store::projects::first_created_at(self.registry.store().readers())).await?;
+        let first = within(
+            STORE_LIMIT,
+            store::projects::first_created_at(self.registry.store().readers()),
+        )
+        .await?;
         Ok(first.is_some_and(|first| first <= slot))
     }
 
@@ -187,7 +198,11 @@ impl Runner {
     }
 
     async fn watch(&self, slot: Timestamp) -> Result<(), StoreError> {
-        let run = in_time(jobs::claim(self.registry.store(), self.due(WATCH, slot), now())).await?;
+        let run = within(
+            STORE_LIMIT,
+            jobs::claim(self.registry.store(), self.due(WATCH, slot), now()),
+        )
+        .await?;
         match run {
             // The next look comes soon anyway.
             Some(run) => self.attempt(run, Test::AlwaysValid, false).await,
@@ -261,7 +276,7 @@ impl Runner {
         let timing = &self.options.timing;
         let deadline = Instant::now() + timing.lost_after;
         loop {
-            match in_time(jobs::end(self.registry.store(), run, ended, now())).await {
+            match within(STORE_LIMIT, jobs::end(self.registry.store(), run, ended, now())).await {
                 Ok(_) => return Ok(()),
                 Err(error) if error.is_unavailable() && Instant::now() < deadline => {
                     tracing::warn!(%error, job = run.job, "the end of the job is not written down yet; trying again");
@@ -276,7 +291,7 @@ impl Runner {
     async fn beat(&self, run: &StoredRun) {
         loop {
             tokio::time::sleep(self.options.timing.heartbeat).await;
-            match in_time(jobs::beat(self.registry.store(), run, now())).await {
+            match within(STORE_LIMIT, jobs::beat(self.registry.store(), run, now())).await {
                 Ok(true) => {}
                 Ok(false) => return,
                 Err(error) => tracing::warn!(%error, job = run.job, "no sign of life could be given"),
@@ -288,7 +303,7 @@ impl Runner {
     async fn all_projects(&self, test: Test, tested: &HashSet<Uuid>) -> Result<Vec<Reported>, Stopped> {
         let warehouse = self.warehouse().await.map_err(Stopped::Failed)?;
         // Straight from the store: what cannot be read cannot be paused either.
-        let projects = in_time(store::projects::all(self.registry.store().readers())).await;
+        let projects = within(STORE_LIMIT, store::projects::all(self.registry.store().readers())).await;
         let projects = projects.map_err(|error: StoreError| Stopped::Failed(error.to_string()))?;
         let mut all = Vec::new();
         for project in projects {
@@ -328,7 +343,8 @@ impl Runner {
             project: Some(project.id),
             ..self.due(NIGHTLY, now())
         };
-        let claimed = in_time::<_, StoreError>(jobs::claim(self.registry.store(), due, now())).await?;
+        let claimed =
+            within::<_, StoreError>(STORE_LIMIT, jobs::claim(self.registry.store(), due, now())).await?;
         let none = HashSet::new();
         let done = srm_guard::run(&self.registry, &warehouse, project, Test::Fixed, &none);
         let Some(run) = claimed else {

@@ -65,6 +65,30 @@ impl Caller {
         }
     }
 
+    /// Refuses a token that was revoked, has expired, or may do less by now than when it was let in.
+    ///
+    /// # Errors
+    /// [`Code::Unauthorized`].
+    pub fn still(&self, access: &Access, now: Timestamp) -> Result<(), ApiError> {
+        // The server itself has none, and the key of a deployment changes nothing.
+        if self.id.is_nil() || self.deployment.is_some() {
+            return Ok(());
+        }
+        let token = access.token(self.id).filter(|token| token.is_valid(now));
+        match token {
+            // It may have got more roles, with a project that it made.
+            Some(token)
+                if self
+                    .roles
+                    .iter()
+                    .all(|(id, role)| token.roles.get(id) >= Some(role)) =>
+            {
+                Ok(())
+            }
+            _ => Err(unknown()),
+        }
+    }
+
     /// What it may do in a project, if anything.
     #[must_use]
     pub fn role_in(&self, project: Uuid) -> Option<Role> {

@@ -30,7 +30,7 @@ impl Registry {
         let this = Arc::clone(self);
         let id = this.find_flag(&caller, id_or_key)?.flag.id.to_string();
         carried_through(async move {
-            let mut batch = this.batch().await?;
+            let mut batch = this.batch(&caller).await?;
             let live = this.find_flag(&caller, &id)?;
             let flag = &live.flag;
             batch.check_version(&**flag, body.resource_version).await?;
@@ -73,7 +73,7 @@ impl Registry {
         let this = Arc::clone(self);
         let id = this.find(&caller, id_or_key)?.experiment.id.to_string();
         carried_through(async move {
-            let mut batch = this.batch().await?;
+            let mut batch = this.batch(&caller).await?;
             let live = this.find(&caller, &id)?;
             let experiment = &live.experiment;
             batch.check_version(&**experiment, body.resource_version).await?;

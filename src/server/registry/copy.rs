@@ -36,7 +36,7 @@ impl Registry {
         let this = Arc::clone(self);
         let id = this.find(&caller, id_or_key)?.experiment.id.to_string();
         carried_through(async move {
-            let mut batch = this.batch().await?;
+            let mut batch = this.batch(&caller).await?;
             let snapshot = this.snapshot().clone();
             let live = this.find(&caller, &id)?;
             let (original, now) = (&live.experiment, batch.now());
@@ -101,7 +101,7 @@ impl Registry {
         let this = Arc::clone(self);
         let id = this.find_flag(&caller, id_or_key)?.flag.id.to_string();
         carried_through(async move {
-            let mut batch = this.batch().await?;
+            let mut batch = this.batch(&caller).await?;
             let snapshot = this.snapshot().clone();
             let live = this.find_flag(&caller, &id)?;
             let (original, now) = (&live.flag, batch.now());

@@ -61,7 +61,7 @@ impl Registry {
     ) -> Result<Deployment, ApiError> {
         let this = Arc::clone(self);
         carried_through(async move {
-            let mut batch = this.batch().await?;
+            let mut batch = this.batch(&caller).await?;
             let name = name("name", &body.name)?;
             this.free_name(&caller, &name, None)?;
             let (stored, key) = StoredDeployment::new(caller.project.id, name, body.kind, false, batch.now());
@@ -85,7 +85,7 @@ impl Registry {
         let this = Arc::clone(self);
         let id = this.find_deployment(&caller, id)?.deployment.id;
         carried_through(async move {
-            let mut batch = this.batch().await?;
+            let mut batch = this.batch(&caller).await?;
             let live = this.live(&mut batch, &caller, id, body.resource_version).await?;
             let mut next = StoredDeployment::clone(&live);
             if let Some(text) = &body.name {
@@ -120,7 +120,7 @@ impl Registry {
         let this = Arc::clone(self);
         let id = this.find_deployment(&caller, id)?.deployment.id;
         carried_through(async move {
-            let mut batch = this.batch().await?;
+            let mut batch = this.batch(&caller).await?;
             let live = this.live(&mut batch, &caller, id, body.resource_version).await?;
             let grace = u64::from(body.grace_seconds);
             if grace > MOST_GRACE.as_secs() {
@@ -150,7 +150,7 @@ impl Registry {
         let this = Arc::clone(self);
         let id = this.find_deployment(&caller, id)?.deployment.id;
         carried_through(async move {
-            let mut batch = this.batch().await?;
+            let mut batch = this.batch(&caller).await?;
             let live = this.live(&mut batch, &caller, id, body.resource_version).await?;
             not_revoked(&live)?;
             let mut next = StoredDeployment::clone(&live);

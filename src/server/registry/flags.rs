@@ -36,7 +36,7 @@ impl Registry {
     ) -> Result<Arc<Flag>, ApiError> {
         let this = Arc::clone(self);
         carried_through(async move {
-            let mut batch = this.batch().await?;
+            let mut batch = this.batch(&caller).await?;
             let snapshot = this.snapshot().clone();
             let project = caller.project.id;
             let given = body.deployments.take();
@@ -72,7 +72,7 @@ impl Registry {
         let this = Arc::clone(self);
         let id = this.find_flag(&caller, id_or_key)?.flag.id.to_string();
         carried_through(async move {
-            let mut batch = this.batch().await?;
+            let mut batch = this.batch(&caller).await?;
             let live = this.find_flag(&caller, &id)?;
             let current = &live.flag;
             batch.check_version(&**current, body.resource_version).await?;

@@ -40,7 +40,7 @@ impl Registry {
     ) -> Result<Insight, ApiError> {
         let this = Arc::clone(self);
         carried_through(async move {
-            let mut write = this.begin().await?;
+            let mut write = this.begin_for(&caller).await?;
             let live = this.find(&caller, &experiment.id.to_string())?;
             let id = live.experiment.id;
             objects::delete(write.tx(), Kind::Insight, id).await?;

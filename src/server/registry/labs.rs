@@ -33,7 +33,7 @@ impl Registry {
     pub async fn create_lab(self: &Arc<Self>, caller: Caller, body: CreateLab) -> Result<Lab, ApiError> {
         let this = Arc::clone(self);
         carried_through(async move {
-            let mut batch = this.batch().await?;
+            let mut batch = this.batch(&caller).await?;
             let (project, now) = (caller.project.id, batch.now());
             let CreateLab {
                 key,
@@ -84,7 +84,7 @@ impl Registry {
         let this = Arc::clone(self);
         let id = this.find_lab(&caller, id_or_key)?.1.id.to_string();
         carried_through(async move {
-            let mut batch = this.batch().await?;
+            let mut batch = this.batch(&caller).await?;
             let live = this.find_lab(&caller, &id)?;
             let (project, current) = (live.0, &live.1);
             batch.check_version(current, body.resource_version).await?;

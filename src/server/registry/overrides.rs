@@ -128,7 +128,7 @@ impl Registry {
         let this = Arc::clone(self);
         let id = this.target(&caller, noun, id_or_key)?.id.to_string();
         carried_through(async move {
-            let mut write = this.begin().await?;
+            let mut write = this.begin_for(&caller).await?;
             let live = this.target(&caller, noun, &id)?;
             let Some(variant) = live.variant(&body.variant) else {
                 let keys: Vec<&str> = live.variants.iter().map(Key::as_str).collect();
@@ -190,7 +190,7 @@ impl Registry {
         let this = Arc::clone(self);
         let id = this.target(&caller, noun, id_or_key)?.id.to_string();
         carried_through(async move {
-            let mut write = this.begin().await?;
+            let mut write = this.begin_for(&caller).await?;
             let live = this.target(&caller, noun, &id)?;
             let Some(from) = live.overrides.get(subject_type, &subject_id) else {
                 let what = format!("override of the {}", subject_type.as_str());

@@ -39,7 +39,7 @@ impl Registry {
     ) -> Result<Organization, ApiError> {
         let this = Arc::clone(self);
         carried_through(async move {
-            let mut batch = this.batch().await?;
+            let mut batch = this.batch(&caller).await?;
             let live = this.organization()?;
             let mut all = this.snapshot().access.projects().map(|p| p.id).collect::<Vec<_>>().into_iter();
             if !all.all(|project| caller.role_in(project) == Some(Role::Admin)) {
@@ -98,7 +98,7 @@ impl Registry {
     ) -> Result<Project, ApiError> {
         let this = Arc::clone(self);
         carried_through(async move {
-            let mut batch = this.batch().await?;
+            let mut batch = this.batch(&caller).await?;
             let snapshot = this.snapshot().clone();
             let CreateProject {
                 key,
@@ -151,7 +151,7 @@ impl Registry {
         let this = Arc::clone(self);
         let id = this.find_project(&caller, id_or_key)?.0.id.to_string();
         carried_through(async move {
-            let mut batch = this.batch().await?;
+            let mut batch = this.batch(&caller).await?;
             let (live, role) = this.find_project(&caller, &id)?;
             if role < Role::Admin {
                 return Err(ApiError::new(

@@ -58,7 +58,7 @@ impl Registry {
     ) -> Result<TokenMade, ApiError> {
         let this = Arc::clone(self);
         carried_through(async move {
-            let mut batch = this.batch().await?;
+            let mut batch = this.batch(&caller).await?;
             let (snapshot, now) = (this.snapshot().clone(), batch.now());
             let access = &snapshot.access;
             let mut errors = Vec::new();
@@ -162,7 +162,7 @@ impl Registry {
     ) -> Result<Option<TokenRow>, ApiError> {
         let this = Arc::clone(self);
         carried_through(async move {
-            let mut batch = this.batch().await?;
+            let mut batch = this.batch(&caller).await?;
             let (snapshot, now) = (this.snapshot().clone(), batch.now());
             let access = &snapshot.access;
             let mine = |project: &Uuid| caller.role_in(*project) == Some(Role::Admin);

@@ -118,7 +118,7 @@ impl Registry {
         if experiment.resource_version == version {
             return Ok(experiment);
         }
-        let mut batch = self.batch().await?;
+        let mut batch = self.batch(caller).await?;
         let live = Arc::clone(&self.find(caller, id_or_key)?.experiment);
         batch.check_version(&*live, version).await?;
         Ok(live)
@@ -140,7 +140,7 @@ impl Registry {
         let this = Arc::clone(self);
         let id = this.find(&caller, id_or_key)?.experiment.id.to_string();
         carried_through(async move {
-            let mut batch = this.batch().await?;
+            let mut batch = this.batch(&caller).await?;
             let live = this.find(&caller, &id)?;
             let current = &live.experiment;
             batch.check_version(&**current, body.resource_version).await?;

@@ -24,6 +24,8 @@ pub mod sticky;
 pub mod tokens;
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -54,13 +56,16 @@ const RELEASE_LIMIT: Duration = Duration::from_secs(3);
 const SQLITE_SESSION: &str = "PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; \
                               PRAGMA synchronous = FULL";
 
-/// What each connection of Postgres is told. A server that falls silent in a transaction loses it, and with it
+/// What each connection of Postgres is told. What is read once the lock is held has to be what was written before it, which
+/// only this isolation shows. A server that falls silent in a transaction loses it, and with it
 /// the lock that the others wait for.
 const POSTGRES_SESSION: &str = "SET lock_timeout = '10s'; SET statement_timeout = '120s'; \
-                                SET idle_in_transaction_session_timeout = '30s'";
+                                SET idle_in_transaction_session_timeout = '30s'; \
+                                SET default_transaction_isolation = 'read committed'";
 
-/// The number of the lock that a transaction that writes holds: `splitdec` in ASCII.
-const WRITE_LOCK: &str = "SELECT pg_advisory_xact_lock(8318828026117874019)";
+/// Takes the lock that a transaction that writes holds, `splitdec` in ASCII, and asks whether it can write at all.
+const WRITE_LOCK: &str = "SELECT current_setting('transaction_read_only') = 'on' \
+                          FROM pg_advisory_xact_lock(8318828026117874019)";
 
 /// A transaction that writes.
 pub type Tx = Transaction<'static, Any>;
@@ -154,6 +159,9 @@ pub enum StoreError {
         /// How long it was waited for.
         waited: Duration,
     },
+    /// The database takes no changes: it is a stand-by, or was set so. Nothing was changed.
+    #[error("the database of the configuration store is read-only")]
+    ReadOnly,
     /// This server was cut off for so long that it has to load everything again. Nothing was changed.
     #[error("this server was cut off from the store and is loading what it missed")]
     Behind,
@@ -219,8 +227,10 @@ impl StoreError {
     /// what was asked.
     #[must_use]
     pub fn is_unavailable(&self) -> bool {
-        let Self::Query { source, .. } = self else {
-            return false;
+        let source = match self {
+            Self::Query { source, .. } => source,
+            Self::ReadOnly | Self::Silent { .. } => return true,
+            _ => return false,
         };
         match source {
             sqlx::Error::Io(_)
@@ -284,6 +294,8 @@ pub struct Store {
     dialect: Dialect,
     /// How a connection is opened.
     options: AnyConnectOptions,
+    /// Whether Postgres was read-only when a change was last begun.
+    refuses: Arc<AtomicBool>,
 }
 
 impl Store {
@@ -332,7 +344,9 @@ impl Store {
         if dialect == Dialect::Sqlite {
             writer = writer.idle_timeout(None).max_lifetime(None);
         }
-        let writer = connect(writer, options.clone(), session, None)
+        let refuses = Arc::<AtomicBool>::default();
+        let closes = Arc::clone(&refuses);
+        let writer = connect(writer, options.clone(), session, None, closes)
             .await
             .map_err(cannot_open)?;
         let migrated = migrations.run(&writer).await;
@@ -343,7 +357,7 @@ impl Store {
         let readers = AnyPoolOptions::new()
             .max_connections(READERS)
             .acquire_timeout(CONNECT_LIMIT);
-        let readers = connect(readers, options.clone(), session, Some(read_only))
+        let readers = connect(readers, options.clone(), session, Some(read_only), Arc::default())
             .await
             .map_err(cannot_open)?;
         Ok(Self {
@@ -351,6 +365,7 @@ impl Store {
             readers,
             dialect,
             options,
+            refuses,
         })
     }
 
@@ -380,7 +395,12 @@ impl Store {
             Dialect::Sqlite => self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed()),
             Dialect::Postgres => {
                 let mut tx = self.writer.begin().await.map_err(failed())?;
-                tx.execute(WRITE_LOCK).await.map_err(failed())?;
+                let locked = sqlx::query_scalar(WRITE_LOCK).fetch_one(&mut *tx).await;
+                let refuses: bool = locked.map_err(failed())?;
+                self.refuses.store(refuses, Ordering::Release);
+                if refuses {
+                    return Err(StoreError::ReadOnly);
+                }
                 Ok(tx)
             }
         }
@@ -392,11 +412,14 @@ impl Store {
         &self.readers
     }
 
-    /// Whether the database answers.
+    /// Whether the database answers, and took changes when it was last asked to.
     ///
     /// # Errors
-    /// [`StoreError::Query`] when it does not.
+    /// [`StoreError::Query`] when it does not, and [`StoreError::ReadOnly`].
     pub async fn ping(&self) -> Result<(), StoreError> {
+        if self.refuses.load(Ordering::Acquire) {
+            return Err(StoreError::ReadOnly);
+        }
         let asked = sqlx::query("SELECT 1").execute(&self.readers).await;
         asked
             .map(|_| ())
@@ -421,13 +444,16 @@ impl Store {
 
 /// Opens a pool.
 ///
-/// A connection that does not answer as it is given back is closed, so that another one takes its place: what was
-/// given up because it never answered would else keep its place in the pool for ever.
+/// A connection that is given back is closed, so that another one takes its place, where it does not answer (what was given
+/// up for that would keep its place in the pool for ever), where `closes` says so (one that is read-only stays it), and where
+/// it is in a transaction still: SQLite itself rolls back what found the disk full, which is not seen, and no other
+/// transaction would ever begin.
 async fn connect(
     pool: AnyPoolOptions,
     options: AnyConnectOptions,
     session: &'static str,
     read_only: Option<&'static str>,
+    closes: Arc<AtomicBool>,
 ) -> Result<AnyPool, sqlx::Error> {
     let pool = pool.after_connect(move |connection, _| {
         Box::pin(async move {
@@ -438,10 +464,12 @@ async fn connect(
             Ok(())
         })
     });
-    let pool = pool.after_release(|connection, _| {
+    let pool = pool.after_release(move |connection, _| {
+        let closes = closes.load(Ordering::Acquire);
         Box::pin(async move {
             let answered = tokio::time::timeout(RELEASE_LIMIT, connection.ping()).await;
-            answered.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map(|()| true)
+            answered.unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
+            Ok(!(closes || connection.is_in_transaction()))
         })
     });
     pool.connect_with(options).await
@@ -497,6 +525,25 @@ mod tests {
     use sqlx::{Connection as _, SqliteConnection};
 
     use super::*;
+
+    #[tokio::test]
+    async fn changes_go_on_once_a_full_disk_has_room_again() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let store = Store::open(&StoreUrl::in_dir(dir.path())).await.expect("opens");
+        let mut tx = store.begin().await.expect("begins");
+        tx.execute("CREATE TABLE filled (text TEXT)").await.expect("room");
+        // As on a disk without room; the limit is that of this connection.
+        tx.execute("PRAGMA max_page_count = 1").await.expect("is set");
+        let fill = "INSERT INTO filled VALUES (zeroblob(9999999))";
+        let source = tx.execute(fill).await.expect_err("no room");
+        let full = StoreError::query("write")(source);
+        assert!(full.is_full(), "{full}");
+        drop(tx);
+        let mut tx = store.begin().await.expect("the next change begins");
+        tx.execute("CREATE TABLE filled (text TEXT)").await.expect("room");
+        tx.execute(fill).await.expect("room");
+        commit(tx).await.expect("on disk");
+    }
 
     #[tokio::test]
     async fn a_full_disk_is_told_from_a_database_that_is_away() {

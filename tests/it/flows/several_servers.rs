@@ -130,6 +130,40 @@ async fn a_token_is_known_everywhere_and_so_is_its_end() {
 }
 
 #[tokio::test]
+async fn a_token_that_was_revoked_while_its_change_waited_changes_nothing() {
+    on_postgres(async {
+        let server = TestServer::start().await;
+        let body = json!({ "name": "leaked", "roles": { "default": "admin" } });
+        let leaked = server.post("/tokens", &body).await.expect(201);
+        let secret = leaked["token"].as_str().expect("a token").to_owned();
+        let store = Store::open(&place(server.dir.path())).await.expect("a store");
+        let tokens = store::tokens::all(store.readers()).await.expect("tokens");
+        let mut token = tokens.into_iter().find(|t| t.name == "leaked").expect("the token");
+        token.revoked_at = Some(now());
+        // Somebody takes it away, and is not done yet.
+        let mut tx = store.begin().await.expect("begins");
+        store::tokens::put(&mut tx, &token).await.expect("stored");
+        let recorded = feed::record(&mut tx, Kind::Token, Some(token.home), "admin", now()).await;
+        recorded.expect("recorded");
+        let body = json!({ "name": "minted", "roles": { "default": "admin" } });
+        let minted = server.request(Method::POST, "/tokens", &secret).json(&body);
+        let minted = tokio::spawn(send(minted));
+        until("its change waits for its turn", async || {
+            let waiting = "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database \
+                           WHERE l.locktype = 'advisory' AND NOT l.granted AND d.datname = current_database()";
+            let count: i64 = sqlx::query_scalar(waiting).fetch_one(store.readers()).await.expect("counted");
+            count == 1
+        })
+        .await;
+        store::commit(tx).await.expect("committed");
+        minted.await.expect("no panic").problem(401, "unauthorized");
+        let list = server.get("/tokens").await.expect(200);
+        assert!(!list.to_string().contains("minted"), "{list}");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn of_two_changes_from_one_version_one_wins_and_the_other_is_shown_it() {
     on_postgres(async {
         let (one, two) = pair_of_servers().await;
