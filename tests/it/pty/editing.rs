@@ -330,7 +330,7 @@ async fn an_experiment_is_created_and_prepared_without_leaving_the_keyboard() {
         pty.send("\x1b");
         pty.wait_for_text("profile. is");
         pty.send("\r");
-        pty.wait_for_text("all conditions must hold");
+        pty.wait_for_text("all must hold");
         pty.send("n");
         pty.wait_for_text("profile · session · event");
         pty.send("\r");
