@@ -173,10 +173,14 @@ fn hints(state: &State) -> Vec<(Command, String, &'static str)> {
         .collect()
 }
 
-/// Whether a key needs no word where others say more: `left` and `right` decide a conflict, `tab` leads to the next.
+/// Whether a key needs no word, because that of another one says as much: `left` and `right` decide a conflict, `tab` leads
+/// to the next one, as it does on the card of an import.
 fn is_clear(state: &State, command: Command) -> bool {
-    matches!(state.overlays.last(), Some(Overlay::Conflicts { .. }))
-        && matches!(command, Command::Toggle | Command::PreviousField)
+    match state.overlays.last() {
+        Some(Overlay::Conflicts { .. }) => matches!(command, Command::Toggle | Command::PreviousField),
+        Some(Overlay::Import(_)) => command == Command::NextField,
+        _ => false,
+    }
 }
 
 /// What a command is called where it does something else than its usual; none elsewhere.

@@ -9,7 +9,7 @@ use crate::cockpit::update::edit;
 use crate::tui::field;
 use crate::tui::widgets::Pen;
 use crate::tui::widgets::frame::Frame as Border;
-use crate::tui::widgets::pen::{columns, fit};
+use crate::tui::widgets::pen::{broken, columns, fit, wrap};
 
 /// What is typed, over the field: the text with its cursor, suggestions below it, or a box of lines.
 pub fn typed(
@@ -102,7 +102,13 @@ fn area(pen: &mut Pen<'_>, view: &View<'_>, editing: &Editing, cursor: &mut Opti
     } else {
         inside
     };
-    let below = u16::from(why.is_some() && inside.height() > 1);
+    // Why it cannot be taken, whole where that leaves most of the rows to the text.
+    let why = why.map(|why| theme.glyphs.text(&refused(&why, view.mine)));
+    let most = (inside.height() / 3).clamp(1, 3);
+    let why = why.filter(|_| inside.height() > 1).map_or_else(Vec::new, |why| {
+        wrap(&broken(&why, inside.width()), inside.width(), most, theme.glyphs)
+    });
+    let below = u16::try_from(why.len()).unwrap_or(most);
     let room = usize::from(inside.height() - below);
     let first = row.saturating_sub(room.saturating_sub(1));
     let across = usize::from(inside.width().saturating_sub(1));
@@ -119,16 +125,8 @@ fn area(pen: &mut Pen<'_>, view: &View<'_>, editing: &Editing, cursor: &mut Opti
     {
         *cursor = Some(Position::new(at.x + x, at.y + y));
     }
-    if let Some(why) = why
-        && below == 1
-    {
-        let last = inside.height() - 1;
-        inside.text(
-            0,
-            last,
-            &theme.glyphs.text(&refused(&why, view.mine)),
-            theme.danger,
-        );
+    for (y, line) in (inside.height() - below..).zip(&why) {
+        inside.text(0, y, line, theme.danger);
     }
 }
 

@@ -92,12 +92,11 @@ pub fn unfinished(pen: &mut Pen<'_>, imports: &[Import]) -> u16 {
         let mark = theme.glyphs.tone(Tone::Warn);
         let long = format!("{mark} Import of {of} is unfinished: {text}. I goes on with it, or undoes it.");
         // The key is what must not be cut.
-        let text = if columns(&long) + 1 < pen.width() {
-            long
-        } else {
-            format!("{mark} I goes on with an import, or undoes it: {text}, of {of}.")
-        };
-        pen.text(1, y, &theme.glyphs.text(&text), theme.warn);
+        let short = format!("{mark} I goes on with an import, or undoes it: {text}");
+        let texts = [long, format!("{short}, of {of}."), format!("{short}.")];
+        let fits = |text: &&String| columns(text) + 1 < pen.width();
+        let text = texts.iter().find(fits).unwrap_or(&texts[2]);
+        pen.text(1, y, &theme.glyphs.text(text), theme.warn);
         y += 1;
     }
     y

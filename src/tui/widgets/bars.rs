@@ -3,7 +3,7 @@
 use ratatui::style::Style;
 
 use super::Pen;
-use super::pen::columns;
+use super::pen::{columns, fit_middle};
 
 /// One bar.
 #[derive(Debug, Clone, Default)]
@@ -73,7 +73,9 @@ impl Bars {
             if let Some((glyph, style)) = bar.mark {
                 pen.text(0, y, glyph, style);
             }
-            pen.text_within(marks, y, &bar.group, group.saturating_sub(1), theme.text);
+            // Keys often differ in their ends.
+            let name = fit_middle(&bar.group, group.saturating_sub(1), theme.glyphs);
+            pen.text_within(marks, y, &name, group.saturating_sub(1), theme.text);
             pen.text_within(marks + group, y, &bar.label, label.saturating_sub(1), theme.dim);
             let start = (marks + group).saturating_add(label);
             self.bar(pen, start, y, room, bar);

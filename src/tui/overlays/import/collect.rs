@@ -11,11 +11,28 @@ use crate::cockpit::state::Laid;
 use crate::cockpit::state::import::{Focus, ImportPanel};
 use crate::cockpit::update::import::not_ready;
 use crate::tui::field;
+use crate::tui::glyphs::Glyphs;
 use crate::tui::widgets::Pen;
-use crate::tui::widgets::pen::{columns, wrap};
+use crate::tui::widgets::pen::{columns, fit_middle, wrap};
 
 /// Columns of the labels.
 const LABEL: u16 = 10;
+
+/// Some ids in one line of `room` columns. Where they are too long all of them give way alike, each in its middle: what
+/// tells them apart is mostly at their ends.
+fn ends(ids: &[String], room: u16, glyphs: Glyphs) -> String {
+    let whole = ids.join("  ");
+    if columns(&whole) <= room || ids.is_empty() {
+        return whole;
+    }
+    let count = u16::try_from(ids.len()).unwrap_or(u16::MAX);
+    let each = (room + 2) / count;
+    let texts: Vec<_> = ids
+        .iter()
+        .map(|id| fit_middle(id, each.saturating_sub(2), glyphs))
+        .collect();
+    texts.join("  ")
+}
 
 /// Draws it.
 pub(super) fn collect(pen: &mut Pen<'_>, panel: &ImportPanel, now: Timestamp) -> (Laid, Option<Position>) {
@@ -70,8 +87,9 @@ pub(super) fn collect(pen: &mut Pen<'_>, panel: &ImportPanel, now: Timestamp) ->
         if !small {
             for (name, ids) in [("first", &tally.first), ("last", &tally.last)] {
                 pen.text(LABEL, y, name, theme.dim);
-                let text = glyphs.text(&ids.join("  "));
-                pen.text_within(LABEL + 6, y, &text, width.saturating_sub(LABEL + 6), theme.text);
+                let room = width.saturating_sub(LABEL + 6);
+                let text = glyphs.text(&ends(ids, room, glyphs));
+                pen.text_within(LABEL + 6, y, &text, room, theme.text);
                 y += 1;
             }
             for bad in tally.malformed_lines.iter().take(3) {

@@ -319,17 +319,20 @@ fn need(view: &View<'_>, panel: Panel, width: u16, all: bool) -> Need {
             }
         }
         Panel::Segments | Panel::Properties | Panel::Exposures | Panel::Tracked => {
-            let detail = detail_of(view, panel);
+            let detail = detail_of(view, panel, width);
             fixed(table_of(view, panel, &detail, width, all).height(width))
         }
     }
 }
 
-fn detail_of(view: &View<'_>, panel: Panel) -> String {
+fn detail_of(view: &View<'_>, panel: Panel, width: u16) -> String {
     let query = &view.page.analytics.query;
+    let results = view.results;
+    // Beside the longer of the two titles and the blanks around it.
+    let room = width.saturating_sub(12);
     match panel {
-        Panel::Segments => tables::breakdown_detail(view, &view.results.segments, &query.segment_key),
-        Panel::Properties => tables::breakdown_detail(view, &view.results.properties, &query.property_key),
+        Panel::Segments => tables::breakdown_detail(view, &results.segments, &query.segment_key, room),
+        Panel::Properties => tables::breakdown_detail(view, &results.properties, &query.property_key, room),
         Panel::Exposures => tables::exposures_detail(view),
         _ => String::new(),
     }
@@ -355,7 +358,7 @@ fn panel_into(view: &View<'_>, panel: Panel, zoomed: bool, row: usize, pen: &mut
         Panel::Flow => charts::flow(view, pen),
         Panel::Checks => checks::draw(view, pen),
         Panel::Segments | Panel::Properties | Panel::Exposures | Panel::Tracked => {
-            let detail = detail_of(view, panel);
+            let detail = detail_of(view, panel, pen.width());
             let mut table = table_of(view, panel, &detail, pen.width(), zoomed);
             table.offset = if zoomed { row } else { 0 };
             table.draw(pen);

@@ -6,12 +6,12 @@ use crate::cockpit::format;
 use crate::cockpit::state::analytics::Panel;
 use crate::domain::AssignmentMode;
 use crate::tui::widgets::heading::Heading;
-use crate::tui::widgets::pen::fit;
+use crate::tui::widgets::pen::{columns, fit_middle};
 use crate::tui::widgets::sparkline::sparkline;
 use crate::tui::widgets::table::{Align, Cell, Column, Row, Table};
 
 /// Titles of arms over columns, glyph and name, are cut to between these.
-const ARM_TITLE: std::ops::RangeInclusive<u16> = 6..=14;
+const ARM_TITLE: std::ops::RangeInclusive<u16> = 6..=20;
 /// What a table of this kind has beside the columns of arms: glyph, label, and the gaps.
 const BESIDE: u16 = 12;
 /// Width of the sparklines.
@@ -31,7 +31,8 @@ pub fn breakdown<'a>(view: &View<'_>, panel: Panel, detail: &'a str, width: u16,
     let mut columns: Vec<Column> = Vec::new();
     for (index, arm) in view.results.arms.iter().enumerate() {
         let (glyph, style) = view.mark(index);
-        let name = fit(&arm.variant, each - 2, theme.glyphs);
+        // Keys often differ in their ends.
+        let name = fit_middle(&arm.variant, each - 2, theme.glyphs);
         columns.push(Column {
             title: format!("{glyph} {name}"),
             style: Some(style),
@@ -102,8 +103,9 @@ pub fn breakdown<'a>(view: &View<'_>, panel: Panel, detail: &'a str, width: u16,
 
 /// What stands beside the heading of a breakdown.
 ///
-/// `wanted` is the key that was asked for last: until its rows are there, those of the key before stay.
-pub fn breakdown_detail(view: &View<'_>, data: &Breakdown, wanted: &str) -> String {
+/// `wanted` is the key that was asked for last: until its rows are there, those of the key before stay. In `width`
+/// columns, or as few as can be.
+pub fn breakdown_detail(view: &View<'_>, data: &Breakdown, wanted: &str, width: u16) -> String {
     let dot = view.theme.glyphs.dot();
     let mut detail = format!("{dot} subjects by {}", data.key);
     if data.key != wanted {
@@ -111,10 +113,14 @@ pub fn breakdown_detail(view: &View<'_>, data: &Breakdown, wanted: &str) -> Stri
     }
     let several = view.results.multi_variant_subjects;
     if several > 0 {
-        detail.push_str(&format!(
-            " {dot} {} of several variants stand in each",
-            format::count(several)
-        ));
+        let several = format::count(several);
+        let longs = [
+            format!("{detail} {dot} {several} of several variants stand in each"),
+            format!("{detail} {dot} {several} in several variants"),
+            format!("{detail} {dot} {several} in several"),
+        ];
+        let fits = |text: &&String| columns(text) <= width;
+        detail.clone_from(longs.iter().find(fits).unwrap_or(&longs[2]));
     }
     detail
 }
