@@ -164,11 +164,11 @@ mod tests {
             assert_eq!(
                 events
                     .iter()
-                    .map(|e| (e.id.clone(), e.timestamp))
+                    .map(|e| (e.id.clone(), e.timestamp.clone()))
                     .collect::<Vec<_>>(),
                 again
                     .iter()
-                    .map(|e| (e.id.clone(), e.timestamp))
+                    .map(|e| (e.id.clone(), e.timestamp.clone()))
                     .collect::<Vec<_>>()
             );
             for event in events {

@@ -65,6 +65,12 @@ impl Write<'_> {
         &mut self.tx
     }
 
+    /// Whether other servers follow what is written.
+    #[must_use]
+    pub fn is_followed(&self) -> bool {
+        self.registry.store.is_shared()
+    }
+
     /// When the change is made.
     #[must_use]
     pub fn now(&self) -> Timestamp {

@@ -18,7 +18,7 @@ use crate::domain::{Key, OverrideSource, OverrideSubject};
 use super::store::feed::{Forced, OverrideChange};
 
 /// Parts of a table; a power of two.
-const PARTS: usize = 64;
+pub(super) const PARTS: usize = 64;
 
 /// Ids that were removed leave their bytes behind until these are more than this, and more than half.
 const MOST_DEAD: usize = 64 << 10;
@@ -232,6 +232,52 @@ impl OverrideTable {
         }
     }
 
+    /// The ids of one of the [`PARTS`], and what each is forced into; in no order.
+    #[must_use]
+    pub(super) fn part_of(&self, subject: OverrideSubject, part: usize) -> Vec<(String, Forced)> {
+        let Some(part) = self.kind(subject).get().and_then(|parts| parts.get(part)) else {
+            return Vec::new();
+        };
+        let (part, variants) = (reading(part), self.variants());
+        let all = part.slots.iter().filter_map(|slot| {
+            let id = std::str::from_utf8(bytes_of(&part.bytes, *slot)).ok()?;
+            let variant = variants.get(usize::from(slot.held.variant))?.clone();
+            let source = slot.held.source;
+            Some((id.to_owned(), Forced { variant, source }))
+        });
+        all.collect()
+    }
+
+    /// A table of its own with all that this one has and all of `other`, which goes before. Takes as long as there are
+    /// many: a second for some millions.
+    #[must_use]
+    pub fn with(&self, other: &Self) -> Self {
+        let both = Self::default();
+        for table in [self, other] {
+            let variants = table.variants();
+            for subject in [OverrideSubject::User, OverrideSubject::Device] {
+                for part in table.kind(subject).get().into_iter().flatten() {
+                    let part = reading(part);
+                    for (at, variant) in variants.iter().enumerate() {
+                        for source in [OverrideSource::Fixed, OverrideSource::Manual] {
+                            let is_so = |slot: &&Slot| {
+                                usize::from(slot.held.variant) == at && slot.held.source == source
+                            };
+                            let ids = part.slots.iter().filter(is_so);
+                            let ids =
+                                ids.filter_map(|slot| std::str::from_utf8(bytes_of(&part.bytes, *slot)).ok());
+                            let mut ids = ids.peekable();
+                            if ids.peek().is_some() {
+                                both.put(subject, variant, source, ids);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        both
+    }
+
     /// What an id is forced into, as [`Self::variants`] numbers the variants.
     #[must_use]
     pub fn held(&self, subject: OverrideSubject, id: &str) -> Option<Held> {
@@ -404,6 +450,46 @@ mod tests {
             let either_b = Key::new("b").expect("a key");
             prop_assert_eq!(table.count_of(&either_b), count(&|(variant, _)| variant.eq_ignore_ascii_case("b")));
         }
+    }
+
+    #[test]
+    fn of_two_tables_the_second_goes_before_and_neither_changes() {
+        use OverrideSource::{Fixed, Manual};
+        use OverrideSubject::{Device, User};
+        let key = |text: &str| Key::new(text).expect("a key");
+        let (one, other) = (OverrideTable::default(), OverrideTable::default());
+        one.put(User, &key("a"), Fixed, ["1", "2"]);
+        one.put(Device, &key("b"), Manual, ["1"]);
+        other.put(User, &key("c"), Manual, ["2", "3"]);
+        other.put(User, &key("a"), Manual, ["4"]);
+        let both = one.with(&other);
+        let has = |table: &OverrideTable, subject, id| {
+            let forced = table.get(subject, id)?;
+            Some((forced.variant.to_string(), forced.source))
+        };
+        for (subject, id, variant, source) in [
+            (User, "1", "a", Fixed),
+            (User, "2", "c", Manual),
+            (User, "3", "c", Manual),
+            (User, "4", "a", Manual),
+            (Device, "1", "b", Manual),
+        ] {
+            assert_eq!(
+                has(&both, subject, id),
+                Some((variant.to_owned(), source)),
+                "{id}"
+            );
+        }
+        assert_eq!(both.counts(), OverrideCounts { fixed: 1, manual: 4 });
+        assert_eq!(has(&one, User, "2"), Some(("a".to_owned(), Fixed)));
+        assert_eq!(
+            (one.counts(), other.counts().manual),
+            (OverrideCounts { fixed: 2, manual: 1 }, 3)
+        );
+        let mut parts: Vec<(String, Forced)> = (0..PARTS).flat_map(|part| both.part_of(User, part)).collect();
+        parts.sort_by(|a, b| a.0.cmp(&b.0));
+        let ids: Vec<&str> = parts.iter().map(|(id, _)| id.as_str()).collect();
+        assert_eq!(ids, ["1", "2", "3", "4"]);
     }
 
     #[test]

@@ -141,6 +141,23 @@ impl Snapshot {
         self.by_id(id).map(|entry| &entry.overrides).or_else(of_flag)
     }
 
+    /// Puts a table in the place of the overrides of an experiment or flag.
+    pub fn put_overrides(&mut self, id: Uuid, overrides: Arc<OverrideTable>) {
+        if let Some(entry) = self.by_id(id) {
+            let entry = Entry {
+                overrides,
+                ..Entry::clone(entry)
+            };
+            self.put(entry);
+        } else if let Some(entry) = self.flags.by_id(id) {
+            let entry = FlagEntry {
+                overrides,
+                ..FlagEntry::clone(entry)
+            };
+            self.put_flag(entry);
+        }
+    }
+
     /// The same with `entry` in the place of its former state.
     #[must_use]
     pub fn with(&self, entry: Entry) -> Self {

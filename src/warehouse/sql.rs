@@ -254,6 +254,18 @@ pub(super) fn event_subject(experiment: &Experiment, args: &mut Args) -> Option<
     })
 }
 
+/// A JSON text with its numbers as texts, letter by letter: ClickHouse writes a number anew when it reads one, `1042.0`
+/// as `1042`, and would find other ids in lists than those that were exposed. (In `groups` they are texts already.)
+///
+/// Texts are passed over as a whole, so that no number inside of one is met. `\x01` stands for the quotes at first: no
+/// JSON text has it, and twice in a row it stands only behind a text.
+fn numbers_as_texts(json: &str) -> String {
+    const TOKENS: &str = r#"("(?:[^"\\\\]|\\\\.)*")|(-?[0-9][0-9.eE+-]*)"#;
+    format!(
+        r"replaceAll(replaceAll(replaceRegexpAll({json}, '{TOKENS}', '\\1\x01\\2\x01'), '\x01\x01', ''), '\x01', '\x22')"
+    )
+}
+
 /// The id of the event's group of a type: `groups.<type>`, else the property with the type's name; of
 /// several the first. Texts and numbers are ids, other JSON is not.
 fn group_id(kind: &str) -> String {
@@ -266,7 +278,10 @@ fn group_id(kind: &str) -> String {
         )
     };
     let listed = first(&format!("JSONExtractArrayRaw({groups}, {kind})"));
-    let property = first(&format!("JSONExtractArrayRaw(props[{kind}])"));
+    let property = first(&format!(
+        "JSONExtractArrayRaw({})",
+        numbers_as_texts(&format!("props[{kind}]"))
+    ));
     format!(
         "multiIf(JSONType({groups}, {kind}) = 'String', JSONExtractString({groups}, {kind}), \
          JSONType({groups}, {kind}) IN {numbers}, JSONExtractRaw({groups}, {kind}), \

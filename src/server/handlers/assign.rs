@@ -1,8 +1,13 @@
 //! `POST /experiments/assign`: one request, or a list of them.
 
+use std::sync::Arc;
+
 use axum::Json;
+use axum::body::{Body, Bytes};
 use axum::extract::State;
+use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
+use futures_util::{StreamExt as _, stream};
 use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
@@ -72,7 +77,7 @@ pub async fn assign(
     SdkBody(body): SdkBody,
 ) -> Result<Response, ApiError> {
     // One snapshot for the whole list: its answers agree with each other.
-    let snapshot = state.registry().snapshot();
+    let snapshot = state.registry().snapshot().clone();
     let is_list = body.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'[');
     if !is_list {
         return decide(&state, &snapshot, &caller, &body).map(|assignment| Json(assignment).into_response());
@@ -87,16 +92,75 @@ pub async fn assign(
             ),
         ));
     }
-    let answers: Vec<Answer> = kept
+    let requests: Vec<Bytes> = kept
         .into_iter()
-        .map(
-            |request| match decide(&state, &snapshot, &caller, request.get().as_bytes()) {
+        .map(|request| body.slice_ref(request.get().as_bytes()))
+        .collect();
+    let mut answers = Answers {
+        state: state.clone(),
+        snapshot: Arc::clone(&snapshot),
+        caller,
+        requests: requests.into_iter(),
+        written: 0,
+        ended: false,
+    };
+    let internal = |error| ApiError::Internal(format!("an answer as JSON: {error}"));
+    let first = answers.write(AT_ONCE).map_err(internal)?;
+    let body = match answers.ended {
+        true => Body::from(first),
+        false => Body::from_stream(stream::once(async { Ok(first) }).chain(stream::iter(answers))),
+    };
+    let json = HeaderValue::from_static("application/json");
+    Ok(([(header::CONTENT_TYPE, json)], body).into_response())
+}
+
+/// How many bytes of a list's answers are written before anything is sent. Hardly a list has more.
+const AT_ONCE: usize = 1 << 20;
+
+/// How many are written at a time beyond that.
+const PIECE: usize = 64 << 10;
+
+/// The answers to a list: a thousand of them may have a payload of 64 KiB each, so that they are decided and written as
+/// fast as they are read, and never held together.
+struct Answers {
+    state: AppState,
+    /// One for all, however long reading them takes.
+    snapshot: Arc<Snapshot>,
+    caller: Caller,
+    requests: std::vec::IntoIter<Bytes>,
+    written: usize,
+    ended: bool,
+}
+
+impl Answers {
+    /// The next answers, until they are that long or the list ends.
+    fn write(&mut self, long: usize) -> Result<Vec<u8>, serde_json::Error> {
+        let mut json = Vec::new();
+        while json.len() < long && !self.ended {
+            let before: u8 = if self.written == 0 { b'[' } else { b',' };
+            let Some(request) = self.requests.next() else {
+                json.extend_from_slice(if self.written == 0 { b"[]" } else { b"]" });
+                self.ended = true;
+                break;
+            };
+            json.push(before);
+            self.written += 1;
+            let answer = match decide(&self.state, &self.snapshot, &self.caller, &request) {
                 Ok(assignment) => Answer::Assigned(Box::new(assignment)),
                 Err(refusal) => Answer::Refused(Box::new(refusal.into_problem())),
-            },
-        )
-        .collect();
-    Ok(Json(answers).into_response())
+            };
+            serde_json::to_writer(&mut json, &answer)?;
+        }
+        Ok(json)
+    }
+}
+
+impl Iterator for Answers {
+    type Item = Result<Vec<u8>, serde_json::Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        (!self.ended).then(|| self.write(PIECE))
+    }
 }
 
 fn decide(

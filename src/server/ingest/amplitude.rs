@@ -296,8 +296,8 @@ impl Faults {
     fn time(&mut self, value: Option<Value>, at: usize) -> Result<Option<EventTime>, ()> {
         match value {
             None | Some(Value::Null) => Ok(None),
-            Some(value) => match whole(&value) {
-                Some(millis) => Ok(Some(EventTime::Millis(millis))),
+            Some(value) => match time(&value) {
+                Some(time) => Ok(Some(time)),
                 None => {
                     self.invalid("time", at);
                     Err(())
@@ -318,17 +318,18 @@ impl Faults {
     }
 }
 
-/// Whole milliseconds; some clients send them as 1.7e12.
-fn whole(value: &Value) -> Option<i64> {
-    if let Some(millis) = value.as_i64() {
-        return Some(millis);
+/// Whole milliseconds; some clients send them as 1.7e12. A larger number is a time that cannot be, and so may a text be
+/// that says one as RFC 3339 does.
+fn time(value: &Value) -> Option<EventTime> {
+    if let Ok(time) = serde_json::from_value(value.clone()) {
+        return Some(time);
     }
-    let millis = value.as_f64()?;
+    let millis = value.as_f64().filter(|millis| millis.abs() < 9e15)?;
     #[expect(
         clippy::cast_possible_truncation,
         reason = "a fraction of a millisecond is cut off, and the range was checked"
     )]
-    (millis.abs() < 9e15).then_some(millis as i64)
+    Some(EventTime::Millis(millis as i64))
 }
 
 fn add(to: &mut BTreeMap<String, Vec<usize>>, field: &str, at: usize) {

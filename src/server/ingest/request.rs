@@ -1,6 +1,5 @@
 //! A body of `POST /track` → events; every refusal names the event by its place and the field.
 
-use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -8,7 +7,7 @@ use uuid::Uuid;
 
 use crate::api::openpanel;
 use crate::api::problem::{Code, Problem};
-use crate::api::track::{MAX_EVENTS_PER_REQUEST, TrackEvent};
+use crate::api::track::{EventTime, MAX_EVENTS_PER_REQUEST, TIME, TrackEvent};
 use crate::domain::FieldError;
 
 /// The longest name of an event, in characters.
@@ -169,13 +168,8 @@ fn wrong_fields(text: &str, error: &serde_json::Error) -> Vec<FieldError> {
     }
     match fields.get("timestamp") {
         None | Some(Value::Null) => {}
-        Some(Value::Number(n)) if n.as_i64().is_some() => {}
-        Some(Value::String(text)) if text.parse::<Timestamp>().is_ok() => {}
-        Some(other) => errors.push(FieldError::new(
-            "timestamp",
-            other,
-            "RFC 3339 such as 2026-01-31T12:00:00Z, or whole milliseconds since 1970",
-        )),
+        Some(sent) if serde_json::from_value::<EventTime>(sent.clone()).is_ok() => {}
+        Some(other) => errors.push(FieldError::new("timestamp", other, TIME)),
     }
     if errors.is_empty() {
         errors.push(FieldError::new("", text, format!("another form: {error}")));

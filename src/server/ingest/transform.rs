@@ -268,12 +268,11 @@ fn possible(sent: Option<EventTime>, now: i64) -> (i64, Option<EventTime>) {
     let Some(sent) = sent else {
         return (now, None);
     };
-    let millis = sent.as_millisecond();
     let window = now.saturating_sub(MAX_AGE_MS)..=now.saturating_add(MAX_AHEAD_MS);
-    if window.contains(&millis) {
-        return (millis, None);
+    match sent.as_millisecond().filter(|millis| window.contains(millis)) {
+        Some(millis) => (millis, None),
+        None => (now, Some(sent)),
     }
-    (now, Some(sent))
 }
 
 /// Gives the properties of Amplitude's `$exposure` the names they have on `[Experiment] Exposure`, and sets or

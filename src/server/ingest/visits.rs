@@ -17,9 +17,13 @@ use uuid::Uuid;
 /// How long after its last event a visit ends, in milliseconds.
 const VISIT_MS: i64 = 30 * 60 * 1_000;
 
-/// The most visits that are followed, some 60 bytes each. The device of any further one is taken for one that is
-/// seen for the first time whenever it is heard of.
+/// The most devices whose visits are followed, some 80 bytes each. Any further one is taken for one that is seen for the
+/// first time whenever it is heard of.
 const MOST: usize = 500_000;
+
+/// How many visits of one device are known beside each other: what a client kept while it was offline may be told while
+/// its next visit goes on.
+const OF_ONE: usize = 4;
 
 /// How often visits that are over are forgotten, in milliseconds.
 const FORGET_MS: i64 = 60_000;
@@ -54,8 +58,8 @@ pub struct Visits(Mutex<Known>);
 
 #[derive(Debug, Default)]
 struct Known {
-    /// By project and device.
-    visits: HashMap<Uuid, Visit>,
+    /// By project and device; at least one each.
+    visits: HashMap<Uuid, Vec<Visit>>,
     /// When those that are over were last forgotten.
     forgot_at: i64,
     /// Whether there is something that was not saved.
@@ -65,8 +69,10 @@ struct Known {
 impl Known {
     fn forget(&mut self, now: i64) {
         self.forgot_at = now;
-        self.visits
-            .retain(|_, visit| visit.heard.saturating_add(VISIT_MS) >= now);
+        self.visits.retain(|_, of_device| {
+            of_device.retain(|visit| visit.heard.saturating_add(VISIT_MS) >= now);
+            !of_device.is_empty()
+        });
     }
 }
 
@@ -90,7 +96,7 @@ impl Visits {
         known
             .visits
             .get(&key(project, device))
-            .is_some_and(|visit| visit.has(ts))
+            .is_some_and(|of_device| of_device.iter().any(|visit| visit.has(ts)))
     }
 
     /// The id of the visit that an event of the time `ts` belongs to, which it prolongs or begins. `now` is the
@@ -103,30 +109,31 @@ impl Visits {
         let key = key(project, device);
         let room = known.visits.len() < MOST;
         known.changed = true;
-        match known.visits.get_mut(&key) {
-            Some(visit) if visit.has(ts) => {
-                visit.last = visit.last.max(ts);
-                visit.heard = visit.heard.max(now);
-                id(project, device, visit.started)
+        let new = Visit {
+            started: ts,
+            last: ts,
+            heard: now,
+        };
+        let Some(of_device) = known.visits.get_mut(&key) else {
+            if room {
+                known.visits.insert(key, vec![new]);
             }
-            // Older than the visit that is known: of one that is over.
-            Some(visit) if ts < visit.started => id(project, device, ts),
-            before => {
-                let new = Visit {
-                    started: ts,
-                    last: ts,
-                    heard: now,
-                };
-                match before {
-                    Some(before) => *before = new,
-                    None if room => {
-                        known.visits.insert(key, new);
-                    }
-                    None => {}
-                }
-                id(project, device, ts)
-            }
+            return id(project, device, ts);
+        };
+        // What lies between two visits, and near to both, belongs to the later one.
+        let had = of_device.iter_mut().filter(|visit| visit.has(ts));
+        if let Some(visit) = had.max_by_key(|visit| visit.started) {
+            visit.last = visit.last.max(ts);
+            visit.heard = visit.heard.max(now);
+            return id(project, device, visit.started);
         }
+        of_device.push(new);
+        if of_device.len() > OF_ONE {
+            let longest_ago =
+                (0..of_device.len()).min_by_key(|at| (of_device[*at].heard, of_device[*at].last));
+            of_device.swap_remove(longest_ago.unwrap_or_default());
+        }
+        id(project, device, ts)
     }
 
     /// Reads what an earlier server of this directory knew. What cannot be read is told and left: visits that
@@ -247,6 +254,31 @@ mod tests {
     }
 
     #[test]
+    fn what_is_told_while_the_next_visit_goes_on_is_one_visit() {
+        let visits = Visits::default();
+        let now = START + 600 * MINUTE;
+        let at = |minute: i64| visits.of(PROJECT, "d", START + minute * MINUTE, now);
+        let live = at(590);
+        // Across half hours, in and out of order, and the live one between them.
+        let offline = at(100);
+        for minute in [125, 150, 95, 72, 180] {
+            assert_eq!(at(minute), offline, "{minute}");
+            assert_eq!(at(591), live);
+        }
+        assert_ne!(at(300), offline);
+        assert!(visits.goes_on(PROJECT, "d", START + 200 * MINUTE));
+        // There is an end to it, and what is heard of last stays.
+        for minute in [1_000, 2_000, 3_000, 4_000] {
+            visits.of(PROJECT, "d", START + minute * MINUTE, now + minute);
+        }
+        assert_eq!(
+            visits.known().visits.values().map(Vec::len).collect::<Vec<_>>(),
+            [OF_ONE]
+        );
+        assert!(visits.goes_on(PROJECT, "d", START + 4_000 * MINUTE));
+    }
+
+    #[test]
     fn who_knows_nothing_finds_the_same_id_within_the_half_hour() {
         let other = Visits::default();
         let first = visits(&[3])[0].clone();
@@ -282,7 +314,9 @@ mod tests {
                 last: START,
                 heard: START,
             };
-            known.visits = (0..MOST).map(|n| (Uuid::from_u128(n as u128), over)).collect();
+            known.visits = (0..MOST)
+                .map(|n| (Uuid::from_u128(n as u128), vec![over]))
+                .collect();
             known.forgot_at = START;
         }
         let one = visits.of(PROJECT, "d", START, START);

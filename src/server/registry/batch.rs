@@ -8,11 +8,12 @@ use uuid::Uuid;
 
 use crate::api::imports::CHUNK_IDS;
 use crate::api::projects::Organization;
-use crate::domain::{AuditAction, AuditEntry, Experiment, Flag, Key, Lab, OverrideSubject, Project, Status};
+use crate::domain::{AuditAction, AuditEntry, Experiment, Flag, Lab, OverrideSubject, Project, Status};
 use crate::server::access::StoredDeployment;
 use crate::server::error::ApiError;
 use crate::server::follow::Write;
 use crate::server::middleware::auth::Caller;
+use crate::server::override_table::{OverrideCounts, OverrideTable, PARTS};
 use crate::server::served::FlagEntry;
 use crate::server::snapshot::{Entry, Snapshot};
 use crate::server::store::feed::{Forced, Kind, OverrideChange, OverrideGroup};
@@ -280,78 +281,68 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    /// Copies all overrides of one object to another one. Whoever is forced there already is forced as here from now
-    /// on; the others there stay as they are.
+    /// Copies all overrides of one object to another one, and says how many. Whoever is forced there already is forced
+    /// as here from now on; the others there stay as they are.
+    ///
+    /// There may be millions: the store copies them by itself, and memory from memory, which holds the same while a
+    /// change is planned. Nothing of them is seen before the commit.
     pub(super) async fn copy_overrides(
         &mut self,
-        from: Uuid,
+        from: &Arc<OverrideTable>,
+        to: Option<&Arc<OverrideTable>>,
+        copy: store::overrides::Copy,
         project: Uuid,
-        to: Uuid,
     ) -> Result<u64, ApiError> {
-        let forced = |variant: String, source| match Key::new(variant) {
-            Ok(variant) => Ok(Forced { variant, source }),
-            Err(error) => Err(StoreError::corrupt("override", error)),
-        };
-        let mut there = HashMap::new();
-        for row in store::overrides::all_of(self.write.tx(), to).await? {
-            let now = forced(row.variant, row.source)?;
-            there.insert((row.subject_type, row.subject_id), now);
+        let counts = from.counts();
+        if counts == OverrideCounts::default() {
+            return Ok(0);
         }
-        let all = store::overrides::all_of(self.write.tx(), from).await?;
-        let count = u64::try_from(all.len()).unwrap_or(u64::MAX);
-        let mut grouped: HashMap<(OverrideSubject, Option<Forced>, Forced), Vec<String>> = HashMap::new();
-        for row in all {
-            let forced = forced(row.variant, row.source)?;
-            let subject = (row.subject_type, row.subject_id);
-            let before = there.remove(&subject);
-            if before.as_ref() != Some(&forced) {
-                let (subject_type, id) = subject;
-                let group = grouped.entry((subject_type, before, forced));
-                group.or_default().push(id);
-            }
+        let now = self.now();
+        store::overrides::copy(self.write.tx(), copy, now).await?;
+        if self.write.is_followed() {
+            self.tell_copied(from, to, copy.to, project).await?;
         }
-        // In documents of a bounded size, as imports tell what they did.
-        for ((subject_type, before, forced), all) in grouped {
-            for ids in all.chunks(CHUNK_IDS) {
-                let change = OverrideChange {
-                    experiment: to,
-                    subject_type,
-                    import: None,
-                    groups: vec![OverrideGroup {
-                        from: before.clone(),
-                        to: Some(forced.clone()),
-                        ids: ids.to_vec(),
-                    }],
-                };
-                self.copied(project, &forced, change).await?;
-            }
-        }
-        Ok(count)
+        let (from, to) = (Arc::clone(from), to.map(Arc::clone).unwrap_or_default());
+        let merged = tokio::task::spawn_blocking(move || to.with(&from)).await;
+        let merged = Arc::new(merged.map_err(internal)?);
+        self.publish(move |snapshot| snapshot.put_overrides(copy.to, merged));
+        Ok(counts.fixed + counts.manual)
     }
 
-    /// Puts one document of copied overrides into force.
-    async fn copied(
+    /// Tells the other servers what was copied, in documents of a bounded size, as imports tell what they did.
+    async fn tell_copied(
         &mut self,
+        from: &OverrideTable,
+        to: Option<&Arc<OverrideTable>>,
+        id: Uuid,
         project: Uuid,
-        forced: &Forced,
-        change: OverrideChange,
     ) -> Result<(), ApiError> {
-        let decree = store::overrides::Decree {
-            experiment: change.experiment,
-            subject_type: change.subject_type,
-            variant: &forced.variant,
-            source: forced.source,
-            now: self.write.now(),
-        };
-        let ids = change.groups.iter().flat_map(|group| &group.ids);
-        let ids: Vec<&str> = ids.map(String::as_str).collect();
-        store::overrides::put(self.write.tx(), decree, &ids).await?;
-        self.write.touched_overrides(project, &change).await?;
-        self.publish(move |snapshot| {
-            if let Some(table) = snapshot.overrides_of(change.experiment) {
-                table.apply(&change);
+        for subject_type in [OverrideSubject::User, OverrideSubject::Device] {
+            for part in 0..PARTS {
+                let mut grouped: HashMap<(Option<Forced>, Forced), Vec<String>> = HashMap::new();
+                for (id, forced) in from.part_of(subject_type, part) {
+                    let before = to.and_then(|to| to.get(subject_type, &id));
+                    if before.as_ref() != Some(&forced) {
+                        grouped.entry((before, forced)).or_default().push(id);
+                    }
+                }
+                for ((before, forced), all) in grouped {
+                    for ids in all.chunks(CHUNK_IDS) {
+                        let change = OverrideChange {
+                            experiment: id,
+                            subject_type,
+                            import: None,
+                            groups: vec![OverrideGroup {
+                                from: before.clone(),
+                                to: Some(forced.clone()),
+                                ids: ids.to_vec(),
+                            }],
+                        };
+                        self.write.touched_overrides(project, &change).await?;
+                    }
+                }
             }
-        });
+        }
         Ok(())
     }
 

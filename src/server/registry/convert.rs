@@ -11,6 +11,7 @@ use crate::domain::{AuditAction, Status};
 use crate::server::edit;
 use crate::server::error::ApiError;
 use crate::server::middleware::auth::Caller;
+use crate::server::store::overrides::Copy;
 
 use super::batch::Told;
 use super::{Registry, carried_through, object};
@@ -45,7 +46,13 @@ impl Registry {
             let experiment = batch
                 .experiment(&caller, live.project, None, experiment, told)
                 .await?;
-            let overrides = batch.copy_overrides(flag.id, live.project, new).await?;
+            let copy = Copy {
+                from: flag.id,
+                to: new,
+            };
+            let overrides = batch
+                .copy_overrides(&live.overrides, None, copy, live.project)
+                .await?;
             let mut entry = object::entry(&caller, &**flag, AuditAction::FlagConverted, batch.now());
             entry.evidence =
                 json!({ "experimentId": new, "experimentKey": experiment.key, "overrides": overrides });
@@ -114,7 +121,16 @@ impl Registry {
                 .await?;
             // Of one that has ended they decided only while it ran, as its rules did.
             let overrides = match experiment.status {
-                Status::Draft => batch.copy_overrides(experiment.id, live.project, flag_id).await?,
+                Status::Draft => {
+                    let copy = Copy {
+                        from: experiment.id,
+                        to: flag_id,
+                    };
+                    let there = known.as_ref().map(|entry| &entry.overrides);
+                    batch
+                        .copy_overrides(&live.overrides, there, copy, live.project)
+                        .await?
+                }
                 _ => 0,
             };
             let mut next = edit::convert::retired(experiment, now);

@@ -15,6 +15,7 @@ use crate::server::edit;
 use crate::server::error::ApiError;
 use crate::server::middleware::auth::Caller;
 use crate::server::snapshot::Snapshot;
+use crate::server::store::overrides::Copy;
 
 use super::batch::Told;
 use super::{Registry, carried_through, default_deployments, object, unknown_lab};
@@ -75,7 +76,13 @@ impl Registry {
             let told = Told::actions([AuditAction::Created, AuditAction::Copied]).evidence(evidence);
             let copy = batch.experiment(&caller, to.id, None, copy, told).await?;
             let overrides = match body.overrides {
-                true => batch.copy_overrides(original.id, to.id, new).await?,
+                true => {
+                    let copied = Copy {
+                        from: original.id,
+                        to: new,
+                    };
+                    batch.copy_overrides(&live.overrides, None, copied, to.id).await?
+                }
                 false => 0,
             };
             let mut entry = object::entry(&caller, &**original, AuditAction::Copied, now);
@@ -120,7 +127,13 @@ impl Registry {
             let told = Told::actions([AuditAction::FlagCreated, AuditAction::FlagCopied]).evidence(evidence);
             let copy = batch.flag(&caller, to.id, None, copy, told).await?;
             let overrides = match body.overrides {
-                true => batch.copy_overrides(original.id, to.id, new).await?,
+                true => {
+                    let copied = Copy {
+                        from: original.id,
+                        to: new,
+                    };
+                    batch.copy_overrides(&live.overrides, None, copied, to.id).await?
+                }
                 false => 0,
             };
             let mut entry = object::entry(&caller, &**original, AuditAction::FlagCopied, now);

@@ -184,28 +184,34 @@ pub async fn delete_of(tx: &mut Tx, object: Uuid) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// All overrides of an experiment or flag.
+/// Whose overrides are given to whom.
+#[derive(Debug, Clone, Copy, Eq, PartialEq)]
+pub struct Copy {
+    /// The experiment or flag that has them.
+    pub from: Uuid,
+    /// The one that gets them as well.
+    pub to: Uuid,
+}
+
+/// Gives all overrides of one experiment or flag to another one, in one statement: whoever has one there already gets the
+/// one from here. What is there and alike stays as it is.
 ///
 /// # Errors
 /// See [`StoreError`].
-pub async fn all_of(tx: &mut Tx, object: Uuid) -> Result<Vec<StoredOverride>, StoreError> {
-    let sql = "SELECT subject_type, subject_id, variant, source FROM overrides WHERE experiment_id = $1";
-    let rows = sqlx::query(sql)
-        .bind(object.to_string())
-        .fetch_all(&mut **tx)
+pub async fn copy(tx: &mut Tx, copy: Copy, now: Timestamp) -> Result<(), StoreError> {
+    let sql = "INSERT INTO overrides (experiment_id, subject_type, subject_id, variant, source, updated_at) \
+               SELECT $1, subject_type, subject_id, variant, source, $2 FROM overrides WHERE experiment_id = $3 \
+               ON CONFLICT (experiment_id, subject_type, subject_id) DO UPDATE SET \
+               variant = excluded.variant, source = excluded.source, updated_at = excluded.updated_at \
+               WHERE overrides.variant <> excluded.variant OR overrides.source <> excluded.source";
+    sqlx::query(sql)
+        .bind(copy.to.to_string())
+        .bind(millis(now))
+        .bind(copy.from.to_string())
+        .execute(&mut **tx)
         .await
-        .map_err(StoreError::query("read the overrides"))?;
-    rows.iter()
-        .map(|row| {
-            Ok(StoredOverride {
-                experiment_id: object,
-                subject_type: from_word(row.get("subject_type"))?,
-                subject_id: row.get("subject_id"),
-                variant: row.get("variant"),
-                source: from_word(row.get("source"))?,
-            })
-        })
-        .collect()
+        .map_err(StoreError::query("copy overrides"))?;
+    Ok(())
 }
 
 /// At most `limit` overrides of an experiment, sorted by subject type and id: those after `after` whose

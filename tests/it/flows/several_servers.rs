@@ -411,3 +411,49 @@ async fn what_the_guard_paused_elsewhere_a_moment_ago_is_tested_before_it_is_res
     })
     .await;
 }
+
+#[tokio::test]
+async fn overrides_that_are_copied_are_in_force_on_the_other_too() {
+    on_postgres(async {
+        let (one, two) = pair_of_servers().await;
+        let draft = one.draft("x").await;
+        let set = |variant: &str, kind: &str, ids: &[&str]| json!({ "variant": variant, "subjectType": kind, "subjectIds": ids });
+        for (of, variant, kind, ids) in [
+            ("/flags/x", "control", "user", &["own", "both"][..]),
+            ("/flags/x", "treatment", "user", &["same"]),
+            ("/experiments/x", "treatment", "user", &["both", "new", "same"]),
+            ("/experiments/x", "control", "device", &["both"]),
+        ] {
+            one.put(&format!("{of}/overrides"), &set(variant, kind, ids)).await.expect(200);
+        }
+        let version = json!({ "resourceVersion": draft["resourceVersion"] });
+        one.post("/experiments/x/convert", &version).await.expect(200);
+        let page = one.get("/flags/x/overrides").await.expect(200);
+        let all: Vec<_> = page["overrides"].as_array().expect("overrides").iter().map(|o| {
+            let text = |name: &str| o[name].as_str().expect("a text").to_owned();
+            (text("subjectType"), text("subjectId"), text("variant"))
+        }).collect();
+        let expected = [
+            ("device", "both", "control"), ("user", "both", "treatment"), ("user", "new", "treatment"),
+            ("user", "own", "control"), ("user", "same", "treatment"),
+        ].map(|(a, b, c)| (a.to_owned(), b.to_owned(), c.to_owned()));
+        assert_eq!(all, expected, "in the store");
+        // Switched on, it decides by them, on both servers.
+        let flag = one.get("/flags/x").await.expect(200);
+        let on = json!({ "resourceVersion": flag["resourceVersion"], "enabled": true });
+        one.patch("/flags/x", &on).await.expect(200);
+        for server in [&one, &two] {
+            in_force("copied overrides", async || {
+                let mut right = true;
+                for (user, variant) in [("own", "control"), ("both", "treatment"), ("new", "treatment")] {
+                    let told = server.post("/flags/x/explain", &json!({ "user_id": user })).await;
+                    let got = &told.body["assignment"];
+                    right &= (&got["variantId"], &got["reason"]) == (&json!(variant), &json!("override"));
+                }
+                right && server.get("/flags/x").await.body["overrides"] == 5
+            })
+            .await;
+        }
+    })
+    .await;
+}

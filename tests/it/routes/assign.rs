@@ -329,3 +329,44 @@ async fn each_kind_of_subject_is_bucketed_by_its_id_in_each_mode() {
         assert_eq!(served, told["assignment"]);
     }
 }
+
+each_store!(a_list_with_large_payloads_is_sent_as_it_is_decided);
+async fn a_list_with_large_payloads_is_sent_as_it_is_decided() {
+    let server = TestServer::start().await;
+    let payload = "x".repeat(60_000);
+    let variant = |key: &str| json!({ "key": key, "isControl": key == "control", "trafficPct": 50, "payload": payload });
+    let body = json!({ "name": "x", "key": "x", "variants": [variant("control"), variant("treatment")] });
+    let draft = server.post("/experiments", &body).await.expect(201);
+    server.to(&draft, "active").await;
+    let ask = |n: usize| match n % 50 {
+        7 => json!({ "experimentId": "nobody", "user_id": "u" }),
+        _ => json!({ "experimentId": "x", "user_id": format!("u{n}") }),
+    };
+    let long = server
+        .post(
+            "/experiments/assign",
+            &json!((0..100).map(ask).collect::<Vec<_>>()),
+        )
+        .await;
+    assert_eq!(long.header("transfer-encoding"), "chunked");
+    assert_eq!(long.header("content-type"), "application/json");
+    let answers = long.expect(200);
+    let answers = answers.as_array().expect("a list");
+    assert_eq!(answers.len(), 100);
+    for (n, answer) in answers.iter().enumerate() {
+        match n % 50 {
+            7 => assert_eq!(answer["code"], "not_found", "{n}"),
+            _ => assert_eq!(
+                *answer,
+                server.post("/experiments/assign", &ask(n)).await.expect(200),
+                "{n}"
+            ),
+        }
+    }
+    // A short one, and one of nothing, are sent as a whole.
+    for (list, many) in [(json!([ask(1), ask(2)]), 2), (json!([]), 0)] {
+        let short = server.post("/experiments/assign", &list).await;
+        assert!(!short.header("content-length").is_empty());
+        assert_eq!(short.expect(200).as_array().map(Vec::len), Some(many));
+    }
+}

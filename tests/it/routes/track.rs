@@ -81,6 +81,49 @@ async fn a_time_that_cannot_be_is_told() {
     );
     let answer = server.post("/track", &json!({ "name": "a" })).await.expect(200);
     assert!(answer["timestampsReplaced"].is_null(), "{answer}");
+    // One that no calendar has keeps nothing from the others, however it is sent; one that is too exact is none of them.
+    let exact = format!(
+        "{}.12345678901234567890+00:00",
+        &jiff::Timestamp::now().to_string()[..19]
+    );
+    let sound = json!({ "name": "a", "timestamp": exact });
+    let far = [
+        "+275760-09-13T00:00:00.000Z",
+        "2026-02-30T10:00:00Z",
+        "9999-12-31T23:59:60.999999Z",
+    ];
+    for impossible in far
+        .map(Value::from)
+        .into_iter()
+        .chain([json!(1e30), json!(u64::MAX)])
+    {
+        let wrapped = json!({ "type": "track", "payload": { "name": "b",
+            "properties": { "__timestamp": impossible.as_str().unwrap_or("-271821-04-20T00:00:00Z") } } });
+        let body = json!([sound, { "name": "a", "timestamp": impossible }, wrapped]);
+        let answer = server.post("/track", &body).await.expect(200);
+        assert_eq!(
+            (&answer["accepted"], &answer["timestampsReplaced"]),
+            (&json!(3), &json!(2)),
+            "{impossible}"
+        );
+        let body = json!({ "api_key": ADMIN, "events": [
+            { "event_type": "a", "user_id": "someone", "time": impossible }, { "event_type": "a", "user_id": "someone" } ] });
+        let taken = server.post("/2/httpapi", &body).await.expect(200);
+        assert_eq!(taken["events_ingested"], 2, "{impossible}");
+    }
+    // What is no time at all is refused, as anywhere.
+    for wrong in [
+        json!("yesterday"),
+        json!("2026-01-01"),
+        json!("T-Z"),
+        json!(1.5),
+        json!(true),
+    ] {
+        let refused = server
+            .post("/track", &json!({ "name": "a", "timestamp": wrong }))
+            .await;
+        assert_eq!(refused.refused(400, "invalid"), ["timestamp"], "{wrong}");
+    }
 }
 
 each_store!(visitors_are_told_apart_by_their_address);

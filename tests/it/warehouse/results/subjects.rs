@@ -430,3 +430,39 @@ async fn who_is_remembered_is_not_tested_under_a_split_they_were_not_drawn_by() 
     assert_eq!(results.srm.observed, [190, 110]);
     assert!(!results.srm.alarm, "{:?}", results.srm.test);
 }
+
+#[tokio::test]
+async fn a_group_that_a_property_lists_as_a_number_converts() {
+    let world = World::new().await;
+    let experiment = experiment(json!({"subjectType": "group:org", "primaryMetric": {"event": "buy"}}));
+    // The list as it is stored, and the subject that attribution reads in it.
+    let lists = [
+        ("[42]", "42"),
+        ("[\"\",-7,8]", "-7"),
+        ("[1042.0]", "1042.0"),
+        ("[null,[1],{\"a\":2},true,0.5]", "0.5"),
+        ("[1e300]", "1e300"),
+        ("[18446744073709551615]", "18446744073709551615"),
+        ("[1.5e-7,\"x\"]", "1.5e-7"),
+        ("[\"a,1\",2]", "a,1"),
+    ];
+    let mut events = Vec::new();
+    for (list, subject) in lists {
+        events.push(Event::new("view", "", T0).attributed(&experiment, "control", "allocation", 1, subject));
+        events.push(Event::new("buy", "", T0 + 1).with("org", list));
+        // Who is in no such list.
+        events.push(Event::new("buy", "", T0 + 1).with("org", "[]"));
+    }
+    world.insert(&events).await;
+    let mut found = Vec::new();
+    for (list, subject) in lists {
+        let one = super::world::experiment(json!({"subjectType": "group:org", "primaryMetric": {
+            "event": "buy", "filters": [{"field": "org", "operator": "is", "value": list}]}}));
+        let seen = Event::new("view", "", T0).attributed(&one, "control", "allocation", 1, subject);
+        world.insert(&[seen]).await;
+        found.push((list, funnel(&results(&world, &one).await).2));
+    }
+    assert_eq!(found, lists.map(|(list, _)| (list, 1)));
+    let many = lists.len() as u64;
+    assert_eq!(funnel(&results(&world, &experiment).await), (many, None, many));
+}
