@@ -156,7 +156,7 @@ fn follow(engine: &Engine, database: String) -> watch::Receiver<Whereabouts> {
         loop {
             let now = state.borrow_and_update().clone();
             match &now {
-                // A restarted engine keeps its address, as a rule: then there is nothing to tell.
+                // Also at the address that it had before.
                 EngineState::Ready(address) if here.as_deref() != Some(&address.http_url) => {
                     sender.send_replace(Whereabouts::At(Box::new(at(&address.http_url))));
                     here = Some(address.http_url.clone());
@@ -171,10 +171,13 @@ fn follow(engine: &Engine, database: String) -> watch::Receiver<Whereabouts> {
                     }
                 }
                 EngineState::Failed { why } => nowhere(&sender, &mut here, why),
-                EngineState::Ready(_)
-                | EngineState::Starting
-                | EngineState::Restarting { .. }
-                | EngineState::Stopped => {}
+                EngineState::Restarting { attempt, why, .. } => {
+                    // Its last words are in the log.
+                    let why = why.lines().next().unwrap_or_default();
+                    let why = format!("ClickHouse is started again (attempt {attempt}): {why}");
+                    nowhere(&sender, &mut here, &why);
+                }
+                EngineState::Ready(_) | EngineState::Starting | EngineState::Stopped => {}
             }
             if state.changed().await.is_err() {
                 return;

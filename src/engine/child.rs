@@ -6,7 +6,7 @@
 //! thread ends it after a grace time.
 
 use std::ffi::{CString, c_char, c_int};
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
@@ -93,12 +93,7 @@ pub fn run(role: Role) -> Result<(), String> {
 /// Takes the lock, waiting for an engine that is about to end.
 fn lock(path: &Path) -> Result<File, String> {
     let failed = |error: std::io::Error| format!("cannot lock {}: {error}", path.display());
-    let file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(path)
-        .map_err(failed)?;
+    let file = super::lockfile::open(path).map_err(failed)?;
     let deadline = Instant::now() + LOCK_WAIT;
     loop {
         match file.try_lock() {

@@ -12,6 +12,7 @@ pub mod binary;
 pub mod child;
 mod error;
 pub mod install;
+pub mod lockfile;
 mod npm;
 pub mod platform;
 mod probe;
@@ -22,7 +23,7 @@ mod state;
 mod supervise;
 mod tail;
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{ErrorKind, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -279,13 +280,7 @@ pub fn inspect(data_dir: &Path) -> Result<(Option<String>, Option<Address>), Eng
 fn lock(layout: &Layout) -> Result<File, EngineError> {
     let path = layout.lock();
     let unwritable = |error: std::io::Error| EngineError::write(&path, &error, DATA_DIR);
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&path)
-        .map_err(unwritable)?;
+    let mut file = lockfile::open(&path).map_err(unwritable)?;
     let deadline = Instant::now() + LOCK_WAIT;
     loop {
         match file.try_lock() {

@@ -18,7 +18,7 @@ use sqlx::AnyConnection;
 use tokio::sync::MutexGuard;
 use uuid::Uuid;
 
-use crate::domain::{Flag, Key, Lab};
+use crate::domain::{Flag, Lab};
 
 use super::access::Access;
 use super::registry::{Registry, now};
@@ -166,14 +166,14 @@ impl Loaded {
             snapshot.labs.put(Arc::new((in_project("lab", project)?, lab)));
         }
         for (project, flag) in objects::all::<Flag>(&mut *connection, objects::Kind::Flag).await? {
-            let what = format!("flag {}", flag.key);
+            let which = format!("the flag {} with the id {}", flag.key, flag.id);
             let entry = FlagEntry::new(in_project("flag", project)?, flag, Arc::default());
-            snapshot.put_flag(entry.map_err(|error| StoreError::corrupt(what, error))?);
+            snapshot.put_flag(entry.map_err(|error| StoreError::row("objects", which, error))?);
         }
         for (project, experiment) in store::experiments::all(&mut *connection).await? {
-            let what = format!("experiment {}", experiment.key);
+            let which = format!("{} with the id {}", experiment.key, experiment.id);
             let entry = Entry::new(project, experiment, Arc::default());
-            snapshot.put(entry.map_err(|error| StoreError::corrupt(what, error))?);
+            snapshot.put(entry.map_err(|error| StoreError::row("experiments", which, error))?);
         }
         Ok(Self { snapshot, applied })
     }
@@ -188,23 +188,18 @@ async fn load_overrides(snapshot: &Snapshot, connection: &mut AnyConnection) -> 
         .all()
         .map(|f| (f.flag.id, Arc::clone(&f.overrides)));
     let tables: HashMap<Uuid, Arc<OverrideTable>> = of_experiments.chain(of_flags).collect();
-    let mut unreadable = None;
     store::overrides::each(connection, SILENCE_LIMIT, |row| {
-        let variant = Key::new(row.variant);
-        match (tables.get(&row.experiment_id), variant) {
-            (Some(table), Ok(variant)) => {
-                table.put(row.subject_type, &variant, row.source, [row.subject_id.as_str()]);
-            }
-            (_, Err(error)) => unreadable = Some(error),
-            // Its experiment or flag was created while this was read; the feed tells of both.
-            (None, _) => {}
+        // One without a table: its experiment or flag was created while this was read; the feed tells of both.
+        if let Some(table) = tables.get(&row.experiment_id) {
+            table.put(
+                row.subject_type,
+                &row.variant,
+                row.source,
+                [row.subject_id.as_str()],
+            );
         }
     })
-    .await?;
-    match unreadable {
-        Some(error) => Err(StoreError::corrupt("override", error)),
-        None => Ok(()),
-    }
+    .await
 }
 
 async fn load_access(connection: &mut AnyConnection) -> Result<Access, StoreError> {

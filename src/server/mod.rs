@@ -59,7 +59,7 @@ pub mod stopping;
 pub mod store;
 
 use std::fmt;
-use std::fs::{File, TryLockError};
+use std::fs::TryLockError;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -383,12 +383,7 @@ fn lock(dir: &Path) -> Result<Held, ServerError> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true).mode(0o700);
     builder.create(dir).map_err(failed(dir))?;
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .map_err(failed(&path))?;
+    let file = held::open(&path).map_err(failed(&path))?;
     match file.try_lock() {
         Ok(()) => Ok(Held::new(file)),
         Err(TryLockError::WouldBlock) => Err(ServerError::InUse(dir.to_owned())),

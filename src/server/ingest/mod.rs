@@ -37,7 +37,7 @@ mod transform;
 mod visits;
 mod writer;
 
-use std::fs::{File, TryLockError};
+use std::fs::TryLockError;
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -60,7 +60,7 @@ pub use transform::{
 pub use visits::Visits;
 
 use crate::api::track::Unattributed;
-use crate::server::held::Held;
+use crate::server::held::{self, Held};
 use disk::{Disk, RealDisk};
 use drain::Stop;
 use shared::{Counters, Shared};
@@ -487,13 +487,7 @@ fn make_dir(dir: &Path) -> io::Result<()> {
 fn lock(dir: &Path) -> Result<Held, OpenError> {
     let path = dir.join(LOCK);
     let failed = |e: io::Error| OpenError::io(&path, "lock", &e);
-    let mut file = File::options()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&path)
-        .map_err(failed)?;
+    let mut file = held::open(&path).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {

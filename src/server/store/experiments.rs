@@ -37,7 +37,7 @@ fn read(row: &AnyRow) -> Result<(Uuid, Experiment), StoreError> {
     let id: String = row.get("id");
     let project: String = row.get("project_id");
     let document: String = row.get("document");
-    let corrupt = |why: String| StoreError::corrupt(format!("experiment {id}"), why);
+    let corrupt = |why: String| StoreError::row("experiments", format_args!("id {id}"), why);
     let project = Uuid::parse_str(&project).map_err(|e| corrupt(e.to_string()))?;
     let experiment = serde_json::from_str(&document).map_err(|e| corrupt(e.to_string()))?;
     Ok((project, experiment))

@@ -146,9 +146,9 @@ pub enum StoreError {
         source: sqlx::Error,
     },
     /// A row does not hold what this program writes.
-    #[error("the configuration store holds a {what} that cannot be read: {why}")]
+    #[error("the configuration store holds a {what} that cannot be read: {why}; {UNREADABLE}")]
     Corrupt {
-        /// Which kind of object, and its id where it is known.
+        /// Which kind of row: its table and its id, where they are known.
         what: String,
         /// What is wrong with it.
         why: String,
@@ -187,7 +187,12 @@ impl StoreError {
         move |source| Self::Query { what, source }
     }
 
-    /// A row that cannot be read.
+    /// The row of a table that cannot be read.
+    pub(super) fn row(table: &str, id: impl std::fmt::Display, why: impl ToString) -> Self {
+        Self::corrupt(format!("row of the table `{table}`, {id},"), why)
+    }
+
+    /// Something that cannot be read.
     pub(super) fn corrupt(what: impl Into<String>, why: impl ToString) -> Self {
         Self::Corrupt {
             what: what.into(),
@@ -243,6 +248,10 @@ impl StoreError {
         }
     }
 }
+
+/// What is said of a row that cannot be read beside why.
+const UNREADABLE: &str = "run the splitdeck that wrote it, or put the row back from a backup (docs/operators.md, \
+                          \"A row that cannot be read\")";
 
 /// What to do about a file of SQLite that is no sound database.
 const DAMAGED: &str = "the file is damaged: check the disk, and put a backup in its place";

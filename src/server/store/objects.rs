@@ -160,7 +160,13 @@ fn read<T: DeserializeOwned>(kind: Kind, row: &AnyRow) -> Result<(Option<Uuid>, 
     let id: String = row.get("id");
     let project: Option<String> = row.get("project_id");
     let document: String = row.get("document");
-    let corrupt = |why: String| StoreError::corrupt(format!("{} {id}", kind.as_str()), why);
+    let corrupt = |why: String| {
+        StoreError::row(
+            "objects",
+            format_args!("a {} with the id {id}", kind.as_str()),
+            why,
+        )
+    };
     let project = project.map(|id| Uuid::parse_str(&id)).transpose();
     let project = project.map_err(|error| corrupt(error.to_string()))?;
     let document = serde_json::from_str(&document).map_err(|error| corrupt(error.to_string()))?;

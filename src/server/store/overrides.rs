@@ -23,7 +23,7 @@ pub struct StoredOverride {
     /// The id.
     pub subject_id: String,
     /// The forced variant.
-    pub variant: String,
+    pub variant: Key,
     /// How it came to be.
     pub source: OverrideSource,
 }
@@ -50,15 +50,24 @@ pub async fn each(
         // Rows that are there already are read without a pause: others get their turn.
         tokio::task::consume_budget().await;
         let experiment: String = row.get("experiment_id");
+        let subject_id: String = row.get("subject_id");
+        let corrupt = |why: String| unreadable(&experiment, &subject_id, why);
+        let (subject_type, source) = (from_word(row.get("subject_type")), from_word(row.get("source")));
+        let variant: String = row.get("variant");
         take(StoredOverride {
-            experiment_id: Uuid::parse_str(&experiment).map_err(|e| StoreError::corrupt("override", e))?,
-            subject_type: from_word(row.get("subject_type"))?,
-            subject_id: row.get("subject_id"),
-            variant: row.get("variant"),
-            source: from_word(row.get("source"))?,
+            experiment_id: Uuid::parse_str(&experiment).map_err(|e| corrupt(e.to_string()))?,
+            subject_type: subject_type.map_err(|e| corrupt(e.to_string()))?,
+            variant: Key::new(variant).map_err(|e| corrupt(e.to_string()))?,
+            source: source.map_err(|e| corrupt(e.to_string()))?,
+            subject_id,
         });
     }
     Ok(())
+}
+
+fn unreadable(object: &str, subject: &str, why: impl ToString) -> StoreError {
+    let which = format_args!("experiment_id {object} and subject_id {subject}").to_string();
+    StoreError::row("overrides", which, why)
 }
 
 /// What is written for each of many subjects.

@@ -23,13 +23,14 @@ pub async fn all(from: impl Reader<'_>) -> Result<Vec<Project>, StoreError> {
         .map(|row| {
             let (id, key): (String, String) = (row.get("id"), row.get("key"));
             Ok(Project {
-                id: Uuid::parse_str(&id).map_err(|e| StoreError::corrupt(format!("project {id}"), e))?,
-                key: Key::new(key).map_err(|e| StoreError::corrupt(format!("project {id}"), e))?,
+                id: Uuid::parse_str(&id)
+                    .map_err(|e| StoreError::row("projects", format_args!("id {id}"), e))?,
+                key: Key::new(key).map_err(|e| StoreError::row("projects", format_args!("id {id}"), e))?,
                 name: row.get("name"),
                 environment: from_word(row.get("environment"))?,
                 protected: row.get::<i64, _>("protected") != 0,
                 resource_version: u64::try_from(row.get::<i64, _>("resource_version"))
-                    .map_err(|e| StoreError::corrupt(format!("project {id}"), e))?,
+                    .map_err(|e| StoreError::row("projects", format_args!("id {id}"), e))?,
             })
         })
         .collect()

@@ -79,7 +79,7 @@ pub async fn all(from: impl Reader<'_>) -> Result<Vec<StoredToken>, StoreError> 
 
 fn read(row: &AnyRow) -> Result<StoredToken, StoreError> {
     let name: String = row.get("name");
-    let corrupt = |why: String| StoreError::corrupt(format!("token {name}"), why);
+    let corrupt = |why: String| StoreError::row("bearers", format_args!("name {name}"), why);
     let uuid = |text: String| Uuid::parse_str(&text).map_err(|error| corrupt(error.to_string()));
     let hash: Vec<u8> = row.get("hash");
     let roles: String = row.get("roles");

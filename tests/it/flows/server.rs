@@ -402,3 +402,82 @@ async fn a_client_that_sends_nothing_does_not_keep_its_connection() {
     // A slow answer to a whole request is no silence of the client.
     server.get("/me").await.expect(200);
 }
+
+each_store!(a_row_that_cannot_be_read_is_named_at_the_start);
+async fn a_row_that_cannot_be_read_is_named_at_the_start() {
+    let server = TestServer::start().await;
+    let experiment = server.active("x").await;
+    let set = json!({ "variant": "treatment", "subjectType": "user", "subjectIds": ["somebody"] });
+    server.put("/experiments/x/overrides", &set).await.expect(200);
+    let flag = server.get("/flags/x").await.expect(200);
+    let id = |of: &Value| of["id"].as_str().expect("an id").to_owned();
+    let (experiment, flag) = (id(&experiment), id(&flag));
+    let dir = server.stop().await;
+    for (table, which, broken, sound) in [
+        (
+            "experiments",
+            experiment.as_str(),
+            format!(
+                "UPDATE experiments SET document = replace(document, '\"variants\"', '\"variantz\"') WHERE id = '{experiment}'"
+            ),
+            format!(
+                "UPDATE experiments SET document = replace(document, '\"variantz\"', '\"variants\"') WHERE id = '{experiment}'"
+            ),
+        ),
+        (
+            "objects",
+            flag.as_str(),
+            format!(
+                "UPDATE objects SET document = replace(document, '\"rolloutPct\"', '\"of a newer\"') WHERE id = '{flag}'"
+            ),
+            format!(
+                "UPDATE objects SET document = replace(document, '\"of a newer\"', '\"rolloutPct\"') WHERE id = '{flag}'"
+            ),
+        ),
+        (
+            "overrides",
+            "somebody",
+            "UPDATE overrides SET source = 'of a newer'".to_owned(),
+            "UPDATE overrides SET source = 'fixed'".to_owned(),
+        ),
+        (
+            "overrides",
+            experiment.as_str(),
+            "UPDATE overrides SET variant = 'no key'".to_owned(),
+            "UPDATE overrides SET variant = 'treatment'".to_owned(),
+        ),
+        (
+            "bearers",
+            "editor",
+            "UPDATE bearers SET roles = '[]' WHERE name = 'editor'".to_owned(),
+            String::new(),
+        ),
+    ] {
+        run_sql(dir.path(), broken).await;
+        let mut options = options(dir.path());
+        options.store = Some(place(dir.path()));
+        let error = Server::open(options).await.expect_err("it does not start");
+        let told = error.to_string();
+        for part in [
+            &format!("row of the table `{table}`"),
+            which,
+            "put the row back from a backup",
+            "docs/operators.md",
+        ] {
+            assert!(told.contains(part), "{part}: {told}");
+        }
+        if !sound.is_empty() {
+            run_sql(dir.path(), sound).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn lock_files_are_their_owners_alone() {
+    let server = TestServer::start().await;
+    for lock in ["server.lock", "spool/lock"] {
+        let path = server.dir.path().join(lock);
+        let mode = std::fs::metadata(&path).expect(lock).permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{lock}");
+    }
+}
