@@ -104,15 +104,6 @@ pub struct Distribution {
     pub range: [u32; 2],
 }
 
-/// A flag that local evaluation cannot decide as the server does.
-#[derive(Debug, Clone, Eq, PartialEq, Serialize, Deserialize)]
-pub struct NotExported {
-    /// Its key.
-    pub key: String,
-    /// Why, each reason with what to do.
-    pub reasons: Vec<String>,
-}
-
 /// The user that an evaluation SDK sends. Fields that have no place of their own, such as `country`, are
 /// properties of the person, unless `user_properties` says otherwise.
 ///

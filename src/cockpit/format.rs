@@ -168,21 +168,6 @@ pub fn since(then: Timestamp, now: Timestamp) -> String {
     }
 }
 
-/// How long until the writing of an [`age`] can change, for the next redraw of a relative time.
-#[must_use]
-pub fn age_changes_in(then: Timestamp, now: Timestamp) -> SignedDuration {
-    let age = now.duration_since(then).max(SignedDuration::ZERO);
-    let step = match age.as_secs() {
-        0..60 => 1,
-        60..3_600 => 60,
-        _ => 3_600,
-    };
-    let step = SignedDuration::from_secs(step);
-    let into =
-        SignedDuration::from_millis(i64::try_from(age.as_millis() % step.as_millis()).unwrap_or_default());
-    step - into
-}
-
 /// How long an answer took: `12 ms`, `1.4 s`.
 #[must_use]
 pub fn latency(took: std::time::Duration) -> String {
@@ -399,27 +384,6 @@ mod tests {
         assert_eq!(age(now - 42.seconds(), now), "42 s");
         assert_eq!(age(now + 42.seconds(), now), "0 s");
         assert_eq!(age(Timestamp::MIN, Timestamp::MAX).split(' ').count(), 2);
-    }
-
-    #[test]
-    fn the_next_change_of_an_age_is_when_its_text_changes() {
-        let then = at("2026-11-18T02:00:00Z");
-        for ms in [
-            0_i64, 1, 999, 1_500, 59_999, 61_000, 3_599_999, 3_600_000, 90_000_000,
-        ] {
-            let now = then + SignedDuration::from_millis(ms);
-            let change = now + age_changes_in(then, now);
-            assert_eq!(
-                age(then, change - SignedDuration::from_millis(1)),
-                age(then, now),
-                "{ms}"
-            );
-            assert!(change > now);
-        }
-        assert_eq!(
-            age_changes_in(then, then + 61.seconds()),
-            SignedDuration::from_secs(59)
-        );
     }
 
     #[test]

@@ -26,6 +26,23 @@ pub const MAX_VALUE_LENGTH: usize = 2_000;
 /// The longest payload, in bytes of JSON: each decision for the variant carries it.
 pub const MAX_PAYLOAD: usize = 64 << 10;
 
+/// Whether nobody sees a character: with one a text looks like another one. Joiners (U+200C, U+200D) are part of words and
+/// emoji; these are part of nothing.
+#[must_use]
+pub fn is_unseen(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{feff}'
+    ) || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{fff9}'..='\u{fffb}')
+}
+
+/// Whether a text says nothing that anybody sees.
+#[must_use]
+pub fn is_blank(text: &str) -> bool {
+    text.chars()
+        .all(|c| c.is_whitespace() || c.is_control() || is_unseen(c))
+}
+
 fn longer(text: &str, most: usize) -> bool {
     // Bytes are counted at once, and are never fewer than characters.
     text.len() > most && text.chars().count() > most
@@ -34,7 +51,8 @@ fn longer(text: &str, most: usize) -> bool {
 /// One line that people read; empty where a key stands in for it.
 pub(super) fn name(field: impl Into<String>, text: &str, errors: &mut Vec<FieldError>) {
     if longer(text, MAX_NAME_LENGTH) || text.chars().any(char::is_control) {
-        let allowed = format!("at most {MAX_NAME_LENGTH} characters, no line breaks");
+        let allowed =
+            format!("at most {MAX_NAME_LENGTH} characters, no line breaks and no control characters");
         errors.push(FieldError::new(field, text.escape_debug(), allowed));
     }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::checks::is_unseen;
 use super::filter::quoted;
 use super::{Key, Operator};
 
@@ -102,20 +103,13 @@ pub fn bare_id(text: &str) -> &str {
 /// nobody sees, would force nobody.
 #[must_use]
 pub fn id_refusal(id: &str) -> Option<String> {
-    // Joiners (U+200C, U+200D) are part of words and emoji; these are part of nothing.
-    let unseen = |c: &char| {
-        matches!(
-            c,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{feff}'
-        ) || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{fff9}'..='\u{fffb}')
-    };
     if id.chars().count() > MAX_SUBJECT_ID_LENGTH {
         return Some(format!("at most {MAX_SUBJECT_ID_LENGTH} characters"));
     }
     if id.chars().any(char::is_control) {
         return Some("no control characters".to_owned());
     }
-    let unseen = id.chars().find(unseen)?;
+    let unseen = id.chars().find(|c| is_unseen(*c))?;
     Some(format!("no invisible characters ({})", unseen.escape_unicode()))
 }
 

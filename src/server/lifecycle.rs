@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use crate::api::experiments::ChangeStatus;
 use crate::api::problem::{Code, Problem};
+use crate::domain::checks::is_blank;
 use crate::domain::{EndedReason, Experiment, FieldError, Key, PauseCause, Status};
 
 use super::edit;
@@ -40,7 +41,7 @@ pub fn change(
             } else {
                 None
             };
-            let is_silent = body.comment.as_deref().is_none_or(|c| c.trim().is_empty());
+            let is_silent = body.comment.as_deref().is_none_or(is_blank);
             if let Some(because) = because.filter(|_| is_silent) {
                 let allowed = format!("the reason in words: {because}");
                 errors.push(FieldError::new("comment", "nothing", allowed));

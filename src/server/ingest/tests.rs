@@ -614,7 +614,7 @@ async fn a_batch_that_is_refused_does_not_hold_back_what_comes_after_it() {
 #[test]
 fn a_sick_clickhouse_leaves_few_segments() {
     let dir = tempfile::tempdir().expect("a directory");
-    let lock = Held::new(File::create(dir.path().join("lock")).expect("a file"));
+    let lock = Held::new(std::fs::File::create(dir.path().join("lock")).expect("a file"));
     let shared = Shared::new(dir.path().to_owned(), u64::MAX, lock);
     let age = Duration::from_millis(250);
     assert_eq!(shared.sealed_at(age), Some(age));

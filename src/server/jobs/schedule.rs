@@ -6,7 +6,7 @@
 use std::fmt;
 
 use croner::Cron;
-use croner::parser::CronParser;
+use croner::parser::{CronParser, Year};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -49,7 +49,10 @@ impl Schedule {
             expression: expression.to_owned(),
             why,
         };
-        let cron = CronParser::new().parse(expression);
+        let cron = CronParser::builder()
+            .year(Year::Disallowed)
+            .build()
+            .parse(expression);
         let schedule = Self {
             cron: cron.map_err(|error| refused(error.to_string()))?,
             expression: expression.trim().to_owned(),
@@ -172,7 +175,15 @@ mod tests {
 
     #[test]
     fn what_is_no_schedule_is_refused() {
-        for expression in ["", "0 2 * *", "60 2 * * *", "0 25 * * *", "nightly", "0 0 30 2 *"] {
+        for expression in [
+            "",
+            "0 2 * *",
+            "60 2 * * *",
+            "0 25 * * *",
+            "nightly",
+            "0 0 30 2 *",
+            "0 2 * * * * *",
+        ] {
             let error = Schedule::new(expression, "UTC").expect_err("refused");
             assert!(matches!(error, ScheduleError::Expression { .. }), "{error}");
             assert!(error.to_string().contains("0 2 * * *"), "{error}");

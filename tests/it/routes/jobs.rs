@@ -150,7 +150,7 @@ async fn resuming_what_still_fails_takes_a_reason_and_a_word() {
     };
     for body in [
         with(json!({})),
-        with(json!({ "comment": " \n" })),
+        with(json!({ "comment": " \n\u{200b}" })),
         with(json!({ "overrideFailingSrm": true })),
     ] {
         assert_eq!(
