@@ -130,10 +130,22 @@ fn change(out: &mut String, from: Look, to: Look) {
 
 /// The code of a colour; `base` is 30 for the foreground and 40 for the background.
 fn color(color: Color, base: u8) -> String {
-    let sixteen = match color {
-        Color::Reset => return (base + 9).to_string(),
-        Color::Indexed(index) => return format!("{};5;{index}", base + 8),
-        Color::Rgb(r, g, b) => return format!("{};2;{r};{g};{b}", base + 8),
+    match (color, number_of(color)) {
+        (Color::Rgb(r, g, b), _) => format!("{};2;{r};{g};{b}", base + 8),
+        (Color::Indexed(index), _) => format!("{};5;{index}", base + 8),
+        (_, Some(number @ 0..8)) => (base + number).to_string(),
+        // The bright ones have codes of their own.
+        (_, Some(number)) => (base + 52 + number).to_string(),
+        (_, None) => (base + 9).to_string(),
+    }
+}
+
+/// The number of one of the sixteen colours, or of the two hundred and forty behind them; none of what has no number.
+#[must_use]
+pub fn number_of(color: Color) -> Option<u8> {
+    Some(match color {
+        Color::Reset | Color::Rgb(..) => return None,
+        Color::Indexed(index) => index,
         Color::Black => 0,
         Color::Red => 1,
         Color::Green => 2,
@@ -142,16 +154,15 @@ fn color(color: Color, base: u8) -> String {
         Color::Magenta => 5,
         Color::Cyan => 6,
         Color::Gray => 7,
-        Color::DarkGray => 60,
-        Color::LightRed => 61,
-        Color::LightGreen => 62,
-        Color::LightYellow => 63,
-        Color::LightBlue => 64,
-        Color::LightMagenta => 65,
-        Color::LightCyan => 66,
-        Color::White => 67,
-    };
-    (base + sixteen).to_string()
+        Color::DarkGray => 8,
+        Color::LightRed => 9,
+        Color::LightGreen => 10,
+        Color::LightYellow => 11,
+        Color::LightBlue => 12,
+        Color::LightMagenta => 13,
+        Color::LightCyan => 14,
+        Color::White => 15,
+    })
 }
 
 #[cfg(test)]

@@ -9,6 +9,8 @@ use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier};
 use unicode_width::UnicodeWidthStr as _;
 
+use super::sgr::number_of;
+
 /// Width of a cell in hundredths of a pixel; of 14 px in most fonts of one width.
 const CELL: u32 = 840;
 /// Height of a cell, pixels.
@@ -253,32 +255,11 @@ fn pixels(hundredths: u32) -> String {
 /// greys, as in xterm.
 #[must_use]
 pub fn rgb(color: Color, ground: &Ground, background: bool) -> (u8, u8, u8) {
-    let index = match color {
-        Color::Reset => {
-            return if background {
-                ground.background
-            } else {
-                ground.text
-            };
-        }
-        Color::Rgb(r, g, b) => return (r, g, b),
-        Color::Indexed(index) => index,
-        Color::Black => 0,
-        Color::Red => 1,
-        Color::Green => 2,
-        Color::Yellow => 3,
-        Color::Blue => 4,
-        Color::Magenta => 5,
-        Color::Cyan => 6,
-        Color::Gray => 7,
-        Color::DarkGray => 8,
-        Color::LightRed => 9,
-        Color::LightGreen => 10,
-        Color::LightYellow => 11,
-        Color::LightBlue => 12,
-        Color::LightMagenta => 13,
-        Color::LightCyan => 14,
-        Color::White => 15,
+    let index = match (color, number_of(color)) {
+        (Color::Rgb(r, g, b), _) => return (r, g, b),
+        (_, Some(index)) => index,
+        (_, None) if background => return ground.background,
+        (_, None) => return ground.text,
     };
     match index {
         0..16 => ground.sixteen[usize::from(index)],

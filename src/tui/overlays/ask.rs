@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use ratatui::layout::Position;
 
 use super::form::{Form, Row, note, sending};
-use super::{Canvas, WIDEST, rows};
+use super::{Canvas, WIDEST};
 use crate::api::overrides::OverridePage;
 use crate::cockpit::edit::consequences::consequences;
 use crate::cockpit::edit::{Draft, rows as edit_rows};
@@ -37,16 +37,12 @@ pub fn draw(
         buttons: [AskField::Cancel, AskField::Confirm],
         armed: now >= dialog.armed_at(),
     };
-    let height = rows(page.len() + form.rows.len());
-    canvas.boxed(&title(state, dialog), "", (width, height), |pen| {
-        // The form comes first when there is no room for both, but not alone.
-        let least = rows(page.len()).min(pen.height() / 3);
-        let below = rows(form.rows.len()).min(pen.height() - least);
-        let above = pen.height() - below;
-        let laid = page.draw(&mut pen.part(0, 0, pen.width(), above), dialog.scroll);
-        let cursor = form.draw(&mut pen.part(0, above, pen.width(), below));
-        (laid, cursor)
-    })
+    canvas.dialog(
+        (&title(state, dialog), ""),
+        (&page, dialog.scroll),
+        form.rows.len(),
+        |pen| form.draw(pen),
+    )
 }
 
 fn title(state: &State, dialog: &AskDialog) -> String {

@@ -21,6 +21,7 @@ use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 use ratatui::widgets::Clear;
 
+use super::page::Page;
 use super::theme::Theme;
 use super::widgets::Pen;
 use super::widgets::frame::{EDGES, Frame as Border, SIDES};
@@ -94,6 +95,27 @@ impl Canvas<'_, '_> {
         } else {
             self.area.height
         }
+    }
+
+    /// A box with what is decided upon above, scrolled, and `below` rows of a form that `form` draws. Where there is no
+    /// room for both the form comes first, but not alone: what is decided upon must be seen too.
+    fn dialog(
+        &mut self,
+        (title, right): (&str, &str),
+        (page, scroll): (&Page<'_>, usize),
+        below: usize,
+        form: impl FnOnce(&mut Pen<'_>) -> Option<Position>,
+    ) -> (Laid, Option<Position>) {
+        let height = rows(page.len() + below);
+        self.boxed(title, right, (page.width(), height), |pen| {
+            let (width, height) = (pen.width(), pen.height());
+            let least = rows(page.len()).min(height / 3);
+            let below = rows(below).min(height - least);
+            let above = height - below;
+            let laid = page.draw(&mut pen.part(0, 0, width, above), scroll);
+            let cursor = form(&mut pen.part(0, above, width, below));
+            (laid, cursor)
+        })
     }
 
     /// Clears a centred box with a border and room for `width` × `height` inside, as far as there is

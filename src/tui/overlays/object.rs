@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use ratatui::layout::Position;
 use ratatui::style::Style;
 
-use super::{Canvas, WIDEST, rows};
+use super::{Canvas, WIDEST};
 use crate::cockpit::state::form::{Focus, Form, Input, Purpose};
 use crate::cockpit::state::{Laid, State};
 use crate::cockpit::update::form::words;
@@ -72,17 +72,9 @@ pub fn draw(
     }
     lower.push(Row::Buttons);
     let (title, keep, act) = words::titles(&form.purpose);
-    let height = rows(page.len() + lower.len());
     let armed = now >= form.armed_at();
-    canvas.boxed(&title, "", (width, height), |pen| {
-        let least = rows(page.len()).min(pen.height() / 3);
-        let below = rows(lower.len()).min(pen.height() - least);
-        let above = pen.height() - below;
-        let laid = page.draw(&mut pen.part(0, 0, pen.width(), above), form.scroll);
-        let width = pen.width();
-        let mut part = pen.part(0, above, width, below);
-        let cursor = lower_part(&mut part, form, &lower, (keep, act), armed);
-        (laid, cursor)
+    canvas.dialog((&title, ""), (&page, form.scroll), lower.len(), |pen| {
+        lower_part(pen, form, &lower, (keep, act), armed)
     })
 }
 

@@ -5,7 +5,7 @@ use ratatui::layout::Position;
 
 use super::form::{Form, Row, note, sending};
 use super::resume::{self, Length};
-use super::{Canvas, WIDEST, rows};
+use super::{Canvas, WIDEST};
 use crate::cockpit::lifecycle::{self, Step};
 use crate::cockpit::ports::Slot;
 use crate::cockpit::state::overlay::{ENDED_REASONS, Field, StepDialog, TestNow};
@@ -61,16 +61,8 @@ pub fn draw(
     } else {
         String::new()
     };
-    let height = rows(page.len() + form.rows.len());
-    canvas.boxed(&title, &right, (width, height), |pen| {
-        // The form comes first when there is no room for both, but not alone: what is decided upon must
-        // be seen too.
-        let least = rows(page.len()).min(pen.height() / 3);
-        let below = rows(form.rows.len()).min(pen.height() - least);
-        let above = pen.height() - below;
-        let laid = page.draw(&mut pen.part(0, 0, pen.width(), above), dialog.scroll);
-        let cursor = form.draw(&mut pen.part(0, above, pen.width(), below));
-        (laid, cursor)
+    canvas.dialog((&title, &right), (&page, dialog.scroll), form.rows.len(), |pen| {
+        form.draw(pen)
     })
 }
 

@@ -5,7 +5,7 @@ use ratatui::style::Style;
 
 use super::View;
 use super::results::metrics;
-use crate::api::results::Interval;
+use crate::api::results::{self, Interval, SeriesPoint};
 use crate::cockpit::state::analytics::Panel;
 use crate::cockpit::{evidence, format};
 use crate::stats::posterior::{Arm, Posterior, plot_range};
@@ -54,11 +54,7 @@ pub fn posterior(view: &View<'_>, pen: &mut Pen<'_>) {
     };
     let mut inside = frame.draw(pen);
     if results.metric.is_none() {
-        let hint = format!(
-            "Choose one in Setup ({}) to see which arm converts better.",
-            view.page.keys.setup
-        );
-        empty(&mut inside, "No primary metric.", &hint);
+        draw_no_metric(view, &mut inside, "to see which arm converts better");
         return;
     }
     let counts: Vec<Arm> = results
@@ -181,11 +177,7 @@ pub fn flow(view: &View<'_>, pen: &mut Pen<'_>) {
     };
     let mut inside = frame.draw(pen);
     if results.metric.is_none() {
-        let hint = format!(
-            "Choose one in Setup ({}) to see how many of the exposed convert.",
-            view.page.keys.setup
-        );
-        empty(&mut inside, "No primary metric.", &hint);
+        draw_no_metric(view, &mut inside, "to see how many of the exposed convert");
         return;
     }
     if no_exposures(view) {
@@ -238,14 +230,7 @@ pub fn series(view: &View<'_>, pen: &mut Pen<'_>, zoomed: bool) {
     let title = format!("exposures per {}", interval.as_str());
     let zone = results.query.time_zone.as_str();
     let all = &results.series.points;
-    // A bucket that is not over would end every live chart in a fall.
-    let open = all
-        .last()
-        .is_some_and(|last| still_open(last.at, interval, results.computed_at));
-    let points = match all.as_slice() {
-        [whole @ .., _] if open && !whole.is_empty() => whole,
-        all => all,
-    };
+    let points = whole(&results.series, results.computed_at);
     let right = if points.len() < all.len() {
         format!("full {}s, {zone}", interval.as_str())
     } else {
@@ -314,6 +299,21 @@ fn legend_in_edge(view: &View<'_>, pen: &mut Pen<'_>, title: u16, right: u16) {
 /// Rows of a chart from which on one of them names the lines.
 const ROOM_FOR_LEGEND: u16 = 8;
 
+/// What stands where there is nothing to convert to, and why one would want it.
+fn draw_no_metric(view: &View<'_>, pen: &mut Pen<'_>, why: &str) {
+    let hint = format!("Choose one in Setup ({}) {why}.", view.page.keys.setup);
+    empty(pen, "No primary metric.", &hint);
+}
+
+/// The buckets that were over at `now`: one that was not would end every live chart in a fall. The only one stays.
+pub fn whole(series: &results::Series, now: Timestamp) -> &[SeriesPoint] {
+    let all = series.points.as_slice();
+    match all {
+        [whole @ .., last] if !whole.is_empty() && still_open(last.at, series.interval, now) => whole,
+        all => all,
+    }
+}
+
 /// Whether a bucket that begins at `from` was not over at `now`.
 fn still_open(from: Timestamp, interval: Interval, now: Timestamp) -> bool {
     let hours = match interval {
@@ -325,4 +325,30 @@ fn still_open(from: Timestamp, interval: Interval, now: Timestamp) -> bool {
         Interval::Week => 24 * 7,
     };
     now.duration_since(from).as_hours() < hours
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_that_is_not_over_is_left_out_unless_it_is_the_only_one() {
+        let at = |text: &str| text.parse::<Timestamp>().expect("a moment");
+        let series = |starts: &[&str]| results::Series {
+            interval: Interval::Minute,
+            points: starts
+                .iter()
+                .map(|start| SeriesPoint {
+                    at: at(start),
+                    counts: vec![1],
+                })
+                .collect(),
+        };
+        let two = series(&["2026-11-20T05:01:00Z", "2026-11-20T05:02:00Z"]);
+        assert_eq!(whole(&two, at("2026-11-20T05:02:59Z")), &two.points[..1]);
+        assert_eq!(whole(&two, at("2026-11-20T05:03:00Z")), &two.points[..]);
+        let one = series(&["2026-11-20T05:02:00Z"]);
+        assert_eq!(whole(&one, at("2026-11-20T05:02:59Z")), &one.points[..]);
+        assert_eq!(whole(&series(&[]), at("2026-11-20T05:02:59Z")), &[]);
+    }
 }

@@ -1,6 +1,7 @@
 //! The tables below the charts: segments, property breakdown, exposures, tracked events.
 
 use super::View;
+use super::charts::whole;
 use crate::api::results::Breakdown;
 use crate::cockpit::format;
 use crate::cockpit::state::analytics::Panel;
@@ -192,8 +193,7 @@ pub fn tracked(view: &View<'_>) -> Table<'static> {
             let events = tracked.events.get(index).copied().unwrap_or(0);
             let subjects = tracked.subjects.get(index).copied().unwrap_or(0);
             let share = (arm.subjects > 0).then(|| subjects as f64 / arm.subjects as f64);
-            let points = &tracked.series.points;
-            let counts: Vec<u64> = points
+            let counts: Vec<u64> = whole(&tracked.series, results.computed_at)
                 .iter()
                 .map(|point| point.counts.get(index).copied().unwrap_or(0))
                 .collect();
