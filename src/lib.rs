@@ -10,8 +10,8 @@
 //! | [`engine`] | nothing: it runs processes and hands an address on |
 //! | [`config`], [`telemetry`] | `domain` |
 //! | [`warehouse`], [`client`] | `domain`, `stats`, `api` |
-//! | [`server`] | all of the above |
 //! | [`insights`] | `domain`, `stats`, `api` |
+//! | [`server`] | all of the above but `engine` and `client` |
 //! | [`cockpit`] | `domain`, `stats`, `api`, `insights` |
 //! | [`tui`] | `cockpit` and what it imports |
 //! | [`runtime`] | `cockpit`, `tui`, `client`, `warehouse` and what they import |

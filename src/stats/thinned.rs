@@ -65,7 +65,8 @@ impl Thinned {
 pub struct Fit {
     /// The weight of each arm, on the scale of the parts.
     pub weights: Vec<f64>,
-    /// How many factors are at no bound: each takes a degree of freedom away.
+    /// How many factors are at no bound: with as many as there are arms but one, whatever came is explained. The test
+    /// keeps its degrees of freedom all the same, so that it is rather too calm than too loud.
     pub free: usize,
 }
 

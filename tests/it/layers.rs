@@ -22,7 +22,6 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "stats",
             "api",
             "warehouse",
-            "client",
             "insights",
             "config",
             "telemetry",

@@ -229,7 +229,6 @@ async fn again(
     })
 }
 
-/// Reads the body to its end.
 /// A place among the uploads that are read at the same time.
 async fn place(places: &Semaphore, limit: Duration) -> Result<SemaphorePermit<'_>, ApiError> {
     match tokio::time::timeout(limit, places.acquire()).await {
