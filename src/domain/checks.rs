@@ -114,7 +114,7 @@ pub(super) fn rules(rules: &[Rule], variants: &[Variant], errors: &mut Vec<Field
             errors.push(no_variant(
                 format!("rules[{at}].variant"),
                 &rule.variant,
-                variants,
+                variants.iter().map(|v| &v.key),
             ));
         }
         if !ids.insert(rule.id) {
@@ -205,9 +205,13 @@ fn compared(path: String, operator: Operator, value: &str, errors: &mut Vec<Fiel
     }
 }
 
-/// The refusal of a key that no variant has.
-pub(super) fn no_variant(field: impl Into<String>, given: &Key, variants: &[Variant]) -> FieldError {
-    let keys: Vec<&str> = variants.iter().map(|v| v.key.as_str()).collect();
+/// The refusal of a key that none of the variants with these `keys` has.
+pub fn no_variant<'a>(
+    field: impl Into<String>,
+    given: impl std::fmt::Display,
+    keys: impl IntoIterator<Item = &'a Key>,
+) -> FieldError {
+    let keys: Vec<&str> = keys.into_iter().map(Key::as_str).collect();
     FieldError::new(
         field,
         given,

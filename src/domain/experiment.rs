@@ -333,7 +333,11 @@ impl Experiment {
         if let Some(winner) = &self.winning_variant
             && self.variant(winner.as_str()).is_none()
         {
-            errors.push(checks::no_variant("winningVariant", winner, &self.variants));
+            errors.push(checks::no_variant(
+                "winningVariant",
+                winner,
+                self.variants.iter().map(|v| &v.key),
+            ));
         }
         let Prior { a, b } = self.prior;
         for (field, value) in [("prior.a", a), ("prior.b", b)] {
@@ -405,7 +409,11 @@ impl Experiment {
         }
         if self.variant(self.default_variant_id.as_str()).is_none() {
             let default = &self.default_variant_id;
-            errors.push(checks::no_variant("defaultVariantId", default, &self.variants));
+            errors.push(checks::no_variant(
+                "defaultVariantId",
+                default,
+                self.variants.iter().map(|v| &v.key),
+            ));
         }
     }
 

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::api::experiments::ChangeStatus;
 use crate::api::problem::{Code, Problem};
-use crate::domain::checks::is_blank;
+use crate::domain::checks::{self, is_blank};
 use crate::domain::{EndedReason, Experiment, FieldError, Key, PauseCause, Status};
 
 use super::edit;
@@ -134,11 +134,10 @@ fn word(reason: EndedReason) -> &'static str {
 }
 
 fn no_variant(experiment: &Experiment, given: &str) -> FieldError {
-    let keys: Vec<&str> = experiment.variants.iter().map(|v| v.key.as_str()).collect();
-    FieldError::new(
+    checks::no_variant(
         "winningVariant",
         given,
-        format!("the key of a variant ({})", keys.join(", ")),
+        experiment.variants.iter().map(|v| &v.key),
     )
 }
 

@@ -158,14 +158,6 @@ impl Snapshot {
         }
     }
 
-    /// The same with `entry` in the place of its former state.
-    #[must_use]
-    pub fn with(&self, entry: Entry) -> Self {
-        let mut next = self.clone();
-        next.put(entry);
-        next
-    }
-
     /// Takes an experiment out.
     pub fn remove(&mut self, id: Uuid) {
         if let Some(entry) = self.experiments.remove(id) {
@@ -282,10 +274,12 @@ mod tests {
     #[test]
     fn a_snapshot_that_was_taken_stays_as_it_was() {
         let project = Uuid::from_u128(1);
-        let before = Snapshot::default().with(entry(project, "a"));
+        let mut before = Snapshot::default();
+        before.put(entry(project, "a"));
         let mut changed = Experiment::clone(&before.find(project, "a").expect("found").experiment);
         changed.name = "another".to_owned();
-        let after = before.with(Entry::new(project, changed, Arc::default()).expect("compiles"));
+        let mut after = before.clone();
+        after.put(Entry::new(project, changed, Arc::default()).expect("compiles"));
         let name = |snapshot: &Snapshot| {
             snapshot
                 .find(project, "a")

@@ -23,7 +23,8 @@ pub mod stage;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::{FieldError, Key};
+use crate::domain::Key;
+use crate::domain::checks::no_variant;
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
 
@@ -65,11 +66,8 @@ impl Imports {
 
 /// The variant with this key, as it is written.
 fn variant(owner: &Target, key: &Key) -> Result<Key, ApiError> {
-    owner.variant(key).ok_or_else(|| {
-        let keys: Vec<&str> = owner.variants.iter().map(Key::as_str).collect();
-        let allowed = format!("the key of a variant ({})", keys.join(", "));
-        FieldError::new("variant", key, allowed).into()
-    })
+    let refused = || no_variant("variant", key, &owner.variants).into();
+    owner.variant(key).ok_or_else(refused)
 }
 
 fn not_found(id: &str) -> ApiError {

@@ -10,7 +10,8 @@ use uuid::Uuid;
 use crate::api::overrides::{OverridesSet, SetOverrides};
 #[cfg(doc)]
 use crate::api::problem::Code;
-use crate::domain::{AuditAction, AuditEntry, Change, FieldError, Key, OverrideSubject};
+use crate::domain::checks::no_variant;
+use crate::domain::{AuditAction, AuditEntry, Change, Key, OverrideSubject};
 use crate::server::error::ApiError;
 use crate::server::middleware::auth::Caller;
 use crate::server::snapshot::OverrideTable;
@@ -131,9 +132,7 @@ impl Registry {
             let mut write = this.begin_for(&caller).await?;
             let live = this.target(&caller, noun, &id)?;
             let Some(variant) = live.variant(&body.variant) else {
-                let keys: Vec<&str> = live.variants.iter().map(Key::as_str).collect();
-                let allowed = format!("the key of a variant ({})", keys.join(", "));
-                return Err(FieldError::new("variant", &body.variant, allowed).into());
+                return Err(no_variant("variant", &body.variant, &live.variants).into());
             };
             let now = write.now();
             let to = Forced {

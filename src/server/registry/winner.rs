@@ -7,6 +7,7 @@ use serde_json::json;
 use crate::api::experiments::{ApplyWinner, WinnerApplied};
 use crate::api::problem::{Code, Problem};
 use crate::api::results::{INCONCLUSIVE, Results, WINNER_PROBABILITY};
+use crate::domain::checks::no_variant;
 use crate::domain::{AuditAction, EndedReason, Experiment, FieldError, Status};
 use crate::server::edit;
 use crate::server::error::ApiError;
@@ -89,9 +90,8 @@ pub fn possible(experiment: &Experiment, body: &ApplyWinner) -> Result<(), ApiEr
         return Err(problem.into());
     }
     if experiment.variant(body.winner.as_str()).is_none() {
-        let keys: Vec<&str> = experiment.variants.iter().map(|v| v.key.as_str()).collect();
-        let allowed = format!("the key of a variant ({})", keys.join(", "));
-        return Err(FieldError::new("winner", &body.winner, allowed).into());
+        let keys = experiment.variants.iter().map(|v| &v.key);
+        return Err(no_variant("winner", &body.winner, keys).into());
     }
     if experiment.linked_flag.is_none() {
         return Err(not_ready(

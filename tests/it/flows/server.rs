@@ -417,22 +417,14 @@ async fn a_row_that_cannot_be_read_is_named_at_the_start() {
         (
             "experiments",
             experiment.as_str(),
-            format!(
-                "UPDATE experiments SET document = replace(document, '\"variants\"', '\"variantz\"') WHERE id = '{experiment}'"
-            ),
-            format!(
-                "UPDATE experiments SET document = replace(document, '\"variantz\"', '\"variants\"') WHERE id = '{experiment}'"
-            ),
+            format!("UPDATE experiments SET document = 'x' || document WHERE id = '{experiment}'"),
+            "UPDATE experiments SET document = substr(document, 2)".to_owned(),
         ),
         (
             "objects",
             flag.as_str(),
-            format!(
-                "UPDATE objects SET document = replace(document, '\"rolloutPct\"', '\"of a newer\"') WHERE id = '{flag}'"
-            ),
-            format!(
-                "UPDATE objects SET document = replace(document, '\"of a newer\"', '\"rolloutPct\"') WHERE id = '{flag}'"
-            ),
+            format!("UPDATE objects SET document = 'x' || document WHERE id = '{flag}'"),
+            format!("UPDATE objects SET document = substr(document, 2) WHERE id = '{flag}'"),
         ),
         (
             "overrides",
