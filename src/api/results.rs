@@ -379,7 +379,9 @@ pub struct BreakdownRow {
     pub value: Option<String>,
     /// Distinct events of each arm, in the order of `arms`.
     pub events: Vec<u64>,
-    /// Distinct subjects of each arm.
+    /// Subjects of each arm as the results count them: one of two variants in no arm, or in the first one. In the
+    /// segments each subject has the value of its first exposure and is in one row; in the property breakdown it is in
+    /// the rows of all values that its events have.
     pub subjects: Vec<u64>,
 }
 

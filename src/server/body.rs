@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::io::Read as _;
+use std::ops::Range;
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
@@ -111,18 +112,59 @@ pub fn gunzip(body: &[u8], limit: usize) -> Result<Vec<u8>, Packed> {
 /// - a byte order mark in front is left out;
 /// - half of a surrogate pair (`"\ud83d"`) becomes U+FFFD, as it does wherever text becomes UTF-8. JavaScript
 ///   writes it for a text that was cut in the middle of an emoji, and one such property must not cost the
-///   event, or all that were sent with it.
+///   event, or all that were sent with it;
+/// - the words `NaN`, `Infinity` and `-Infinity` of an object or a list become `null`: Python writes them for
+///   numbers that JSON does not have.
 pub fn mended(json: &[u8]) -> Cow<'_, [u8]> {
     let json = json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json);
-    let halves = halves(json);
-    if halves.is_empty() {
+    let (halves, words) = (halves(json), no_numbers(json));
+    if halves.is_empty() && words.is_empty() {
         return Cow::Borrowed(json);
     }
     let mut mended = json.to_vec();
     for at in halves {
         mended[at..at + 4].copy_from_slice(b"fffd");
     }
-    Cow::Owned(mended)
+    if words.is_empty() {
+        return Cow::Owned(mended);
+    }
+    let mut without = Vec::with_capacity(mended.len() + words.len());
+    let mut rest = 0;
+    for word in words {
+        without.extend_from_slice(&mended[rest..word.start]);
+        without.extend_from_slice(b"null");
+        rest = word.end;
+    }
+    without.extend_from_slice(&mended[rest..]);
+    Cow::Owned(without)
+}
+
+/// Where, outside of texts, words stand for numbers that are none.
+fn no_numbers(json: &[u8]) -> Vec<Range<usize>> {
+    const WORDS: [&[u8]; 3] = [b"NaN", b"Infinity", b"-Infinity"];
+    let mut found = Vec::new();
+    // Anything else is no JSON of theirs: a form, in which quotes are encoded, or base64.
+    if !matches!(json.trim_ascii_start().first(), Some(b'{' | b'[')) {
+        return found;
+    }
+    let mut in_text = false;
+    let mut at = 0;
+    while let Some(byte) = json.get(at) {
+        match byte {
+            b'"' => in_text = !in_text,
+            // The byte after it is escaped.
+            b'\\' if in_text => at += 1,
+            b'N' | b'I' | b'-' if !in_text => {
+                if let Some(word) = WORDS.iter().find(|word| json[at..].starts_with(word)) {
+                    found.push(at..at + word.len());
+                    at += word.len() - 1;
+                }
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    found
 }
 
 /// Where the digits of escaped surrogates stand that lack their other half.
@@ -186,6 +228,35 @@ mod tests {
             (r#""\u00e9\u0041""#, "éA"),
         ] {
             assert_eq!(text(json), is, "{json}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_number_is_nothing_and_texts_stay() {
+        for (json, is) in [
+            (
+                r#"{"a":NaN,"b":[Infinity,-Infinity,-1],"c":"NaN"}"#,
+                r#"{"a":null,"b":[null,null,-1],"c":"NaN"}"#,
+            ),
+            (" [NaN]", " [null]"),
+            (
+                r#"{"\"NaN":"-Infinity\\","x":NaN}"#,
+                r#"{"\"NaN":"-Infinity\\","x":null}"#,
+            ),
+            (
+                r#"["\ud83d",NaN,"\ude00 NaN"]"#,
+                r#"["\ufffd",null,"\ufffd NaN"]"#,
+            ),
+            // What is no JSON does not become any.
+            (r#"{"a":NaNN}"#, r#"{"a":nullN}"#),
+            (
+                "e=%5B%7B%22a%22%3A%22NaN%22%7D%5D",
+                "e=%5B%7B%22a%22%3A%22NaN%22%7D%5D",
+            ),
+            ("NaNI", "NaNI"),
+        ] {
+            let mended = mended(json.as_bytes());
+            assert_eq!(String::from_utf8_lossy(&mended), is, "{json}");
         }
     }
 

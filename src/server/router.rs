@@ -70,6 +70,10 @@ pub fn router(state: AppState, time_limit: Duration, web_origins: &[String]) -> 
         .route("/sdk/v2/flags", evaluates(get(vardata::flags)))
         .route("/sdk/v2/flags/{id_or_key}", evaluates(get(vardata::flag)))
         .route(
+            "/sdk/vardata",
+            evaluates(get(vardata::former).post(vardata::former)),
+        )
+        .route(
             "/sdk/v2/vardata",
             evaluates(get(vardata::vardata).post(vardata::vardata)),
         )

@@ -41,7 +41,7 @@ impl Warehouse {
             .await
     }
 
-    async fn insert<'r, T>(
+    pub(super) async fn insert<'r, T>(
         &self,
         table: &str,
         token: &str,

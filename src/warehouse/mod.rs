@@ -5,6 +5,7 @@
 //! | `login` | address, database and user; refuses what would leak |
 //! | `error` | what ClickHouse says, sorted by what is to be done about it |
 //! | `schema` | tables and their settings, applied at the start |
+//! | `ids` | whose event an id is: the first one that was stored |
 //! | `rows` | the rows of the two tables |
 //! | `insert` | one batch, one deduplication token |
 //! | `stored` | what of a batch is really there, after an uncertain insert |
@@ -16,6 +17,7 @@
 
 mod analysis;
 mod error;
+mod ids;
 mod insert;
 mod login;
 mod overview;
@@ -36,12 +38,13 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 pub use error::{Class, WarehouseError};
+pub use ids::EventId;
 pub use login::Login;
 pub use overview::OverviewMemo;
 pub use query::{DataVersion, Names};
 pub use results::ResultsError;
 pub use rows::{EventRow, ExperimentEventRow, WellKnown};
-pub use schema::{EVENTS, EXPERIMENT_EVENTS, SCHEMA_VERSION};
+pub use schema::{EVENT_IDS, EVENTS, EXPERIMENT_EVENTS, SCHEMA_VERSION};
 pub use stored::Extent;
 
 /// How long an idle connection is kept. ClickHouse closes them after 30 s (`keep_alive_timeout`), older

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::analysis::{analyse, sample_ratio};
 use super::query::{
-    Bucketed, Buckets, EventCount, Scope, TrackedRow, Window, breakdown, choose_interval, exposures,
+    Bucketed, Buckets, By, EventCount, Scope, TrackedRow, Window, breakdown, choose_interval, exposures,
     first_exposures, latest_tracked, series, subjects, tracked, unknown,
 };
 use super::{Class, Warehouse, WarehouseError};
@@ -98,8 +98,8 @@ impl Warehouse {
                 subjects(self, &scope, project),
                 series(self, &scope, interval, count),
                 tracked(self, &scope, project, interval),
-                breakdown(self, &scope, &query.segment_key, count),
-                breakdown(self, &scope, &query.property_key, count),
+                breakdown(self, &scope, &query.segment_key, By::FirstExposure, count),
+                breakdown(self, &scope, &query.property_key, By::Events, count),
             )?;
         } else {
             interval = query.interval.unwrap_or_default();

@@ -1,4 +1,8 @@
-//! The two tables, and the step from what is there to what this program needs.
+//! The tables, and the step from what is there to what this program needs.
+
+use std::time::Duration;
+
+use uuid::Uuid;
 
 use super::{Warehouse, WarehouseError};
 
@@ -6,11 +10,16 @@ use super::{Warehouse, WarehouseError};
 pub const EVENTS: &str = "events";
 /// One row for each event and experiment it is attributed to.
 pub const EXPERIMENT_EVENTS: &str = "experiment_events";
+/// Whose event an id is, one row each.
+pub const EVENT_IDS: &str = "event_ids";
 /// Where the applied versions are written down.
 const VERSIONS: &str = "schema_versions";
 
 /// The version of the schema that this program reads and writes.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
+
+/// How long it may take to copy what is in a table. One step reads the ids of all events there are, some seconds for each ten million.
+const COPY_TIMEOUT: Duration = Duration::from_secs(2 * 3_600);
 
 /// Properties with a column of their own, in both tables.
 const WELL_KNOWN: &str = "
@@ -40,7 +49,12 @@ const SETTINGS: &str = "
 /// The statements that lead from version `n` to `n + 1`, at index `n`. Each may be run again: an attempt
 /// may be cut off between two statements. `{db}` is the database.
 fn steps() -> [Vec<String>; SCHEMA_VERSION as usize] {
-    [vec![
+    [first(), ids()]
+}
+
+/// The two tables that are counted.
+fn first() -> Vec<String> {
+    vec![
         format!(
             "CREATE TABLE IF NOT EXISTS {{db}}.{EVENTS}
 (
@@ -84,7 +98,31 @@ PARTITION BY toYYYYMM(ts)
 ORDER BY (experiment_id, toDate(ts), subject_hash, event_id)
 SETTINGS {SETTINGS}"
         ),
-    ]]
+    ]
+}
+
+/// The table of ids, and in it those of the events that there are. It is read by thousands of single ids: little is
+/// read for each.
+fn ids() -> Vec<String> {
+    vec![
+        format!(
+            "CREATE TABLE IF NOT EXISTS {{db}}.{EVENT_IDS}
+(
+    project_id UUID,
+    event_id UUID,
+    ingested_at DateTime64(3, 'UTC'),
+    batch UUID
+)
+ENGINE = ReplacingMergeTree
+ORDER BY (project_id, event_id)
+SETTINGS index_granularity = 256, min_compress_block_size = 4096, {SETTINGS}"
+        ),
+        format!(
+            "INSERT INTO {{db}}.{EVENT_IDS} (project_id, event_id, ingested_at, batch)
+SELECT project_id, event_id, ingested_at, toUUID('{nil}') FROM {{db}}.{EVENTS} SETTINGS async_insert = 0",
+            nil = Uuid::nil()
+        ),
+    ]
 }
 
 impl Warehouse {
@@ -109,12 +147,14 @@ impl Warehouse {
         if found == SCHEMA_VERSION
             && self.has_table(EVENTS).await?
             && self.has_table(EXPERIMENT_EVENTS).await?
+            && self.has_table(EVENT_IDS).await?
         {
             // A user that may not create tables is enough from here on.
             return Ok(());
         }
         if !self.database_exists().await? {
             self.statement(
+                self.query_timeout,
                 "creating the database",
                 &format!("CREATE DATABASE IF NOT EXISTS {db}"),
             )
@@ -124,18 +164,23 @@ impl Warehouse {
             "CREATE TABLE IF NOT EXISTS {db}.{VERSIONS} (version UInt32, applied_at DateTime DEFAULT now()) \
              ENGINE = ReplacingMergeTree ORDER BY version"
         );
-        self.statement("creating the table of schema versions", &versions)
-            .await?;
+        let doing = "creating the table of schema versions";
+        self.statement(self.query_timeout, doing, &versions).await?;
         // Steps that were taken before do nothing, unless somebody dropped a table since.
         for (to, statements) in (1_u32..).zip(steps()) {
             for statement in statements {
                 let doing = format!("bringing the tables to version {to}");
-                self.statement(&doing, &statement.replace("{db}", &db)).await?;
+                let limit = match statement.starts_with("INSERT") {
+                    true => COPY_TIMEOUT,
+                    false => self.query_timeout,
+                };
+                self.statement(limit, &doing, &statement.replace("{db}", &db))
+                    .await?;
             }
             let written =
                 format!("INSERT INTO {db}.{VERSIONS} (version) SETTINGS async_insert = 0 VALUES ({to})");
-            self.statement("writing down the schema version", &written)
-                .await?;
+            let doing = "writing down the schema version";
+            self.statement(self.query_timeout, doing, &written).await?;
             tracing::info!(database = %self.database, version = to, "ClickHouse tables are up to date");
         }
         // Columns that an earlier insert has looked up may have changed.
@@ -177,9 +222,9 @@ impl Warehouse {
     }
 
     /// Runs a statement that returns nothing, without a current database (it may not exist yet).
-    async fn statement(&self, doing: &str, sql: &str) -> Result<(), WarehouseError> {
+    async fn statement(&self, limit: Duration, doing: &str, sql: &str) -> Result<(), WarehouseError> {
         let client = self.client.clone().with_database("");
-        self.timed(doing, client.query_raw(sql).execute()).await
+        self.within(limit, doing, client.query_raw(sql).execute()).await
     }
 }
 
@@ -190,6 +235,10 @@ mod tests {
     #[test]
     fn every_statement_may_be_repeated_and_names_the_database() {
         for statement in steps().into_iter().flatten() {
+            // Ids that are there twice are one.
+            if statement.starts_with(&format!("INSERT INTO {{db}}.{EVENT_IDS} ")) {
+                continue;
+            }
             assert!(statement.contains("IF NOT EXISTS {db}."), "{statement}");
             assert!(
                 statement.contains("non_replicated_deduplication_window = 10000"),

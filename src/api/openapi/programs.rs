@@ -109,6 +109,23 @@ fn sdk_lines() -> Vec<Line> {
             "One flag for local evaluation",
         )
         .answers(200, "Amplitude's evaluation format.", one::<amplitude::Flag>()),
+        line(
+            Get,
+            "/sdk/vardata",
+            theirs,
+            EVALUATES,
+            "Evaluate remotely, for older clients: only what is assigned",
+        )
+        .answers(200, variants, by_key::<amplitude::Variant>()),
+        line(
+            Post,
+            "/sdk/vardata",
+            theirs,
+            EVALUATES,
+            "Evaluate remotely, for older clients: only what is assigned",
+        )
+        .body(anything())
+        .answers(200, variants, by_key::<amplitude::Variant>()),
         line(Get, "/sdk/v2/vardata", theirs, EVALUATES, "Evaluate remotely").answers(
             200,
             variants,

@@ -7,6 +7,9 @@
 //! spool. What was said today is remembered for up to [`REMEMBERED`] results; and the event's id is made of
 //! the day (UTC), the subject and the result, so that an event that is sent again, by this server after a
 //! restart or by another one, counts once.
+//!
+//! Who asks with ids or groups that no event may have is answered, and no event says so: a client's key stands in web
+//! pages, and the spool is not to be filled with it.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,7 +22,9 @@ use uuid::Uuid;
 
 use crate::decide::Subject;
 use crate::domain::{SubjectType, User};
-use crate::server::ingest::{EventRecord, Ingest, NOTHING, SET, UNSET, user_property};
+use crate::server::ingest::{
+    EventRecord, Ingest, MAX_ID, MAX_PROPERTY_TEXT, NOTHING, SET, UNSET, user_property,
+};
 
 use super::Evaluated;
 
@@ -78,14 +83,17 @@ impl Shared {
     }
 
     /// They were not stored: whoever is assigned again may say so again.
-    fn dropped(&self, ids: impl ExactSizeIterator<Item = Uuid>, why: &str) {
-        let new = ids.len() as u64;
+    fn dropped(&self, ids: &[Uuid], why: &str) {
         {
             let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
             for id in ids {
-                seen.ids.remove(&id);
+                seen.ids.remove(id);
             }
         }
+        self.count_dropped(ids.len() as u64, why);
+    }
+
+    fn count_dropped(&self, new: u64, why: &str) {
         let before = self.dropped.fetch_add(new, Ordering::Relaxed);
         // At the first one and then at each power of ten.
         if before == 0 || before.checked_ilog10() != (before + new).checked_ilog10() {
@@ -126,14 +134,20 @@ impl Assigned {
         let ts = now.as_millisecond();
         let day = ts.div_euclid(DAY_MS);
         let named = named(user, &recorded);
+        let groups = groups(user);
+        if !may_be_tracked(user, &named, groups.as_deref()) {
+            self.shared
+                .count_dropped(1, "their ids or groups are longer than those of events may be");
+            return;
+        }
         let id = id(project, day, user, &named, &recorded);
         if !self.shared.first(day, id) {
             return;
         }
-        let event = event(project, id, ts, user, named, &recorded);
+        let event = event(project, id, ts, user, named, groups, &recorded);
         if queue.try_send(Job::Event(Box::new(event))).is_err() {
             self.shared
-                .dropped(std::iter::once(id), "they came faster than the disk takes them");
+                .dropped(&[id], "they came faster than the disk takes them");
         }
     }
 
@@ -168,7 +182,7 @@ async fn store(ingest: Ingest, mut jobs: mpsc::Receiver<Job>, shared: Arc<Shared
         }
         let ids: Vec<Uuid> = events.iter().map(|event| event.event_id).collect();
         if let Err(refusal) = ingest.append(events).await {
-            shared.dropped(ids.into_iter(), &refusal.to_string());
+            shared.dropped(&ids, &refusal.to_string());
         }
         for done in flushes {
             // Whoever asked may have given up waiting.
@@ -194,6 +208,21 @@ fn named(user: &User, evaluated: &[&Evaluated<'_>]) -> BTreeMap<String, String> 
         _ => None,
     };
     evaluated.iter().filter_map(of_one).collect()
+}
+
+/// The groups as an event has them, where there are any.
+fn groups(user: &User) -> Option<String> {
+    let groups = &user.groups;
+    let text = (!groups.is_empty()).then(|| serde_json::to_string(groups));
+    text.and_then(Result::ok)
+}
+
+/// Whether an event with these ids would be taken from a client.
+fn may_be_tracked(user: &User, named: &BTreeMap<String, String>, groups: Option<&str>) -> bool {
+    let ids = [&user.user_id, &user.device_id, &user.session_id];
+    let mut properties = named.values().map(String::as_str).chain(groups);
+    ids.into_iter().all(|id| given(id).len() <= MAX_ID)
+        && properties.all(|text| text.len() <= MAX_PROPERTY_TEXT)
 }
 
 /// The same for the same subject and result on the same day.
@@ -233,6 +262,7 @@ fn event(
     ts: i64,
     user: &User,
     named: BTreeMap<String, String>,
+    groups: Option<String>,
     evaluated: &[&Evaluated<'_>],
 ) -> EventRecord {
     let mut props = named;
@@ -256,9 +286,7 @@ fn event(
             props.insert(name.to_owned(), Value::Object(values).to_string());
         }
     }
-    if !user.groups.is_empty()
-        && let Ok(groups) = serde_json::to_string(&user.groups)
-    {
+    if let Some(groups) = groups {
         props.insert("groups".to_owned(), groups);
     }
     EventRecord {
@@ -303,6 +331,34 @@ mod tests {
         assert_eq!(of("ann", "1"), of("ann", "2"));
         assert_ne!(of("ann", "1"), of("bob", "1"));
         assert_ne!(of("", "1"), of("", "2"));
+    }
+
+    #[test]
+    fn ids_are_held_to_the_limits_of_events() {
+        let user = |id: usize| User {
+            user_id: Some("u".repeat(id)),
+            ..User::default()
+        };
+        let named = |id: usize| BTreeMap::from([("customer".to_owned(), "c".repeat(id))]);
+        let none = BTreeMap::new();
+        assert!(may_be_tracked(
+            &user(MAX_ID),
+            &named(MAX_PROPERTY_TEXT),
+            Some("{}")
+        ));
+        assert!(!may_be_tracked(&user(MAX_ID + 1), &none, None));
+        assert!(!may_be_tracked(&user(1), &named(MAX_PROPERTY_TEXT + 1), None));
+        let groups = "g".repeat(MAX_PROPERTY_TEXT + 1);
+        assert!(!may_be_tracked(&user(1), &none, Some(&groups)));
+        let device = User {
+            device_id: user(MAX_ID + 1).user_id,
+            ..user(1)
+        };
+        let session = User {
+            session_id: user(MAX_ID + 1).user_id,
+            ..user(1)
+        };
+        assert!(!may_be_tracked(&device, &none, None) && !may_be_tracked(&session, &none, None));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, header};
 
 use crate::api::imports::{
     ApplyChunks, IDEMPOTENCY_KEY, Import, ImportList, ImportRows, ListImportRows, StartImport,
@@ -12,6 +12,7 @@ use crate::domain::FieldError;
 use crate::server::error::ApiError;
 use crate::server::extract::{IdOrKey, Params, RawBody, as_it_is, read_json};
 use crate::server::imports::apply::{self, Direction};
+use crate::server::imports::parse::BodyError;
 use crate::server::imports::{read, stage};
 use crate::server::middleware::auth::Caller;
 use crate::server::registry::Noun;
@@ -31,6 +32,9 @@ pub async fn start(
     body: Body,
 ) -> Result<(StatusCode, Json<Import>), ApiError> {
     as_it_is(&headers)?;
+    if is_json(&headers) {
+        return Err(stage::refused(BodyError::Json));
+    }
     let key = headers.get(IDEMPOTENCY_KEY).map(|key| {
         key.to_str().map(str::to_owned).map_err(|_| {
             let given = String::from_utf8_lossy(key.as_bytes()).into_owned();
@@ -44,6 +48,14 @@ pub async fn start(
         StatusCode::OK
     };
     Ok((status, Json(staged.import)))
+}
+
+/// Whether the body is JSON, by what the request says.
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE);
+    let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let media = kind.split(';').next().unwrap_or_default();
+    media.trim().eq_ignore_ascii_case("application/json")
 }
 
 /// The newest imports.

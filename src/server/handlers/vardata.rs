@@ -1,4 +1,5 @@
-//! Amplitude's remote evaluation, `/sdk/v2/vardata`, and flags for its local evaluation, `/sdk/v2/flags`.
+//! Amplitude's remote evaluation, `/sdk/v2/vardata` (`/sdk/vardata` of older clients), and flags for its local
+//! evaluation, `/sdk/v2/flags`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -79,8 +80,31 @@ pub async fn vardata(
     Params(params): Params<VardataParams>,
     SdkBody(body): SdkBody,
 ) -> Result<Response, ApiError> {
-    let keys = wanted(&headers, &params)?;
-    let user = user(&headers, params, &body)?;
+    evaluate(&state, &caller, &headers, params, &body, |_| true).await
+}
+
+/// The same for clients from before `/sdk/v2`: they leave code with its own fallback where nothing is assigned, and
+/// know that from the key not being there.
+pub async fn former(
+    State(state): State<AppState>,
+    caller: Caller,
+    headers: HeaderMap,
+    Params(params): Params<VardataParams>,
+    SdkBody(body): SdkBody,
+) -> Result<Response, ApiError> {
+    evaluate(&state, &caller, &headers, params, &body, |one| !one.is_default()).await
+}
+
+async fn evaluate(
+    state: &AppState,
+    caller: &Caller,
+    headers: &HeaderMap,
+    params: VardataParams,
+    body: &[u8],
+    answered: impl Fn(&Evaluated<'_>) -> bool,
+) -> Result<Response, ApiError> {
+    let keys = wanted(headers, &params)?;
+    let user = user(headers, params, body)?;
     let given = |id: &Option<String>| id.as_deref().is_some_and(|id| !id.is_empty());
     if !given(&user.user_id) && !given(&user.device_id) {
         return Err(FieldError::new("user_id", "no id", "a user_id or a device_id that is not empty").into());
@@ -88,13 +112,13 @@ pub async fn vardata(
     let exposes = headers.get(TRACK_EXPOSURE).is_some_and(|track| track == "track");
     if exposes {
         // It brings events, so that what holds for those that do holds for it.
-        Need::deployment_or(Role::Editor).check(&caller)?;
-        state.limits().check(Metered::Track, &caller)?;
+        Need::deployment_or(Role::Editor).check(caller)?;
+        state.limits().check(Metered::Track, caller)?;
     }
     let now = now();
     let (answer, exposures) = {
         let snapshot = state.registry().snapshot();
-        let evaluator = Evaluator::new(&snapshot, &caller);
+        let evaluator = Evaluator::new(&snapshot, caller);
         let asked = spellings(keys.iter().flatten())?;
         let served: Vec<Served<'_>> = match &keys {
             None => evaluator.all(),
@@ -108,7 +132,9 @@ pub async fn vardata(
             state.assigned().note(caller.project.id, &user, &evaluated, now);
         }
         let exposures = if exposes {
-            let events = evaluated.iter().filter_map(|e| exposure(&user, e)).collect();
+            let events = evaluated.iter().filter_map(|e| exposure(&user, e));
+            let events: Result<Vec<TrackEvent>, _> = events.map(ingest::checked_exposure).collect();
+            let events = events.map_err(Problem::invalid)?;
             let context = Context {
                 project_id: caller.project.id,
                 now,
@@ -126,7 +152,7 @@ pub async fn vardata(
         };
         // Under each key that was asked for, in which the client looks it up, whatever the case here.
         let mut answer = BTreeMap::new();
-        for one in &evaluated {
+        for one in evaluated.iter().filter(|one| answered(one)) {
             let variant = one.to_amplitude();
             match asked.get(&one.key().to_ascii_lowercase()) {
                 Some(asked) => answer.extend(asked.iter().map(|key| ((*key).to_owned(), variant.clone()))),

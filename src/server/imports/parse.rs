@@ -45,6 +45,11 @@ pub enum BodyError {
     /// It is not in UTF-8 from its first bytes on.
     #[error("the body is UTF-16; save the list as UTF-8 and send it again")]
     Utf16,
+    /// It is JSON, which would be read as ids with brackets and quotes.
+    #[error(
+        "the body is JSON; send the ids as text, one a line or with commas between them, such as `jq -r '.[]'` makes of a list"
+    )]
+    Json,
 }
 
 /// What was in a body.
@@ -77,6 +82,8 @@ pub struct Parser {
     reader: IdReader,
     /// The first two bytes.
     start: Vec<u8>,
+    /// The first two that are no blanks.
+    opening: Vec<u8>,
     body: Body,
 }
 
@@ -90,6 +97,7 @@ impl Parser {
             bytes: 0,
             reader: IdReader::default(),
             start: Vec::with_capacity(2),
+            opening: Vec::with_capacity(2),
             body: Body {
                 ids: Ids::default(),
                 received: 0,
@@ -113,6 +121,17 @@ impl Parser {
         self.start.extend(piece.iter().take(missing));
         if matches!(*self.start, [0xff, 0xfe] | [0xfe, 0xff]) {
             return Err(BodyError::Utf16);
+        }
+        let missing = 2_usize.saturating_sub(self.opening.len());
+        if missing > 0 {
+            // Blanks, and the bytes of a mark.
+            let skipped = |byte: &&u8| byte.is_ascii_whitespace() || matches!(**byte, 0xef | 0xbb | 0xbf);
+            let some = piece.iter().filter(|byte| !skipped(byte)).take(missing);
+            self.opening.extend(some);
+            // An id may have braces around it, as GUIDs do.
+            if matches!(*self.opening, [b'[', ..] | [b'{', b'"' | b'}']) {
+                return Err(BodyError::Json);
+            }
         }
         self.bytes += piece.len() as u64;
         if self.bytes > self.limits.bytes {
@@ -223,6 +242,33 @@ mod tests {
         let mut parser = Parser::new(limits);
         parser.push(b"a,b,c").expect("not complete");
         assert_eq!(parser.finish().expect_err("three"), BodyError::Ids(2));
+    }
+
+    #[test]
+    fn json_is_noticed_and_braces_of_ids_are_not() {
+        let read = |pieces: &[&str]| {
+            let mut parser = Parser::new(Limits::default());
+            pieces
+                .iter()
+                .try_for_each(|piece| parser.push(piece.as_bytes()))?;
+            parser.finish().map(|body| body.ids.len())
+        };
+        for pieces in [
+            &["[\"a\",\"b\"]"][..],
+            &["[1, 2]"],
+            &["\u{feff} [", "]"],
+            &[" \n", "{", " \"ids\": []}"],
+            &["{}"],
+        ] {
+            assert_eq!(read(pieces), Err(BodyError::Json), "{pieces:?}");
+        }
+        for pieces in [
+            &["{6f9619ff}\n{6f9619fe}"][..],
+            &["\"[a\"", "\nb"],
+            &["{", "a}\n", "[b"],
+        ] {
+            assert_eq!(read(pieces), Ok(2), "{pieces:?}");
+        }
     }
 
     #[test]

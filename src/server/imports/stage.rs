@@ -213,12 +213,22 @@ async fn again(
             ),
         ));
     }
-    if matches!(import.state, ImportState::Undoing | ImportState::Undone) {
+    let what_now = match import.state {
+        ImportState::Staged | ImportState::Applying | ImportState::Applied => None,
+        ImportState::Undoing => Some(format!(
+            "which was taken back in part: {} of its {} chunks are in force; undo it again to take back the rest, and \
+             to put these ids in force send them under another key",
+            import.applied_chunks, import.chunks
+        )),
+        ImportState::Undone => Some(
+            "which was taken back; to put these ids in force again, send them under another key".to_owned(),
+        ),
+    };
+    if let Some(what_now) = what_now {
         return Err(ApiError::new(
             Code::IdempotencyConflict,
             format!(
-                "the idempotency key stands for import {} of {}, which was taken back; to put these ids in force \
-                 again, send them under another key",
+                "the idempotency key stands for import {} of {}, {what_now}",
                 import.id, import.created_at
             ),
         ));
@@ -241,6 +251,7 @@ async fn place(places: &Semaphore, limit: Duration) -> Result<SemaphorePermit<'_
     }
 }
 
+/// Reads the body to its end.
 async fn receive(
     mut body: BodyDataStream,
     limits: parse::Limits,
@@ -267,10 +278,10 @@ async fn receive(
     blocking(move || parser.finish()).await?.map_err(refused)
 }
 
-fn refused(error: BodyError) -> ApiError {
+pub(in crate::server) fn refused(error: BodyError) -> ApiError {
     let code = match error {
         BodyError::Bytes(_) | BodyError::Ids(_) => Code::TooLarge,
-        BodyError::Utf16 => Code::Malformed,
+        BodyError::Utf16 | BodyError::Json => Code::Malformed,
     };
     ApiError::new(code, error.to_string())
 }

@@ -1,6 +1,6 @@
 //! A body of Amplitude's HTTP API V2 → events, and refusals in the form that its clients act on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -182,17 +182,26 @@ impl Body {
         if invalid.is_empty() && missing.is_empty() {
             return Ok(events);
         }
+        let places: BTreeSet<usize> = invalid
+            .values()
+            .chain(missing.values())
+            .flatten()
+            .copied()
+            .collect();
         let words = match words {
-            Some(words) => words,
-            None if invalid.is_empty() => {
+            // Their clients tell it of each event that they drop: it must not be the fault of another one.
+            Some(words) if places.len() == 1 => words,
+            _ if invalid.is_empty() => {
                 format!(
                     "Events miss required fields: each needs event_type, and user_id or device_id \
                      ({GROUP_IDENTIFY}: groups)"
                 )
             }
-            None => {
-                "Events have fields of another form; they are named with the places of the events".to_owned()
-            }
+            _ => format!(
+                "{} of the events cannot be taken: fields that are missing, or of another form or size than is \
+                 allowed; they are named with the places of the events",
+                places.len()
+            ),
         };
         let mut refusal = refusal(400, words);
         refusal.events_with_invalid_fields = invalid;
@@ -504,6 +513,26 @@ mod tests {
         let missing = |body: Value| events(&body).expect_err("refused").missing_field;
         assert_eq!(missing(json!({"events": [ok]})).as_deref(), Some("api_key"));
         assert_eq!(missing(json!({"api_key": "k"})).as_deref(), Some("events"));
+    }
+
+    #[test]
+    fn no_event_is_told_the_fault_of_another_one() {
+        let ok = json!({"event_type": "x", "user_id": "u"});
+        let nameless = json!({"event_type": "x", "user_id": "u", "event_properties": {"": 1}});
+        let of = |list: &[&Value]| events(&json!({"api_key": "k", "events": list})).expect_err("refused");
+        let one = of(&[&ok, &nameless]).error;
+        assert!(one.starts_with("event 1: properties: "), "{one}");
+        for other in [
+            json!({"event_type": "x"}),
+            json!({"event_type": "x", "user_id": "u", "time": "now"}),
+            nameless.clone(),
+        ] {
+            let refusal = of(&[&nameless, &ok, &other]);
+            assert!(refusal.error.starts_with("2 of the events "), "{}", refusal.error);
+            assert_eq!(refusal.events_with_invalid_fields["event_properties"][0], 0);
+        }
+        let both = of(&[&json!({"event_type": "x"}), &json!({"user_id": "u"})]).error;
+        assert!(both.starts_with("Events miss required fields"), "{both}");
     }
 
     proptest! {

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::record::EventRecord;
 use crate::warehouse::{
-    EVENTS, EXPERIMENT_EVENTS, EventRow, ExperimentEventRow, Extent, Warehouse, WarehouseError,
+    EVENTS, EXPERIMENT_EVENTS, EventId, EventRow, ExperimentEventRow, Extent, Warehouse, WarehouseError,
 };
 
 /// The events of one segment.
@@ -19,26 +19,72 @@ pub(super) struct Batch {
     pub events: Vec<EventRecord>,
 }
 
+/// What of a batch is to be stored: of several events with an id the first one that is stored anywhere, which once it
+/// is known stays the same.
+#[derive(Debug)]
+pub(super) struct Firsts<'a> {
+    id: Uuid,
+    events: Vec<&'a EventRecord>,
+}
+
 impl Batch {
+    /// Leaves out the events whose id an earlier one of the batch has, or one of another batch.
+    pub(super) async fn firsts(&self, warehouse: &Warehouse) -> Result<Firsts<'_>, WarehouseError> {
+        let mut events = first_of_each(&self.events);
+        let ids: Vec<EventId> = events.iter().map(|event| id_of(event)).collect();
+        let repeats = warehouse.claim(self.id, &ids).await?;
+        events.retain(|event| !repeats.contains(&(event.project_id, event.event_id)));
+        Ok(Firsts { id: self.id, events })
+    }
+}
+
+fn first_of_each(events: &[EventRecord]) -> Vec<&EventRecord> {
+    let mut seen = HashSet::with_capacity(events.len());
+    let mut is_first = |event: &&EventRecord| seen.insert((event.project_id, event.event_id));
+    events.iter().filter(|event| is_first(event)).collect()
+}
+
+fn id_of(event: &EventRecord) -> EventId {
+    EventId {
+        project_id: event.project_id,
+        event_id: event.event_id,
+        ingested_at: event.ingested_at,
+    }
+}
+
+impl Firsts<'_> {
+    /// How many events there are.
+    pub(super) fn len(&self) -> usize {
+        self.events.len()
+    }
+
     fn token(&self, table: &str) -> String {
         format!("{}:{table}", self.id)
     }
 
     /// The rows of `events`, in the order in which the events were taken.
     fn rows(&self) -> Vec<EventRow<'_>> {
-        self.events.iter().map(event_row).collect()
+        self.events.iter().map(|event| event_row(event)).collect()
     }
 
     /// The rows of `experiment_events`.
     fn experiment_rows(&self) -> Vec<ExperimentEventRow<'_>> {
-        self.events.iter().flat_map(experiment_rows).collect()
+        self.events
+            .iter()
+            .flat_map(|event| experiment_rows(event))
+            .collect()
     }
 
     /// Sends everything, both tables at once, under the batch's own tokens.
     pub(super) async fn send(&self, warehouse: &Warehouse) -> Result<(), WarehouseError> {
         let (rows, experiment_rows) = (self.rows(), self.experiment_rows());
         let (events_token, experiments_token) = (self.token(EVENTS), self.token(EXPERIMENT_EVENTS));
-        let events = warehouse.insert_events(&events_token, &rows);
+        let events = async {
+            if rows.is_empty() {
+                return Ok(());
+            }
+            warehouse.insert_events(&events_token, &rows).await
+        };
         let experiments = async {
             if experiment_rows.is_empty() {
                 return Ok(());
@@ -169,6 +215,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_first_of_an_id_stays() {
+        let event = |project: u128, id: u128, name: &str| EventRecord {
+            project_id: Uuid::from_u128(project),
+            event_id: Uuid::from_u128(id),
+            name: name.to_owned(),
+            ..EventRecord::default()
+        };
+        let events = [
+            event(1, 1, "a"),
+            event(1, 1, "b"),
+            event(2, 1, "c"),
+            event(1, 2, "d"),
+            event(2, 1, "e"),
+        ];
+        let names: Vec<&str> = first_of_each(&events).iter().map(|e| e.name.as_str()).collect();
+        assert_eq!(names, ["a", "c", "d"]);
+    }
+
+    #[test]
     fn the_extent_covers_every_row() {
         let rows = [(2, 50, 7), (1, -3, 9), (2, 20, 8)];
         let found = extent(rows.into_iter().map(|(id, ts, at)| (Uuid::from_u128(id), ts, at)));
@@ -183,7 +248,7 @@ mod tests {
 
     #[test]
     fn tokens_are_stable_and_repairs_are_not() {
-        let batch = Batch {
+        let batch = Firsts {
             id: Uuid::from_u128(5),
             events: Vec::new(),
         };

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -25,12 +26,21 @@ pub(super) trait Sink: Send + Sync {
     /// Makes ready: asked before the first batch, and again after a failure of configuration.
     fn prepare(&self) -> impl Future<Output = Result<(), WarehouseError>> + Send;
     /// Stores a batch. `uncertain`: an attempt before this one may have stored all of it, a part or
-    /// nothing. Returns how many rows had to be repaired.
+    /// nothing.
     fn store(
         &self,
         batch: &Batch,
         uncertain: bool,
-    ) -> impl Future<Output = Result<u64, WarehouseError>> + Send;
+    ) -> impl Future<Output = Result<Stored, WarehouseError>> + Send;
+}
+
+/// What storing a batch came to.
+#[derive(Debug, Clone, Copy, Default, Eq, PartialEq)]
+pub(super) struct Stored {
+    /// Rows that had to be sent again.
+    pub repaired: u64,
+    /// Events that were left out: their ids were seen before.
+    pub repeated: u64,
 }
 
 /// ClickHouse, wherever it is at the moment.
@@ -53,14 +63,18 @@ impl Sink for Followed {
         self.now()?.migrate().await
     }
 
-    async fn store(&self, batch: &Batch, uncertain: bool) -> Result<u64, WarehouseError> {
+    async fn store(&self, batch: &Batch, uncertain: bool) -> Result<Stored, WarehouseError> {
         let warehouse = self.now()?;
-        batch.send(&warehouse).await?;
-        if uncertain {
-            batch.repair(&warehouse).await
-        } else {
-            Ok(0)
-        }
+        let firsts = batch.firsts(&warehouse).await?;
+        firsts.send(&warehouse).await?;
+        Ok(Stored {
+            repaired: if uncertain {
+                firsts.repair(&warehouse).await?
+            } else {
+                0
+            },
+            repeated: (batch.events.len() - firsts.len()) as u64,
+        })
     }
 }
 
@@ -220,7 +234,8 @@ impl<S: Sink> Drain<'_, S> {
             return Outcome::Again;
         }
         let error = match self.sink.store(batch, sealed.uncertain).await {
-            Ok(repaired) => {
+            Ok(Stored { repaired, repeated }) => {
+                self.note_repeated(repeated);
                 if repaired > 0 {
                     Counters::add(&self.shared.counters.repaired_rows, repaired);
                     tracing::warn!(
@@ -247,6 +262,22 @@ impl<S: Sink> Drain<'_, S> {
                 Outcome::Again
             }
             Class::Retry | Class::OutcomeUnknown | Class::HoldBack | Class::Limit => Outcome::Again,
+        }
+    }
+
+    /// Counts events that were left out, and says so now and then.
+    fn note_repeated(&self, new: u64) {
+        if new == 0 {
+            return;
+        }
+        let counter = &self.shared.counters.repeated_events;
+        let before = counter.fetch_add(new, Ordering::Relaxed);
+        // At the first one and then at each power of ten: some are what retries of clients are for.
+        if before == 0 || before.checked_ilog10() != (before + new).checked_ilog10() {
+            tracing::info!(
+                total = before + new,
+                "events had an id that was seen before; the first event with an id counts, and no other"
+            );
         }
     }
 

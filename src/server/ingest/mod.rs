@@ -51,7 +51,7 @@ pub use attribution::{
     EXPOSURE, EXPOSURE_EXPERIMENT, EXPOSURE_FLAG, EXPOSURE_VARIANT, ExperimentIndex, RELEASE,
 };
 pub use record::{Attributed, EventRecord};
-pub use request::read;
+pub use request::{MAX_ID, MAX_PROPERTY_TEXT, checked_exposure, read};
 pub use transform::{
     AMPLITUDE_EXPOSURE, CLIENT_TIMESTAMP, Context, MAX_AGE_MS, MAX_AHEAD_MS, NOTHING, Origin, SET, Sender,
     UNSET, decide, user_property,
@@ -244,7 +244,7 @@ pub struct Stats {
     pub refused_full: u64,
     /// Groups of requests refused because the disk failed.
     pub disk_errors: u64,
-    /// Events that reached ClickHouse.
+    /// Events that reached ClickHouse, repeated ones included.
     pub stored_events: u64,
     /// Batches that reached ClickHouse.
     pub stored_batches: u64,
@@ -252,6 +252,8 @@ pub struct Stats {
     pub failed_attempts: u64,
     /// Rows that ClickHouse said it had and did not, found after an uncertain attempt and sent again.
     pub repaired_rows: u64,
+    /// Events that are not stored: an event with their id was before.
+    pub repeated_events: u64,
     /// Segments that ended in the middle of a write.
     pub torn_tails: u64,
     /// Files in quarantine that hold what was damaged, unreadable or refused (a level, with those of earlier
@@ -459,6 +461,7 @@ impl Ingest {
             stored_batches: get(&c.stored_batches),
             failed_attempts: get(&c.failed_attempts),
             repaired_rows: get(&c.repaired_rows),
+            repeated_events: get(&c.repeated_events),
             torn_tails: get(&c.torn_tails),
             quarantined: get(&c.quarantined),
             quarantined_events: get(&c.quarantined_events),

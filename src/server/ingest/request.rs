@@ -177,6 +177,23 @@ fn wrong_fields(text: &str, error: &serde_json::Error) -> Vec<FieldError> {
     errors
 }
 
+/// Holds an exposure that is told for a client to the limits of those that clients send. Its id was made here.
+///
+/// # Errors
+/// Names the fields of the user.
+pub fn checked_exposure(mut event: TrackEvent) -> Result<TrackEvent, Vec<FieldError>> {
+    let id = event.id.take();
+    let of_user = |error: FieldError| match error.field.as_str() {
+        "profileId" => error.named("user_id"),
+        "deviceId" => error.named("device_id"),
+        "sessionId" => error.named("session_id"),
+        _ => error,
+    };
+    let mut event = checked(event).map_err(|wrong| wrong.into_iter().map(of_user).collect::<Vec<_>>())?;
+    event.id = id;
+    Ok(event)
+}
+
 /// Holds an event to the limits.
 pub(super) fn checked(event: TrackEvent) -> Result<TrackEvent, Vec<FieldError>> {
     let mut errors = Vec::new();

@@ -79,6 +79,7 @@ pub(super) struct Counters {
     pub stored_batches: AtomicU64,
     pub failed_attempts: AtomicU64,
     pub repaired_rows: AtomicU64,
+    pub repeated_events: AtomicU64,
     pub torn_tails: AtomicU64,
     pub quarantined: AtomicU64,
     pub quarantined_events: AtomicU64,

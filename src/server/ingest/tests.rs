@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::batch::Batch;
 use super::disk::{Disk, RealDisk, SegmentFile};
-use super::drain::Sink;
+use super::drain::{Sink, Stored};
 use super::*;
 use crate::warehouse::{Class, WarehouseError};
 
@@ -178,7 +178,7 @@ impl<F: Fn(&Batch, u32) -> Result<(), Class> + Send + Sync> Sink for FakeSink<F>
         Ok(())
     }
 
-    async fn store(&self, batch: &Batch, uncertain: bool) -> Result<u64, WarehouseError> {
+    async fn store(&self, batch: &Batch, uncertain: bool) -> Result<Stored, WarehouseError> {
         let times = {
             let mut times = self.times.lock().expect("times");
             let times = times.entry(batch.id).or_default();
@@ -192,7 +192,7 @@ impl<F: Fn(&Batch, u32) -> Result<(), Class> + Send + Sync> Sink for FakeSink<F>
             .lock()
             .expect("stored")
             .push((batch.id, ids, uncertain));
-        Ok(0)
+        Ok(Stored::default())
     }
 }
 

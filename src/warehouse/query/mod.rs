@@ -7,7 +7,7 @@
 //! | `subjects` | each subject once: variant, cohort, how it was assigned, whether it started and converted |
 //! | `series` | events over time, and the buckets |
 //! | `tracked` | the tracked events, at or after a subject's first exposure |
-//! | `breakdown` | events by value of a property |
+//! | `breakdown` | events and subjects by value of a property |
 //! | `unknown` | subjects of variants that are not configured |
 //! | `exposed` | who of many was exposed to another variant: for imports of overrides |
 //! | `names` | what recent events carry, to be suggested |
@@ -47,7 +47,7 @@ use crate::domain::{Experiment, FieldError, Reason};
 
 pub use activity::DataVersion;
 pub(super) use activity::per_minute;
-pub(super) use breakdown::breakdown;
+pub(super) use breakdown::{By, breakdown};
 pub(super) use exposures::{EventCount, ExposureRow, exposures};
 pub use names::Names;
 pub(super) use series::{Bucketed, Buckets, choose_interval, series};

@@ -23,6 +23,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::{FIRST, FIRST_AT, FIRST_VARIANT, NEVER, Scope, inside, words};
+use crate::api::results::MultiVariant;
 use crate::domain::{AssignmentMode, Experiment, Reason, SecondaryEvent};
 use crate::warehouse::sql::{Args, EventSubject, event_subject, metric};
 use crate::warehouse::{EVENTS, Warehouse, WarehouseError};
@@ -128,16 +129,50 @@ impl SubjectRow {
 /// part), `lo` and `hi` (the smallest and largest code of its variants). `extra` adds aggregates over the
 /// rows' `inside`, `t`, `name` and `props`.
 pub(super) fn exposed(scope: &Scope<'_>, args: &mut Args, extra: &str) -> String {
+    exposed_with(scope, args, "", extra)
+}
+
+/// [`exposed`] whose `extra` may name what `column` reads of each row, beside [`FIRST`]; it has a comma before it.
+fn exposed_with(scope: &Scope<'_>, args: &mut Args, column: &str, extra: &str) -> String {
     let (code, rows) = (scope.code(args), scope.rows(args));
     let untold = if scope.experiment.sticky { "3" } else { "0" };
     format!(
         "SELECT h, {first}{extra}
-        FROM (SELECT subject_hash AS h, {EXPOSURE}, {code} AS c, {inside} AS inside, {assigned} AS assigned {rows})
+        FROM (SELECT subject_hash AS h, {EXPOSURE}, {code} AS c, {inside} AS inside, {assigned} AS assigned{column} {rows})
         GROUP BY h",
         first = first_of_rows(),
         inside = inside(),
         assigned = Assigned::sql(untold),
     )
+}
+
+/// The subjects of the arms as the results count them, each once: `h`, `first`, `variant`.
+pub(super) fn counted(scope: &Scope<'_>, args: &mut Args) -> String {
+    let exposed = exposed(scope, args, "");
+    let counts = counts(scope);
+    format!("SELECT h, first, {FIRST_VARIANT} AS variant FROM ({exposed}) WHERE {counts}")
+}
+
+/// The same with `at`, a `UInt64` that `value` reads of the rows of their first exposure. Should these be several in
+/// one millisecond, of one variant and of one kind, it is the smallest.
+pub(super) fn counted_at_first(scope: &Scope<'_>, args: &mut Args, value: &str) -> String {
+    let packed = format!("bitShiftLeft(toUInt128({FIRST}), 64) + value");
+    let extra = format!(", min(if(inside, {packed}, bitNot(toUInt128(0)))) AS first_value");
+    let exposed = exposed_with(scope, args, &format!(", toUInt64({value}) AS value"), &extra);
+    let counts = counts(scope);
+    format!(
+        "SELECT h, first, {FIRST_VARIANT} AS variant, toUInt64(bitAnd(first_value, toUInt128({NEVER}))) AS at
+        FROM ({exposed}) WHERE {counts}"
+    )
+}
+
+/// Whether a row of [`exposed`], with its `variant`, is a subject that the results count for an arm.
+fn counts(scope: &Scope<'_>) -> String {
+    let once = match scope.multi {
+        MultiVariant::Exclude => " AND lo = hi",
+        MultiVariant::FirstSeen => "",
+    };
+    format!("first != {NEVER} AND variant < {}{once}", scope.arms())
 }
 
 /// Of the rows of one subject: the first exposure, and the smallest and largest code. `if(…, NEVER)` instead of

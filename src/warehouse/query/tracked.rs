@@ -5,9 +5,9 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::series::bucket;
-use super::subjects::exposed;
-use super::{FIRST_AT, FIRST_VARIANT, NEVER, Scope, inside};
-use crate::api::results::{Interval, MultiVariant};
+use super::subjects::counted;
+use super::{FIRST_AT, Scope, inside};
+use crate::api::results::Interval;
 use crate::warehouse::sql::{Args, event_subject, metric};
 use crate::warehouse::{EVENTS, Warehouse, WarehouseError};
 
@@ -61,7 +61,8 @@ pub(in crate::warehouse) async fn latest_tracked(
 /// Counts all tracked events of the experiment at or after their subject's first exposure, whether or not
 /// they carry attribution; in event mode those among the exposures themselves.
 ///
-/// One scan for all of them. An event that was sent again with another time is in the earliest bucket alone. A subject counts for the variant that the results count it for.
+/// One scan for all of them. An event that was sent again with another time is in the earliest bucket alone. A subject
+/// counts for the variant that the results count it for, as do its events.
 pub(in crate::warehouse) async fn tracked(
     warehouse: &Warehouse,
     scope: &Scope<'_>,
@@ -73,7 +74,6 @@ pub(in crate::warehouse) async fn tracked(
         return Ok(Vec::new());
     }
     let mut args = Args::default();
-    let arms = scope.arms();
     let bucket = bucket(interval, &scope.window, &mut args);
     // The positions of the metrics that the row is an event of. One event may be several.
     let conditions: Vec<String> = tracked
@@ -85,21 +85,19 @@ pub(in crate::warehouse) async fn tracked(
     let names = args.texts(tracked.iter().map(|m| m.event.as_str()));
     let source = match event_subject(scope.experiment, &mut args) {
         None => {
-            let (code, inside, rows) = (scope.code(&mut args), inside(), scope.rows(&mut args));
+            let (counted, inside, rows) = (counted(scope, &mut args), inside(), scope.rows(&mut args));
             format!(
-                "SELECT {code} AS variant, arrayJoin({matched}) AS tracked, {bucket} AS bucket, event_id,
-                    subject_hash AS h
-                {rows} AND {inside} AND has({names}, name) AND variant < {arms}"
+                "SELECT variant, arrayJoin(matched) AS tracked, bucket, event_id, m.h AS h
+                FROM (
+                    SELECT subject_hash AS h, {bucket} AS bucket, event_id, {matched} AS matched
+                    {rows} AND {inside} AND has({names}, name) AND notEmpty(matched)
+                ) AS m INNER JOIN ({counted}) AS e ON m.h = e.h"
             )
         }
         Some(subject) => {
-            let exposed = exposed(scope, &mut args, "");
+            let counted = counted(scope, &mut args);
             let project = args.uuid(project);
             let window = scope.window.condition(&mut args);
-            let once = match scope.multi {
-                MultiVariant::Exclude => " AND lo = hi",
-                MultiVariant::FirstSeen => "",
-            };
             let (hash, there) = (subject.hash, subject.there);
             format!(
                 "SELECT variant, arrayJoin(matched) AS tracked, bucket, event_id, m.h AS h
@@ -108,10 +106,7 @@ pub(in crate::warehouse) async fn tracked(
                         {matched} AS matched
                     FROM {EVENTS}
                     WHERE project_id = {project}{window} AND name IN {names} AND {there} AND notEmpty(matched)
-                ) AS m INNER JOIN (
-                    SELECT h, first, {FIRST_VARIANT} AS variant FROM ({exposed})
-                    WHERE first != {NEVER} AND variant < {arms}{once}
-                ) AS e ON m.h = e.h
+                ) AS m INNER JOIN ({counted}) AS e ON m.h = e.h
                 WHERE m.t >= {FIRST_AT}"
             )
         }

@@ -47,6 +47,8 @@ pub(super) fn routes() -> Vec<(Method, &'static str, &'static str)> {
         (Method::POST, "/ofrep/v1/evaluate/flags/x", "viewer"),
         (Method::GET, "/sdk/v2/flags", "viewer"),
         (Method::GET, "/sdk/v2/flags/x", "viewer"),
+        (Method::GET, "/sdk/vardata", "viewer"),
+        (Method::POST, "/sdk/vardata", "viewer"),
         (Method::GET, "/sdk/v2/vardata", "viewer"),
         (Method::POST, "/sdk/v2/vardata", "viewer"),
         (Method::GET, "/v1/vardata", "viewer"),

@@ -251,6 +251,48 @@ async fn nothing_is_in_force_until_it_is_applied_and_everything_can_be_taken_bac
     assert_eq!(server.get(PATH).await.expect(200), json!({ "imports": [] }));
 }
 
+#[tokio::test]
+async fn a_list_as_json_is_refused_with_what_to_send() {
+    let server = TestServer::start().await;
+    server.active("x").await;
+    let path = format!("{PATH}?variant=treatment&subjectType=user");
+    let said = || server.request(Method::POST, &path, EDITOR);
+    let json = said().header("content-type", "Application/JSON; charset=utf-8");
+    for request in [json.body("a\nb"), said().body("[\"a\", \"b\"]")] {
+        let problem = send(request).await.problem(400, "malformed");
+        assert!(
+            problem["detail"]
+                .as_str()
+                .is_some_and(|d| d.contains("one a line")),
+            "{problem}"
+        );
+    }
+    assert_eq!(server.get(PATH).await.expect(200)["imports"], json!([]));
+    let text = said().header("content-type", "text/plain").body("{a}\n{b}");
+    assert_eq!(send(text).await.expect(201)["unique"], 2);
+}
+
+#[tokio::test]
+async fn the_key_of_an_import_that_is_taken_back_in_part_says_so() {
+    let server = TestServer::start().await;
+    server.active("x").await;
+    let query = "variant=treatment&subjectType=user";
+    let upload = || upload(&server, query, Some("k"), ids(0..25_000));
+    let import = upload().await.expect(201);
+    let import = step(&server, &import, "apply", None).await.expect(200);
+    let import = step(&server, &import, "undo", Some(1)).await.expect(200);
+    let problem = upload().await.problem(409, "idempotency_conflict");
+    let left = format!(
+        "taken back in part: {} of its {} chunks are in force",
+        import["appliedChunks"], import["chunks"]
+    );
+    assert_ne!(import["appliedChunks"], 0);
+    assert!(
+        problem["detail"].as_str().is_some_and(|d| d.contains(&left)),
+        "{problem}"
+    );
+}
+
 each_store!(the_same_upload_is_the_same_import);
 async fn the_same_upload_is_the_same_import() {
     let server = TestServer::start().await;

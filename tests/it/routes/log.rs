@@ -11,12 +11,13 @@ use crate::support::warehouse::{connect, drained, expose, measured, observe};
 use super::every::routes;
 
 /// Routes that change no configuration, and why. Every other one that is no `GET` has a [`Case`].
-const EXEMPT: [(&str, &str); 13] = [
+const EXEMPT: [(&str, &str); 14] = [
     ("POST /experiments/assign", "a decision"),
     ("POST /experiments/x/explain", "a question"),
     ("POST /flags/x/explain", "a question"),
     ("POST /ofrep/v1/evaluate/flags", "decisions"),
     ("POST /ofrep/v1/evaluate/flags/x", "a decision"),
+    ("POST /sdk/vardata", "decisions"),
     ("POST /sdk/v2/vardata", "decisions"),
     ("POST /v1/vardata", "decisions"),
     ("POST /track", "events, which ClickHouse keeps"),

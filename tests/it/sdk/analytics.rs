@@ -146,3 +146,65 @@ async fn the_python_client_is_taken_in() {
     drained(&server).await;
     check(&database, "python", &experiment, &other).await;
 }
+
+#[tokio::test]
+async fn an_event_with_an_insert_id_that_was_seen_before_is_dropped_whatever_it_says() {
+    let (server, deployment, database, _) = stage().await;
+    let metric = json!({"primaryMetric": {"event": "buy"}});
+    world::experiment(&server, &deployment, "repeated", metric).await;
+    // Of the time since the experiment began.
+    let now = jiff::Timestamp::now().as_millisecond();
+    let event = |id: &str, name: &str, user: &str, seconds: i64, properties: Value| {
+        json!({"event_type": name, "user_id": user, "insert_id": id, "time": now + seconds * 1_000,
+            "event_properties": properties})
+    };
+    let seen = |id: &str, user: &str, variant: &str| {
+        let properties = json!({"flag_key": "repeated", "variant": variant});
+        event(id, "$exposure", user, 20, properties)
+    };
+    let send = async |events: Vec<Value>| {
+        let body = json!({"api_key": deployment.key, "events": events});
+        server.post("/2/httpapi", &body).await.expect(200);
+        drained(&server).await;
+    };
+    let with = |id: &str, name: &str, user: &str, seconds: i64| event(id, name, user, seconds, json!({}));
+    // In one request, and the last of them in one that ClickHouse gets later.
+    let mut several: Vec<Value> = (0..5)
+        .map(|n| event("several", "step", "s", n, json!({"i": n})))
+        .collect();
+    let late = several.pop();
+    send(several).await;
+    send(vec![
+        seen("a-seen", "a", "control"),
+        with("order", "view", "a", 30),
+        seen("b", "b1", "control"),
+        with("early", "buy", "c", 10),
+        seen("c-seen", "c", "treatment"),
+        seen("d", "d", "control"),
+    ])
+    .await;
+    let repeats = vec![
+        with("order", "buy", "a", 40),
+        seen("b", "b2", "control"),
+        with("early", "buy", "c", 30),
+        seen("d", "d", "treatment"),
+    ];
+    send(repeats.into_iter().chain(late).collect()).await;
+    let results = server.get("/experiments/repeated/results").await.expect(200);
+    let arms = results["arms"].as_array().expect("arms").iter();
+    let counts: Vec<Value> = arms
+        .map(|arm| json!([arm["subjects"], arm["conversions"], arm["exposures"]["events"]]))
+        .collect();
+    assert_eq!(json!(counts), json!([[3, 0, 3], [1, 0, 1]]), "{results}");
+    assert_eq!(results["multiVariantSubjects"], 0);
+    assert_eq!(
+        sql(
+            &database,
+            "SELECT props['i'] FROM {db}.events WHERE name = 'step'"
+        )
+        .await,
+        "0"
+    );
+    let counts = "SELECT count(), uniqExact(event_id) FROM {db}.events WHERE profile_id != ''";
+    assert_eq!(sql(&database, counts).await, "7\t7");
+}

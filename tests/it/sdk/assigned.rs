@@ -71,6 +71,32 @@ async fn an_assignment_is_said_once_per_subject_and_result_a_day() {
     );
 }
 
+/// A client's key stands in web pages: no one fills the spool with it.
+#[tokio::test]
+async fn what_no_event_may_have_leaves_none() {
+    let (server, deployment, database, _) = stage().await;
+    let long = "u".repeat(513);
+    let group = "g".repeat(70_000);
+    for user in [
+        json!({"user_id": long}),
+        json!({"user_id": "u", "device_id": long}),
+        json!({"user_id": "u", "groups": {"org": [group]}}),
+    ] {
+        let ask = || {
+            server
+                .request(Method::POST, "/sdk/v2/vardata", &deployment.key)
+                .json(&user)
+        };
+        let told = send(ask()).await.expect(200);
+        assert!(told["checkout"]["key"].is_string(), "{told}");
+        let exposed = send(ask().header("x-amp-exp-exposure-track", "track")).await;
+        assert_eq!(exposed.refused(400, "invalid").len(), 1);
+    }
+    // What comes after them is in ClickHouse, and nothing else.
+    evaluate(&server, &deployment.key, "u").await;
+    counted(&server, &database, "1\t1").await;
+}
+
 #[tokio::test]
 async fn customers_of_one_person_are_several_subjects() {
     let (server, _, database, _) = stage().await;

@@ -145,6 +145,18 @@ async fn remote_evaluation_takes_the_user_wherever_it_is() {
         some.as_object().map(|o| o.keys().collect::<Vec<_>>()),
         Some(vec![&"one".to_owned()])
     );
+    // Clients from before v2 know from what is not there that code is left with its own fallback.
+    let unassigned = json!({"enabled": false});
+    world::flag(&server, &deployment, "three", unassigned).await;
+    let former = get("/sdk/vardata?user_id=u1&flag_keys=two,three".to_owned())
+        .await
+        .expect(200);
+    assert_eq!(former["two"]["key"], "on");
+    assert_eq!(former.as_object().map(serde_json::Map::len), Some(1), "{former}");
+    let now = get("/sdk/v2/vardata?user_id=u1&flag_keys=two,three".to_owned())
+        .await
+        .expect(200);
+    assert_eq!(now.as_object().map(serde_json::Map::len), Some(2), "{now}");
     // Where the client looks for it.
     let shouted = get("/sdk/v2/vardata?user_id=u1&flag_keys=ONE,two,one".to_owned())
         .await
@@ -281,4 +293,30 @@ async fn a_public_key_is_not_told_rules_and_ids_of_people() {
     let decided = ask("/sdk/v2/vardata?user_id=alice@example.com").await.expect(200);
     assert_eq!(decided["forced"]["key"], "on");
     assert!(decided["secret"]["key"].is_string(), "{decided}");
+}
+
+#[tokio::test]
+async fn a_number_that_is_none_costs_no_event() {
+    let server = TestServer::start().await;
+    let deployment = world::deployment(&server, "backend", "server").await;
+    let key = deployment.key.as_str();
+    world::flag(&server, &deployment, "two", json!({})).await;
+    let theirs = format!(
+        r#"{{"api_key": "{key}", "events": [
+            {{"event_type": "buy", "user_id": "u", "event_properties": {{"price": NaN, "says": "NaN"}}}},
+            {{"event_type": "buy", "user_id": "u", "event_properties": {{"list": [1, -Infinity]}}}}]}}"#
+    );
+    let ours = r#"[{"name": "buy", "profileId": "u", "properties": {"price": Infinity}}]"#;
+    let user = r#"{"user_id": "u", "user_properties": {"score": NaN}}"#;
+    for (path, body) in [
+        ("/2/httpapi", theirs.as_str()),
+        ("/batch", &theirs),
+        ("/track", ours),
+        ("/sdk/v2/vardata", user),
+    ] {
+        let request = server.request(Method::POST, path, key).body(body.to_owned());
+        send(request.header("content-type", "application/json"))
+            .await
+            .expect(200);
+    }
 }

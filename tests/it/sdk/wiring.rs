@@ -55,7 +55,11 @@ async fn active(server: &TestServer, key: &str, fields: Value) -> Wiring {
 
 /// Runs a snippet for this user; what it printed. None where its language is missing on this machine.
 async fn shown(wiring: &Wiring, way: Way, user: &str) -> Option<String> {
-    let text = wiring.snippet(way).replace("u-1", user);
+    ran_as(wiring.snippet(way).replace("u-1", user), way).await
+}
+
+/// Runs the text of a snippet.
+async fn ran_as(text: String, way: Way) -> Option<String> {
     match way {
         Way::Curl => {
             let mut shell = Command::new("sh");
@@ -287,7 +291,9 @@ async fn every_snippet_knows_what_an_experiment_buckets_by() {
         let wiring = active(&server, key, fields).await;
         let mut seen = std::collections::BTreeSet::new();
         for way in &ways {
-            let printed = shown(&wiring, *way, "u-1").await.expect("it runs");
+            // An event is one of one project: each experiment has one of its own.
+            let text = wiring.snippet(*way).replace("e-1", &format!("e-{key}"));
+            let printed = ran_as(text, *way).await.expect("it runs");
             saw_a_variant(&printed);
             let sees = printed
                 .split("sees ")

@@ -1,9 +1,10 @@
 //! A batch counts once, whatever happens to its answer.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use splitdeck::warehouse::{Class, Extent, Login, Warehouse};
+use splitdeck::warehouse::{Class, EventId, Extent, Login, Warehouse};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use uuid::Uuid;
@@ -182,4 +183,83 @@ async fn what_is_stored_can_be_looked_up() {
     assert!(warehouse.stored_events(&elsewhere).await.unwrap().is_empty());
     let nobodys = extent(Uuid::nil(), 0, 100);
     assert!(warehouse.stored_events(&nobodys).await.unwrap().is_empty());
+}
+
+/// Events with these ids, taken in at this time.
+fn ids(project: Uuid, ids: &[u128], at: i64) -> Vec<EventId> {
+    let one = |id: &u128| EventId {
+        project_id: project,
+        event_id: Uuid::from_u128(*id),
+        ingested_at: at,
+    };
+    ids.iter().map(one).collect()
+}
+
+#[tokio::test]
+async fn an_id_is_the_first_batchs_and_stays_so() {
+    let warehouse = fresh().await;
+    let [one, two] = [Uuid::from_u128(1), Uuid::from_u128(2)];
+    let claim = async |batch, some: &[u128]| {
+        let repeats = warehouse.claim(batch, &ids(PROJECT, some, TS)).await.unwrap();
+        let mut repeats: Vec<u128> = repeats.into_iter().map(|(_, id)| id.as_u128()).collect();
+        repeats.sort_unstable();
+        repeats
+    };
+    assert_eq!(claim(one, &[1, 2, 3, 3]).await, []);
+    assert_eq!(claim(two, &[3, 4, 1]).await, [1, 3]);
+    // Sent again, each has what it had, and may get more.
+    assert_eq!(claim(one, &[1, 2, 3, 4, 5]).await, [4]);
+    assert_eq!(claim(two, &[3, 4, 1, 5]).await, [1, 3, 5]);
+    assert_eq!(claim(two, &[]).await, []);
+    // Other projects have ids of their own.
+    let elsewhere = warehouse.claim(two, &ids(Uuid::from_u128(7), &[1, 2], TS)).await;
+    assert_eq!(elsewhere.unwrap(), HashSet::new());
+    // More than one query names.
+    let many: Vec<u128> = (0..4_000).map(|n| n * 3).collect();
+    assert_eq!(claim(Uuid::from_u128(3), &many).await, [3]);
+    assert_eq!(claim(Uuid::from_u128(4), &many).await, many);
+}
+
+#[tokio::test]
+async fn ids_of_events_from_before_the_table_of_ids_are_known() {
+    let warehouse = fresh().await;
+    let props = props();
+    let row = event(1, TS, &props);
+    let taken = row.ingested_at;
+    warehouse.insert_events("a", &[row]).await.unwrap();
+    ask(&warehouse, "DROP TABLE {db}.event_ids").await;
+    warehouse.migrate().await.unwrap();
+    let claim = async |at| {
+        warehouse
+            .claim(Uuid::new_v4(), &ids(PROJECT, &[1, 2], at))
+            .await
+            .unwrap()
+    };
+    // The batch that brought it, which another program had begun to send.
+    assert_eq!(claim(taken).await, HashSet::new());
+    let later = claim(taken + 1).await;
+    assert_eq!(later.len(), 2, "{later:?}");
+}
+
+#[tokio::test]
+async fn few_rows_are_read_to_look_an_id_up() {
+    let warehouse = fresh().await;
+    let many = format!(
+        "INSERT INTO {{db}}.event_ids (project_id, event_id, ingested_at, batch)
+        SELECT '{PROJECT}', generateUUIDv4(), now64(3), '{PROJECT}' FROM numbers(300000)"
+    );
+    ask(&warehouse, &many).await;
+    let looked_up = format!(
+        "EXPLAIN ESTIMATE SELECT event_id FROM {{db}}.event_ids
+        WHERE project_id = '{PROJECT}' AND event_id IN ['{}', '{}']",
+        Uuid::new_v4(),
+        Uuid::new_v4()
+    );
+    let told = ask(&warehouse, &looked_up).await;
+    // Database, table, parts, rows, marks; nothing where no row is read at all.
+    let rows = told
+        .split('\t')
+        .nth(3)
+        .map_or(0, |rows| rows.parse::<u64>().expect("rows"));
+    assert!(rows <= 4 * 256, "{told}");
 }

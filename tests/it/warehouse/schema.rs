@@ -21,7 +21,7 @@ async fn tables_are_made_once_even_by_several_at_once() {
     let tables = "SELECT arraySort(groupArray(name)) FROM system.tables WHERE database = '{db}'";
     assert_eq!(
         ask(&warehouse, tables).await,
-        "['events','experiment_events','schema_versions']"
+        "['event_ids','events','experiment_events','schema_versions']"
     );
 }
 
@@ -35,7 +35,7 @@ async fn the_tables_are_as_the_queries_expect_them() {
         "events\tReplacingMergeTree\ttoYYYYMM(ts)\tproject_id, toDate(ts), name, profile_hash, event_id\n\
          experiment_events\tReplacingMergeTree\ttoYYYYMM(ts)\texperiment_id, toDate(ts), subject_hash, event_id"
     );
-    for table in ["events", "experiment_events"] {
+    for table in ["events", "experiment_events", "event_ids"] {
         let create = ask(
             &warehouse,
             &format!("SHOW CREATE TABLE {{db}}.{table} FORMAT TSVRaw"),

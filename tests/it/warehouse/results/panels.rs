@@ -1,7 +1,7 @@
 //! Breakdowns and tracked events.
 
 use serde_json::json;
-use splitdeck::api::results::ResultsQuery;
+use splitdeck::api::results::{BreakdownRow, MultiVariant, ResultsQuery};
 
 use super::world::{Event, MINUTE, T0, World, experiment};
 
@@ -22,7 +22,7 @@ async fn a_breakdown_shows_fifty_values_and_says_how_many_more() {
             .with("page", "")
             .exposed(&experiment, "control"),
     );
-    for who in ["p0", "p0", "p1"] {
+    for who in ["p0", "p0", "p2"] {
         events.push(Event::new("view", who, T0).exposed(&experiment, "control"));
     }
     world.insert(&events).await;
@@ -41,6 +41,8 @@ async fn a_breakdown_shows_fifty_values_and_says_how_many_more() {
     assert_eq!(results.segments.rows.len(), 1);
     assert_eq!(results.segments.rows[0].value, None);
     assert_eq!(results.segments.rows[0].events, [930 + 4, 900]);
+
+    assert_eq!(results.segments.rows[0].subjects, [30, 30]);
 
     // Missing and empty are two things.
     let few = super::world::experiment(json!({}));
@@ -191,4 +193,57 @@ async fn while_exposures_arrive_all_panels_count_the_same_ones() {
     };
     let ((), seen) = tokio::join!(arriving, looking);
     assert!(seen.len() > 2, "{seen:?}");
+}
+
+/// Who was seen in two variants is in no arm of any panel, or in the first one in all of them.
+#[tokio::test]
+async fn panels_count_who_saw_two_variants_as_the_arms_do() {
+    let world = World::new().await;
+    for (mode, subject) in [("profile", "ANY"), ("event", "user_id")] {
+        let experiment = experiment(json!({
+            "assignmentMode": mode, "subjectType": subject, "trackedEvents": [{"event": "view"}],
+        }));
+        let seen = |who: &str, minute: i64, variant: &str, plan: &str| {
+            let event = Event::new("view", who, T0 + minute * MINUTE).with("plan", plan);
+            event.exposed(&experiment, variant)
+        };
+        world
+            .insert(&[
+                seen("a", 0, "control", "free"),
+                seen("b", 0, "treatment", "free"),
+                // From one value to another in one variant, and in both variants.
+                seen("b", 1, "treatment", "paid"),
+                seen("m", 0, "treatment", "paid"),
+                seen("m", 1, "control", "free"),
+            ])
+            .await;
+        let mut query = ResultsQuery {
+            segment_key: "plan".into(),
+            property_key: "plan".into(),
+            ..ResultsQuery::default()
+        };
+        for (multi, arms, free, paid, paid_events, tracked) in [
+            (MultiVariant::Exclude, [1, 1], [1, 1], [0, 0], [0, 1], [1, 2]),
+            (MultiVariant::FirstSeen, [1, 2], [1, 1], [0, 1], [0, 2], [1, 4]),
+        ] {
+            query.multi_variant = multi;
+            let results = world.results(&experiment, &query).await;
+            let subjects = results.arms.iter().map(|arm| arm.subjects);
+            assert_eq!(subjects.collect::<Vec<_>>(), arms, "{mode} {multi:?}");
+            let of = |rows: &[BreakdownRow], value: &str| {
+                let row = rows.iter().find(|row| row.value.as_deref() == Some(value));
+                row.expect("a row").subjects.clone()
+            };
+            let segments = &results.segments.rows;
+            assert_eq!(of(segments, "free"), free, "{mode} {multi:?}");
+            assert_eq!(of(segments, "paid"), paid, "{mode} {multi:?}");
+            assert_eq!(
+                of(&results.properties.rows, "paid"),
+                paid_events,
+                "{mode} {multi:?}"
+            );
+            assert_eq!(results.tracked[0].events, tracked, "{mode} {multi:?}");
+            assert_eq!(results.tracked[0].subjects, arms, "{mode} {multi:?}");
+        }
+    }
 }

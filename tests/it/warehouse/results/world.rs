@@ -8,7 +8,7 @@ use proptest::test_runner::Config;
 use serde_json::{Value, json};
 use splitdeck::api::results::{Results, ResultsQuery};
 use splitdeck::domain::Experiment;
-use splitdeck::warehouse::{EventRow, ExperimentEventRow, Login, Warehouse};
+use splitdeck::warehouse::{EventId, EventRow, ExperimentEventRow, Login, Warehouse};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
@@ -87,6 +87,25 @@ impl World {
                 .await
                 .expect("inserted");
         }
+    }
+
+    /// Stores events as [`Self::insert`] does, without those whose id another call has brought before.
+    pub async fn take(&self, events: &[Event]) {
+        let ids: Vec<EventId> = events
+            .iter()
+            .map(|e| EventId {
+                project_id: self.project,
+                event_id: e.id,
+                ingested_at: e.ingested_at,
+            })
+            .collect();
+        let repeats = self.owner.claim(Uuid::new_v4(), &ids).await.expect("claimed");
+        let firsts: Vec<Event> = events
+            .iter()
+            .filter(|e| !repeats.contains(&(self.project, e.id)))
+            .cloned()
+            .collect();
+        self.insert(&firsts).await;
     }
 
     /// The results as the reader gets them.
