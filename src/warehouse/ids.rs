@@ -1,7 +1,7 @@
 //! Whose event an id is: of several with the same id the one that was stored first counts, and no other is stored.
 //!
-//! `event_ids` has a row for each event, in the order of the ids, so that a batch finds out in a few milliseconds which
-//! of its ids are new, however many there are. It is written before the events are: where the attempt that noted an id
+//! `event_ids` has a row for each event, in the order of the ids, so that a batch finds out which of its ids are new
+//! without reading all of them. It is written before the events are: where the attempt that noted an id
 //! ends in between, the next attempt finds the id to be its own. ([ADR](../../docs/adr/0013-the-first-of-an-id-counts.md))
 
 use std::collections::{BTreeMap, HashSet};
