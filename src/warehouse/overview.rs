@@ -97,7 +97,7 @@ impl Warehouse {
 
     /// [`Self::overview`] that counts only those experiments again that were changed or have new events
     /// since the last call with the same `memo`: three small queries when nothing happened, and a few more for all that
-    /// did ([`Part`]). What the memo knows of other experiments stays.
+    /// did, however many they are. What the memo knows of other experiments stays.
     ///
     /// # Errors
     /// As [`Self::overview`]; what was counted until then is kept. One that cannot be counted for a reason of its own
