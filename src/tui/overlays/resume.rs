@@ -110,7 +110,7 @@ pub fn evidence(
             line(page, "Tested", &text, theme.text);
         }
         (None, TestNow::Fails | TestNow::Unknown) => {
-            let text = "with the override only subjects first seen from now on will be";
+            let text = "after the override, only subjects first seen from then on";
             line(page, "Tested", text, theme.text);
         }
         (None, TestNow::Passes) => {}

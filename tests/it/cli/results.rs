@@ -61,7 +61,7 @@ async fn a_table_for_people_and_json_for_programs() {
     );
     assert_eq!(words(&format!("{day} 00:00")), format!("{day} 00:00 400 801"));
     assert_eq!(words("buy "), "buy 40 / 40 80 / 80");
-    assert_eq!(words("TH "), "TH 400 / 400 801 / 801");
+    assert_eq!(words("TH "), "TH 400 / 399 801 / 800");
 
     let json = on(
         &server,

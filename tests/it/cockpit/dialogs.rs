@@ -738,7 +738,7 @@ fn after_a_conflict_the_evidence_and_the_newest_change_stand_on_a_small_screen()
             "2026-11-17 01:42 changed rules (by deploy-bot, v16)",
             "still failing",
             "stays in the data from 2026-11-17 02:00",
-            "with the override only subjects first seen from now on will be",
+            "after the override, only subjects first seen from then on",
             "the bundle is fixed",
             "I know that the test still fails",
             "Keep paused",
