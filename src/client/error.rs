@@ -120,9 +120,7 @@ fn unreachable(base: &str, request: &str, source: &reqwest::Error) -> String {
         );
     }
     let cause = root_cause(source);
-    format!(
-        "cannot reach the server at {base} ({request}): {cause}; check that it runs, and that this is its address"
-    )
+    format!("cannot reach the server at {base} ({request}): {cause}; is it running, and is that its address?")
 }
 
 /// The innermost cause: "connection refused" says more than "error sending request".
