@@ -77,6 +77,16 @@ impl WarehouseError {
         }
     }
 
+    /// Something that only one can do at a time, and that others did first at each of some `attempts`.
+    pub(super) fn contended(doing: impl Into<String>, attempts: u32) -> Self {
+        Self {
+            class: Class::Retry,
+            code: None,
+            doing: doing.into(),
+            message: format!("others were faster {attempts} times"),
+        }
+    }
+
     /// A login, a schema or a setting that cannot work; found before ClickHouse was asked.
     pub(super) fn configuration(doing: impl Into<String>, message: impl Into<String>) -> Self {
         Self {

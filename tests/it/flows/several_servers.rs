@@ -15,7 +15,7 @@ use crate::support::engine::fresh_database;
 use crate::support::postgres::Cluster;
 use crate::support::server::{TestServer, send};
 use crate::support::store::{on_cluster, on_postgres, place, run_postgres};
-use crate::support::warehouse::{connect, drained, expose, exposure, until};
+use crate::support::warehouse::{connect, drained, expose, exposure, sql, until};
 
 /// Within what time a change is in force on every server.
 const IN_FORCE: Duration = Duration::from_secs(2);
@@ -376,6 +376,32 @@ async fn each_has_its_own_spool_and_all_share_clickhouse() {
         assert_eq!(results["srm"]["observed"], json!([40, 40]), "{results:#}");
         let of_two = two.get("/experiments/x/results").await.expect(200);
         assert_eq!(of_two["srm"], results["srm"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_id_that_reaches_both_at_once_counts_once() {
+    on_postgres(async {
+        let (one, two) = pair_of_servers().await;
+        let database = fresh_database();
+        connect(&one, &database).await;
+        connect(&two, &database).await;
+        const ROUNDS: usize = 20;
+        const IDS: usize = 30;
+        for round in 0..ROUNDS {
+            let send = async |server: &TestServer, name: &str| {
+                let events: Vec<Value> = (0..IDS)
+                    .map(|n| json!({ "name": name, "profileId": format!("{name}-{n}"), "id": format!("{round}-{n}") }))
+                    .collect();
+                server.post("/track", &json!(events)).await.expect(200);
+                drained(server).await;
+            };
+            tokio::join!(send(&one, "one"), send(&two, "two"));
+        }
+        let counts = "SELECT count(), uniqExact(event_id) FROM {db}.events WHERE name IN ('one', 'two')";
+        let all = ROUNDS * IDS;
+        assert_eq!(sql(&database, counts).await, format!("{all}\t{all}"));
     })
     .await;
 }

@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::{run, sql, world};
+use super::{run, world};
 use crate::support::engine;
 use crate::support::server::TestServer;
 use crate::support::store::each_store;
-use crate::support::warehouse::{connect, drained};
+use crate::support::warehouse::{connect, drained, sql};
 
 /// A server with ClickHouse and an experiment, and its database.
 pub async fn stage() -> (TestServer, world::Deployment, String, Value) {

@@ -4,9 +4,9 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::analytics::stage;
-use super::{sql, world};
+use super::world;
 use crate::support::server::{TestServer, send};
-use crate::support::warehouse::{connect, drained, until};
+use crate::support::warehouse::{connect, drained, sql, until};
 
 const COUNT: &str =
     "SELECT count(), uniqExact(event_id) FROM {db}.events WHERE name = '[Experiment] Assignment'";

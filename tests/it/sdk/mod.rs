@@ -19,7 +19,7 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
-use crate::support::{engine, skip};
+use crate::support::skip;
 
 /// Where this folder is.
 fn here() -> PathBuf {
@@ -125,13 +125,6 @@ async fn exchange(program: &str, told: &Value) -> Option<Value> {
     run(program, vec![name(&sent), name(&written)]).await?;
     let text = std::fs::read_to_string(written).expect("what the program saw");
     Some(serde_json::from_str(&text).expect("JSON"))
-}
-
-/// One query against a database of the shared engine; `{db}` stands for it.
-async fn sql(database: &str, sql: &str) -> String {
-    let shared = engine::shared();
-    let answer = engine::query(&shared.http_url, &shared.server, &sql.replace("{db}", database)).await;
-    answer.expect("an answer")
 }
 
 /// Runs a program of `clients/` and reads the last line that it prints, off the threads of the server.

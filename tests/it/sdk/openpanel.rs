@@ -3,9 +3,9 @@
 use serde_json::json;
 
 use super::analytics::stage;
-use super::{run, sql, world};
+use super::{run, world};
 use crate::support::store::each_store;
-use crate::support::warehouse::drained;
+use crate::support::warehouse::{drained, sql};
 
 each_store!(everything_that_the_client_tells_is_taken_in);
 async fn everything_that_the_client_tells_is_taken_in() {

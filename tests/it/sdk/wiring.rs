@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 use splitdeck::client::Options;
 use splitdeck::cockpit::wiring::{Way, Wiring, usable};
 
-use super::{npm, python, sql};
+use super::{npm, python};
 use crate::support::engine;
 use crate::support::server::{ADMIN, TestServer};
-use crate::support::warehouse::{connect, drained};
+use crate::support::warehouse::{connect, drained, sql};
 
 /// A server with an active experiment, and what is wired up.
 async fn wired() -> (TestServer, Wiring) {

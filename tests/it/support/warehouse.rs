@@ -115,3 +115,10 @@ pub fn exposure(experiment: &Value, profile: &str, variant: &str, at: &str) -> V
         },
     })
 }
+
+/// One query against a database of the shared engine; `{db}` stands for it.
+pub async fn sql(database: &str, sql: &str) -> String {
+    let shared = engine::shared();
+    let answer = engine::query(&shared.http_url, &shared.server, &sql.replace("{db}", database)).await;
+    answer.expect("an answer")
+}

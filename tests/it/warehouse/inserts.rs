@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use serde_json::json;
 use splitdeck::warehouse::{Class, EventId, Extent, Login, Warehouse};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -12,6 +13,10 @@ use uuid::Uuid;
 use crate::support::tables::{EXPERIMENT, PROJECT, TS, ask, event, experiment_event, fresh, login, props};
 
 const COUNTS: &str = "SELECT count(), uniqExact(event_id) FROM {db}.events";
+
+/// The turns in which ids were noted, with commas.
+const TAKEN: &str = "SELECT arrayStringConcat(groupArray(toString(event_id)), ',') FROM \
+                     (SELECT event_id FROM {db}.event_ids WHERE project_id = toUUIDOrZero('') ORDER BY event_id)";
 
 /// A month, roughly.
 const MONTH: i64 = 31 * 24 * 3_600 * 1_000;
@@ -221,6 +226,102 @@ async fn an_id_is_the_first_batchs_and_stays_so() {
 }
 
 #[tokio::test]
+async fn of_batches_that_meet_the_same_new_ids_at_once_one_gets_each() {
+    let one = fresh().await;
+    let other = || Warehouse::new(&login(one.database())).expect("a login");
+    let servers = [one.clone(), other(), other(), other()];
+    for round in 0..15_u128 {
+        // All of them, and some that two have.
+        let claims = servers
+            .iter()
+            .zip(0..)
+            .map(async |(server, n): (&Warehouse, u128)| {
+                let mut mine: Vec<u128> = (0..10).map(|id| round * 1_000 + id).collect();
+                mine.extend((0..10).map(|id| round * 1_000 + 100 + (n + id) % 40));
+                let batch = Uuid::from_u128(1 + round * 10 + n);
+                let asked = ids(PROJECT, &mine, TS);
+                let repeats = server.claim(batch, &asked).await.expect("claimed");
+                // Asked again, as after an answer that was lost, it is as before.
+                assert_eq!(server.claim(batch, &asked).await.expect("claimed"), repeats);
+                mine.retain(|id| !repeats.contains(&(PROJECT, Uuid::from_u128(*id))));
+                mine
+            });
+        let got = futures_util::future::join_all(claims).await.concat();
+        let distinct: HashSet<u128> = got.iter().copied().collect();
+        assert_eq!(
+            got.len(),
+            distinct.len(),
+            "round {round}: two got the same of {got:?}"
+        );
+        // n + id for n in 0..4 and id in 0..10 are 13 numbers.
+        assert_eq!(distinct.len(), 10 + 13, "round {round}: nobody got some");
+    }
+    let noted = "SELECT count(), uniqExact(project_id, event_id) FROM {db}.event_ids";
+    let told = ask(&one, noted).await;
+    let (rows, distinct) = told.split_once('\t').expect("two numbers");
+    assert_eq!(rows, distinct, "ids or turns that two batches noted");
+}
+
+#[tokio::test]
+async fn a_turn_whose_answer_was_lost_is_the_batchs_own_and_turns_go_on_behind_it() {
+    let warehouse = fresh().await;
+    let batch = Uuid::from_u128(77);
+    // What an attempt left behind which nobody heard of: its ids, and the turn.
+    let left = format!(
+        "INSERT INTO {{db}}.event_ids (project_id, event_id, ingested_at, batch)
+        SETTINGS insert_deduplication_token = 'turn:300', async_insert = 0
+        VALUES ('{PROJECT}', '{}', fromUnixTimestamp64Milli({TS}), '{batch}'),
+        ('{}', '{}', fromUnixTimestamp64Milli({TS}), '{batch}')",
+        Uuid::from_u128(1),
+        Uuid::nil(),
+        Uuid::from_u128(300)
+    );
+    ask(&warehouse, &left).await;
+    assert_eq!(
+        warehouse.claim(batch, &ids(PROJECT, &[1, 2], TS)).await.unwrap(),
+        HashSet::new()
+    );
+    let of_another = warehouse
+        .claim(Uuid::from_u128(78), &ids(PROJECT, &[1, 2, 3], TS))
+        .await
+        .unwrap();
+    assert_eq!(of_another.len(), 2, "{of_another:?}");
+    let turns = [300, 301, 302].map(Uuid::from_u128);
+    assert_eq!(
+        ask(&warehouse, TAKEN).await,
+        turns.map(|turn| turn.to_string()).join(",")
+    );
+}
+
+#[tokio::test]
+async fn turns_whose_rows_somebody_deleted_are_passed_over() {
+    let warehouse = fresh().await;
+    let claim = async |batch, some: &[u128]| {
+        let claimed = warehouse
+            .claim(Uuid::from_u128(batch), &ids(PROJECT, some, TS))
+            .await;
+        claimed.expect("claimed").len()
+    };
+    for batch in 1..=70 {
+        assert_eq!(claim(batch, &[batch]).await, 0);
+    }
+    // The tokens of the turns stay.
+    ask(
+        &warehouse,
+        "DELETE FROM {db}.event_ids WHERE batch != toUUIDOrZero('') SETTINGS lightweight_deletes_sync = 2",
+    )
+    .await;
+    assert_eq!(ask(&warehouse, "SELECT count() FROM {db}.event_ids").await, "0");
+    assert_eq!(claim(3, &[3]).await, 0);
+    assert_eq!(claim(4, &[3, 4]).await, 1, "an id of another");
+    let turns = [71, 72].map(Uuid::from_u128);
+    assert_eq!(
+        ask(&warehouse, TAKEN).await,
+        turns.map(|turn| turn.to_string()).join(",")
+    );
+}
+
+#[tokio::test]
 async fn ids_of_events_from_before_the_table_of_ids_are_known() {
     let warehouse = fresh().await;
     let props = props();
@@ -262,4 +363,38 @@ async fn few_rows_are_read_to_look_an_id_up() {
         .nth(3)
         .map_or(0, |rows| rows.parse::<u64>().expect("rows"));
     assert!(rows <= 4 * 256, "{told}");
+}
+
+#[tokio::test]
+async fn few_rows_are_read_to_find_the_last_turn() {
+    let warehouse = fresh().await;
+    let many = format!(
+        "INSERT INTO {{db}}.event_ids (project_id, event_id, ingested_at, batch)
+        SELECT '{nil}', toUUID(concat('00000000-0000-0000-', substring(lpad(hex(number), 16, '0'), 1, 4), '-', \
+        substring(lpad(hex(number), 16, '0'), 5))), now64(3), '{PROJECT}' FROM numbers(1, 300000)",
+        nil = Uuid::nil()
+    );
+    ask(&warehouse, &many).await;
+    let one = ids(PROJECT, &[5], TS);
+    assert_eq!(
+        warehouse.claim(Uuid::from_u128(4), &one).await.unwrap(),
+        HashSet::new()
+    );
+    let taken = format!(
+        "SELECT count() FROM {{db}}.event_ids WHERE event_id = '{}'",
+        Uuid::from_u128(300_001)
+    );
+    assert_eq!(ask(&warehouse, &taken).await, "1", "the turn after the last");
+    let looked = format!(
+        "SELECT event_id FROM {{db}}.event_ids WHERE project_id = '{}' ORDER BY project_id DESC, event_id DESC LIMIT 1 FORMAT JSON",
+        Uuid::nil()
+    );
+    let told: serde_json::Value = serde_json::from_str(&ask(&warehouse, &looked).await).expect("JSON");
+    assert_eq!(
+        told["data"][0]["event_id"],
+        json!(Uuid::from_u128(300_001)),
+        "{told}"
+    );
+    let read = told["statistics"]["rows_read"].as_u64().expect("rows");
+    assert!(read <= 2 * 256, "{read} rows were read");
 }
