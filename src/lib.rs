@@ -5,15 +5,15 @@
 //!
 //! | module | may import |
 //! |---|---|
-//! | [`domain`] | nothing of the crate |
+//! | [`domain`], [`reading`] | nothing of the crate |
 //! | [`decide`], [`stats`], [`api`] | `domain` (`api` also `stats`) |
 //! | [`engine`] | nothing: it runs processes and hands an address on |
-//! | [`config`], [`telemetry`] | `domain` |
+//! | [`config`], [`telemetry`] | `domain` (`config` also `reading`) |
 //! | [`warehouse`], [`client`] | `domain`, `stats`, `api` |
 //! | [`insights`] | `domain`, `stats`, `api` |
 //! | [`server`] | all of the above but `engine` and `client` |
 //! | [`cockpit`] | `domain`, `stats`, `api`, `insights` |
-//! | [`tui`] | `cockpit` and what it imports |
+//! | [`tui`] | `cockpit` and what it imports, `reading` |
 //! | [`runtime`] | `cockpit`, `tui`, `client`, `warehouse` and what they import |
 //! | [`demo`], [`cli`] | everything |
 //!
@@ -29,6 +29,7 @@ pub mod demo;
 pub mod domain;
 pub mod engine;
 pub mod insights;
+pub mod reading;
 pub mod runtime;
 pub mod server;
 pub mod stats;

@@ -10,8 +10,9 @@ use super::values::{self, Wrong};
 use crate::client::{Client, Options};
 use crate::cockpit::keymap::Keymap;
 use crate::cockpit::state::preferences::Mistake as Mistaken;
-use crate::config::check::{self, Mistake};
-use crate::config::{Config, Paths};
+
+use crate::config::{self, Config, Paths};
+use crate::reading::toml::{self, Mistake};
 use crate::runtime::look::Files;
 
 /// Arguments of `splitdeck config`.
@@ -54,7 +55,7 @@ pub fn run(args: Args) -> Result<(), CliError> {
             };
             check(&path, must_exist, json)
         }
-        Command::Example => print(&crate::config::file::example()),
+        Command::Example => print(&config::file::example()),
         Command::Path => print(&format!("{}\n", own()?.display())),
     }
 }
@@ -167,9 +168,9 @@ fn theme_mistakes(themes: Option<PathBuf>) -> Vec<(String, usize, String)> {
 /// Everything that is wrong with the text of a configuration file: what the file says, and what it names that is
 /// not there. Nothing is asked of a server, and no program is run.
 fn mistakes(text: &str, themes: Option<PathBuf>) -> Vec<Mistake> {
-    let (config, mut mistakes) = check::check(text);
+    let (config, mut mistakes) = config::check(text);
     let mut say = |path: &[&str], message: String| {
-        let line = check::locate(text, path).unwrap_or(1);
+        let line = toml::locate(text, path).unwrap_or(1);
         let key = path.join(".");
         // What cannot even be read was said.
         if !mistakes.iter().any(|m| m.key == key) {

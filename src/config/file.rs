@@ -629,7 +629,7 @@ mod tests {
         let path = Path::new("/etc/splitdeck.toml");
         for (text, line, words) in [
             ("[server]\nlisten = \"x\"\nlissten = \"y\"\n", 3, "lissten"),
-            ("[server]\nmax_variants = \"four\"\n", 2, "invalid type"),
+            ("[server]\nmax_variants = \"four\"\n", 2, "got \"four\""),
             ("[sever]\n", 1, "sever"),
             ("[server\n", 1, ""),
         ] {

@@ -8,7 +8,7 @@ pub mod file;
 pub mod paths;
 
 pub use access::{Access, AccessError, Flags};
-pub use check::{Mistake, check};
+pub use check::check;
 pub use cockpit::{CockpitConfig, ContextConfig};
 pub use file::{Config, ConfigError};
 pub use paths::{Paths, PathsError};

@@ -8,6 +8,7 @@ use crate::cockpit::keymap::Keymap;
 use crate::cockpit::state::preferences::{ContextEntry, GlyphChoice, Look, Mistake, Read, ThemeEntry};
 use crate::config::cockpit::{GlyphSetting, Notify};
 use crate::config::{Config, check};
+use crate::reading::toml;
 use crate::tui::glyphs::Glyphs;
 use crate::tui::theme::{Theme, ThemeError};
 
@@ -132,13 +133,17 @@ impl Files {
                     description: theme.description,
                     own: true,
                 }),
-                Err(error) => mistakes.push(Mistake {
-                    file: shown(&path),
-                    what: match error {
-                        ThemeError::InFile { problem, .. } => problem,
-                        other => other.to_string(),
-                    },
-                }),
+                Err(error) => {
+                    let problems = match error {
+                        ThemeError::InFile { problems, .. } => problems,
+                        other => vec![other.to_string()],
+                    };
+                    let file = shown(&path);
+                    mistakes.extend(problems.into_iter().map(|what| Mistake {
+                        file: file.clone(),
+                        what,
+                    }));
+                }
             }
         }
         let built_in = Theme::names()
@@ -210,7 +215,7 @@ impl Files {
     pub fn theme_mistake(&self, error: &ThemeError) -> Mistake {
         let path = self.config.as_deref();
         let text = path.and_then(|path| std::fs::read_to_string(path).ok());
-        let line = text.and_then(|text| check::locate(&text, &["cockpit", "theme"]));
+        let line = text.and_then(|text| toml::locate(&text, &["cockpit", "theme"]));
         let line = line.map_or_else(String::new, |line| format!("line {line}: "));
         Mistake {
             file: path.map(shown).unwrap_or_default(),
@@ -229,7 +234,7 @@ impl Files {
             .as_ref()
             .and_then(|path| std::fs::read_to_string(path).ok());
         let place = |command: &str| {
-            let line = check::locate(text.as_deref()?, &["keys", command])?;
+            let line = toml::locate(text.as_deref()?, &["keys", command])?;
             Some(format!("line {line}: "))
         };
         let file = self.config.as_deref().map(shown).unwrap_or_default();
@@ -263,7 +268,7 @@ fn read_theme(path: &Path) -> Result<Theme, ThemeError> {
         Ok(text) => Theme::parse(&name, &text).map_err(|error| error.of_file(path)),
         Err(error) => Err(ThemeError::InFile {
             path: path.to_owned(),
-            problem: error.to_string(),
+            problems: vec![error.to_string()],
         }),
     }
 }

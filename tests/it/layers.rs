@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 /// For each top module, what it may import of the crate. `*` means everything.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("domain", &[]),
+    ("reading", &[]),
     ("decide", &["domain"]),
     ("stats", &["domain"]),
     ("api", &["domain", "stats"]),
     ("engine", &[]),
     ("telemetry", &["domain"]),
-    ("config", &["domain"]),
+    ("config", &["domain", "reading"]),
     ("warehouse", &["domain", "stats", "api"]),
     ("client", &["domain", "stats", "api"]),
     (
@@ -25,11 +26,12 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "insights",
             "config",
             "telemetry",
+            "reading",
         ],
     ),
     ("insights", &["domain", "stats", "api"]),
     ("cockpit", &["domain", "stats", "api", "insights"]),
-    ("tui", &["domain", "stats", "api", "cockpit"]),
+    ("tui", &["domain", "reading", "stats", "api", "cockpit"]),
     (
         "runtime",
         &[
@@ -42,6 +44,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "warehouse",
             "config",
             "telemetry",
+            "reading",
         ],
     ),
     ("demo", &["*"]),

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::api::problem::Code;
 use crate::domain::FieldError;
+use crate::reading::words;
 use crate::server::error::ApiError;
 
 /// The most refused fields that one answer lists.
@@ -285,26 +286,11 @@ pub(super) fn field_error(path: &str, message: &str, value: &Value) -> Option<Fi
     let allowed = message
         .rsplit_once("expected ")
         .map_or(message, |(_, expected)| expected);
-    Some(FieldError::new(path, given(value, path), in_words(allowed)))
-}
-
-/// What may stand somewhere, in the words of JSON instead of those of the program.
-fn in_words(expected: &str) -> String {
-    let words = match expected {
-        "f64" | "f32" => "a number",
-        "u64" | "u32" | "u16" | "u8" | "usize" => "a whole number, 0 or more",
-        "i64" | "i32" => "a whole number",
-        "a sequence" => "a list",
-        "a map" => "an object",
-        "a boolean" | "a boolean value" | "provided string was not `true` or `false`" => "true or false",
-        "a string" | "a borrowed string" => "a text",
-        structure if structure.starts_with("struct ") => "an object",
-        "invalid digit found in string" | "cannot parse integer from empty string" => "a whole number",
-        number if number.ends_with("to fit in target type") => "a whole number that is not as large",
-        uuid if uuid.starts_with("UUID parsing failed") => "an id (a UUID)",
-        other => return other.replace('`', ""),
-    };
-    words.to_owned()
+    Some(FieldError::new(
+        path,
+        given(value, path),
+        words::expected(allowed),
+    ))
 }
 
 /// What to do with a field of an experiment that is not part of the request on purpose.
@@ -363,7 +349,6 @@ mod tests {
 
     #[test]
     fn what_is_allowed_is_said_in_the_words_of_json() {
-        assert_eq!(in_words("invalid digit found in string"), "a whole number");
         for (body, field, allowed) in [
             (
                 r#"{"resourceVersion":"1"}"#,

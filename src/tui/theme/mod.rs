@@ -23,6 +23,7 @@ use self::words::{ColorText, StyleText};
 use super::glyphs::{Glyphs, Tone};
 use crate::cockpit::times::Times;
 use crate::domain::{Environment, Status};
+use crate::reading::toml::{self, Mistake};
 
 /// A theme that cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -34,20 +35,20 @@ pub enum ThemeError {
         name: String,
     },
     /// The file is no theme.
-    #[error("theme {name:?}: {problem}")]
+    #[error("theme {name:?}: {}", first(problems))]
     Invalid {
         /// Name of the theme.
         name: String,
-        /// What is wrong, with the line.
-        problem: String,
+        /// What is wrong, each with its line; one at least.
+        problems: Vec<String>,
     },
     /// A file of the user's own is no theme.
-    #[error("{}, {problem}", path.display())]
+    #[error("{}, {}", path.display(), first(problems))]
     InFile {
         /// The file.
         path: std::path::PathBuf,
-        /// What is wrong, with the line.
-        problem: String,
+        /// What is wrong, each with its line; one at least.
+        problems: Vec<String>,
     },
 }
 
@@ -56,12 +57,21 @@ impl ThemeError {
     #[must_use]
     pub fn of_file(self, path: &std::path::Path) -> Self {
         match self {
-            Self::Invalid { problem, .. } => Self::InFile {
+            Self::Invalid { problems, .. } => Self::InFile {
                 path: path.to_owned(),
-                problem,
+                problems,
             },
             other => other,
         }
+    }
+}
+
+/// The first of several problems, and how many more there are.
+fn first(problems: &[String]) -> String {
+    match problems {
+        [] => String::new(),
+        [one] => one.clone(),
+        [one, more @ ..] => format!("{one} ({} more: `splitdeck config check` lists them)", more.len()),
     }
 }
 
@@ -97,8 +107,8 @@ macro_rules! keys {
             $($(#[$doc])* pub $key: Style,)*
         }
 
-        #[derive(Deserialize)]
-        #[serde(deny_unknown_fields)]
+        #[derive(Default, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
         struct File {
             inherits: Option<String>,
             description: Option<String>,
@@ -107,36 +117,33 @@ macro_rules! keys {
         }
 
         impl Theme {
-            /// What the file leaves out is that of the theme it inherits from.
-            fn from_file(name: &str, file: File) -> Result<Self, String> {
-                let base = match &file.inherits {
-                    Some(base) => Some(Self::built_in(base).map_err(|error| format!("inherits: {error}"))?),
-                    None => None,
-                };
-                let missing = |key: &str| {
-                    format!("the key {key} is missing; write it, or inherits = \"dark\" for all that is left out")
-                };
-                let base = base.as_ref();
-                Ok(Self {
+            /// The styles that the file says, or else the theme it inherits from; what neither says is `terminal`.
+            fn from_file(name: &str, file: File, base: Option<Self>) -> Self {
+                Self {
                     name: name.to_owned(),
                     description: file.description.unwrap_or_else(|| "of your own".to_owned()),
                     glyphs: Glyphs::default(),
                     times: Times::default(),
                     background: match file.background {
                         Some(color) => color.0,
-                        None => base.ok_or_else(|| missing("background"))?.background,
+                        None => base.as_ref().map_or(Color::Reset, |base| base.background),
                     },
                     $($key: match file.$key {
                         Some(style) => style.0,
-                        None => base.ok_or_else(|| missing(stringify!($key)))?.$key,
+                        None => base.as_ref().map_or_else(Style::default, |base| base.$key),
                     },)*
-                })
+                }
             }
 
             /// Every key with its style.
             #[must_use]
             pub fn styles(&self) -> Vec<(&'static str, Style)> {
                 vec![$((stringify!($key), self.$key),)*]
+            }
+
+            /// The names of all keys of a file that a theme must have.
+            fn keys() -> impl Iterator<Item = &'static str> {
+                ["background", $(stringify!($key),)*].into_iter()
             }
 
             fn map(&self, mut change: impl FnMut(&'static str, Style) -> Style) -> Self {
@@ -221,22 +228,40 @@ impl Theme {
     /// Reads a theme from the text of its file.
     ///
     /// # Errors
-    /// When a key is missing, unknown or not a style; the message has the line.
+    /// When a key is missing, unknown or not a style; every one of them is named, with its line.
     pub fn parse(name: &str, text: &str) -> Result<Self, ThemeError> {
-        let invalid = |problem| ThemeError::Invalid {
-            name: name.to_owned(),
-            problem,
+        let (file, mut mistakes): (File, _) = toml::read(text);
+        let is_readable = mistakes.iter().all(|mistake| !mistake.key.is_empty());
+        let says = |key: &str| toml::locate(text, &[key]);
+        let base = match file.inherits.as_deref().map(Self::built_in).transpose() {
+            Ok(base) => base,
+            Err(error) => {
+                mistakes.push(Mistake {
+                    line: says("inherits").unwrap_or(1),
+                    key: "inherits".to_owned(),
+                    message: error.to_string(),
+                });
+                None
+            }
         };
-        let file: File = toml::from_str(text).map_err(|error| {
-            let at = error.span().map_or(0, |span| span.start).min(text.len());
-            let line = text.as_bytes()[..at]
-                .iter()
-                .filter(|byte| **byte == b'\n')
-                .count()
-                + 1;
-            invalid(format!("line {line}: {}", error.message()))
-        })?;
-        Self::from_file(name, file).map_err(invalid)
+        mistakes.sort_by_key(|mistake| mistake.line);
+        let told = |mistake: &Mistake| format!("line {}: {mistake}", mistake.line);
+        let mut problems: Vec<String> = mistakes.iter().map(told).collect();
+        let missing: Vec<&str> = Self::keys().filter(|key| says(key).is_none()).collect();
+        if is_readable && says("inherits").is_none() && !missing.is_empty() {
+            problems.push(format!(
+                "missing: {}; write them, or inherits = \"dark\" for all that is left out",
+                missing.join(", ")
+            ));
+        }
+        if problems.is_empty() {
+            Ok(Self::from_file(name, file, base))
+        } else {
+            Err(ThemeError::Invalid {
+                name: name.to_owned(),
+                problems,
+            })
+        }
     }
 
     /// The same theme with other glyphs.
@@ -709,7 +734,24 @@ mod tests {
         let error = Theme::parse("mine", &missing)
             .expect_err("a missing key")
             .to_string();
-        assert!(error.contains("arm_3"), "{error}");
+        assert!(error.contains("missing: arm_3;"), "{error}");
+
+        // All that is wrong is named at once.
+        let bad = "inherits = \"drak\"\nwarm = \"red\"\nwarn = \"beige\"\ntext = 5\n";
+        let Err(ThemeError::Invalid { problems, .. }) = Theme::parse("mine", bad) else {
+            panic!("not refused")
+        };
+        for (problem, words) in problems.iter().zip([
+            ["line 1: inherits: ", "no theme has this name"],
+            ["line 2: warm: there is no such setting", "did you mean warn?"],
+            ["line 3: warn: ", "\"beige\" is neither a colour"],
+            ["line 4: text: got 5", "a text in quotes"],
+        ]) {
+            assert!(words.iter().all(|word| problem.contains(word)), "{problems:?}");
+        }
+        assert_eq!(problems.len(), 4, "{problems:?}");
+        let error = Theme::parse("mine", bad).expect_err("mistakes").to_string();
+        assert!(error.contains("(3 more: "), "{error}");
 
         let error = Theme::built_in("mauve").expect_err("no such theme").to_string();
         assert!(

@@ -53,6 +53,38 @@ async fn every_mistake_is_named_with_file_line_and_key() {
 }
 
 #[tokio::test]
+async fn every_mistake_of_the_themes_beside_it_is_named_too() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let themes = dir.path().join("themes");
+    std::fs::create_dir(&themes).expect("made");
+    let file = dir.path().join("config.toml");
+    std::fs::write(&file, "[cockpit]\ntheme = \"dark\"\n").expect("written");
+    let mine = themes.join("mine.toml");
+    let text = "inherits = \"dark\"\nwarn = \"beige\"\nblink = \"red\"\ntext = 5\nok = \"#56b4e9\"\n";
+    std::fs::write(&mine, text).expect("written");
+    std::fs::write(themes.join("few.toml"), "text = \"white\"\n").expect("written");
+    let checked = run(splitdeck(&["config", "check", &file.display().to_string()]), "").await;
+    assert_eq!(checked.code, 1, "{}", checked.out);
+    let (told, message) = (checked.out, checked.err);
+    for said in [
+        format!("{}:2: warn: \"beige\" is neither a colour", mine.display()),
+        format!("{}:3: blink: there is no such setting", mine.display()),
+        format!("{}:4: text: got 5, allowed is a text in quotes", mine.display()),
+        format!(
+            "{}:1: missing: background, dim, rule, heading",
+            themes.join("few.toml").display()
+        ),
+    ] {
+        assert!(told.contains(&said), "{said}: {told}");
+    }
+    assert!(!told.contains(": ok"), "{told}");
+    assert!(
+        message.contains("4 mistakes in the themes beside it"),
+        "{message}"
+    );
+}
+
+#[tokio::test]
 async fn the_example_and_no_file_at_all_are_fine() {
     let dir = tempfile::tempdir().expect("a directory");
     let example = run(splitdeck(&["config", "example"]), "").await.ok();

@@ -1,0 +1,4 @@
+//! Reading what people write: every mistake is named, in the words of who wrote it.
+
+pub mod toml;
+pub mod words;
