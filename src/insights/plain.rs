@@ -144,7 +144,11 @@ fn result(results: &Results) -> String {
         .filter_map(|arm| {
             let rate = arm.rate?;
             let interval = arm.posterior.map_or_else(String::new, |p| {
-                format!(" (95 % {} to {})", percent(p.ci_low, 2), percent(p.ci_high, 2))
+                format!(
+                    " (95 % between {} and {})",
+                    percent(p.ci_low, 2),
+                    percent(p.ci_high, 2)
+                )
             });
             Some(format!(
                 "{}: {} of {} converted, {}{interval}.",

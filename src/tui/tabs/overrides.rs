@@ -16,6 +16,9 @@ use crate::tui::widgets::empty::{empty, retried};
 use crate::tui::widgets::heading::Heading;
 use crate::tui::widgets::pen::{columns, fit_middle};
 
+/// From how many lines on one of them has the names of the columns.
+const HEAD_FROM: u16 = 4;
+
 /// Draws the tab.
 pub fn draw(
     pen: &mut Pen<'_>,
@@ -121,6 +124,28 @@ pub fn draw_flag(
     rows(&mut body, &flag.variants, overrides, hint, now)
 }
 
+/// The names of the columns, over them.
+fn head(pen: &mut Pen<'_>, id: u16, variant: u16) {
+    let (theme, width) = (pen.theme, pen.width());
+    let mut x = 1;
+    if width >= 80 {
+        pen.text(x, 0, "kind", theme.dim);
+        x += 8;
+    }
+    pen.text(x, 0, "id", theme.dim);
+    x += id + 2;
+    // The name stands over the name, not over the mark.
+    pen.text_within(x + 2, 0, "variant", variant.saturating_sub(2), theme.dim);
+    x += variant + 2;
+    if width >= 50 {
+        pen.text(x, 0, "source", theme.dim);
+        x += 10;
+    }
+    if width >= 80 {
+        pen.text(x, 0, "changed", theme.dim);
+    }
+}
+
 fn rows(
     pen: &mut Pen<'_>,
     variants: &[Variant],
@@ -163,12 +188,6 @@ fn rows(
         }
         return Laid::default();
     }
-    let slots = arm_slots(variants.iter().map(|v| v.is_control));
-    let rows = usize::from(height);
-    let first = overrides
-        .selected
-        .saturating_sub(rows / 2)
-        .min(page.overrides.len().saturating_sub(rows));
     // The id gets what the other columns leave.
     let variant = if width >= 50 { 18 } else { 12 };
     let rest = match width {
@@ -177,6 +196,19 @@ fn rows(
         _ => 2 + variant,
     };
     let id = width.saturating_sub(rest + 4).max(8);
+    let head = if height >= HEAD_FROM {
+        head(&mut pen.part(0, 0, width, 1), id, variant);
+        1
+    } else {
+        0
+    };
+    let mut pen = pen.part(0, head, width, height - head);
+    let slots = arm_slots(variants.iter().map(|v| v.is_control));
+    let rows = usize::from(height - head);
+    let first = overrides
+        .selected
+        .saturating_sub(rows / 2)
+        .min(page.overrides.len().saturating_sub(rows));
     for (y, (at, item)) in (0_u16..).zip(page.overrides.iter().enumerate().skip(first).take(rows)) {
         let slot = variants
             .iter()

@@ -237,14 +237,14 @@ pub fn wrap(text: &str, width: u16, lines: u16, glyphs: Glyphs) -> Vec<String> {
     }
     let mut out: Vec<String> = Vec::new();
     let mut line = String::new();
-    let mut words = text.split_whitespace().peekable();
+    let mut words = words(text).peekable();
     while let Some(word) = words.peek() {
         let joined = columns(&line).saturating_add(u16::from(!line.is_empty()));
         if line.is_empty() || joined.saturating_add(columns(word)) <= width {
             if !line.is_empty() {
                 line.push(' ');
             }
-            line.push_str(word);
+            line.push_str(&word);
             words.next();
             continue;
         }
@@ -252,7 +252,7 @@ pub fn wrap(text: &str, width: u16, lines: u16, glyphs: Glyphs) -> Vec<String> {
             // The last line takes the rest, so that it is cut where it ends.
             for word in words.by_ref() {
                 line.push(' ');
-                line.push_str(word);
+                line.push_str(&word);
             }
             break;
         }
@@ -263,6 +263,20 @@ pub fn wrap(text: &str, width: u16, lines: u16, glyphs: Glyphs) -> Vec<String> {
         out.push(fit(&line, width, glyphs).into_owned());
     }
     out
+}
+
+/// The words of a text, in which a number and the `%` behind it are one.
+fn words(text: &str) -> impl Iterator<Item = Cow<'_, str>> {
+    let mut words = text.split_whitespace().peekable();
+    std::iter::from_fn(move || {
+        let word = words.next()?;
+        let is_number = word.ends_with(|last: char| last.is_ascii_digit());
+        let percent = words.next_if(|next| is_number && next.starts_with('%'));
+        Some(match percent {
+            Some(percent) => Cow::Owned(format!("{word} {percent}")),
+            None => Cow::Borrowed(word),
+        })
+    })
 }
 
 /// The text with its words that are wider than `width` in pieces, so that nothing of them is cut by [`wrap`].
@@ -408,6 +422,12 @@ mod tests {
         assert_eq!(wrap(text, 3, 9, Glyphs::Braille), ["one", "two", "th…", "fo…"]);
         assert_eq!(wrap(text, 99, 1, Glyphs::Braille), [text]);
         assert_eq!(wrap("", 9, 9, Glyphs::Braille), [""; 0]);
+        // A percentage is not torn apart.
+        assert_eq!(
+            wrap("from 9.73 % to 10.4 %.", 9, 9, Glyphs::Braille),
+            ["from", "9.73 % to", "10.4 %."]
+        );
+        assert_eq!(wrap("up % of", 4, 9, Glyphs::Braille), ["up %", "of"]);
         assert_eq!(wrap(text, 0, 9, Glyphs::Braille), [""; 0]);
     }
 }

@@ -88,7 +88,7 @@ fn the_numbers_are_those_of_the_results() {
     let results = results(&experiment, &[(44_700, 8_502), (45_489, 8_279)]);
     let text = said(&experiment, &results, "Result");
     assert!(
-        text.contains("8,502 of 44,700 converted, 19.02 % (95 % 18.66 % to 19.39 %)"),
+        text.contains("8,502 of 44,700 converted, 19.02 % (95 % between 18.66 % and 19.39 %)"),
         "{text}"
     );
     let text = said(&experiment, &results, "Split");
