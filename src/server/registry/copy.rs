@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::api::experiments::CopyTo;
@@ -69,11 +69,12 @@ impl Registry {
                 batch.flag(&caller, to.id, None, flag, Told::default()).await?;
             }
             let new = copy.id;
-            let evidence = json!({
-                "fromProject": caller.project.key, "fromId": original.id, "fromKey": original.key,
-                "overrides": body.overrides,
-            });
-            let told = Told::actions([AuditAction::Created, AuditAction::Copied]).evidence(evidence);
+            let told = Told::actions([AuditAction::Created, AuditAction::Copied]).evidence(origin(
+                &caller,
+                original.id,
+                &original.key,
+                &body,
+            ));
             let copy = batch.experiment(&caller, to.id, None, copy, told).await?;
             let overrides = match body.overrides {
                 true => {
@@ -86,8 +87,7 @@ impl Registry {
                 false => 0,
             };
             let mut entry = object::entry(&caller, &**original, AuditAction::Copied, now);
-            entry.evidence =
-                json!({ "toProject": to.key, "toId": new, "toKey": copy.key, "overrides": overrides });
+            entry.evidence = target(&to, new, &copy.key, overrides);
             batch.log(live.project, &entry).await?;
             batch.commit().await?;
             Ok(copy)
@@ -120,11 +120,12 @@ impl Registry {
             let deployments = deployments_there(&snapshot, &original.deployments, to.id);
             let copy = edit::convert::copy_of_flag(original, key, deployments, this.max_variants, now)?;
             let new = copy.id;
-            let evidence = json!({
-                "fromProject": caller.project.key, "fromId": original.id, "fromKey": original.key,
-                "overrides": body.overrides,
-            });
-            let told = Told::actions([AuditAction::FlagCreated, AuditAction::FlagCopied]).evidence(evidence);
+            let told = Told::actions([AuditAction::FlagCreated, AuditAction::FlagCopied]).evidence(origin(
+                &caller,
+                original.id,
+                &original.key,
+                &body,
+            ));
             let copy = batch.flag(&caller, to.id, None, copy, told).await?;
             let overrides = match body.overrides {
                 true => {
@@ -137,8 +138,7 @@ impl Registry {
                 false => 0,
             };
             let mut entry = object::entry(&caller, &**original, AuditAction::FlagCopied, now);
-            entry.evidence =
-                json!({ "toProject": to.key, "toId": new, "toKey": copy.key, "overrides": overrides });
+            entry.evidence = target(&to, new, &copy.key, overrides);
             batch.log(live.project, &entry).await?;
             batch.commit().await?;
             Ok(copy)
@@ -162,6 +162,16 @@ impl Registry {
         }
         Ok(project)
     }
+}
+
+/// What the log of a copy says of the original.
+fn origin(caller: &Caller, id: Uuid, key: &Key, body: &CopyTo) -> Value {
+    json!({ "fromProject": caller.project.key, "fromId": id, "fromKey": key, "overrides": body.overrides })
+}
+
+/// What the log of an original says of its copy.
+fn target(to: &Project, id: Uuid, key: &Key, overrides: u64) -> Value {
+    json!({ "toProject": to.key, "toId": id, "toKey": key, "overrides": overrides })
 }
 
 fn known_flag(snapshot: &Snapshot, project: Uuid, key: &Key) -> Option<Key> {

@@ -45,6 +45,15 @@ async fn pair_of_servers() -> (TestServer, TestServer) {
     (TestServer::start().await, TestServer::start().await)
 }
 
+/// Two servers with one ClickHouse, and their database in it.
+async fn pair_on_clickhouse() -> (TestServer, TestServer, String) {
+    let (one, two) = pair_of_servers().await;
+    let database = fresh_database();
+    connect(&one, &database).await;
+    connect(&two, &database).await;
+    (one, two, database)
+}
+
 #[tokio::test]
 async fn a_change_on_one_is_in_force_on_the_other_within_two_seconds() {
     on_postgres(async {
@@ -352,10 +361,7 @@ async fn one_unreadable_object_keeps_no_other_from_being_followed() {
 #[tokio::test]
 async fn each_has_its_own_spool_and_all_share_clickhouse() {
     on_postgres(async {
-        let (one, two) = pair_of_servers().await;
-        let database = fresh_database();
-        connect(&one, &database).await;
-        connect(&two, &database).await;
+        let (one, two, _) = pair_on_clickhouse().await;
         assert_ne!(one.dir.path(), two.dir.path());
         let live = one.active("x").await;
         until("both know it", async || {
@@ -383,10 +389,7 @@ async fn each_has_its_own_spool_and_all_share_clickhouse() {
 #[tokio::test]
 async fn an_id_that_reaches_both_at_once_counts_once() {
     on_postgres(async {
-        let (one, two) = pair_of_servers().await;
-        let database = fresh_database();
-        connect(&one, &database).await;
-        connect(&two, &database).await;
+        let (one, two, database) = pair_on_clickhouse().await;
         const ROUNDS: usize = 20;
         const IDS: usize = 30;
         for round in 0..ROUNDS {
@@ -409,10 +412,7 @@ async fn an_id_that_reaches_both_at_once_counts_once() {
 #[tokio::test]
 async fn what_the_guard_paused_elsewhere_a_moment_ago_is_tested_before_it_is_resumed() {
     on_postgres(async {
-        let (one, two) = pair_of_servers().await;
-        let database = fresh_database();
-        connect(&one, &database).await;
-        connect(&two, &database).await;
+        let (one, two, _) = pair_on_clickhouse().await;
         let live = one.active("x").await;
         in_force("its activation", async || {
             two.get("/experiments/x").await.body == live

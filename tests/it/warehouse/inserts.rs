@@ -294,6 +294,21 @@ async fn a_turn_whose_answer_was_lost_is_the_batchs_own_and_turns_go_on_behind_i
 }
 
 #[tokio::test]
+async fn the_ids_of_a_large_batch_are_there_with_its_turn_or_not_at_all() {
+    let warehouse = fresh().await;
+    // More events than a segment of the spool holds.
+    let many: Vec<u128> = (0..200_000).collect();
+    let claimed = warehouse
+        .claim(Uuid::from_u128(1), &ids(PROJECT, &many, TS))
+        .await;
+    assert_eq!(claimed.unwrap(), HashSet::new());
+    // Blocks are numbered as they are inserted, whatever is merged since.
+    let blocks = "SELECT max(max_block_number) - min(min_block_number), sum(rows) FROM system.parts \
+                  WHERE active AND database = '{db}' AND table = 'event_ids'";
+    assert_eq!(ask(&warehouse, blocks).await, "0\t200001");
+}
+
+#[tokio::test]
 async fn turns_whose_rows_somebody_deleted_are_passed_over() {
     let warehouse = fresh().await;
     let claim = async |batch, some: &[u128]| {
