@@ -120,7 +120,8 @@ fn unreachable(base: &str, request: &str, source: &reqwest::Error) -> String {
         );
     }
     let cause = root_cause(source);
-    format!("cannot reach the server at {base} ({request}): {cause}; is it running, and is that its address?")
+    // What a narrow screen cuts is the end.
+    format!("cannot reach the server at {base}: {cause}; is it running, and is that its address? ({request})")
 }
 
 /// The innermost cause: "connection refused" says more than "error sending request".

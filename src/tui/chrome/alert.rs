@@ -10,6 +10,9 @@ use crate::cockpit::state::{Health, State};
 use crate::tui::glyphs::Glyphs;
 use crate::tui::widgets::pen::{broken, columns, wrap};
 
+/// The most lines of what is wrong with a connection: an address of 60 characters and what to ask about it, at 80 columns.
+const CONNECTION_LINES: u16 = 3;
+
 /// What stands above the content because a person has to know it, line by line: what is wrong with a connection, then
 /// that unsaved changes are not on disk, then what is wrong with the files. With each line, whether nothing goes on before a person does something.
 #[must_use]
@@ -24,7 +27,7 @@ pub fn alert(state: &State, glyphs: Glyphs, width: u16, now: Timestamp) -> Vec<(
     // Why, and what to do about it, may be longer than a line.
     let connection = connection(state, now).into_iter().flat_map(|(text, stopped)| {
         let room = width.saturating_sub(2);
-        let lines = wrap(&broken(&text, room), room, 2, glyphs);
+        let lines = wrap(&broken(&text, room), room, CONNECTION_LINES, glyphs);
         lines.into_iter().map(move |line| (line, stopped))
     });
     connection.chain(not_on_disk).chain(mistakes).collect()

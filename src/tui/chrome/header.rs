@@ -195,7 +195,7 @@ fn link(service: Service, state: &State, theme: &Theme, (slots, now): (Slots, Ti
     let link = state.link(service);
     let name = (format!("{} ", service.as_str()), theme.dim);
     if let Some(waiting) = waits(state, service, now) {
-        return vec![name, (format!("waiting {waiting} s"), theme.warn)];
+        return vec![name, (format!("waiting {waiting:>2} s"), theme.warn)];
     }
     match &link.health {
         // Where nothing is active nobody asks ClickHouse anything.

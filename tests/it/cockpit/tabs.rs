@@ -666,12 +666,15 @@ fn what_is_said_is_read_to_its_end_on_a_small_screen() {
 fn why_the_server_is_not_reached_is_read_to_its_end() {
     let mut world = World::list();
     world.wait(Duration::from_secs(5));
-    let why = "cannot reach the server at http://127.0.0.1:9999 (GET /experiments): Connection refused";
+    let why = "cannot reach the server at https://experiments.internal.shop.example.com:8443: tcp connect error: \
+               Connection refused (os error 111); is it running, and is that its address? (GET /experiments)";
     let failure = Failure::new(Service::Api, FailureKind::Lost, why);
     world.reply(Slot::Experiments, Err(failure));
     let screen = world.screen(80, 24);
     let plain = screen.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(plain.contains("Connection refused"), "{screen}");
+    for words in ["Connection refused", "is it running, and is that its address?"] {
+        assert!(plain.contains(words), "{screen}");
+    }
 }
 
 #[test]
@@ -745,4 +748,23 @@ fn the_last_step_of_a_new_experiment_says_what_enter_does() {
     }
     let seen = footer(&mut world);
     assert!(seen.contains("create") && !seen.contains("edit"), "{seen}");
+}
+
+/// The words of the first line stay where they are while somebody is waited for.
+#[test]
+fn nothing_of_the_header_moves_as_a_wait_gets_longer() {
+    let mut world = World::list();
+    let mut seen = std::collections::BTreeSet::new();
+    world.wait(Duration::from_secs(4));
+    for _ in 0..30 {
+        world.wait(Duration::from_secs(1));
+        for width in [80, 120] {
+            let screen = world.screen(width, 24);
+            let header = screen.lines().next().unwrap_or_default();
+            if header.contains("waiting") {
+                seen.insert((width, header.find("api "), header.find("clickhouse ")));
+            }
+        }
+    }
+    assert_eq!(seen.len(), 2, "{seen:?}");
 }
