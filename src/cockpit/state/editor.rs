@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::area::TextArea;
+use super::area::{self, TextArea};
 use super::text::TextField;
 use crate::cockpit::edit::identity::{follow, follow_sheet};
 use crate::cockpit::edit::{Cell, Kind, Left, Sheet, StoredDraft};
@@ -76,8 +76,8 @@ impl Editing {
         self.text() != self.was
     }
 
-    /// Takes a key that types. True when it was one.
-    pub fn key(&mut self, key: Key) -> bool {
+    /// Takes a key that types, on a screen of this width. True when it was one.
+    pub fn key(&mut self, key: Key, screen: u16) -> bool {
         match &mut self.input {
             Input::Line(field) => {
                 let taken = field.key(key);
@@ -86,7 +86,7 @@ impl Editing {
                 }
                 taken
             }
-            Input::Area(area) => area.key(key),
+            Input::Area(area) => area.key(key, area::columns(screen)),
             Input::Choice { options, at } => {
                 let count = options.len().max(1);
                 match key.code {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use ratatui::layout::Position;
 use ratatui::style::Style;
 
-use super::{Canvas, rows};
+use super::{Canvas, WIDEST, rows};
 use crate::api::imports::{Import, ImportState};
 use crate::cockpit::format;
 use crate::cockpit::state::import::ImportsPanel;
@@ -13,9 +13,10 @@ use crate::cockpit::update::{flag, import};
 use crate::tui::objects::again;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::empty::empty;
+use crate::tui::widgets::pen::{columns, fit_middle};
 
-/// As wide as its lines need.
-const WIDEST: u16 = 96;
+/// Columns of a key and of the name of a file, at least, where they have as many.
+const LEAST_KEY: u16 = 12;
 
 /// How far an import is, in words.
 #[must_use]
@@ -86,24 +87,27 @@ pub fn draw(
                 let y = n * 2;
                 let (text, style) = progress(theme, import);
                 let from = import.source_name.as_deref().unwrap_or("somewhere");
-                let head = format!(
-                    "{} ids {} {}, by {}",
-                    format::count(import.unique),
-                    theme.glyphs.arrow(),
-                    import.variant,
-                    import.subject_type.as_str()
-                );
-                let end = pen.text(0, y, &head, theme.text);
-                pen.text(end + 2, y, &theme.glyphs.text(&text), style);
+                // How far it is stands behind the key, which gives way to it.
+                let text = theme.glyphs.text(&text);
+                let head = format!("{} ids {} ", format::count(import.unique), theme.glyphs.arrow());
+                let by = format!(", by {}", import.subject_type.as_str());
+                let beside = columns(&head) + columns(&by) + columns(&text) + 2;
+                let room = pen.width().saturating_sub(beside).max(LEAST_KEY);
+                let key = fit_middle(import.variant.as_str(), room, theme.glyphs);
+                let end = pen.text(0, y, &format!("{head}{key}{by}"), theme.text);
+                pen.text(end + 2, y, &text, style);
                 if at == selected {
                     pen.restyle_row(y, theme.selection);
                 }
-                let below = format!(
-                    "  from {from}, {} by {}, {}",
+                let rest = format!(
+                    ", {} by {}, {}",
                     import.sha256.get(..8).unwrap_or_default(),
                     import.actor,
                     theme.times.ago(import.updated_at, now)
                 );
+                let room = pen.width().saturating_sub(columns(&rest) + 7).max(LEAST_KEY);
+                let from = fit_middle(from, room, theme.glyphs);
+                let below = format!("  from {from}{rest}");
                 pen.text(0, y + 1, &theme.glyphs.text(&below), theme.dim);
             }
             Laid {

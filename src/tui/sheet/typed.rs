@@ -4,11 +4,12 @@ use ratatui::layout::{Position, Rect};
 
 use super::{Focus, View};
 use crate::cockpit::edit::refused;
+use crate::cockpit::state::area;
 use crate::cockpit::state::editor::{Editing, Input};
 use crate::cockpit::update::edit;
 use crate::tui::field;
 use crate::tui::widgets::Pen;
-use crate::tui::widgets::frame::Frame as Border;
+use crate::tui::widgets::frame::{Frame as Border, SIDES};
 use crate::tui::widgets::pen::{broken, columns, fit, wrap};
 
 /// What is typed, over the field: the text with its cursor, suggestions below it, or a box of lines.
@@ -30,7 +31,7 @@ pub fn typed(
             *cursor = field::draw(pen, start, y, room, input, theme.text);
             suggestions(pen, view, editing, start, y);
         }
-        Input::Area(_) => area(pen, view, editing, cursor),
+        Input::Area(_) => lines(pen, view, editing, cursor),
     }
 }
 
@@ -64,16 +65,16 @@ fn suggestions(pen: &mut Pen<'_>, view: &View<'_>, editing: &Editing, x: u16, y:
 }
 
 /// A text of several lines, in a box of its own.
-fn area(pen: &mut Pen<'_>, view: &View<'_>, editing: &Editing, cursor: &mut Option<Position>) {
+fn lines(pen: &mut Pen<'_>, view: &View<'_>, editing: &Editing, cursor: &mut Option<Position>) {
     let Input::Area(text) = &editing.input else {
         return;
     };
     let theme = pen.theme;
     let whole = pen.area();
-    let width = whole.width.min(100);
-    let lines: Vec<String> = text.lines().collect();
-    let (row, column) = text.cursor();
-    let wanted = u16::try_from(lines.len())
+    let width = whole.width.min(area::WIDEST + SIDES);
+    let rows = text.rows(area::columns(whole.width));
+    let (row, column) = text.cursor(&rows);
+    let wanted = u16::try_from(rows.len())
         .unwrap_or(u16::MAX)
         .saturating_add(4)
         .max(8);
@@ -111,14 +112,21 @@ fn area(pen: &mut Pen<'_>, view: &View<'_>, editing: &Editing, cursor: &mut Opti
     let below = u16::try_from(why.len()).unwrap_or(most);
     let room = usize::from(inside.height() - below);
     let first = row.saturating_sub(room.saturating_sub(1));
-    let across = usize::from(inside.width().saturating_sub(1));
-    let shift = column.saturating_sub(across);
-    for (y, line) in (0_u16..).zip(lines.iter().skip(first).take(room)) {
-        let shown: String = skip_columns(line, shift);
-        inside.text(0, y, &shown, theme.text);
+    for (y, row) in (0_u16..).zip(rows.iter().skip(first).take(room)) {
+        inside.text(0, y, text.seen(*row).trim_end(), theme.text);
+    }
+    let right = inside.width().saturating_sub(1);
+    let [above, below_it] = theme.glyphs.more();
+    let last = inside.height().saturating_sub(below + 1);
+    if first > 0 {
+        inside.glyph(right, 0, above, theme.accent);
+    }
+    if first + room < rows.len() {
+        inside.glyph(right, last, below_it, theme.accent);
     }
     let at = inside.area();
-    let (x, y) = (column - shift, row - first);
+    // Blanks behind the last word of a row hang over its edge.
+    let (x, y) = (column.min(usize::from(right)), row - first);
     if let (Ok(x), Ok(y)) = (u16::try_from(x), u16::try_from(y))
         && x < at.width.max(1)
         && y < at.height.max(1)
@@ -128,17 +136,4 @@ fn area(pen: &mut Pen<'_>, view: &View<'_>, editing: &Editing, cursor: &mut Opti
     for (y, line) in (inside.height() - below..).zip(&why) {
         inside.text(0, y, line, theme.danger);
     }
-}
-
-/// A text without what stands in its first columns.
-fn skip_columns(text: &str, columns: usize) -> String {
-    use unicode_width::UnicodeWidthChar as _;
-    let mut skipped = 0;
-    text.chars()
-        .skip_while(|c| {
-            let skip = skipped < columns;
-            skipped += c.width().unwrap_or(0);
-            skip
-        })
-        .collect()
 }

@@ -137,10 +137,11 @@ pub fn takes_text(state: &State) -> bool {
 
 /// A key while a field is typed into. True when it was one for the field.
 pub fn key(state: &mut State, key: Key, now: Timestamp) -> bool {
+    let (screen, _) = state.size;
     let Some(editing) = state.editor_mut().and_then(|editor| editor.editing.as_mut()) else {
         return false;
     };
-    if !editing.key(key) {
+    if !editing.key(key, screen) {
         return false;
     }
     typed(state, now);
