@@ -226,6 +226,17 @@ pub fn counted(n: u64, one: &str, many: &str) -> String {
     format!("{} {}", count(n), if n == 1 { one } else { many })
 }
 
+/// What somebody else said, as the end of a sentence: with a full stop unless it has its own end.
+#[must_use]
+pub fn ended(text: &str) -> String {
+    let text = text.trim_end();
+    if text.ends_with(['.', '?', '!', '…']) {
+        text.to_owned()
+    } else {
+        format!("{text}.")
+    }
+}
+
 fn grouped(number: i64) -> String {
     count(number.unsigned_abs())
 }
@@ -319,6 +330,17 @@ mod tests {
         assert_eq!(rounded(f64::INFINITY), NONE);
         assert_eq!(counted(1, "subject", "subjects"), "1 subject");
         assert_eq!(counted(1_200, "subject", "subjects"), "1,200 subjects");
+    }
+
+    #[test]
+    fn what_ends_by_itself_gets_no_second_end() {
+        for (said, ended_as) in [
+            ("the disk is full", "the disk is full."),
+            ("is it running?", "is it running?"),
+            ("It was deleted. ", "It was deleted."),
+        ] {
+            assert_eq!(ended(said), ended_as);
+        }
     }
 
     #[test]

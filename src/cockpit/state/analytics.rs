@@ -1,9 +1,11 @@
 //! The Analytics tab: which results are looked at, and how.
 
+use std::collections::HashMap;
+
 use jiff::civil::Date;
 
 use super::text::TextField;
-use crate::api::results::{Interval, ResultsQuery};
+use crate::api::results::{BreakdownRow, Interval, ResultsQuery};
 
 /// A part of the tab. One of them has the focus.
 #[derive(Debug, Clone, Copy, Default, Eq, Hash, PartialEq)]
@@ -265,6 +267,40 @@ fn words(text: &str) -> Result<Vec<String>, String> {
     Ok(words)
 }
 
+/// Puts new rows in the order in which they are shown, but for those that have clearly more events than the one above:
+/// what has nearly as many would change places with every refresh, under the eyes of who reads it.
+///
+/// New values come before the first one that has fewer.
+pub fn keep_order(shown: &[BreakdownRow], rows: &mut Vec<BreakdownRow>) {
+    let events = |row: &BreakdownRow| row.events.iter().copied().fold(0, u64::saturating_add);
+    // A tenth more, and of few events some more.
+    let clearly_more = |one: &BreakdownRow, other: &BreakdownRow| {
+        let other = events(other);
+        events(one) > other.saturating_add((other / 10).max(5))
+    };
+    let places: HashMap<Option<&str>, usize> = shown
+        .iter()
+        .enumerate()
+        .map(|(at, row)| (row.value.as_deref(), at))
+        .collect();
+    let place = |row: &BreakdownRow| places.get(&row.value.as_deref()).copied();
+    let (mut kept, fresh): (Vec<_>, Vec<_>) = rows.drain(..).partition(|row| place(row).is_some());
+    kept.sort_by_key(place);
+    for from in 1..kept.len() {
+        let mut at = from;
+        while at > 0 && clearly_more(&kept[at], &kept[at - 1]) {
+            kept.swap(at, at - 1);
+            at -= 1;
+        }
+    }
+    for row in fresh {
+        let fewer = |other: &BreakdownRow| events(other) < events(&row);
+        let at = kept.iter().position(fewer).unwrap_or(kept.len());
+        kept.insert(at, row);
+    }
+    *rows = kept;
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -331,6 +367,34 @@ mod tests {
             let error = parse(text).expect_err(text);
             assert!(error.contains(said), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn values_with_nearly_as_many_events_keep_their_places() {
+        let rows = |all: &[(&str, u64)]| -> Vec<BreakdownRow> {
+            all.iter()
+                .map(|(value, events)| BreakdownRow {
+                    value: Some((*value).to_owned()),
+                    events: vec![*events, 0],
+                    subjects: vec![0, 0],
+                })
+                .collect()
+        };
+        let kept = |shown: &[(&str, u64)], new: &[(&str, u64)]| -> Vec<String> {
+            let mut new = rows(new);
+            keep_order(&rows(shown), &mut new);
+            new.into_iter().filter_map(|row| row.value).collect()
+        };
+        let shown = [("TH", 1_000), ("VN", 990), ("DE", 500)];
+        let close = [("VN", 1_050), ("TH", 1_010), ("DE", 505)];
+        assert_eq!(kept(&shown, &close), ["TH", "VN", "DE"]);
+        let risen = [("DE", 1_200), ("VN", 1_050), ("TH", 1_010)];
+        assert_eq!(kept(&shown, &risen), ["DE", "TH", "VN"]);
+        let new = [("VN", 1_050), ("FR", 1_020), ("TH", 1_010), ("DE", 505)];
+        assert_eq!(kept(&shown, &new), ["FR", "TH", "VN", "DE"]);
+        assert_eq!(kept(&shown, &[("DE", 7)]), ["DE"]);
+        assert_eq!(kept(&[], &close), ["VN", "TH", "DE"], "as the server has them");
+        assert_eq!(kept(&[("a", 3), ("b", 2)], &[("b", 5), ("a", 4)]), ["a", "b"]);
     }
 
     proptest! {

@@ -240,6 +240,8 @@ pub struct Objects {
     pub flag: Option<Box<FlagDetail>>,
     /// Flags with changes that are not saved, open or not.
     pub drafts: Vec<FlagDraft>,
+    /// The project that something was copied to last.
+    pub copied_to: Option<crate::domain::Key>,
     /// What the change that is on its way was asked for, with or without its dialog.
     pub changing: Option<Box<Purpose>>,
     /// Of which flags this cockpit keeps a draft on disk, and which revision of it.

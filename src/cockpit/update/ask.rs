@@ -323,7 +323,7 @@ pub fn settle(state: &mut State, now: Timestamp) {
 }
 
 /// The refused fields of a problem, in words.
-fn words(problem: &Problem, word: impl Fn(FieldError) -> String) -> String {
+pub(super) fn words(problem: &Problem, word: impl Fn(FieldError) -> String) -> String {
     let all = problem.errors.iter().cloned();
     all.map(|error| word(error.into())).collect::<Vec<_>>().join("; ")
 }

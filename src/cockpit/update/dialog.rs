@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::{experiment, guard, notify};
 use crate::api::problem::{Code, Problem};
 use crate::cockpit::effect::Effect;
+use crate::cockpit::format;
 use crate::cockpit::keymap::Command;
 use crate::cockpit::lifecycle::{self, Step};
 use crate::cockpit::ports::{Failure, FailureKind, Slot};
@@ -190,8 +191,8 @@ pub fn failed(state: &mut State, failure: &Failure, now: Timestamp) {
     let problem = failure.problem.as_deref();
     let text = match (failure.kind, problem.map(|p| p.code)) {
         (FailureKind::Lost, _) => format!(
-            "Not known whether it was done: {}. Look at the status before trying again.",
-            failure.message
+            "Not known whether it was done: {} Look at the status before trying again.",
+            format::ended(&failure.message)
         ),
         (_, Some(Code::VersionConflict)) => {
             let by = problem.and_then(|p| p.changed_by.as_deref());

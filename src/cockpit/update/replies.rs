@@ -11,8 +11,11 @@ use super::{
 };
 use crate::api::experiments::History;
 use crate::api::problem::Code;
+use crate::cockpit::edit::refused;
 use crate::cockpit::effect::Effect;
+use crate::cockpit::format;
 use crate::cockpit::ports::{Answer, Failure, FailureKind, Loaded, Reply, Request, Slot};
+use crate::cockpit::state::analytics::keep_order;
 use crate::cockpit::state::cursor::follow;
 use crate::cockpit::state::editor::Suggestions;
 use crate::cockpit::state::overlay::{ExplainPanel, Overlay};
@@ -320,7 +323,18 @@ pub fn apply_live(state: &mut State, request: &Request, answer: Answer, at: Time
                 if let Some(experiment) = detail.config() {
                     detail.summary = insights::summary(experiment, &results, now);
                 }
-                detail.results.set(Arc::new(*results), at);
+                let mut results = *results;
+                if let Some(shown) = &detail.results.value
+                    && shown.query == results.query
+                {
+                    for (shown, new) in [
+                        (&shown.segments, &mut results.segments),
+                        (&shown.properties, &mut results.properties),
+                    ] {
+                        keep_order(&shown.rows, &mut new.rows);
+                    }
+                }
+                detail.results.set(Arc::new(results), at);
                 if let Request::Results { experiment, query } = request {
                     detail.results_of = Some(((**query).clone(), experiment.resource_version));
                     detail.shown_mark = detail.results_mark;
@@ -456,8 +470,10 @@ fn failed(state: &mut State, request: &Request, failure: Failure, now: Timestamp
             }
         }
         Slot::Explain => {
+            let said = rules_refused(state, request, &failure);
             if let Some(panel) = explaining(state, request) {
-                panel.answer.fail(failure);
+                let message = said.unwrap_or(failure.message);
+                panel.answer.fail(Failure { message, ..failure });
             }
         }
         Slot::Status => dialog::failed(state, &failure, now),
@@ -471,6 +487,31 @@ fn failed(state: &mut State, request: &Request, failure: Failure, now: Timestamp
         // The others were taken before.
         _ => {}
     }
+}
+
+/// Why unsaved rules could not be supposed: each field as the screen names it; none when it is about something else.
+fn rules_refused(state: &State, request: &Request, failure: &Failure) -> Option<String> {
+    let Request::Explain {
+        id,
+        flag: false,
+        request,
+    } = request
+    else {
+        return None;
+    };
+    let problem = failure
+        .problem
+        .as_deref()
+        .filter(|problem| !problem.errors.is_empty())?;
+    let mut supposed = state.edited(*id)?.clone();
+    supposed.rules = request.suppose.rules.clone()?;
+    Some(ask::words(problem, |error| {
+        match error.field.starts_with("rules") {
+            true => refused(&error, &supposed),
+            // Names of the user's own properties may be called as fields are.
+            false => error.to_string(),
+        }
+    }))
 }
 
 /// The open experiment is no more, and nobody here did it. What is shown and what is unsaved of it stays.
@@ -498,8 +539,8 @@ fn forget_overrides(state: &mut State) {
 fn write_failed(state: &mut State, slot: Slot, failure: &Failure, now: Timestamp) {
     let text = match failure.kind {
         FailureKind::Lost => format!(
-            "Not known whether it was done: {}. Look before trying again.",
-            failure.message
+            "Not known whether it was done: {} Look before trying again.",
+            format::ended(&failure.message)
         ),
         _ => failure.message.clone(),
     };

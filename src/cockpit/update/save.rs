@@ -184,9 +184,9 @@ pub fn failed(state: &mut State, failure: &Failure, now: Timestamp) {
     let code = problem.map(|p| p.code);
     let text = match (failure.kind, code) {
         (FailureKind::Lost, _) => format!(
-            "Not known whether it was saved: {}. Your changes are kept; once the server is back, those that were \
+            "Not known whether it was saved: {} Your changes are kept; once the server is back, those that were \
              saved are marked no longer.",
-            failure.message
+            format::ended(&failure.message)
         ),
         (_, Some(Code::VersionConflict)) => {
             let by = problem.and_then(|p| p.changed_by.clone());

@@ -13,6 +13,10 @@ use crate::tui::field;
 use crate::tui::glyphs::arm_slots;
 use crate::tui::page::Page;
 use crate::tui::theme::Theme;
+use crate::tui::widgets::pen::{columns, fit_middle};
+
+/// Columns of the key in the title, at least, where it has as many.
+const LEAST_KEY: u16 = 8;
 
 /// Draws the panel.
 pub fn draw(canvas: &mut Canvas<'_, '_>, state: &State, panel: &ExplainPanel) -> (Laid, Option<Position>) {
@@ -48,6 +52,9 @@ pub fn draw(canvas: &mut Canvas<'_, '_>, state: &State, panel: &ExplainPanel) ->
         Some(request) if request.suppose.as_if_active => ", as if it were active",
         _ => "",
     };
+    // The key gives way to what is supposed, and to the hint behind it.
+    let beside = columns("Explain a decision of ") + columns(supposed);
+    let name = fit_middle(name, width.saturating_sub(beside).max(LEAST_KEY), theme.glyphs);
     // Not lower than this, so that the first answer does not make it jump.
     let height = rows((page.len() + 2).max(14));
     canvas.boxed(

@@ -10,7 +10,7 @@ use crate::cockpit::state::State;
 use crate::cockpit::state::text::TextField;
 use crate::tui::field;
 use crate::tui::widgets::Pen;
-use crate::tui::widgets::pen::{columns, wrap};
+use crate::tui::widgets::pen::{columns, fit_middle, wrap};
 
 /// Columns of the labels.
 const LABEL: u16 = 12;
@@ -120,12 +120,7 @@ impl<F: Copy + PartialEq> Form<'_, F> {
             Row::Choice(_, label, chosen) => {
                 pen.text_within(0, y, label, label_width, label_style);
                 let style = if focused { theme.selection } else { theme.text };
-                let text = if theme.glyphs.is_ascii() {
-                    format!("< {chosen} >")
-                } else {
-                    format!("‹ {chosen} ›")
-                };
-                pen.text(label_width, y, &text, style);
+                choice(pen, label_width, y, chosen, style);
                 None
             }
             Row::Tick(_, text, on, word) => {
@@ -148,6 +143,20 @@ impl<F: Copy + PartialEq> Form<'_, F> {
         let focus = (self.focus == self.buttons[0], self.focus == self.buttons[1]);
         buttons(pen, y, (keep, act), focus, self.armed);
     }
+}
+
+/// What is chosen among several, between its marks. Keys often differ in their ends: a long one loses its middle.
+pub fn choice(pen: &mut Pen<'_>, x: u16, y: u16, chosen: &str, style: Style) {
+    let glyphs = pen.glyphs();
+    let chosen = glyphs.text(chosen);
+    let room = pen.width().saturating_sub(x + 4);
+    let chosen = fit_middle(&chosen, room, glyphs);
+    let text = if glyphs.is_ascii() {
+        format!("< {chosen} >")
+    } else {
+        format!("‹ {chosen} ›")
+    };
+    pen.text(x, y, &text, style);
 }
 
 /// What is said of a row at its right end.

@@ -15,10 +15,10 @@ use crate::cockpit::format::{self, count};
 use crate::cockpit::state::Laid;
 use crate::cockpit::state::import::{ImportPanel, Stage};
 use crate::domain::Variant;
-use crate::tui::glyphs::arm_slots;
+use crate::tui::glyphs::{Glyphs, arm_slots};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::Pen;
-use crate::tui::widgets::pen::columns;
+use crate::tui::widgets::pen::{columns, fit_middle};
 
 /// As wide as its lines need.
 const WIDEST: u16 = 96;
@@ -36,11 +36,12 @@ pub fn draw(canvas: &mut Canvas<'_, '_>, panel: &ImportPanel, now: Timestamp) ->
     let subject = panel.import.as_ref().map_or(panel.subject, |i| i.subject_type);
     let glyphs = theme.glyphs;
     let (mark, _) = arm(theme, &panel.target.variants, variant);
-    let title = format!(
-        "Import overrides into {} {} {mark} {variant}, by {}",
-        panel.target.key,
-        glyphs.arrow(),
-        subject.as_str()
+    let arrow = format!(" {} {mark} ", glyphs.arrow());
+    let title = title(
+        (panel.target.key.as_str(), &arrow, variant),
+        &format!(", by {}", subject.as_str()),
+        width,
+        glyphs,
     );
     let undone = |import: &Import| import.state == ImportState::Undone;
     let step = match panel.stage {
@@ -65,6 +66,36 @@ pub fn draw(canvas: &mut Canvas<'_, '_>, panel: &ImportPanel, now: Timestamp) ->
             canvas.boxed(&title, step, (width, height), |pen| review(pen, panel, now))
         }
     }
+}
+
+/// What goes where, in `width` columns: what has to be read anyway gives way to the keys, then those lose their middles.
+fn title((key, arrow, variant): (&str, &str, &str), by: &str, width: u16, glyphs: Glyphs) -> String {
+    let tellings = [
+        ("Import overrides into ", by),
+        ("Import into ", by),
+        ("Import into ", ""),
+    ];
+    let room = |(into, by): (&str, &str)| width.saturating_sub(columns(into) + columns(arrow) + columns(by));
+    let keys = columns(key).saturating_add(columns(variant));
+    let whole = tellings.into_iter().find(|told| room(*told) >= keys);
+    let long = || tellings.into_iter().find(|told| room(*told) >= LEAST_KEYS);
+    let (into, by) = whole.or_else(long).unwrap_or(tellings[2]);
+    let (key, variant) = shared((key, variant), room((into, by)), glyphs);
+    format!("{into}{key}{arrow}{variant}{by}")
+}
+
+/// Columns of both keys in the title, at least, before something else goes.
+const LEAST_KEYS: u16 = 32;
+
+/// Two keys in `room` columns together: the shorter one whole where that leaves the other at least half.
+fn shared((one, two): (&str, &str), room: u16, glyphs: Glyphs) -> (String, String) {
+    let (first, second) = (columns(one), columns(two));
+    let half = room / 2;
+    let first_room = first.min(half.max(room.saturating_sub(second)));
+    (
+        fit_middle(one, first_room, glyphs).into_owned(),
+        fit_middle(two, room - first_room, glyphs).into_owned(),
+    )
 }
 
 /// The glyph and style of a variant.

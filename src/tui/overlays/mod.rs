@@ -107,13 +107,20 @@ impl Canvas<'_, '_> {
         form: impl FnOnce(&mut Pen<'_>) -> Option<Position>,
     ) -> (Laid, Option<Position>) {
         let height = rows(page.len() + below);
+        let bare = !framed(self.area.width, self.area.height);
         self.boxed(title, right, (page.width(), height), |pen| {
-            let (width, height) = (pen.width(), pen.height());
-            let least = rows(page.len()).min(height / 3);
+            // Without a border what is asked still stands above the buttons: the title, then what comes of it.
+            let top = u16::from(bare && pen.height() > 1 && page.width() > 0);
+            if top > 0 {
+                let style = pen.theme.accent;
+                pen.text(0, 0, title, style);
+            }
+            let (width, height) = (pen.width(), pen.height() - top);
+            let least = rows(page.len()).min((height / 3).max(u16::from(height > 1)));
             let below = rows(below).min(height - least);
             let above = height - below;
-            let laid = page.draw(&mut pen.part(0, 0, width, above), scroll);
-            let cursor = form(&mut pen.part(0, above, width, below));
+            let laid = page.draw(&mut pen.part(0, top, width, above), scroll);
+            let cursor = form(&mut pen.part(0, top + above, width, below));
             (laid, cursor)
         })
     }
@@ -143,7 +150,7 @@ impl Canvas<'_, '_> {
         let buf = self.frame.buffer_mut();
         buf.set_style(outer.intersection(buf.area), self.theme.base());
         let mut pen = Pen::new(self.theme, outer, buf);
-        if pen.height() < 3 {
+        if self.area.height < LEAST_FRAMED {
             // No room for a border, and none to waste on a title.
             return draw(&mut pen);
         }
@@ -160,8 +167,11 @@ impl Canvas<'_, '_> {
 
 /// Whether a box of this size gets a border (see [`Border::draw`]).
 fn framed(width: u16, height: u16) -> bool {
-    width >= 12 && height >= 3
+    width >= 12 && height >= LEAST_FRAMED
 }
+
+/// Rows of the screen from which on boxes have borders: in fewer they would leave a button and not what it is about.
+const LEAST_FRAMED: u16 = 5;
 
 /// A count of rows as the terminal counts them.
 fn rows(n: usize) -> u16 {

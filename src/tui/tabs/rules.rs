@@ -7,6 +7,10 @@ use crate::tui::page::{Drawn, Page, Span};
 use crate::tui::sheet::{View, arm, offset};
 use crate::tui::widgets::Pen;
 use crate::tui::widgets::empty::empty;
+use crate::tui::widgets::pen::{columns, fit_middle};
+
+/// Columns of a variant's key, at least, where it has as many.
+const LEAST_KEY: u16 = 8;
 
 /// Draws the tab.
 pub fn draw(pen: &mut Pen<'_>, view: &View<'_>, drawn: &mut Drawn) -> Laid {
@@ -49,14 +53,20 @@ pub fn draw(pen: &mut Pen<'_>, view: &View<'_>, drawn: &mut Drawn) -> Laid {
             format!("{:>2}  ", at + 1),
             if on { theme.accent } else { theme.dim },
         );
+        let priority = format!("   priority {}", rule.priority);
+        let before_key = format!("{} {mark} ", theme.glyphs.arrow());
+        let beside = [changed, &number.0, &before_key, &priority].map(columns);
+        // One column at either edge.
+        let room = pen
+            .width()
+            .saturating_sub(beside.iter().sum::<u16>() + 2)
+            .max(LEAST_KEY);
+        let key = fit_middle(rule.variant.as_str(), room, theme.glyphs);
         page.line(vec![
             (changed.to_owned(), theme.dirty),
             number,
-            (
-                format!("{} {mark} {}", theme.glyphs.arrow(), rule.variant),
-                view.style(theme, on, style),
-            ),
-            (format!("   priority {}", rule.priority), theme.dim),
+            (format!("{before_key}{key}"), view.style(theme, on, style)),
+            (priority, theme.dim),
         ]);
         if rule.conditions.is_empty() {
             page.hanging(

@@ -30,8 +30,13 @@ fn table(e: &Experiment, width: u16) -> Vec<Column> {
         widths.max().unwrap_or(0).clamp(least, most)
     };
     let column = |title, width, right| Column { title, width, right };
-    let key = widest(|v| v.key.as_str(), 12, 28) + 2;
-    let name = widest(|v| &v.name, 10, 24);
+    let mut key = widest(|v| v.key.as_str(), 12, 28) + 2;
+    let mut name = widest(|v| &v.name, 10, 24);
+    // Names are shortened before it goes unsaid which variant is the default: three columns in front, four gaps.
+    let over = (3 + key + 9 + name + 7 + 7 + 4 * 2 + 1).saturating_sub(width);
+    let of_name = over.div_ceil(2).min(name - 10);
+    name -= of_name;
+    key -= (over - of_name).min(key - 14);
     let fixed = key + 9 + name + 7 + 7 + 12;
     // Three columns in front, two behind; and the bar of the share, where the texts keep enough beside it.
     let rest = width.saturating_sub(fixed + 5);

@@ -99,7 +99,8 @@ const LEFT: u16 = 3;
 const NOTE_LINES: u16 = 3;
 /// The least and the most that a label gets.
 const LABEL: std::ops::RangeInclusive<u16> = 8..=44;
-/// To so many columns a label is shortened before a number goes.
+/// To so many columns a label is shortened before a number goes. One with a glyph is known by that, and is shortened to
+/// the least before one of the columns goes that are no extras.
 const SHORTENED: u16 = 12;
 
 /// Columns of this rank and above are extras: they also give way so that the titles of the others fit beside
@@ -220,8 +221,13 @@ impl Table<'_> {
         };
         // Columns give way before the label is cut to less than half of what it needs. A long one needs less: its ends
         // tell it from the others, and no other place has the numbers.
-        let least = (label / 2).min(SHORTENED).max(*LABEL.start());
-        while total(&shown, least) > u32::from(width) {
+        let short = (label / 2).min(SHORTENED).max(*LABEL.start());
+        let marked = self.rows.iter().all(|row| row.mark.is_some());
+        let least = |shown: &[usize]| {
+            let extras = shown.iter().any(|index| self.columns[*index].rank >= EXTRA);
+            if marked && !extras { *LABEL.start() } else { short }
+        };
+        while total(&shown, least(&shown)) > u32::from(width) {
             let goes = shown
                 .iter()
                 .enumerate()

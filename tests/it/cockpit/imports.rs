@@ -5,7 +5,7 @@ use std::time::Duration;
 use splitdeck::api::problem::{Code, Problem};
 use splitdeck::api::system::Role;
 use splitdeck::cockpit::intake::{Order, Source, Tally, Told};
-use splitdeck::cockpit::ports::{Failure, FailureKind, ImportStep, Request, Service, Slot};
+use splitdeck::cockpit::ports::{Answer, Failure, FailureKind, ImportStep, Request, Service, Slot};
 use splitdeck::cockpit::state::import::ImportPanel;
 use splitdeck::cockpit::state::overlay::{DEAF_FOR, Overlay};
 use splitdeck::cockpit::{Action, Effect};
@@ -383,5 +383,24 @@ fn it_is_said_that_ids_which_nobody_sent_are_thrown_away() {
         world.act(Action::Intake(Told::Swept(cards)));
         let screen = world.screen(80, 24);
         assert!(screen.contains(says), "{screen}");
+    }
+}
+
+#[test]
+fn a_filter_that_no_id_matches_is_named() {
+    let mut worlds = crate::screens::worlds::worlds();
+    let (_, world) = worlds
+        .iter_mut()
+        .find(|(name, _)| *name == "import_review")
+        .expect("there");
+    world.keys(&["/"]).text("nobody-1").wait(Duration::from_secs(1));
+    let none = serde_json::from_value(serde_json::json!({ "rows": [] })).expect("rows");
+    world.reply(Slot::ImportRows, Ok(Answer::ImportRows(none)));
+    for (width, height) in [(80, 24), (120, 40), (40, 16)] {
+        let screen = world.screen(width, height);
+        assert!(
+            screen.contains("No id matches \"nobody-1\""),
+            "{width}x{height}:\n{screen}"
+        );
     }
 }

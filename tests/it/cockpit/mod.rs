@@ -3,6 +3,7 @@
 mod answers;
 mod anything;
 mod calls;
+mod crowded;
 mod dialogs;
 mod editing;
 mod exports;

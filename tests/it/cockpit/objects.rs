@@ -10,7 +10,7 @@ use splitdeck::cockpit::ports::{Answer, Failure, FailureKind, Request, Service, 
 use splitdeck::cockpit::state::form::Focus;
 use splitdeck::cockpit::state::overlay::{DEAF_FOR, Overlay};
 
-use crate::support::cockpit::{World, id};
+use crate::support::cockpit::{World, answer, id};
 use crate::support::objects::{self, BACKEND, BROWSER};
 
 fn projects(keys: &[(u128, &str)]) -> Answer {
@@ -221,4 +221,65 @@ fn what_a_form_is_refused_for_is_typed_next() {
     failure.problem = Some(Box::new(problem));
     world.reply(Slot::Change, Err(failure));
     assert_eq!(form(&world), (Focus::Line(0), None, Some("Not so".to_owned())));
+}
+
+/// A copy in the wrong project is found late: none is chosen where nobody can know which is meant.
+#[test]
+fn a_copy_goes_to_the_project_of_the_last_one_and_nowhere_by_itself() {
+    let mut world = World::list_of(Role::Admin, false);
+    world.keys(&["F"]).answer_all(Role::Admin, false);
+    let all = [(9, "shop-prod"), (71, "aaa"), (72, "zzz")];
+    world.keys(&["P"]);
+    projects_are(&mut world, &all);
+    world.keys(&["F", "j", "C"]);
+    let screen = world.screen(80, 24);
+    assert!(screen.contains("‹ choose one ›"), "{screen}");
+    world.keys(&["tab", "tab", "tab", "tab", "enter"]);
+    assert!(world.waiting_for(Slot::Change).is_none(), "{:?}", world.waiting);
+    let screen = world.screen(80, 24);
+    assert!(screen.contains("choose one with ← and →"), "{screen}");
+    while !world.screen(80, 24).contains("‹ zzz ›") {
+        world.keys(&["right"]);
+    }
+    world.keys(&["tab", "tab", "tab", "tab", "enter"]);
+    let Change::CopyFlag(_, copy) = change(&world) else {
+        panic!("{:?}", change(&world));
+    };
+    assert_eq!(copy.project.as_str(), "zzz");
+    let copied = world.waiting_for(Slot::Change).expect("sent").clone();
+    world.reply(Slot::Change, answer(&copied, Role::Admin, false));
+    world.keys(&["C"]);
+    let screen = world.screen(80, 24);
+    assert!(screen.contains("‹ zzz ›"), "{screen}");
+}
+
+#[test]
+fn everything_that_can_be_ticked_is_seen() {
+    let mut world = World::list_of(Role::Admin, false);
+    world.keys(&["F"]).answer_all(Role::Admin, false);
+    let mut list = objects::deployments();
+    let rows = list["deployments"].as_array_mut().expect("rows");
+    let first = rows[0].clone();
+    rows.clear();
+    for n in 0..9 {
+        let mut row = first.clone();
+        row["id"] = json!(id(200 + n));
+        row["name"] = json!(format!("web-shop-{n}"));
+        rows.push(row);
+    }
+    world.wait(Duration::from_secs(10));
+    let list = serde_json::from_value(list).expect("deployments");
+    world.reply(Slot::Deployments, Ok(Answer::Deployments(list)));
+    world.keys(&["n"]);
+    let screen = world.screen(80, 24);
+    for n in 0..7 {
+        assert!(screen.contains(&format!("shop-{n} (server)")), "{n}: {screen}");
+    }
+    assert!(screen.contains("+1 more"), "{screen}");
+    world.keys(&["shift-tab", "shift-tab", "shift-tab"]);
+    while !world.screen(80, 24).contains("shop-8") {
+        world.keys(&["right"]);
+    }
+    let screen = world.screen(80, 24);
+    assert!(screen.contains("Deployments"), "{screen}");
 }

@@ -137,3 +137,93 @@ fn on_a_small_screen_the_focused_field_of_a_dialog_stays_in_view() {
         }
     }
 }
+
+/// The panels that may be wider than questions, as ADR 11 names them: columns of what stands in each, at most.
+const WIDER: [(&str, u16); 10] = [
+    ("history", 96),
+    ("history_dates", 96),
+    ("audit", 96),
+    ("resume_auto_paused", 92),
+    ("wiring", 116),
+    ("flag_wiring", 116),
+    ("import_empty", 96),
+    ("import_kept", 96),
+    ("import_counted", 96),
+    ("import_malformed", 96),
+];
+/// Others of the card of an import.
+const WIDER_IMPORTS: [&str; 4] = [
+    "import_review",
+    "import_running",
+    "import_unfinished",
+    "import_apply",
+];
+
+/// Columns of the border.
+const BORDER: u16 = 4;
+
+#[test]
+fn only_the_named_panels_are_wider_than_questions() {
+    let mut seen = std::collections::BTreeMap::new();
+    for (name, mut world) in worlds() {
+        let over = world.buffer(200, 50, &theme());
+        let typing = world
+            .state
+            .editor()
+            .is_some_and(|editor| editor.editing.is_some());
+        if world.state.overlays.is_empty() && !typing {
+            continue;
+        }
+        // A corner that is not there without them is theirs.
+        world.state.overlays.clear();
+        let under = world.buffer(200, 50, &theme());
+        let widest = (0..50)
+            .filter_map(|y| {
+                let is_new =
+                    |x: &u16| over[(*x, y)].symbol() == "╭" && (typing || under[(*x, y)].symbol() != "╭");
+                let left = (0..200).find(is_new)?;
+                let right = (left..200).find(|x| over[(*x, y)].symbol() == "╮")?;
+                (over[(left + 1, y)].symbol() == " ").then_some(right + 1 - left)
+            })
+            .max();
+        seen.insert(name, widest.unwrap_or(0));
+    }
+    assert!(seen.len() > 40, "{seen:?}");
+    for (name, wide) in &seen {
+        let named = WIDER
+            .iter()
+            .find(|(wider, _)| wider == name)
+            .map(|(_, most)| *most);
+        let most = named.or(WIDER_IMPORTS.contains(name).then_some(96)).unwrap_or(76);
+        assert!(
+            *wide <= most + BORDER,
+            "{name}: {wide} of {}: {seen:?}",
+            most + BORDER
+        );
+        // And needs what it was given.
+        assert!(
+            named.is_none() || *wide > 76 + BORDER,
+            "{name}: {wide}: take it off the list"
+        );
+    }
+}
+
+#[test]
+fn on_the_smallest_screens_a_dialog_says_what_it_asks() {
+    let mut worlds = worlds();
+    for (name, question) in [
+        ("pause", "Pause checkout"),
+        ("activate", "Activate pricing"),
+        ("flag_toggle", "Switch"),
+        ("resume_auto_paused", "Resume search"),
+    ] {
+        let (_, world) = worlds
+            .iter_mut()
+            .find(|(other, _)| *other == name)
+            .expect("there");
+        for (width, height) in [(20, 6), (30, 6), (20, 7), (40, 5)] {
+            let screen = world.screen(width, height);
+            assert!(screen.contains(question), "{name} at {width}x{height}:\n{screen}");
+        }
+    }
+}

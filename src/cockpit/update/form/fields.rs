@@ -95,8 +95,12 @@ fn variant_keys(flag: &Flag) -> Vec<String> {
     flag.variants.iter().map(|v| v.key.to_string()).collect()
 }
 
-/// The projects that something can be copied to, by key.
-fn targets(state: &State) -> Vec<String> {
+/// What stands in a choice that nobody has made yet. No key has blanks.
+pub const CHOOSE: &str = "choose one";
+
+/// The projects that something can be copied to, by key, and which is chosen: the one of the last copy, or the only
+/// other one. Where nobody can know, none is: a copy in the wrong project is found late.
+fn targets(state: &State) -> (Vec<String>, usize) {
     let writable = |role: Role| role >= Role::Editor;
     let rows = state.objects.projects.all().iter();
     let mut keys: Vec<String> = rows
@@ -106,7 +110,15 @@ fn targets(state: &State) -> Vec<String> {
     // Another project is what is meant more often than not.
     let own = state.me.as_ref().map(|me| me.project.key.to_string());
     keys.sort_by_key(|key| Some(key) == own.as_ref());
-    keys
+    let last = state.objects.copied_to.as_ref().map(ToString::to_string);
+    if let Some(at) = keys.iter().position(|key| Some(key) == last.as_ref()) {
+        return (keys, at);
+    }
+    let others = keys.iter().filter(|key| Some(*key) != own.as_ref()).count();
+    if others > 1 {
+        keys.insert(0, CHOOSE.to_owned());
+    }
+    (keys, 0)
 }
 
 /// The inputs of a dialog.
@@ -267,8 +279,9 @@ fn environments() -> Vec<String> {
 }
 
 fn copy_lines(state: &State, key: &str) -> Vec<Line> {
+    let (projects, at) = targets(state);
     vec![
-        choice("Project", targets(state), 0),
+        choice("Project", projects, at),
         text("Key", key, "of the copy"),
         tick("Overrides", false),
     ]
@@ -298,6 +311,9 @@ pub fn problem(form: &Form, at: usize) -> Option<String> {
         Input::Text(field) => field.text().trim(),
         Input::Choice { options, .. } if options.is_empty() => {
             return Some("there is none to choose".to_owned());
+        }
+        Input::Choice { options, at } if options.get(*at).is_some_and(|option| option == CHOOSE) => {
+            return Some("choose one with ← and →".to_owned());
         }
         Input::Ticks { options, .. }
             if line.label == "Projects" && !options.iter().any(|option| option.on) =>

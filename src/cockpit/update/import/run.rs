@@ -9,7 +9,7 @@ use super::{overrides, overrides_mut, panel, panel_mut};
 use crate::api::imports::{ApplyChunks, Import, ImportState};
 use crate::api::problem::Code;
 use crate::cockpit::effect::Effect;
-use crate::cockpit::format::{count, counted};
+use crate::cockpit::format::{self, count, counted};
 use crate::cockpit::intake::Order;
 use crate::cockpit::ports::{Failure, FailureKind, ImportStep, Request, Slot};
 use crate::cockpit::state::form::Purpose;
@@ -281,8 +281,8 @@ pub fn failed(state: &mut State, request: &Request, failure: &Failure, now: Time
     let running = panel.run.take();
     panel.error = Some(match (failure.kind, running, panel.stage) {
         (FailureKind::Lost, None, Stage::Sending) => format!(
-            "Not known whether the ids arrived: {}. Sending them again is harmless.",
-            failure.message
+            "Not known whether the ids arrived: {} Sending them again is harmless.",
+            format::ended(&failure.message)
         ),
         (FailureKind::Lost, Some(_), _) => format!(
             "Not known whether the last chunk landed; going on is harmless, a chunk that landed is not applied \

@@ -10,6 +10,7 @@ use crate::api::system::Me;
 use crate::cockpit::change::Changed;
 use crate::cockpit::edit::Of;
 use crate::cockpit::effect::Effect;
+use crate::cockpit::format;
 use crate::cockpit::ports::{Answer, Failure, FailureKind, Request, Slot};
 use crate::cockpit::state::cursor::follow;
 use crate::cockpit::state::form::Purpose;
@@ -17,6 +18,7 @@ use crate::cockpit::state::objects::Secret;
 use crate::cockpit::state::overlay::Overlay;
 use crate::cockpit::state::overrides::OverridesState;
 use crate::cockpit::state::{Level, State};
+use crate::domain::Key;
 
 /// Takes an answer about these objects; gives it back when it is about something else.
 pub fn answered(
@@ -144,9 +146,23 @@ fn ask_for_lists(state: &mut State, now: Timestamp) {
     }
 }
 
+/// The project that the copy which is on its way goes to, where its dialog is still there.
+fn copied_to(state: &State) -> Option<Key> {
+    let mut forms = state.overlays.iter().filter_map(|overlay| match overlay {
+        Overlay::Form(form) if form.sending => Some(form),
+        _ => None,
+    });
+    let copies = |purpose: &Purpose| matches!(purpose, Purpose::CopyFlag(_) | Purpose::CopyExperiment(_));
+    let form = forms.find(|form| copies(&form.purpose))?;
+    Key::new(form.chosen("Project")).ok()
+}
+
 /// A change was made: the lists are asked anew, and a new key is shown.
 fn took(state: &mut State, changed: Changed, now: Timestamp) {
     let asked = state.objects.changing.take();
+    if let Some(project) = copied_to(state) {
+        state.objects.copied_to = Some(project);
+    }
     form::close_sent(state);
     ask_for_lists(state, now);
     for slot in [Slot::Experiments, Slot::Experiment, Slot::Me] {
@@ -283,8 +299,8 @@ pub fn failed(state: &mut State, request: &Request, failure: &Failure, now: Time
                         .unwrap_or("Somebody")
                 ),
                 (FailureKind::Lost, None) => format!(
-                    "Not known whether it was done: {}. Look at the list before trying again.",
-                    failure.message
+                    "Not known whether it was done: {} Look at the list before trying again.",
+                    format::ended(&failure.message)
                 ),
                 (_, None) => failure.message,
             };

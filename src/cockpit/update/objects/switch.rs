@@ -53,9 +53,11 @@ pub fn switch(state: &mut State, key: Key, now: Timestamp, effects: &mut Vec<Eff
         state.requests.plan(slot, now);
     }
     let projects = std::mem::take(&mut state.objects.projects);
+    let copied_to = state.objects.copied_to.take();
     export::leave(state, effects);
     state.objects = Objects {
         projects,
+        copied_to,
         ..Objects::default()
     };
     state.list = ListState::default();

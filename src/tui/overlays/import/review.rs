@@ -5,7 +5,7 @@ use ratatui::layout::Position;
 use ratatui::style::Style;
 
 use super::counts::{Group, counts, flow};
-use super::{arm, malformed};
+use super::{arm, malformed, shared};
 use crate::api::imports::{Import, ImportState, RowEffect};
 use crate::cockpit::format::{self, count};
 use crate::cockpit::state::Laid;
@@ -16,7 +16,7 @@ use crate::tui::page::{Span, draw_spans, width_of};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::Pen;
 use crate::tui::widgets::empty::empty;
-use crate::tui::widgets::pen::{columns, wrap};
+use crate::tui::widgets::pen::{columns, fit_middle, wrap};
 
 /// The difference, and the chunks while they are at work.
 pub(super) fn review(pen: &mut Pen<'_>, panel: &ImportPanel, now: Timestamp) -> (Laid, Option<Position>) {
@@ -137,6 +137,9 @@ fn taken_back(theme: &Theme, import: &Import) -> Vec<Span> {
     spans
 }
 
+/// Columns of a key among the numbers, at most: three of them find room in a line.
+const MOST_KEY: u16 = 12;
+
 /// How many ids get another variant than they have.
 fn effect(theme: &Theme, panel: &ImportPanel, import: &Import) -> Vec<Group> {
     let effect = &import.effect;
@@ -152,6 +155,7 @@ fn effect(theme: &Theme, panel: &ImportPanel, import: &Import) -> Vec<Group> {
         let mut spans = vec![("from".to_owned(), theme.dim)];
         for (key, n) in &effect.changed_from {
             let (mark, style) = arm(theme, &panel.target.variants, key);
+            let key = fit_middle(key, MOST_KEY, theme.glyphs);
             spans.push((format!(" {mark} {key}"), style));
             spans.push((format!(" {}", count(*n)), theme.dim));
         }
@@ -234,6 +238,21 @@ fn effect_word(effect: RowEffect) -> &'static str {
     }
 }
 
+/// That no row is left, and what lets them in again.
+fn none_found(panel: &ImportPanel) -> (String, &'static str) {
+    let only = panel.effect.map(effect_word);
+    let typed = panel.filter.text().trim();
+    match (typed, only) {
+        ("", Some(only)) => (format!("No id is {only}."), "f shows all of them."),
+        ("", None) => ("There is no id in it.".to_owned(), ""),
+        (typed, None) => (format!("No id matches \"{typed}\"."), "Esc clears the filter."),
+        (typed, Some(only)) => (
+            format!("No id matches \"{typed}\" among the {only}."),
+            "Esc clears the filter, f shows all of them.",
+        ),
+    }
+}
+
 fn difference(pen: &mut Pen<'_>, panel: &ImportPanel, import: &Import) -> Laid {
     let theme = pen.theme;
     let Some(page) = &panel.rows.value else {
@@ -249,11 +268,8 @@ fn difference(pen: &mut Pen<'_>, panel: &ImportPanel, import: &Import) -> Laid {
         return Laid::default();
     };
     if page.rows.is_empty() {
-        empty(
-            pen,
-            "No id matches.",
-            "Esc clears the filter, f shows all of them.",
-        );
+        let (text, hint) = none_found(panel);
+        empty(pen, &text, hint);
         return Laid::default();
     }
     let width = pen.width();
@@ -268,6 +284,10 @@ fn difference(pen: &mut Pen<'_>, panel: &ImportPanel, import: &Import) -> Laid {
         pen.text_within(0, y, &row.subject_id, id_width, theme.text);
         let x = id_width + 1;
         let mut x = pen.text(x, y, theme.glyphs.vertical(), theme.rule) + 1;
+        // Both keys of a change are read, each shortened alike.
+        let room = width.saturating_sub(x);
+        let key = |key: &str, room: u16| fit_middle(key, room, theme.glyphs).into_owned();
+        let to = key(import.variant.as_str(), room.saturating_sub(4));
         // Of what was taken back it is said what each has now.
         let undone = import.state == ImportState::Undone;
         match row.effect {
@@ -277,22 +297,34 @@ fn difference(pen: &mut Pen<'_>, panel: &ImportPanel, import: &Import) -> Laid {
             RowEffect::Changed if undone => {
                 let has = row.from.as_deref().unwrap_or("?");
                 let (mark, style) = arm(theme, &panel.target.variants, has);
-                pen.text(x, y, &format!("{mark} {has}"), style);
+                pen.text(
+                    x,
+                    y,
+                    &format!("{mark} {}", key(has, room.saturating_sub(2))),
+                    style,
+                );
             }
             RowEffect::Unchanged if undone => {
-                pen.text(x, y, &format!("{to_mark} {}", import.variant), to_style);
+                pen.text(x, y, &format!("{to_mark} {to}"), to_style);
             }
             RowEffect::Added => {
                 x = pen.text(x, y, "+ ", theme.ok);
-                pen.text(x, y, &format!("{to_mark} {}", import.variant), to_style);
+                pen.text(x, y, &format!("{to_mark} {to}"), to_style);
             }
             RowEffect::Changed => {
                 let from = row.from.as_deref().unwrap_or("?");
                 let (mark, style) = arm(theme, &panel.target.variants, from);
                 x = pen.text(x, y, "~ ", theme.warn);
+                // Both glyphs with their blanks, the mark of a change, the arrow.
+                let beside = 2 + 2 + 2 + columns(theme.glyphs.arrow()) + 2;
+                let (from, to) = shared(
+                    (from, import.variant.as_str()),
+                    room.saturating_sub(beside),
+                    theme.glyphs,
+                );
                 x = pen.text(x, y, &format!("{mark} {from}"), style);
                 x = pen.text(x, y, &format!(" {} ", theme.glyphs.arrow()), theme.dim);
-                pen.text(x, y, &format!("{to_mark} {}", import.variant), to_style);
+                pen.text(x, y, &format!("{to_mark} {to}"), to_style);
             }
             RowEffect::Unchanged => {
                 pen.text(x, y, "= unchanged", theme.dim);

@@ -13,7 +13,7 @@ use crate::tui::widgets::Pen;
 use crate::tui::widgets::bars::{Bar, Bars};
 use crate::tui::widgets::empty::empty;
 use crate::tui::widgets::frame::Frame;
-use crate::tui::widgets::pen::columns;
+use crate::tui::widgets::pen::{columns, fit_middle};
 use crate::tui::widgets::posterior::{Curve, Posteriors, steady};
 use crate::tui::widgets::series::{Line, Series};
 
@@ -259,10 +259,11 @@ pub fn series(view: &View<'_>, pen: &mut Pen<'_>, zoomed: bool) {
     };
     // Which line is whose, in words too: in the edge, or in a row of its own where there is room for it.
     let legend = u16::from(zoomed || inside.height() >= ROOM_FOR_LEGEND);
-    let mut x = 0;
-    for (at, arm) in results.arms.iter().enumerate().filter(|_| legend > 0) {
-        let (glyph, style) = view.mark(at);
-        x = inside.text(x, 0, &format!("{glyph} {}", arm.variant), style) + 3;
+    if legend > 0 {
+        let mut x = 0;
+        for (text, style) in names(view, (1, 4), inside.width()).unwrap_or_default() {
+            x = inside.text(x, 0, text.trim(), style) + 3;
+        }
     }
     let (width, height) = (inside.width(), inside.height());
     series.draw(&mut inside.part(0, legend, width, height.saturating_sub(legend)));
@@ -279,21 +280,40 @@ pub fn series(view: &View<'_>, pen: &mut Pen<'_>, zoomed: bool) {
 /// The arms of a chart in the upper edge of its frame, between its title and what stands at the right; not where
 /// they would not all find room.
 fn legend_in_edge(view: &View<'_>, pen: &mut Pen<'_>, title: u16, right: u16) {
-    let names: Vec<(String, Style)> = (view.results.arms.iter().enumerate())
-        .map(|(at, arm)| {
-            let (glyph, style) = view.mark(at);
-            (format!(" {glyph} {} ", arm.variant), style)
-        })
-        .collect();
-    let wide: u16 = names.iter().map(|(text, _)| columns(text)).sum();
     let start = title + 5;
-    if pen.height() < 3 || start + wide + right + 7 > pen.width() {
+    let room = pen.width().saturating_sub(start + right + 7);
+    if pen.height() < 3 {
         return;
     }
     let mut x = start;
-    for (text, style) in names {
+    for (text, style) in names(view, (0, 8), room).unwrap_or_default() {
         x = pen.text(x, 0, &text, style);
     }
+}
+
+/// Glyph and key of each arm, a blank around them, `apart` columns between two, in `room` columns: long keys are
+/// shortened alike, to no less than `least` columns. None where there is no room for those.
+fn names(view: &View<'_>, (apart, least): (u16, u16), room: u16) -> Option<Vec<(String, Style)>> {
+    let arms = &view.results.arms;
+    // The glyph, and a blank before, between and behind.
+    let beside: u16 = (0..arms.len()).map(|at| columns(view.mark(at).0) + 3).sum();
+    let gaps = apart * view.arms().saturating_sub(1);
+    let room = room.checked_sub(beside + gaps)?;
+    let wide: Vec<u16> = arms.iter().map(|arm| columns(&arm.variant)).collect();
+    let used = |most: u16| {
+        let each = wide.iter().map(|wide| (*wide).min(most));
+        each.fold(0, u16::saturating_add)
+    };
+    let widest = wide.iter().copied().max()?;
+    let most = (least.min(widest)..=widest)
+        .rev()
+        .find(|most| used(*most) <= room)?;
+    let texts = arms.iter().enumerate().map(|(at, arm)| {
+        let (glyph, style) = view.mark(at);
+        let name = fit_middle(&arm.variant, most, view.theme.glyphs);
+        (format!(" {glyph} {name} "), style)
+    });
+    Some(texts.collect())
 }
 
 /// Rows of a chart from which on one of them names the lines.

@@ -73,7 +73,8 @@ impl<'a> ResultsPanel<'a> {
             }
             table.columns.len() - 1
         };
-        column("subjects", 9, 6, &|arm| Some(format::count(arm.subjects)));
+        // How many there are says what the rest is worth: it stays longer than what is worked out from it.
+        column("subjects", 9, 3, &|arm| Some(format::count(arm.subjects)));
         let mut always_column = None;
         if results.metric.is_some() {
             if two_steps {
@@ -93,7 +94,7 @@ impl<'a> ResultsPanel<'a> {
             column("P(best)", 7, 1, &|arm| {
                 known(arm).map(|p| format::prob_best(p.prob_best))
             });
-            column("uplift", 8, 3, &|arm| {
+            column("uplift", 8, 2, &|arm| {
                 uplift(arm).map(|uplift| format::uplift(uplift.median))
             });
             column("uplift 95 %", 13, 9, &|arm| {

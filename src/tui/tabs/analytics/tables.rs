@@ -7,14 +7,18 @@ use crate::cockpit::format;
 use crate::cockpit::state::analytics::Panel;
 use crate::domain::AssignmentMode;
 use crate::tui::widgets::heading::Heading;
-use crate::tui::widgets::pen::{columns, fit_middle};
+use crate::tui::widgets::pen::{columns as width_of, fit_middle};
 use crate::tui::widgets::sparkline::sparkline;
 use crate::tui::widgets::table::{Align, Cell, Column, Row, Table};
 
 /// Titles of arms over columns, glyph and name, are cut to between these.
 const ARM_TITLE: std::ops::RangeInclusive<u16> = 6..=20;
-/// What a table of this kind has beside the columns of arms: glyph, label, and the gaps.
-const BESIDE: u16 = 12;
+/// Blank columns before a value.
+const LEFT: u16 = 3;
+/// Columns of the values, at least; longer ones get up to a fifth of the table beside the arms.
+const LEAST_VALUE: u16 = 9;
+/// The least of it: with that, the arms of a narrow screen stand before its values do.
+const LEAST_BESIDE: u16 = 7;
 /// Width of the sparklines.
 const TREND: usize = 16;
 
@@ -27,10 +31,17 @@ pub fn breakdown<'a>(view: &View<'_>, panel: Panel, detail: &'a str, width: u16,
         Panel::Properties => ("Breakdown", &view.results.properties),
         _ => ("Segments", &view.results.segments),
     };
-    let each = width.saturating_sub(BESIDE) / view.arms().max(1);
+    let arms = view.arms().max(1);
+    let widest = data.rows.iter().filter_map(|row| row.value.as_deref());
+    let widest = widest.map(width_of).max().unwrap_or(0);
+    let beside = widest.clamp(LEAST_VALUE, LEAST_VALUE.max(width / 5)) + LEFT;
+    let each = width.saturating_sub(beside) / arms;
     let each = each.saturating_sub(2).clamp(*ARM_TITLE.start(), *ARM_TITLE.end());
+    // An arm that is left out is missed, a value that is cut is not: as many as there is room for always stand.
+    let room = width.saturating_sub(LEAST_BESIDE) / (each + 2);
+    let standing = room.clamp(1, arms);
     let mut columns: Vec<Column> = Vec::new();
-    for (index, arm) in view.results.arms.iter().enumerate() {
+    for (index, arm) in view.results.arms.iter().enumerate().take(usize::from(standing)) {
         let (glyph, style) = view.mark(index);
         // Keys often differ in their ends.
         let name = fit_middle(&arm.variant, each - 2, theme.glyphs);
@@ -38,10 +49,11 @@ pub fn breakdown<'a>(view: &View<'_>, panel: Panel, detail: &'a str, width: u16,
             title: format!("{glyph} {name}"),
             style: Some(style),
             min: each.min(9),
-            rank: if index == 0 { 0 } else { 1 },
+            rank: 0,
             ..Column::default()
         });
     }
+    let standing = columns.len();
     columns.push(Column {
         title: "events".to_owned(),
         min: 9,
@@ -61,9 +73,11 @@ pub fn breakdown<'a>(view: &View<'_>, panel: Panel, detail: &'a str, width: u16,
         }
     }
     let rows = data.rows.iter().map(|row| {
-        let arms = 0..view.results.arms.len();
-        let mut cells: Vec<Cell> = arms
-            .map(|arm| Cell::new(format::count(row.subjects.get(arm).copied().unwrap_or(0))))
+        let mut cells: Vec<Cell> = (0..standing)
+            .map(|arm| {
+                let count = row.subjects.get(arm).copied().unwrap_or(0);
+                Cell::new(format::count_within(count, each))
+            })
             .collect();
         let events = row.events.iter().copied().fold(0, u64::saturating_add);
         cells.push(Cell::styled(format::count(events), theme.dim));
@@ -86,11 +100,19 @@ pub fn breakdown<'a>(view: &View<'_>, panel: Panel, detail: &'a str, width: u16,
             cells,
         }
     });
+    let right = left_out(view.results.arms.len() - standing);
+    // How many are left out has to be read, by what it is broken down has not.
+    let cut = [title, detail, right].map(width_of).iter().sum::<u16>() + 8 > width;
+    let (detail, right) = if cut && !right.is_empty() {
+        (right, "")
+    } else {
+        (detail, right)
+    };
     Table {
         heading: Heading {
             title,
             detail,
-            right: "",
+            right,
             focused: view.focused(panel),
         },
         rows: rows.collect(),
@@ -99,6 +121,16 @@ pub fn breakdown<'a>(view: &View<'_>, panel: Panel, detail: &'a str, width: u16,
         stacked: true,
         note: "No event has this property yet.".to_owned(),
         ..Table::default()
+    }
+}
+
+/// Says how many arms have no column, at the right of the heading.
+fn left_out(arms: usize) -> &'static str {
+    match arms {
+        0 => "",
+        1 => "1 arm more",
+        2 => "2 arms more",
+        _ => "3 arms more",
     }
 }
 
@@ -120,7 +152,7 @@ pub fn breakdown_detail(view: &View<'_>, data: &Breakdown, wanted: &str, width: 
             format!("{detail} {dot} {several} in several variants"),
             format!("{detail} {dot} {several} in several"),
         ];
-        let fits = |text: &&String| columns(text) <= width;
+        let fits = |text: &&String| width_of(text) <= width;
         detail.clone_from(longs.iter().find(fits).unwrap_or(&longs[2]));
     }
     detail
