@@ -8,15 +8,28 @@ use crate::domain::FieldError;
 use crate::reading::words;
 use crate::server::error::ApiError;
 
-/// The most refused fields that one answer lists.
-const MAX_FIELD_ERRORS: usize = 20;
+use super::twice::each_name_once;
 
-/// Reads a body of which something is kept: no field may stand in it, however deep, that nobody reads. A misspelled
-/// `conditions` would make a rule that catches everybody.
-pub(super) fn read_strictly<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+/// The most refused fields that one answer lists.
+pub(super) const MAX_FIELD_ERRORS: usize = 20;
+
+/// Reads the body of a change, of which something is kept: no text that cannot be, no name twice in one object, and no
+/// field, however deep, that nobody reads. A misspelled `conditions` would make a rule that catches everybody.
+///
+/// # Errors
+/// [`Code::Malformed`], and [`Code::Invalid`] with every field at fault.
+pub fn read_change<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    check_change(bytes)?;
     let body = read_json(bytes)?;
     known_only::<T>(&read_json(bytes)?)?;
     Ok(body)
+}
+
+/// Refuses what no body of a change may have, whatever is changed: texts that cannot be kept, and names that stand twice in
+/// one object.
+pub(super) fn check_change(bytes: &[u8]) -> Result<(), ApiError> {
+    can_be_kept(bytes)?;
+    each_name_once(bytes)
 }
 
 /// Refuses every field of a sound body that reading it as `T` passes over.
@@ -68,7 +81,7 @@ pub fn can_be_kept(bytes: &[u8]) -> Result<(), ApiError> {
         .skip(1)
         .any(|rest| rest.starts_with(b"u0000"));
     let Some(value) = suspected
-        .then(|| serde_json::from_slice::<Value>(bytes).ok())
+        .then(|| serde_json::from_slice::<Value>(without_mark(bytes)).ok())
         .flatten()
     else {
         return Ok(());
@@ -144,14 +157,18 @@ fn find_nul<'a>(steps: &mut Vec<Step<'a>>, value: &'a Value, errors: &mut Vec<Fi
     }
 }
 
+/// A text without the byte order mark that some programs, those of Windows above all, begin every UTF-8 text with.
+pub(super) fn without_mark(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
+}
+
 /// Reads a JSON text of the form `T`.
 ///
 /// # Errors
 /// [`Code::Malformed`] when it is not JSON or not an object at all, [`Code::Invalid`] with every field
 /// at fault otherwise.
 pub fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
-    // Some programs, those of Windows above all, begin every UTF-8 text with a byte order mark.
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let bytes = without_mark(bytes);
     if let Err(error) = std::str::from_utf8(bytes) {
         let detail = format!("the body is not UTF-8: {error}");
         return Err(ApiError::new(Code::Malformed, detail));
@@ -171,7 +188,8 @@ pub fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
         Err(error) => {
             let value: Value = serde_json::from_slice(bytes).map_err(|syntax| not_json(bytes, &syntax))?;
             from_value::<T>(value)?;
-            // What only the text shows, such as a field that is there twice.
+            // What only the text shows.
+            each_name_once(bytes)?;
             Err(ApiError::new(
                 Code::Malformed,
                 format!("the body does not have the right form: {error}"),
@@ -415,6 +433,7 @@ mod tests {
             told,
             [("a", "x\\0y"), ("b[1].c\\u0000", "c\\0"), ("b[1].d[0]", "\\0")]
         );
+        assert!(can_be_kept("\u{feff}{\"a\": \"\\u0000\"}".as_bytes()).is_err());
         for sound in [
             r#"{"a": "\\u0000"}"#,
             r#"{"a": "\u0001"}"#,
@@ -440,7 +459,7 @@ mod tests {
     #[test]
     fn a_field_that_nobody_reads_is_refused_however_deep() {
         let fields = |body: Value| -> Vec<(String, String)> {
-            match read_strictly::<UpdateExperiment>(body.to_string().as_bytes()) {
+            match read_change::<UpdateExperiment>(body.to_string().as_bytes()) {
                 Ok(_) => Vec::new(),
                 Err(ApiError::Problem(problem)) => {
                     let told = problem.errors.into_iter().map(|e| (e.field, e.given));

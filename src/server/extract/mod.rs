@@ -1,6 +1,7 @@
 //! Reading requests: JSON bodies, query strings and path segments, with errors that name the field.
 
 mod json;
+mod twice;
 
 use std::convert::Infallible;
 
@@ -15,11 +16,11 @@ use serde_json::Value;
 use crate::api::problem::{Code, Problem};
 use crate::domain::FieldError;
 
-use self::json::{field_error, from_value, known_only, read_strictly};
+use self::json::{check_change, field_error, from_value, known_only};
 use super::error::ApiError;
 use super::registry::Noun;
 
-pub use json::{can_be_kept, read_json};
+pub use json::{can_be_kept, read_change, read_json};
 
 /// axum's own limit, of a route that has none.
 const DEFAULT_BODY_LIMIT: usize = 2_097_152;
@@ -120,8 +121,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let Plain(bytes) = Plain::from_request(request, state).await?;
-        can_be_kept(&bytes)?;
-        read_strictly(&bytes).map(Self)
+        read_change(&bytes).map(Self)
     }
 }
 
@@ -162,10 +162,10 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for VersionedBody<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let expected = if_match(request.headers())?;
         let Plain(bytes) = Plain::from_request(request, state).await?;
-        can_be_kept(&bytes)?;
         let Some(expected) = expected else {
-            return read_strictly(&bytes).map(Self);
+            return read_change(&bytes).map(Self);
         };
+        check_change(&bytes)?;
         let mut value: Value = read_json(&bytes)?;
         if let Value::Object(fields) = &mut value {
             match fields.get("resourceVersion").and_then(Value::as_u64) {

@@ -10,7 +10,7 @@ use crate::api::imports::{
 };
 use crate::domain::FieldError;
 use crate::server::error::ApiError;
-use crate::server::extract::{IdOrKey, Params, RawBody, as_it_is, read_json};
+use crate::server::extract::{IdOrKey, Params, RawBody, as_it_is, read_change};
 use crate::server::imports::apply::{self, Direction};
 use crate::server::imports::parse::BodyError;
 use crate::server::imports::{read, stage};
@@ -125,7 +125,7 @@ fn wanted(body: &[u8]) -> Result<ApplyChunks, ApiError> {
     if body.is_empty() {
         Ok(ApplyChunks::default())
     } else {
-        read_json(body)
+        read_change(body)
     }
 }
 

@@ -369,10 +369,55 @@ async fn a_body_that_is_no_json_says_where() {
     }
     let twice = r#"{"name": "a", "name": "b"}"#;
     let answer = send(server.request(Method::POST, "/experiments", ADMIN).body(twice)).await;
-    let problem = answer.problem(400, "malformed");
-    assert!(
-        problem["detail"].as_str().expect("text").contains("name"),
-        "{problem}"
+    assert_eq!(answer.refused(400, "invalid"), ["name"]);
+    // Of a question, of which nothing is kept, too.
+    let twice = r#"{"user_id": "a", "user_id": "b"}"#;
+    let answer = send(
+        server
+            .request(Method::POST, "/experiments/x/explain", ADMIN)
+            .body(twice),
+    )
+    .await;
+    assert_eq!(answer.refused(400, "invalid"), ["user_id"]);
+}
+
+#[tokio::test]
+async fn no_name_stands_twice_in_a_change() {
+    // What asks, brings events or lists, or has no body.
+    const OTHERS: [&str; 7] = [
+        "assign",
+        "evaluate",
+        "vardata",
+        "track",
+        "explain",
+        "srm-guard",
+        "insight",
+    ];
+    let server = TestServer::start().await;
+    server.draft("x").await;
+    let body = r#"{"resourceVersion": 1, "name": "a", "name": "b",
+        "variants": [{"payload": {"a": 1, "b": [{"c": 1, "c": 2}], "a": 2}}]}"#;
+    let mut changes = 0;
+    for (method, path, _) in routes() {
+        let is_other = OTHERS.iter().any(|part| path.contains(part)) || path.ends_with("override-imports");
+        if [Method::GET, Method::DELETE].contains(&method) || is_other {
+            continue;
+        }
+        changes += 1;
+        for version in [None, Some("\"1\"")] {
+            let mut request = server.request(method.clone(), path, ADMIN).body(body);
+            if let Some(version) = version {
+                request = request.header("if-match", version);
+            }
+            let answer = send(request).await;
+            let named = ["name", "variants[0].payload.b[0].c", "variants[0].payload.a"];
+            assert_eq!(answer.refused(400, "invalid"), named, "{method} {path}");
+        }
+    }
+    assert!(changes > 25, "{changes}");
+    assert_eq!(
+        server.get("/experiments/x").await.expect(200)["resourceVersion"],
+        1
     );
 }
 
