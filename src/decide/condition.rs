@@ -72,13 +72,25 @@ pub(super) fn passes(condition: &Condition, user: &User) -> bool {
     condition.operator.matches(found.as_deref(), &condition.value)
 }
 
+/// How much of what a field holds an explanation tells.
+const MAX_FOUND: usize = 1_000;
+
+/// What a field holds as an explanation tells it. Each of thousands of conditions may look at the same long text: told
+/// whole, a small request would have an answer that no memory holds.
+fn told(found: Cow<'_, str>) -> String {
+    match found.char_indices().nth(MAX_FOUND) {
+        Some((end, _)) => format!("{}…", &found[..end]),
+        None => found.into_owned(),
+    }
+}
+
 /// A condition with what was found, in words.
 pub(super) fn explained(condition: &Condition, user: &User) -> ExplainCondition {
     let found = text(condition, user);
     ExplainCondition {
         condition: condition.to_string(),
         passed: condition.operator.matches(found.as_deref(), &condition.value),
-        found: found.map(Cow::into_owned),
+        found: found.map(told),
     }
 }
 
@@ -379,6 +391,16 @@ mod tests {
                 passed: false,
             }
         );
+        let long = "é".repeat(MAX_FOUND);
+        for (held, found) in [
+            (long.clone(), long.clone()),
+            (format!("{long}TH"), format!("{long}…")),
+        ] {
+            let user = self::user(json!({"user_properties": {"country": held}}));
+            let ends = json!({"scope": "profile", "field": "country", "operator": "endsWith", "value": "TH"});
+            let told = explained(&condition(ends), &user);
+            assert_eq!((told.found, told.passed), (Some(found), held.ends_with("TH")));
+        }
         let null = condition(json!({"scope": "event", "field": "plan", "operator": "isNull", "value": "x"}));
         assert_eq!(
             explained(&null, &user),

@@ -199,7 +199,7 @@ pub enum ExplainStep {
 pub struct ExplainCondition {
     /// `profile.country is TH`
     pub condition: String,
-    /// What the field held; none when it is missing.
+    /// What the field held, of a long text its first 1,000 characters; none when it is missing.
     pub found: Option<String>,
     /// Whether it passed.
     pub passed: bool,
