@@ -23,6 +23,8 @@ pub async fn apply(
     winner::possible(&experiment, &body)?;
     // Before the change, which waits for nobody: its version says whether this is still the case by then.
     let warehouse = state.link().warehouse()?;
+    // One that does not answer at all says so soon, not after all the time that results may take.
+    warehouse.ping().await?;
     let results = warehouse
         .results(&experiment, &ResultsQuery::default(), now())
         .await?;

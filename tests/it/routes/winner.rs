@@ -2,9 +2,11 @@
 
 use serde_json::{Value, json};
 
+use crate::support::engine;
+use crate::support::line::{FAST, Line};
 use crate::support::server::TestServer;
 use crate::support::store::{each_store, run_sql};
-use crate::support::warehouse::{measured, observe, server_with_clickhouse};
+use crate::support::warehouse::{connect_at, measured, observe, server_with_clickhouse};
 
 async fn actions(server: &TestServer, path: &str) -> Vec<String> {
     let history = server.get(&format!("{path}/history")).await.expect(200);
@@ -195,4 +197,22 @@ async fn a_summary_is_saved_and_knows_what_changed_since() {
             .await
             .contains(&"experiment.insight_saved".to_owned())
     );
+}
+
+#[tokio::test]
+async fn a_clickhouse_that_is_silent_is_told_of_before_it_is_asked_for_results() {
+    let server = TestServer::start().await;
+    let line = Line::to(&engine::shared().http_url, FAST).await;
+    connect_at(&server, &engine::fresh_database(), &line.base).await;
+    let live = measured(&server, "x").await;
+    line.hold("");
+    let before = line.requests("POST");
+    let body = json!({ "resourceVersion": live["resourceVersion"], "winner": "treatment" });
+    let answer = server.post("/experiments/x/apply-winner", &body).await;
+    let problem = answer.problem(503, "warehouse_unavailable");
+    let detail = problem["detail"].as_str().expect("text");
+    assert!(detail.contains("asking whether it answers"), "{detail}");
+    assert_eq!(line.requests("POST") - before, 1, "for a sign of life");
+    line.release();
+    assert_eq!(server.get("/experiments/x").await.expect(200), live);
 }

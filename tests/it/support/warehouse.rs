@@ -22,17 +22,17 @@ pub async fn server_with_clickhouse() -> TestServer {
 
 /// Lets a server's events go to this database of the shared engine.
 pub async fn connect(server: &TestServer, database: &str) {
+    connect_at(server, database, &engine::shared().http_url).await;
+}
+
+/// The same by another way to the engine.
+pub async fn connect_at(server: &TestServer, database: &str, url: &str) {
     let shared = engine::shared();
-    let login = Login::new(
-        &shared.http_url,
-        database,
-        &shared.server.user,
-        &shared.server.password,
-    );
+    let login = Login::new(url, database, &shared.server.user, &shared.server.password);
     server.warehouse.send_replace(Whereabouts::At(Box::new(Access {
         server: login,
         cockpit: Some(WarehouseLogin {
-            url: shared.http_url.clone(),
+            url: url.to_owned(),
             database: database.to_owned(),
             user: shared.cockpit.user.clone(),
             password: shared.cockpit.password.clone(),
