@@ -29,9 +29,6 @@ use super::srm_guard::{self, Test};
 /// How late a run may be made up for.
 const MADE_UP_WITHIN: SignedDuration = SignedDuration::from_hours(24);
 
-/// How long the store is waited for, by what may as well be done a moment later.
-const STORE_LIMIT: Duration = Duration::from_secs(30);
-
 /// How many runs of each job are told.
 const TOLD: u32 = 20;
 
@@ -59,6 +56,8 @@ pub struct Timing {
     pub grace: Duration,
     /// The first and the longest pause after an attempt that failed.
     pub pauses: (Duration, Duration),
+    /// How long the store is waited for, by what may as well be done a moment later.
+    pub store: Duration,
 }
 
 impl Default for Timing {
@@ -69,6 +68,7 @@ impl Default for Timing {
             lost_after: Duration::from_secs(60),
             grace: Duration::from_secs(60),
             pauses: (Duration::from_secs(60), Duration::from_secs(1800)),
+            store: Duration::from_secs(30),
         }
     }
 }
@@ -135,6 +135,11 @@ impl Runner {
         }
     }
 
+    /// What the store answers within the time that it is waited for.
+    async fn in_time<T>(&self, asked: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+        within(self.options.timing.store, asked).await
+    }
+
     async fn nights(&self) {
         let Some(schedule) = &self.options.nightly else {
             return;
@@ -158,11 +163,8 @@ impl Runner {
         if now().duration_since(slot) > MADE_UP_WITHIN || !self.was_there(slot).await? {
             return Ok(());
         }
-        let run = within(
-            STORE_LIMIT,
-            jobs::claim(self.registry.store(), self.due(NIGHTLY, slot), now()),
-        )
-        .await?;
+        let claimed = jobs::claim(self.registry.store(), self.due(NIGHTLY, slot), now());
+        let run = self.in_time(claimed).await?;
         match run {
             Some(run) => self.attempt(run, Test::Fixed, true).await,
             None => Ok(()),
@@ -171,11 +173,8 @@ impl Runner {
 
     /// Whether there was anything to be guarded at that time: a new store has missed nothing.
     async fn was_there(&self, slot: Timestamp) -> Result<bool, StoreError> {
-        let first = within(
-            STORE_LIMIT,
-            store::projects::first_created_at(self.registry.store().readers()),
-        )
-        .await?;
+        let first = store::projects::first_created_at(self.registry.store().readers());
+        let first = self.in_time(first).await?;
         Ok(first.is_some_and(|first| first <= slot))
     }
 
@@ -198,11 +197,8 @@ impl Runner {
     }
 
     async fn watch(&self, slot: Timestamp) -> Result<(), StoreError> {
-        let run = within(
-            STORE_LIMIT,
-            jobs::claim(self.registry.store(), self.due(WATCH, slot), now()),
-        )
-        .await?;
+        let claimed = jobs::claim(self.registry.store(), self.due(WATCH, slot), now());
+        let run = self.in_time(claimed).await?;
         match run {
             // The next look comes soon anyway.
             Some(run) => self.attempt(run, Test::AlwaysValid, false).await,
@@ -276,7 +272,10 @@ impl Runner {
         let timing = &self.options.timing;
         let deadline = Instant::now() + timing.lost_after;
         loop {
-            match within(STORE_LIMIT, jobs::end(self.registry.store(), run, ended, now())).await {
+            match self
+                .in_time(jobs::end(self.registry.store(), run, ended, now()))
+                .await
+            {
                 Ok(_) => return Ok(()),
                 Err(error) if error.is_unavailable() && Instant::now() < deadline => {
                     tracing::warn!(%error, job = run.job, "the end of the job is not written down yet; trying again");
@@ -291,7 +290,7 @@ impl Runner {
     async fn beat(&self, run: &StoredRun) {
         loop {
             tokio::time::sleep(self.options.timing.heartbeat).await;
-            match within(STORE_LIMIT, jobs::beat(self.registry.store(), run, now())).await {
+            match self.in_time(jobs::beat(self.registry.store(), run, now())).await {
                 Ok(true) => {}
                 Ok(false) => return,
                 Err(error) => tracing::warn!(%error, job = run.job, "no sign of life could be given"),
@@ -303,8 +302,10 @@ impl Runner {
     async fn all_projects(&self, test: Test, tested: &HashSet<Uuid>) -> Result<Vec<Reported>, Stopped> {
         let warehouse = self.warehouse().await.map_err(Stopped::Failed)?;
         // Straight from the store: what cannot be read cannot be paused either.
-        let projects = within(STORE_LIMIT, store::projects::all(self.registry.store().readers())).await;
-        let projects = projects.map_err(|error: StoreError| Stopped::Failed(error.to_string()))?;
+        let projects = self
+            .in_time(store::projects::all(self.registry.store().readers()))
+            .await;
+        let projects = projects.map_err(|error| Stopped::Failed(error.to_string()))?;
         let mut all = Vec::new();
         for project in projects {
             let project = Arc::new(project);
@@ -343,8 +344,9 @@ impl Runner {
             project: Some(project.id),
             ..self.due(NIGHTLY, now())
         };
-        let claimed =
-            within::<_, StoreError>(STORE_LIMIT, jobs::claim(self.registry.store(), due, now())).await?;
+        let claimed = self
+            .in_time(jobs::claim(self.registry.store(), due, now()))
+            .await?;
         let none = HashSet::new();
         let done = srm_guard::run(&self.registry, &warehouse, project, Test::Fixed, &none);
         let Some(run) = claimed else {

@@ -1,4 +1,5 @@
-//! A server that is shot while a winner is being applied: all of it or nothing, and the log agrees.
+//! A server that is shot, or whose store fails, at each statement of applying a winner: all of it or nothing, and the
+//! log agrees.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -11,12 +12,25 @@ use splitdeck::client::Client;
 use splitdeck::domain::{AuditAction, Key, Metric, Status};
 
 use crate::support::engine;
+use crate::support::midway::{Held, Moment, Point, Refused};
 use crate::support::process::Process;
 use crate::support::store::each_store;
 use crate::support::warehouse::exposure;
 
-/// How often it is shot.
-const ROUNDS: usize = 6;
+/// The experiment; its flag has the same key.
+const KEY: &str = "exp";
+
+/// What applying a winner writes, in this order.
+const POINTS: [Point; 8] = [
+    Point::after("INSERT", "audit", "NEW.action = 'flag.status_changed'"),
+    Point::after("UPDATE", "objects", "NEW.kind = 'flag'"),
+    Point::after("INSERT", "changes", "NEW.kind = 'flag'"),
+    Point::after("INSERT", "audit", "NEW.action = 'experiment.apply_winner'"),
+    Point::after("INSERT", "audit", "NEW.action = 'experiment.status_changed'"),
+    Point::after("UPDATE", "experiments", "NEW.status = 'completed'"),
+    Point::after("INSERT", "changes", "NEW.kind = 'experiment'"),
+    Point::commit_of("UPDATE", "experiments", "NEW.status = 'completed'"),
+];
 
 /// Long enough for a machine that does a lot else.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -35,14 +49,10 @@ async fn serve(dir: &Path, database: &str) -> Process {
     }
 }
 
-fn name(round: usize) -> String {
-    format!("exp-{round}")
-}
-
 /// An active experiment whose data say that treatment wins.
-async fn measured(client: &Client, round: usize) {
+async fn measured(client: &Client) {
     let body = CreateExperiment {
-        name: name(round),
+        name: KEY.to_owned(),
         primary_metric: Some(Metric {
             event: "buy".to_owned(),
             filters: Vec::new(),
@@ -58,14 +68,14 @@ async fn measured(client: &Client, round: usize) {
         ended_reason: None,
         override_failing_srm: false,
     };
-    let live = client.change_status(&name(round), &start).await.expect("active");
+    let live = client.change_status(KEY, &start).await.expect("active");
     let live = serde_json::to_value(live).expect("JSON");
     let now = jiff::Timestamp::now();
     let seen = (now - jiff::SignedDuration::from_secs(60)).to_string();
     let mut events: Vec<Value> = Vec::new();
     for (variant, buyers) in [("control", 10), ("treatment", 80)] {
         for n in 0..200 {
-            let who = format!("{}-{variant}-{n}", name(round));
+            let who = format!("{variant}-{n}");
             events.push(exposure(&live, &who, variant, &seen));
             if n < buyers {
                 let buy = json!({ "name": "buy", "profileId": who, "timestamp": now.to_string() });
@@ -77,8 +87,8 @@ async fn measured(client: &Client, round: usize) {
     client.track(&events).await.expect("tracked");
 }
 
-async fn apply(client: &Client, round: usize) -> bool {
-    let Ok(live) = client.experiment(&name(round)).await else {
+async fn apply(client: &Client) -> bool {
+    let Ok(live) = client.experiment(KEY).await else {
         return false;
     };
     let body = ApplyWinner {
@@ -86,26 +96,25 @@ async fn apply(client: &Client, round: usize) -> bool {
         winner: Key::new("treatment").expect("a key"),
         comment: None,
     };
-    client.apply_winner(&name(round), &body).await.is_ok()
+    client.apply_winner(KEY, &body).await.is_ok()
 }
 
 /// Whether the winner was applied: the experiment, the flag and the log have to agree on it.
-async fn applied(client: &Client, round: usize) -> bool {
-    let experiment = client.experiment(&name(round)).await.expect("there");
-    let flag = client.flag(&name(round)).await.expect("there").flag;
-    let count = async |action: AuditAction, key: &str| {
+async fn applied(client: &Client) -> bool {
+    let experiment = client.experiment(KEY).await.expect("there");
+    let flag = client.flag(KEY).await.expect("there").flag;
+    let count = async |action: AuditAction| {
         let query = AuditQuery {
             action: Some(action),
-            object_key: Some(key.to_owned()),
+            object_key: Some(KEY.to_owned()),
             ..AuditQuery::default()
         };
         client.audit(&query).await.expect("a page").entries.len()
     };
     let done = experiment.status == Status::Completed;
     let shares: Vec<f64> = flag.variants.iter().map(|v| v.traffic_pct.percent()).collect();
-    let key = name(round);
-    let told = count(AuditAction::ApplyWinner, &key).await;
-    let switched = count(AuditAction::FlagStatusChanged, &key).await;
+    let told = count(AuditAction::ApplyWinner).await;
+    let switched = count(AuditAction::FlagStatusChanged).await;
     if done {
         assert_eq!(
             experiment.winning_variant.as_ref().map(Key::as_str),
@@ -129,32 +138,34 @@ async fn applied(client: &Client, round: usize) -> bool {
 each_store!(a_winner_is_applied_as_a_whole_or_not_at_all);
 async fn a_winner_is_applied_as_a_whole_or_not_at_all() {
     let dir = tempfile::tempdir().expect("a directory");
+    let data = dir.path().join("data");
     let database = engine::fresh_database();
     let mut server = serve(dir.path(), &database).await;
-    for round in 0..=ROUNDS {
-        measured(&server.client, round).await;
-    }
+    measured(&server.client).await;
     server.shoot().await;
     server = serve(dir.path(), &database).await;
-    // The first one is left in peace, to see how long it takes.
-    let started = Instant::now();
-    assert!(apply(&server.client, 0).await);
-    let took = started.elapsed();
-    assert!(applied(&server.client, 0).await);
-    for round in 1..=ROUNDS {
+    for point in POINTS.into_iter().filter(|point| point.is_here()) {
+        let refused = Refused::at(point, &data).await;
+        assert!(!apply(&server.client).await, "{point:?}");
+        refused.lifted().await;
+        assert!(!applied(&server.client).await, "{point:?}");
+
+        let mut held = Held::at(point, &data).await;
         let client = server.client.clone();
-        let applying = tokio::spawn(async move { apply(&client, round).await });
-        // No condition is waited for: it is shot at a random moment, from before the request arrives until after it
-        // is answered.
-        tokio::time::sleep(took.mul_f64(1.2 * fastrand::f64())).await;
+        let applying = tokio::spawn(async move { apply(&client).await });
+        held.reached().await;
         server.shoot().await;
-        let answered = applying.await.expect("no panic");
+        assert!(!applying.await.expect("no panic"), "{point:?}");
+        held.released().await;
         server = serve(dir.path(), &database).await;
-        let done = applied(&server.client, round).await;
-        assert!(done || !answered, "what was answered is there");
-        if !done {
-            assert!(apply(&server.client, round).await, "it can be done again");
-            assert!(applied(&server.client, round).await);
-        }
+        let done = applied(&server.client).await;
+        assert!(!done || point.at == Moment::Commit, "{point:?}");
     }
+    if !applied(&server.client).await {
+        assert!(apply(&server.client).await, "it can be done again");
+    }
+    // What was answered is there.
+    server.shoot().await;
+    server = serve(dir.path(), &database).await;
+    assert!(applied(&server.client).await);
 }

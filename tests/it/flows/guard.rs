@@ -1,20 +1,21 @@
 //! The guard by itself: on time, made up for, once for all servers, again after a failure, after a crash.
 
-use std::cell::Cell;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use splitdeck::domain::Status;
 use splitdeck::server::Options;
 use splitdeck::server::jobs::runner::Timing;
 use splitdeck::server::jobs::schedule::Schedule;
+use splitdeck::server::store::Store;
 
 use crate::support::engine::fresh_database;
+use crate::support::front::Front;
+use crate::support::midway::{Held, Moment, Point};
 use crate::support::process::{Process, Serve};
 use crate::support::server::{ADMIN, TestServer};
-use crate::support::store::{count_sql, each_store, on_postgres, run_sql};
+use crate::support::store::{count_sql, each_store, on_postgres, place, run_sql};
 use crate::support::warehouse::{connect, drained, expose, server_with_clickhouse, until};
 
 /// Every second: what a night is to people.
@@ -28,6 +29,7 @@ fn hurried() -> Timing {
         lost_after: Duration::from_secs(2),
         grace: Duration::from_secs(20),
         pauses: (Duration::from_millis(100), Duration::from_millis(400)),
+        store: Duration::from_secs(20),
     }
 }
 
@@ -423,11 +425,11 @@ async fn runs_by_hand_do_not_take_the_place_of_a_nights() {
     assert!((50..=52).contains(&by_hand), "{by_hand}");
 }
 
-// --- the server is killed ----------------------------------------------------------------------
+// --- the server is shot ------------------------------------------------------------------------
 
-/// Starts a server on what is in `dir`, whose guard runs by `schedule`, and kills it once `paused` experiments are,
-/// in the middle of the run that pauses them.
-async fn killed_after(dir: &Path, database: &str, schedule: &str, paused: usize) {
+/// Starts a server on what is in `dir`, whose guard runs by `schedule`, and shoots it when it stands at `point`.
+async fn shot_at(dir: &Path, database: &str, schedule: &str, point: Point) {
+    let mut held = Held::at(point, dir).await;
     let process = Process::serve(&Serve {
         data: dir.to_owned(),
         config: &format!("[guard]\nschedule = \"{schedule}\"\n"),
@@ -435,13 +437,9 @@ async fn killed_after(dir: &Path, database: &str, schedule: &str, paused: usize)
         ..Serve::new(dir, Some(database))
     })
     .await;
-    until("some are paused", async || {
-        let all = process.client.experiments(false).await;
-        let all = all.expect("a list").experiments;
-        all.iter().filter(|e| e.status == Status::Paused).count() >= paused
-    })
-    .await;
+    held.reached().await;
     process.shoot().await;
+    held.released().await;
 }
 
 /// Active experiments of these keys that all fail the test.
@@ -457,73 +455,177 @@ async fn broken(server: &TestServer, keys: &[String]) {
 async fn whole(server: &TestServer, keys: &[String]) -> usize {
     let mut paused = 0;
     for key in keys {
-        let is_paused = Cell::new(false);
-        // The guard may be at it between the two questions.
-        until("status and audit log agree", async || {
-            let entries = guarded(server, key).await;
-            is_paused.set(status(server, key).await == "paused");
-            let expected: &[&str] = if is_paused.get() { &BOTH } else { &[] };
-            entries == expected
-        })
-        .await;
-        paused += usize::from(is_paused.get());
+        let is_paused = status(server, key).await == "paused";
+        let expected: &[&str] = if is_paused { &BOTH } else { &[] };
+        assert_eq!(guarded(server, key).await, expected, "{key}");
+        paused += usize::from(is_paused);
     }
     paused
 }
 
-each_store!(killed_in_the_middle_of_a_run_it_leaves_whole_pauses_and_another_goes_on);
-async fn killed_in_the_middle_of_a_run_it_leaves_whole_pauses_and_another_goes_on() {
+/// What a pause writes, in this order.
+const PAUSE: [Point; 5] = [
+    Point::after("INSERT", "audit", "NEW.action = 'experiment.auto_paused_srm'"),
+    Point::after("INSERT", "audit", "NEW.action = 'experiment.status_changed'"),
+    Point::after("UPDATE", "experiments", "NEW.status = 'paused'"),
+    Point::after("INSERT", "changes", "NEW.kind = 'experiment'"),
+    Point::commit_of("UPDATE", "experiments", "NEW.status = 'paused'"),
+];
+
+each_store!(shot_at_any_statement_of_a_pause_nothing_of_it_is_there);
+async fn shot_at_any_statement_of_a_pause_nothing_of_it_is_there() {
     let database = fresh_database();
     let server = TestServer::start().await;
     connect(&server, &database).await;
-    let keys: Vec<String> = (0..12).map(|n| format!("x{n:02}")).collect();
+    let keys = ["x".to_owned()];
     broken(&server, &keys).await;
     let mut dir = server.stop().await;
-    for paused in [1, 4, 8] {
-        killed_after(dir.path(), &database, EVERY_SECOND, paused).await;
+    for point in PAUSE.into_iter().filter(|point| point.is_here()) {
+        shot_at(dir.path(), &database, EVERY_SECOND, point).await;
         let server = TestServer::start_in(dir, |_| {}).await;
-        assert!(whole(&server, &keys).await >= paused);
+        let paused = whole(&server, &keys).await;
+        assert!(paused == 0 || point.at == Moment::Commit, "{point:?}");
         dir = server.stop().await;
     }
-
-    // The run that a killed server had begun is ended by another one.
     let server = TestServer::start_in(dir, |_| {}).await;
     connect(&server, &database).await;
-    let more: Vec<String> = (0..12).map(|n| format!("y{n:02}")).collect();
-    broken(&server, &more).await;
-    let before = whole(&server, &keys).await;
+    server.post("/jobs/srm-guard", &Value::Null).await.expect(200);
+    assert_eq!(whole(&server, &keys).await, 1);
+}
+
+each_store!(shot_in_the_middle_of_a_run_another_server_goes_on_with_it);
+async fn shot_in_the_middle_of_a_run_another_server_goes_on_with_it() {
+    let database = fresh_database();
+    let server = TestServer::start().await;
+    connect(&server, &database).await;
+    let keys: Vec<String> = (0..9).map(|n| format!("x{n}")).collect();
+    broken(&server, &keys).await;
     let moment = a_moment_ago().await;
     let dir = server.stop().await;
-    killed_after(dir.path(), &database, &moment, before + 1).await;
+    let fifth = Point::after(
+        "UPDATE",
+        "experiments",
+        "NEW.key_folded = 'x4' AND NEW.status = 'paused'",
+    );
+    shot_at(dir.path(), &database, &moment, fifth).await;
+
+    let server = TestServer::start_in(dir, |_| {}).await;
+    assert_eq!(whole(&server, &keys).await, 4, "one after the other");
+    let begun = runs(&server).await.remove(0);
+    assert_eq!(
+        (&begun["state"], &begun["attempts"]),
+        (&json!("running"), &json!(1))
+    );
+    let dir = server.stop().await;
+
     let server = TestServer::start_in(dir, nightly(&moment)).await;
     connect(&server, &database).await;
-    until("all are paused", async || {
-        whole(&server, &more).await == more.len()
-    })
-    .await;
-    let last = async || {
-        let all = runs(&server).await;
-        all.into_iter().max_by_key(|run| {
-            run["dueAt"]
-                .as_str()
-                .map(|at| at.parse::<jiff::Timestamp>().expect("a time"))
-        })
-    };
     until("the run is done", async || {
-        last().await.expect("a run")["state"] == "done"
+        runs(&server).await[0]["state"] == "done"
     })
     .await;
-    let run = last().await.expect("a run");
-    if run["attempts"] != 1 {
-        assert_eq!(run["attempts"], 2, "{run}");
-        // The report has what was done before the kill as far as it was told, and all that was done after.
-        let process = format!("-{}-", std::process::id());
-        assert!(
-            run["instance"].as_str().expect("text").contains(&process),
-            "{run}"
-        );
-    }
+    let all = runs(&server).await;
+    let [run] = &all[..] else {
+        panic!("one run: {all:#?}")
+    };
+    assert_eq!((&run["dueAt"], &run["attempts"]), (&begun["dueAt"], &json!(2)));
+    let process = format!("-{}-", std::process::id());
+    assert!(
+        run["instance"].as_str().expect("text").contains(&process),
+        "{run}"
+    );
+    // The report has all that was done after the shot.
+    let rest = run["experiments"].as_array().expect("a list").iter();
+    let rest: Vec<_> = rest.map(|e| (&e["key"], &e["outcome"])).collect();
+    let (left, outcome) = (keys[4..].iter().map(|key| json!(key)), json!("paused"));
+    let left: Vec<Value> = left.collect();
+    let expected: Vec<_> = left.iter().map(|key| (key, &outcome)).collect();
+    assert_eq!(rest, expected, "{run:#}");
     assert_eq!(whole(&server, &keys).await, keys.len());
+}
+
+// --- the store is silent -----------------------------------------------------------------------
+
+/// A server that does not wait for a silent Postgres for long, with what stands before it.
+async fn before_a_silent_postgres(schedule: &str, heartbeat: Duration) -> (TestServer, Front) {
+    let front = Front::new();
+    let server = TestServer::start_with(|options| {
+        nightly(schedule)(options);
+        options.guard.timing.store = Duration::from_secs(1);
+        options.guard.timing.heartbeat = heartbeat;
+        options.guard.timing.lost_after = Duration::from_secs(3_600);
+        options.guard.timing.grace = Duration::from_secs(3_600);
+        options.store = Some(front.url());
+    })
+    .await;
+    (server, front)
+}
+
+/// Lets the guard's connection fall silent while a change of its own is under way on it: one that is silent from before it is
+/// found out by the pool.
+async fn silent_midway(server: &TestServer, front: &Front) {
+    let store = Store::open(&place(server.dir.path())).await.expect("a store");
+    let others = store.begin().await.expect("begins");
+    until("the guard waits for its turn to write", async || {
+        let waiting = "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database \
+                       WHERE l.locktype = 'advisory' AND NOT l.granted AND d.datname = current_database()";
+        let count: i64 = sqlx::query_scalar(waiting)
+            .fetch_one(store.readers())
+            .await
+            .expect("counted");
+        count == 1
+    })
+    .await;
+    front.fall_silent();
+    drop(others);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_connection_that_falls_silent_does_not_end_the_guard() {
+    on_postgres(async {
+        let (server, front) = before_a_silent_postgres(EVERY_SECOND, hurried().heartbeat).await;
+        connect(&server, &fresh_database()).await;
+        let done = "SELECT COALESCE(max(slot), 0) FROM job_runs WHERE state = 'done'";
+        let done = async || count_sql(server.dir.path(), done.to_owned()).await;
+        until("a run is done", async || done().await > 0).await;
+        silent_midway(&server, &front).await;
+        let now = jiff::Timestamp::now().as_millisecond();
+        until("it goes on by other connections", async || done().await > now).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_connection_that_falls_silent_under_a_run_does_not_take_it_away() {
+    on_postgres(async {
+        // What waits for its turn to write is a sign of life, or the end of the run.
+        for (round, heartbeat) in [(1, hurried().heartbeat), (2, Duration::from_secs(3_600))] {
+            let begun = TestServer::start().await;
+            let moment = a_moment_ago().await;
+            begun.stop().await;
+            let (server, front) = before_a_silent_postgres(&moment, heartbeat).await;
+            let ask = async |sql: &str| count_sql(server.dir.path(), sql.to_owned()).await;
+            // It waits for ClickHouse.
+            let running = "SELECT count(*) FROM job_runs WHERE state = 'running'";
+            until("it is at it", async || ask(running).await == 1).await;
+            if heartbeat == hurried().heartbeat {
+                silent_midway(&server, &front).await;
+                let beat = "SELECT max(heartbeat_at) FROM job_runs";
+                let last = ask(beat).await;
+                until("it gives another sign of life", async || ask(beat).await > last).await;
+                connect(&server, &fresh_database()).await;
+            } else {
+                let database = fresh_database();
+                tokio::join!(silent_midway(&server, &front), connect(&server, &database));
+            }
+            // What it reads by other silent connections may fail as well; then it is tried again.
+            let done = "SELECT count(*) FROM job_runs WHERE state = 'done'";
+            until("its end is written down", async || ask(done).await == round).await;
+            assert_eq!(ask("SELECT count(*) FROM job_runs").await, round);
+        }
+    })
+    .await;
 }
 
 /// Who of three thousand people comes on a day: so many of ten, by luck that is the same in every run.

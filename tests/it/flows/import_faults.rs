@@ -1,9 +1,9 @@
-//! A server that is shot in the middle of an import: whole chunks only, the log agrees, and it can go on.
+//! A server that is shot at each statement of an import: whole chunks only, the log agrees, and it can go on.
 
 use std::path::Path;
-use std::time::Duration;
 
 use futures_util::stream;
+use rustix::process::Signal;
 use splitdeck::api::assign::AssignRequest;
 use splitdeck::api::experiments::{ChangeStatus, CreateExperiment, HistoryQuery};
 use splitdeck::api::imports::{ApplyChunks, CHUNK_IDS, Import, ImportState, StartImport};
@@ -11,6 +11,7 @@ use splitdeck::api::overrides::{ListOverrides, SetOverrides};
 use splitdeck::client::Client;
 use splitdeck::domain::{Key, OverrideSource, OverrideSubject, Reason, Status, User};
 
+use crate::support::midway::{Held, Moment, Point};
 use crate::support::process::Process;
 use crate::support::store::each_store;
 
@@ -97,49 +98,143 @@ async fn check(client: &Client, import: &Import) {
     );
 }
 
-/// Drives the import to its end, shooting the server whenever a chunk has landed.
-async fn with_shots(dir: &Path, import: &Import, end: ImportState) -> Import {
-    let mut shots = 0;
-    let import_id = import.id.to_string();
-    loop {
-        let serving = Process::start(dir, None).await;
-        let client = serving.client.clone();
-        let found = client.import("x", &import_id).await.expect("it is there");
-        check(&client, &found).await;
-        if found.state == end {
-            assert!(shots > 1, "it was never in the middle");
-            return found;
+/// What the next chunk is stopped at; nothing where it lands.
+type Steps = &'static [Option<Point>];
+
+/// The statements of a chunk that lands, and what its commit does.
+const APPLY: Steps = &[
+    Some(Point::after("INSERT", "overrides", "NEW.subject_id = 'u004321'")),
+    Some(Point::after(
+        "INSERT",
+        "audit",
+        "NEW.action = 'experiment.overrides_imported'",
+    )),
+    Some(Point::after("INSERT", "changes", "NEW.kind = 'overrides'")),
+    Some(Point::after(
+        "INSERT",
+        "override_changes",
+        "NEW.import_id IS NOT NULL",
+    )),
+    None,
+    Some(Point::after(
+        "UPDATE",
+        "audit",
+        "NEW.action = 'experiment.overrides_imported'",
+    )),
+    Some(Point::after(
+        "UPDATE",
+        "override_import_chunks",
+        "NEW.change_seq IS NOT NULL",
+    )),
+    None,
+    // One that was forced before.
+    Some(Point::after("UPDATE", "overrides", "NEW.subject_id = 'u020000'")),
+    Some(Point::after(
+        "UPDATE",
+        "override_imports",
+        "NEW.state = 'applying'",
+    )),
+    Some(Point::commit_of(
+        "UPDATE",
+        "override_imports",
+        "NEW.state = 'applying'",
+    )),
+];
+
+/// Those of a chunk that is taken back.
+const UNDO: Steps = &[
+    Some(Point::after("DELETE", "overrides", "OLD.subject_id = 'u054321'")),
+    Some(Point::after(
+        "INSERT",
+        "audit",
+        "NEW.action = 'experiment.overrides_imported'",
+    )),
+    Some(Point::after(
+        "UPDATE",
+        "override_import_chunks",
+        "NEW.change_seq IS NULL",
+    )),
+    None,
+    Some(Point::after("UPDATE", "overrides", "NEW.subject_id = 'u040000'")),
+    Some(Point::after(
+        "UPDATE",
+        "audit",
+        "NEW.action = 'experiment.overrides_imported'",
+    )),
+    Some(Point::after(
+        "UPDATE",
+        "override_changes",
+        "NEW.import_id IS NULL",
+    )),
+    None,
+    Some(Point::after("INSERT", "changes", "NEW.kind = 'overrides'")),
+    Some(Point::after(
+        "INSERT",
+        "override_changes",
+        "NEW.import_id IS NULL",
+    )),
+    Some(Point::after(
+        "UPDATE",
+        "override_imports",
+        "NEW.state = 'undoing'",
+    )),
+    Some(Point::commit_of(
+        "UPDATE",
+        "override_imports",
+        "NEW.state = 'undoing'",
+    )),
+];
+
+/// Drives the import to its end, the server being shot on the way.
+async fn with_shots(dir: &Path, import: &Import, steps: Steps, end: ImportState) -> Import {
+    let id = import.id.to_string();
+    let drive = async |client: &Client, chunks: Option<u32>| {
+        let some = ApplyChunks { chunks };
+        match end {
+            ImportState::Applied => client.apply_import("x", &id, some).await,
+            _ => client.undo_import("x", &id, some).await,
         }
-        let driving = tokio::spawn({
-            let (client, id) = (client.clone(), import_id.clone());
-            async move {
-                let all = ApplyChunks::default();
-                let _ = match end {
-                    ImportState::Applied => client.apply_import("x", &id, all).await,
-                    _ => client.undo_import("x", &id, all).await,
-                };
-            }
-        });
-        // Any moment of the next chunk.
-        let moved = async {
-            while client.imports("x").await.expect("a list").imports[0].applied_chunks == found.applied_chunks
-            {
-                tokio::task::yield_now().await;
-            }
+    };
+    let mut serving = Process::start(dir, None).await;
+    for step in steps {
+        let Some(point) = step.filter(|point| point.is_here()) else {
+            drive(&serving.client, Some(1)).await.expect("a chunk");
+            continue;
         };
-        tokio::time::timeout(Duration::from_secs(60), moved)
-            .await
-            .expect("in time");
-        // No condition is waited for: the moment within that chunk is random.
-        tokio::time::sleep(Duration::from_millis(fastrand::u64(0..120))).await;
+        let before = serving.client.import("x", &id).await.expect("it is there");
+        let mut held = Held::at(point, &dir.join("data")).await;
+        let one = drive(&serving.client, Some(1));
+        let stopped = async {
+            held.reached().await;
+            serving.signal(Signal::KILL);
+        };
+        let (answer, ()) = tokio::join!(one, stopped);
+        assert!(answer.is_err(), "{point:?}");
         serving.shoot().await;
-        shots += 1;
-        driving.await.expect("no panic");
+        held.released().await;
+        serving = Process::start(dir, None).await;
+        let after = serving.client.import("x", &id).await.expect("it is there");
+        check(&serving.client, &after).await;
+        assert!(
+            after == before || point.at == Moment::Commit,
+            "{point:?} {before:?} {after:?}"
+        );
     }
+    let done = drive(&serving.client, None).await.expect("the rest");
+    assert_eq!(done.state, end);
+    check(&serving.client, &done).await;
+    // What was answered is there.
+    serving.shoot().await;
+    let serving = Process::start(dir, None).await;
+    let found = serving.client.import("x", &id).await.expect("it is there");
+    check(&serving.client, &found).await;
+    assert_eq!(found, done);
+    serving.shoot().await;
+    found
 }
 
-each_store!(shot_at_any_moment_whole_chunks_are_there_and_the_log_agrees);
-async fn shot_at_any_moment_whole_chunks_are_there_and_the_log_agrees() {
+each_store!(shot_at_any_statement_whole_chunks_are_there_and_the_log_agrees);
+async fn shot_at_any_statement_whole_chunks_are_there_and_the_log_agrees() {
     let dir = tempfile::tempdir().expect("a directory");
     let serving = Process::start(dir.path(), None).await;
     let client = serving.client.clone();
@@ -182,11 +277,11 @@ async fn shot_at_any_moment_whole_chunks_are_there_and_the_log_agrees() {
     serving.shoot().await;
     drop(client);
 
-    let applied = with_shots(dir.path(), &staged, ImportState::Applied).await;
+    let applied = with_shots(dir.path(), &staged, APPLY, ImportState::Applied).await;
     assert_eq!(
         (applied.effect.added, applied.effect.changed),
         (IDS as u64 - 3, 3)
     );
-    let undone = with_shots(dir.path(), &staged, ImportState::Undone).await;
+    let undone = with_shots(dir.path(), &staged, UNDO, ImportState::Undone).await;
     assert_eq!((undone.undone, undone.kept), (IDS as u64, 0));
 }

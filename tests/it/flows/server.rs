@@ -264,13 +264,30 @@ async fn it_waits_for_one_that_is_about_to_end() {
     };
     // Those of the directory and of the spool, given up one after the other.
     let (server, spool) = (held("server.lock"), held("spool/lock"));
-    tokio::spawn(async move {
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        drop(server);
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        drop(spool);
-    });
-    end(Server::open(options(dir.path())).await.expect("opens")).await;
+    let opening = Server::open(options(dir.path()));
+    tokio::pin!(opening);
+    let mut waits = async || {
+        let opened = tokio::time::timeout(Duration::from_millis(200), &mut opening).await;
+        assert!(opened.is_err(), "it neither opens nor gives up: {opened:?}");
+    };
+    waits().await;
+    drop(server);
+    // The directory is its own once it waits for the spool.
+    let free = || {
+        let file = std::fs::File::open(dir.path().join("server.lock")).expect("a file");
+        file.try_lock().is_ok()
+    };
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    while free() {
+        assert!(
+            std::time::Instant::now() < deadline,
+            "it does not take the directory"
+        );
+        waits().await;
+    }
+    waits().await;
+    drop(spool);
+    end(opening.await.expect("opens")).await;
 }
 
 #[tokio::test]

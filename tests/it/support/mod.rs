@@ -6,8 +6,10 @@ use std::sync::Mutex;
 
 pub mod cockpit;
 pub mod engine;
+pub mod front;
 pub mod line;
 pub mod load;
+pub mod midway;
 pub mod objects;
 pub mod postgres;
 pub mod process;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use splitdeck::client::Client;
+use splitdeck::config::Paths;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
 
@@ -35,6 +36,8 @@ pub struct Serve<'a> {
     pub data: PathBuf,
     /// A database of the shared engine; without one ClickHouse is where nobody listens.
     pub database: Option<&'a str>,
+    /// Whether it has an engine of its own instead.
+    pub embedded: bool,
     /// More of its configuration file.
     pub config: &'a str,
     /// Its admin token.
@@ -48,6 +51,7 @@ impl<'a> Serve<'a> {
             dir,
             data: dir.join("data"),
             database,
+            embedded: false,
             config: "",
             token: TOKEN,
         }
@@ -83,6 +87,12 @@ impl<'a> Serve<'a> {
                 .args(["--clickhouse", &shared.http_url])
                 .env("SPLITDECK_CLICKHOUSE_USER", &shared.server.user)
                 .env("SPLITDECK_CLICKHOUSE_PASSWORD", &shared.server.password);
+        } else if self.embedded {
+            // Installed before, and for all.
+            command.env(
+                "SPLITDECK_ENGINE_DIR",
+                Paths::from_env().expect("directories").engine,
+            );
         } else {
             command.args(["--clickhouse", "http://127.0.0.1:1"]);
         }
@@ -122,6 +132,22 @@ impl Process {
     pub fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.child.id().expect("runs")).expect("a pid");
         kill_process(Pid::from_raw(pid).expect("a pid"), signal).expect("signalled");
+    }
+
+    /// The processes that it has started.
+    pub fn children(&self) -> Vec<u32> {
+        let threads = format!("/proc/{}/task", self.child.id().expect("runs"));
+        let threads = std::fs::read_dir(threads).expect("Linux");
+        let of_thread = |thread: std::io::Result<std::fs::DirEntry>| {
+            let children = std::fs::read_to_string(thread.ok()?.path().join("children")).ok()?;
+            Some(
+                children
+                    .split_whitespace()
+                    .filter_map(|pid| pid.parse().ok())
+                    .collect::<Vec<_>>(),
+            )
+        };
+        threads.filter_map(of_thread).flatten().collect()
     }
 
     /// Shoots it, and waits until it is dead.
