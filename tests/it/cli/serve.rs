@@ -239,6 +239,87 @@ async fn killed_in_the_middle_of_changes_it_comes_back_whole() {
     }
 }
 
+/// A server with a request that computes, and will for minutes; it has been asked to stop, and takes nobody any more.
+async fn stopping_while_it_computes(dir: &Path) -> (Serving, tokio::task::JoinHandle<()>) {
+    let mut command = serve(dir, "127.0.0.1:0");
+    command.env("SPLITDECK_TOKEN", "a-token-of-my-own");
+    let serving = start(command).await;
+    let client = client(&serving.base, "a-token-of-my-own");
+    let body = CreateExperiment {
+        name: "x".to_owned(),
+        ..CreateExperiment::default()
+    };
+    client.create_experiment(&body).await.expect("created");
+    // Thousands of conditions, each of which writes a long list as a text; no rule matches, so that all are tried.
+    let condition = json!({ "scope": "profile", "field": "list", "operator": "isNull" });
+    let rule = json!({ "variant": "control", "conditions": vec![condition; 50] });
+    let list = vec![0; 200_000];
+    let body = json!({ "user_id": "u", "user_properties": { "list": list }, "rules": vec![rule; 100],
+        "asIfActive": true });
+    let request = reqwest::Client::new()
+        .post(format!("{}/experiments/x/explain", serving.base))
+        .bearer_auth("a-token-of-my-own")
+        .json(&body);
+    let asking = tokio::spawn(async move {
+        // It is cut off.
+        let _ = request.send().await;
+    });
+    let busy = || {
+        let pid = serving.child.id().expect("runs");
+        let told = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("Linux");
+        // Ticks of the processor, a hundred a second, of which nothing else takes so many.
+        let ticks = told
+            .rsplit(')')
+            .next()
+            .and_then(|rest| rest.split_whitespace().nth(11));
+        ticks.expect("a number").parse::<u64>().expect("a number")
+    };
+    let before = busy();
+    let computes = async {
+        while busy() < before + 150 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), computes)
+        .await
+        .expect("in time");
+    serving.signal(Signal::TERM);
+    let address = serving.base.trim_start_matches("http://").to_owned();
+    let closed = async {
+        while tokio::net::TcpStream::connect(&address).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), closed)
+        .await
+        .expect("in time");
+    (serving, asking)
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_it_at_once_although_it_computes() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (serving, asking) = stopping_while_it_computes(dir.path()).await;
+    assert!(!asking.is_finished(), "it is under way still");
+    serving.signal(Signal::TERM);
+    let (code, _, log) = serving.ended().await;
+    // Not 0 either: it has not ended in order.
+    assert_eq!(code, Some(130), "{log}");
+    assert!(!log.contains("cut off"), "it waits for nobody: {log}");
+}
+
+#[tokio::test]
+async fn what_computes_for_a_request_that_was_cut_off_is_not_waited_for() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (serving, _asking) = stopping_while_it_computes(dir.path()).await;
+    let (code, _, log) = serving.ended().await;
+    assert_eq!(code, Some(0), "{log}");
+    assert!(
+        log.contains("some requests did not end in time and are cut off"),
+        "{log}"
+    );
+}
+
 #[tokio::test]
 async fn variables_are_named_where_they_are_wrong_and_never_shown_where_they_are_secret() {
     let dir = tempfile::tempdir().expect("a directory");

@@ -73,6 +73,43 @@ async fn each_token_may_send_so_much_of_each_kind() {
 }
 
 #[tokio::test]
+async fn an_evaluation_that_brings_exposures_is_one_of_each_kind() {
+    let path = "/sdk/v2/vardata?user_id=alice";
+    for (assign, track, of_assign, of_track) in [(2, 0, true, true), (0, 2, false, true)] {
+        let server = TestServer::start_with(|options| {
+            options.assign_per_second = assign;
+            options.track_per_second = track;
+        })
+        .await;
+        server.active("x").await;
+        for (exposes, limited) in [(false, of_assign), (true, of_track)] {
+            let token = if exposes { EDITOR } else { ADMIN };
+            let request = || {
+                let request = server.request(Method::GET, path, token);
+                let exposes = if exposes { "track" } else { "no-track" };
+                send(request.header("x-amp-exp-exposure-track", exposes))
+            };
+            let answers = futures_util::future::join_all((0..10).map(|_| request())).await;
+            let refused = refused(&answers);
+            let taken = answers.iter().filter(|answer| answer.status == 200).count();
+            assert_eq!(refused > 0, limited, "{assign} {track} {exposes}: {answers:?}");
+            assert!(taken > 0 && taken + refused == 10, "{answers:?}");
+            let Some(late) = answers.into_iter().find(|answer| answer.status == 429) else {
+                continue;
+            };
+            assert_eq!(late.header("retry-after"), "1");
+            let what = if assign > 0 { "for variants" } else { "with events" };
+            let problem = late.problem(429, "rate_limited");
+            let detail = problem["detail"].as_str().expect("a text");
+            assert!(
+                detail.contains(&format!("more than 2 requests {what} a second")),
+                "{detail}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
 async fn without_limits_nothing_is_refused() {
     let server = TestServer::start().await;
     let answers = ten(&server, "/track", EDITOR, EVENT).await;

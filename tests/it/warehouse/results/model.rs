@@ -20,7 +20,7 @@ use crate::support::line::{FAST, Line};
 use crate::support::tables::ask;
 
 const NAMES: [&str; 3] = ["view", "add", "buy"];
-const REASONS: [&str; 10] = [
+const REASONS: [&str; 13] = [
     "",
     "allocation",
     "allocation",
@@ -30,10 +30,20 @@ const REASONS: [&str; 10] = [
     "holdout",
     "unallocated",
     "experiment_inactive",
+    "experiment_ended",
     "winner",
+    "flag_disabled",
+    "of_a_later_version",
 ];
 const VARIANTS: [&str; 5] = ["control", "treatment", "TREATMENT", "Third", "ghost"];
-const OUTSIDE: [&str; 4] = ["unallocated", "experiment_inactive", "experiment_ended", "winner"];
+/// Nothing was decided, or everything was decided already.
+const OUTSIDE: [&str; 5] = [
+    "unallocated",
+    "experiment_inactive",
+    "experiment_ended",
+    "winner",
+    "flag_disabled",
+];
 const COHORT_2: i64 = T0 + HOUR;
 
 // ---------------------------------------------------------------------------------------------------------
@@ -43,6 +53,7 @@ const COHORT_2: i64 = T0 + HOUR;
 struct Case {
     mode: &'static str,
     subject: &'static str,
+    sticky: bool,
     primary: Option<usize>,
     secondary: Option<usize>,
     cohorts: usize,
@@ -106,6 +117,7 @@ fn case() -> impl Strategy<Value = Case> {
     let kind = (
         prop::sample::select(&["profile", "profile", "session", "event"][..]),
         prop::sample::select(&["ANY", "ANY", "customer", "group:org"][..]),
+        any::<bool>(),
     );
     // Metrics, by position in `metrics()`.
     let metrics = (
@@ -130,7 +142,7 @@ fn case() -> impl Strategy<Value = Case> {
     )
         .prop_map(
             |(
-                (mode, subject),
+                (mode, subject, sticky),
                 (primary, secondary),
                 cohorts,
                 (first_seen, start, end),
@@ -141,6 +153,7 @@ fn case() -> impl Strategy<Value = Case> {
             )| Case {
                 mode,
                 subject,
+                sticky,
                 primary,
                 secondary,
                 cohorts,
@@ -225,6 +238,7 @@ impl Case {
         let mut fields = json!({
             "assignmentMode": self.mode,
             "subjectType": self.subject,
+            "sticky": self.sticky,
             "variants": [
                 {"key": "control", "isControl": true, "trafficPct": 50},
                 {"key": "treatment", "trafficPct": 30, "orderIndex": 1},
@@ -781,6 +795,7 @@ fn many_cases() -> Vec<(Case, Value)> {
         Case {
             mode,
             subject,
+            sticky: false,
             primary,
             secondary,
             cohorts,
