@@ -244,7 +244,7 @@ pub fn wrap(text: &str, width: u16, lines: u16, glyphs: Glyphs) -> Vec<String> {
             if !line.is_empty() {
                 line.push(' ');
             }
-            line.push_str(&word);
+            line.push_str(word);
             words.next();
             continue;
         }
