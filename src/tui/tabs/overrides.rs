@@ -225,7 +225,8 @@ fn rows(
         let subject = fit_middle(&item.subject_id, id, theme.glyphs);
         pen.text_within(x, y, &subject, id, theme.text);
         x += id + 2;
-        pen.text_within(x, y, &format!("{mark} {}", item.variant), variant, style);
+        let key = fit_middle(item.variant.as_str(), variant.saturating_sub(2), theme.glyphs);
+        pen.text_within(x, y, &format!("{mark} {key}"), variant, style);
         x += variant + 2;
         if width >= 50 {
             pen.text(x, y, item.source.as_str(), theme.dim);

@@ -5,13 +5,12 @@ use std::time::Duration;
 use serde_json::json;
 use splitdeck::api::experiments::ExperimentList;
 use splitdeck::api::problem::{Code, Problem, ProblemField};
-use splitdeck::api::system::Role;
 use splitdeck::cockpit::edit::Cell;
 use splitdeck::cockpit::ports::{Answer, Failure, FailureKind, Service, Slot};
 use splitdeck::domain::Experiment;
 
 use super::editing::go_to;
-use crate::support::cockpit::{CHECKOUT, World, experiments, id, results};
+use crate::support::cockpit::{CHECKOUT, World, experiments, id, override_page, results};
 
 /// Sizes with little room, and some.
 const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 50)];
@@ -139,7 +138,14 @@ fn keys_are_shortened_before_anything_beside_them_goes() {
         for words in ["x-3   priority 5", "x-2   priority 10"] {
             assert!(rules.contains(words), "{width}: {words}: {rules}");
         }
-        world.keys(&["4"]).answer_all(Role::Editor, false);
+        world.keys(&["4"]);
+        if world.waiting_for(Slot::Overrides).is_some() {
+            let mut page = override_page(0, 1, false);
+            page.overrides[0].variant = key(2).parse().expect("a key");
+            world.reply(Slot::Overrides, Ok(Answer::Overrides(page)));
+        }
+        let overrides = world.screen(width, height);
+        assert!(overrides.contains("x-2  manual"), "{width}: {overrides}");
         let force = world.keys(&["n"]).screen(width, height);
         assert!(force.contains("-0 ›"), "{width}: {force}");
         world.keys(&["esc", "c"]);
