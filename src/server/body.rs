@@ -1,4 +1,4 @@
-//! Bodies of clients that nobody here wrote: unpacked, and made sound text where they are almost that.
+//! Bodies of clients that nobody here wrote: unpacked, made sound text where they are almost that, and lists of them.
 
 use std::borrow::Cow;
 use std::io::Read as _;
@@ -8,6 +8,9 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, header};
 use flate2::read::MultiGzDecoder;
+use serde::de::{IgnoredAny, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 use tokio::sync::Semaphore;
 
 use crate::api::problem::Code;
@@ -116,47 +119,39 @@ pub fn gunzip(body: &[u8], limit: usize) -> Result<Vec<u8>, Packed> {
 /// - the words `NaN`, `Infinity` and `-Infinity` of an object or a list become `null`: Python writes them for
 ///   numbers that JSON does not have.
 pub fn mended(json: &[u8]) -> Cow<'_, [u8]> {
-    let json = json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json);
-    let (halves, words) = (halves(json), no_numbers(json));
-    if halves.is_empty() && words.is_empty() {
-        return Cow::Borrowed(json);
-    }
-    let mut mended = json.to_vec();
-    for at in halves {
-        mended[at..at + 4].copy_from_slice(b"fffd");
-    }
-    if words.is_empty() {
-        return Cow::Owned(mended);
-    }
-    let mut without = Vec::with_capacity(mended.len() + words.len());
-    let mut rest = 0;
-    for word in words {
-        without.extend_from_slice(&mended[rest..word.start]);
-        without.extend_from_slice(b"null");
-        rest = word.end;
-    }
-    without.extend_from_slice(&mended[rest..]);
-    Cow::Owned(without)
-}
-
-/// Where, outside of texts, words stand for numbers that are none.
-fn no_numbers(json: &[u8]) -> Vec<Range<usize>> {
     const WORDS: [&[u8]; 3] = [b"NaN", b"Infinity", b"-Infinity"];
-    let mut found = Vec::new();
+    let json = json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json);
     // Anything else is no JSON of theirs: a form, in which quotes are encoded, or base64.
-    if !matches!(json.trim_ascii_start().first(), Some(b'{' | b'[')) {
-        return found;
-    }
+    let may_have_words = matches!(json.trim_ascii_start().first(), Some(b'{' | b'['));
+    let mut mended = Mended::of(json);
     let mut in_text = false;
+    // Where the digits of a first half stand whose second half has not come yet.
+    let mut open: Option<usize> = None;
     let mut at = 0;
     while let Some(byte) = json.get(at) {
         match byte {
-            b'"' => in_text = !in_text,
-            // The byte after it is escaped.
-            b'\\' if in_text => at += 1,
-            b'N' | b'I' | b'-' if !in_text => {
+            b'"' => {
+                in_text = !in_text;
+                mended.half(open.take());
+            }
+            b'\\' if in_text => {
+                if open.is_some_and(|digits| digits + 4 != at) {
+                    mended.half(open.take());
+                }
+                // The byte after a backslash is escaped, also where it is another backslash.
+                let digits = at + 2;
+                match surrogate(json, digits) {
+                    Some(0xD800..=0xDBFF) => mended.half(open.replace(digits)),
+                    // The second half of the one that is open, if there is one.
+                    Some(_) if open.take().is_some() => {}
+                    Some(_) => mended.half(Some(digits)),
+                    None => mended.half(open.take()),
+                }
+                at += 1;
+            }
+            b'N' | b'I' | b'-' if may_have_words && !in_text => {
                 if let Some(word) = WORDS.iter().find(|word| json[at..].starts_with(word)) {
-                    found.push(at..at + word.len());
+                    mended.put(at..at + word.len(), b"null");
                     at += word.len() - 1;
                 }
             }
@@ -164,36 +159,99 @@ fn no_numbers(json: &[u8]) -> Vec<Range<usize>> {
         }
         at += 1;
     }
-    found
+    mended.half(open);
+    mended.whole()
 }
 
-/// Where the digits of escaped surrogates stand that lack their other half.
-fn halves(json: &[u8]) -> Vec<usize> {
-    let mut found = Vec::new();
-    let mut open: Option<usize> = None;
-    let mut at = 0;
-    while let Some(next) = json[at..].iter().position(|&byte| byte == b'\\') {
-        let escape = at + next;
-        if open.is_some_and(|digits| digits + 4 != escape) {
-            found.extend(open.take());
-        }
-        // The byte after a backslash is escaped, also where it is another backslash.
-        at = (escape + 2).min(json.len());
-        let code = (json.get(escape + 1) == Some(&b'u'))
-            .then(|| json.get(at..at + 4))
-            .flatten()
-            .and_then(|digits| std::str::from_utf8(digits).ok())
-            .and_then(|digits| u16::from_str_radix(digits, 16).ok());
-        match code {
-            Some(0xD800..=0xDBFF) => found.extend(open.replace(at)),
-            // The second half of the one that is open, if there is one.
-            Some(0xDC00..=0xDFFF) if open.take().is_some() => {}
-            Some(0xDC00..=0xDFFF) => found.push(at),
-            _ => found.extend(open.take()),
+/// The half of a surrogate pair that is written at `digits`, behind `\u`.
+fn surrogate(json: &[u8], digits: usize) -> Option<u16> {
+    if json.get(digits.checked_sub(1)?) != Some(&b'u') {
+        return None;
+    }
+    let digits = std::str::from_utf8(json.get(digits..digits + 4)?).ok()?;
+    let code = u16::from_str_radix(digits, 16).ok()?;
+    (0xD800..=0xDFFF).contains(&code).then_some(code)
+}
+
+/// A text of which parts are replaced, from its beginning to its end; it is copied at the first of them.
+struct Mended<'j> {
+    json: &'j [u8],
+    copy: Vec<u8>,
+    /// How much of the text is in the copy.
+    copied: usize,
+}
+
+impl<'j> Mended<'j> {
+    fn of(json: &'j [u8]) -> Self {
+        Self {
+            json,
+            copy: Vec::new(),
+            copied: 0,
         }
     }
-    found.extend(open);
-    found
+
+    fn put(&mut self, instead_of: Range<usize>, text: &[u8]) {
+        if self.copied == 0 {
+            self.copy.reserve(self.json.len() + text.len());
+        }
+        self.copy
+            .extend_from_slice(&self.json[self.copied..instead_of.start]);
+        self.copy.extend_from_slice(text);
+        self.copied = instead_of.end;
+    }
+
+    /// Half of a pair, by the place of its digits, becomes U+FFFD.
+    fn half(&mut self, digits: Option<usize>) {
+        if let Some(at) = digits {
+            self.put(at..at + 4, b"fffd");
+        }
+    }
+
+    fn whole(mut self) -> Cow<'j, [u8]> {
+        if self.copied == 0 {
+            return Cow::Borrowed(self.json);
+        }
+        self.copy.extend_from_slice(&self.json[self.copied..]);
+        Cow::Owned(self.copy)
+    }
+}
+
+/// The elements of a list, of which as many are kept as may be in one, and how many there are. A small body may be
+/// unpacked into a list of millions, which nobody needs to keep.
+#[derive(Debug)]
+pub struct Elements<'a, const MOST: usize> {
+    /// The first of them.
+    pub kept: Vec<&'a RawValue>,
+    /// How many there are.
+    pub count: usize,
+}
+
+impl<'de, const MOST: usize> Deserialize<'de> for Elements<'de, MOST> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct List<const MOST: usize>;
+        impl<'de, const MOST: usize> Visitor<'de> for List<MOST> {
+            type Value = Elements<'de, MOST>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a list")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+                let mut kept = Vec::new();
+                while kept.len() < MOST
+                    && let Some(element) = list.next_element()?
+                {
+                    kept.push(element);
+                }
+                let mut count = kept.len();
+                while list.next_element::<IgnoredAny>()?.is_some() {
+                    count += 1;
+                }
+                Ok(Elements { kept, count })
+            }
+        }
+        deserializer.deserialize_seq(List::<MOST>)
+    }
 }
 
 #[cfg(test)]
@@ -235,6 +293,10 @@ mod tests {
     fn what_is_no_number_is_nothing_and_texts_stay() {
         for (json, is) in [
             (
+                r#"["\ud83d",NaN,"x\ude00y\ud83d",Infinity,"\ud83d\ude00"]"#,
+                r#"["\ufffd",null,"x\ufffdy\ufffd",null,"\ud83d\ude00"]"#,
+            ),
+            (
                 r#"{"a":NaN,"b":[Infinity,-Infinity,-1],"c":"NaN"}"#,
                 r#"{"a":null,"b":[null,null,-1],"c":"NaN"}"#,
             ),
@@ -264,6 +326,20 @@ mod tests {
     fn a_mark_in_front_is_left_out() {
         assert_eq!(*mended(b"\xef\xbb\xbf{}"), *b"{}");
         assert_eq!(*mended(b"{}\xef\xbb\xbf"), *b"{}\xef\xbb\xbf");
+    }
+
+    #[test]
+    fn a_long_list_is_counted_and_not_kept() {
+        let of = |count: usize| {
+            let list = format!("[{}]", vec!["{}"; count].join(", "));
+            let elements: Elements<'_, 1_000> = serde_json::from_str(&list).expect("a list");
+            (elements.kept.len(), elements.count)
+        };
+        for few in [0, 1, 999, 1_000] {
+            assert_eq!(of(few), (few, few));
+        }
+        assert_eq!(of(50_000), (1_000, 50_000));
+        assert!(serde_json::from_str::<Elements<'_, 1_000>>("[{}, {}").is_err());
     }
 
     #[test]

@@ -83,7 +83,7 @@ impl WarehouseError {
             class: Class::Retry,
             code: None,
             doing: doing.into(),
-            message: format!("others were faster {attempts} times"),
+            message: format!("no turn to be had in {attempts} attempts: others were faster"),
         }
     }
 

@@ -9,7 +9,7 @@
 //! the insert's deduplication token: of two inserts for the same turn ClickHouse stores one. Who stored turn `n + 1`
 //! after having looked for its ids with turn `n` as the last one has looked at all ids that were noted before its own.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use clickhouse::Row;
@@ -18,11 +18,16 @@ use uuid::Uuid;
 
 use super::{EVENT_IDS, Warehouse, WarehouseError};
 
+/// Where the table has several replicas, turns have to be seen as soon as they are taken; one replica takes no notice.
+const CONSISTENT: (&str, &str) = ("select_sequential_consistency", "1");
+
 /// How many ids one query names; ClickHouse takes parameters of 128 KiB.
 const NAMED: usize = 1_500;
 
-/// How often a batch goes for the next turn before it is put off. Each turn that is lost is another batch's.
+/// How often in a row a batch loses the next turn before it is put off. Each turn that is lost is another batch's.
 const TURNS: u32 = 50;
+/// How many turns are passed over of which nothing is there any more: more than ClickHouse remembers tokens.
+const GONE: u32 = 10_100;
 /// How long to wait after a turn was lost, at most, times the attempts so far: those who wait for the same turn should
 /// not meet again.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -60,16 +65,26 @@ struct Noted {
 }
 
 #[derive(Row, Deserialize)]
-struct Turn {
+struct Last {
     #[serde(with = "clickhouse::serde::uuid")]
     event_id: Uuid,
 }
 
-/// What of a batch is new, and what is another batch's.
+/// What of some ids is new, and what is another batch's.
 #[derive(Default)]
 struct Sorted {
     new: Vec<IdRow>,
     repeats: HashSet<(Uuid, Uuid)>,
+}
+
+/// How going for a turn ended.
+enum Turn {
+    /// It was taken: these of the ids are another batch's.
+    Taken(HashSet<(Uuid, Uuid)>),
+    /// Another batch was faster.
+    Lost,
+    /// It was taken once, and somebody has deleted its row since.
+    Gone(u64),
 }
 
 /// The id of the row that says whose turn `number` was; its project is nil, which no project is. ClickHouse sorts
@@ -83,84 +98,118 @@ impl Warehouse {
     /// batch's: their events are repeats, and not to be stored. What it returns for a batch stays the same once it has
     /// returned, and of several batches that ask for the same new id, from however many servers, one gets it.
     ///
+    /// A batch that loses its turn goes on with fewer ids at a time: what is looked up faster than others take turns
+    /// gets one, however many ids there are.
+    ///
     /// # Errors
-    /// As [`Self::insert_events`]; nothing is noted, or all of what is new. Of [`super::Class::Retry`] where other
-    /// batches were faster each time.
+    /// As [`Self::insert_events`], and of [`super::Class::Retry`] where other batches were faster each time. What was
+    /// noted by then is the batch's own when it asks again.
     pub async fn claim(&self, batch: Uuid, ids: &[EventId]) -> Result<HashSet<(Uuid, Uuid)>, WarehouseError> {
-        let mut of_project: BTreeMap<Uuid, BTreeMap<Uuid, i64>> = BTreeMap::new();
+        let mut distinct = BTreeMap::new();
         for id in ids {
-            let ids = of_project.entry(id.project_id).or_default();
-            ids.entry(id.event_id).or_insert(id.ingested_at);
+            distinct.entry((id.project_id, id.event_id)).or_insert(*id);
         }
-        // The turns that are known to be taken though nothing shows them any more.
-        let mut gone = 0;
+        let ids: Vec<EventId> = distinct.into_values().collect();
+        let (mut rest, mut step) = (ids.as_slice(), ids.len());
+        let mut repeats = HashSet::new();
+        // The last turn that is known to be taken though nothing shows it any more, and how many there were.
+        let (mut gone, mut passed) = (0, 0);
         let mut lost = 0;
-        while lost < TURNS {
-            let last = self.last_turn().await?.max(gone);
-            let Sorted { mut new, repeats } = self.sorted(batch, &of_project).await?;
-            let Some(first) = new.first() else {
-                return Ok(repeats);
-            };
-            let next = last + 1;
-            new.push(IdRow {
-                project_id: Uuid::nil(),
-                event_id: turn_id(next),
-                ingested_at: first.ingested_at,
-                batch,
-            });
-            self.insert::<IdRow>(EVENT_IDS, &format!("turn:{next}"), new.iter())
-                .await?;
-            // Whether the rows were stored or left out as repeated is not told. Where this batch has the turn by an
-            // attempt whose answer was lost, that one noted the same: it had looked at the same turns.
-            match self.whose_turn(next).await? {
-                Some(whose) if whose == batch => return Ok(repeats),
-                Some(_) => {
+        while !rest.is_empty() {
+            let (part, behind) = rest.split_at(step.min(rest.len()));
+            match self.turn(batch, part, gone).await? {
+                Turn::Taken(others) => {
+                    repeats.extend(others);
+                    rest = behind;
+                    step = step.saturating_mul(2);
+                    lost = 0;
+                }
+                Turn::Lost if lost < TURNS => {
                     lost += 1;
+                    step = (part.len() / 2).clamp(1, NAMED);
                     tokio::time::sleep((PAUSE * lost).mul_f64(fastrand::f64())).await;
                 }
-                // The turn was taken, and somebody has deleted its row since.
-                None => gone = next,
+                Turn::Gone(turn) if passed < GONE => {
+                    passed += 1;
+                    gone = turn;
+                }
+                Turn::Lost | Turn::Gone(_) => {
+                    let doing = format!("insert into {EVENT_IDS}");
+                    return Err(WarehouseError::contended(doing, lost + passed));
+                }
             }
         }
-        Err(WarehouseError::contended(
-            format!("insert into {EVENT_IDS}"),
-            TURNS,
-        ))
+        Ok(repeats)
+    }
+
+    /// Forgets which ids are a batch's: its events are not going to be stored, and others with these ids may be.
+    ///
+    /// # Errors
+    /// Why ClickHouse did not.
+    pub async fn forget(&self, batch: Uuid) -> Result<(), WarehouseError> {
+        let sql = format!(
+            "DELETE FROM `{}`.{EVENT_IDS} WHERE batch = {{batch:UUID}} AND project_id != {{nobody:UUID}}",
+            self.database
+        );
+        let query = self.client.query_raw(&sql).param("batch", batch.to_string());
+        let query = query.param("nobody", Uuid::nil().to_string());
+        let doing = format!("delete the ids of a batch from {EVENT_IDS}");
+        self.timed(&doing, query.execute()).await
+    }
+
+    /// Goes for the next turn, after `gone` at least, to note those of the ids that are new.
+    async fn turn(&self, batch: Uuid, ids: &[EventId], gone: u64) -> Result<Turn, WarehouseError> {
+        let next = self.last_turn().await?.max(gone) + 1;
+        let Sorted { mut new, repeats } = self.sorted(batch, ids).await?;
+        let Some(first) = new.first() else {
+            return Ok(Turn::Taken(repeats));
+        };
+        new.push(IdRow {
+            project_id: Uuid::nil(),
+            event_id: turn_id(next),
+            ingested_at: first.ingested_at,
+            batch,
+        });
+        self.insert::<IdRow>(EVENT_IDS, &format!("turn:{next}"), new.iter())
+            .await?;
+        // Whether the rows were stored or left out as repeated is not told. Where this batch has the turn by an attempt
+        // whose answer was lost, that one noted no others: it had looked at the same turns.
+        Ok(match self.whose_turn(next).await? {
+            Some(whose) if whose == batch => Turn::Taken(repeats),
+            Some(_) => Turn::Lost,
+            None => Turn::Gone(next),
+        })
     }
 
     /// The ids of a batch by whose they are.
-    async fn sorted(
-        &self,
-        batch: Uuid,
-        of_project: &BTreeMap<Uuid, BTreeMap<Uuid, i64>>,
-    ) -> Result<Sorted, WarehouseError> {
+    async fn sorted(&self, batch: Uuid, ids: &[EventId]) -> Result<Sorted, WarehouseError> {
         let mut sorted = Sorted::default();
-        for (&project_id, ids) in of_project {
-            let (mut own, mut others) = (HashSet::new(), HashSet::new());
-            let named: Vec<Uuid> = ids.keys().copied().collect();
-            for named in named.chunks(NAMED) {
-                for noted in self.noted(project_id, named).await? {
-                    // Events from before there was this table are known by when they were taken.
-                    let is_same = noted.batch == batch
-                        || noted.batch.is_nil() && ids.get(&noted.event_id) == Some(&noted.ingested_at);
-                    let whose = if is_same { &mut own } else { &mut others };
-                    whose.insert(noted.event_id);
+        for ids in ids.chunk_by(|a, b| a.project_id == b.project_id) {
+            let project_id = ids[0].project_id;
+            let mut whose: HashMap<Uuid, Vec<Noted>> = HashMap::new();
+            for named in ids.chunks(NAMED) {
+                let named: Vec<Uuid> = named.iter().map(|id| id.event_id).collect();
+                for noted in self.noted(project_id, &named).await? {
+                    whose.entry(noted.event_id).or_default().push(noted);
                 }
             }
-            for (&event_id, &ingested_at) in ids {
-                if own.contains(&event_id) {
-                    continue;
+            for id in ids {
+                // Events from before there was this table are known by when they were taken.
+                let is_own = |noted: &Noted| {
+                    noted.batch == batch || noted.batch.is_nil() && noted.ingested_at == id.ingested_at
+                };
+                match whose.get(&id.event_id) {
+                    Some(noted) if noted.iter().any(is_own) => {}
+                    Some(_) => {
+                        sorted.repeats.insert((project_id, id.event_id));
+                    }
+                    None => sorted.new.push(IdRow {
+                        project_id,
+                        event_id: id.event_id,
+                        ingested_at: id.ingested_at,
+                        batch,
+                    }),
                 }
-                if others.contains(&event_id) {
-                    sorted.repeats.insert((project_id, event_id));
-                    continue;
-                }
-                sorted.new.push(IdRow {
-                    project_id,
-                    event_id,
-                    ingested_at,
-                    batch,
-                });
             }
         }
         Ok(sorted)
@@ -176,10 +225,11 @@ impl Warehouse {
         let query = self
             .client
             .query_raw(&sql)
+            .with_setting(CONSISTENT.0, CONSISTENT.1)
             .param("nobody", Uuid::nil().to_string());
-        let found = query.fetch_optional::<Turn>();
+        let found = query.fetch_optional::<Last>();
         let last = self.timed("looking for the last turn to note ids", found).await?;
-        Ok(last.map_or(0, |turn| turn.event_id.as_u64_pair().1))
+        Ok(last.map_or(0, |last| last.event_id.as_u64_pair().1))
     }
 
     /// The batch that took a turn.
@@ -196,7 +246,11 @@ impl Warehouse {
             self.database
         );
         let ids: Vec<String> = ids.iter().map(Uuid::to_string).collect();
-        let query = self.client.query_raw(&sql).param("project", project.to_string());
+        let query = self
+            .client
+            .query_raw(&sql)
+            .with_setting(CONSISTENT.0, CONSISTENT.1);
+        let query = query.param("project", project.to_string());
         let found = query.param("ids", ids).fetch_all::<Noted>();
         let doing = format!("looking in {EVENT_IDS} for ids that were seen before");
         self.timed(&doing, found).await

@@ -15,6 +15,9 @@ const END_TIMEOUT: Duration = Duration::from_secs(60);
 /// timestamps allows. ClickHouse's default of 100 could be met by a batch of one event a month.
 const MAX_PARTITIONS: &str = "1000";
 
+/// The most rows of one block, as ClickHouse's default has it; many times what a batch has.
+const MAX_BLOCK: &str = "1048449";
+
 impl Warehouse {
     /// Inserts `rows` into `events` and returns once they are on ClickHouse's disk.
     ///
@@ -62,6 +65,9 @@ impl Warehouse {
             .with_setting("deduplicate_insert", "enable")
             // ClickHouse 26.7 batches inserts on its own account by default, under tokens of its own.
             .with_setting("async_insert", "0")
+            // A batch is one block, whatever the user's profile says: it is there as a whole or not at all.
+            .with_setting("max_insert_block_size", MAX_BLOCK)
+            .with_setting("min_insert_block_size_rows", MAX_BLOCK)
             .with_setting("max_partitions_per_insert_block", MAX_PARTITIONS);
         for row in rows {
             match insert.write(row).await {

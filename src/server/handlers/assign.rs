@@ -8,16 +8,14 @@ use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::{StreamExt as _, stream};
-use serde::de::{IgnoredAny, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::Serialize;
 use serde_json::Value;
-use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use crate::api::assign::{AssignRequest, Assignment, MAX_ASSIGNMENTS_PER_REQUEST};
 use crate::api::problem::{Code, Problem};
 use crate::domain::{FieldError, User};
-use crate::server::body::SdkBody;
+use crate::server::body::{Elements, SdkBody};
 use crate::server::error::ApiError;
 use crate::server::evaluate::Evaluated;
 use crate::server::extract::read_json;
@@ -35,41 +33,6 @@ enum Answer {
     Refused(Box<Problem>),
 }
 
-/// A list of requests: as many as may be in one, and how many there are. A small body may be unpacked into a list of
-/// millions, which nobody needs to keep.
-struct Requests<'a> {
-    kept: Vec<&'a RawValue>,
-    count: usize,
-}
-
-impl<'de> Deserialize<'de> for Requests<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct List;
-        impl<'de> Visitor<'de> for List {
-            type Value = Requests<'de>;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a list of requests")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-                let mut kept = Vec::new();
-                while kept.len() < MAX_ASSIGNMENTS_PER_REQUEST
-                    && let Some(request) = list.next_element()?
-                {
-                    kept.push(request);
-                }
-                let mut count = kept.len();
-                while list.next_element::<IgnoredAny>()?.is_some() {
-                    count += 1;
-                }
-                Ok(Requests { kept, count })
-            }
-        }
-        deserializer.deserialize_seq(List)
-    }
-}
-
 /// A variant for each request. In a list each request is answered in its place, also with a problem.
 pub async fn assign(
     State(state): State<AppState>,
@@ -82,7 +45,7 @@ pub async fn assign(
     if !is_list {
         return decide(&state, &snapshot, &caller, &body).map(|assignment| Json(assignment).into_response());
     }
-    let Requests { kept, count } = serde_json::from_slice(&body)
+    let Elements { kept, count } = serde_json::from_slice::<Elements<'_, MAX_ASSIGNMENTS_PER_REQUEST>>(&body)
         .map_err(|error| ApiError::new(Code::Malformed, format!("the body is not JSON: {error}")))?;
     if count > MAX_ASSIGNMENTS_PER_REQUEST {
         return Err(ApiError::new(
@@ -212,23 +175,4 @@ pub(super) fn no_id() -> FieldError {
         "no id",
         "at least one id that is not empty: user_id, device_id, session_id, event_id or groups",
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_long_list_is_counted_and_not_kept() {
-        let of = |count: usize| {
-            let list = format!("[{}]", vec!["{}"; count].join(", "));
-            let requests: Requests<'_> = serde_json::from_str(&list).expect("a list");
-            (requests.kept.len(), requests.count)
-        };
-        for few in [0, 1, 999, MAX_ASSIGNMENTS_PER_REQUEST] {
-            assert_eq!(of(few), (few, few));
-        }
-        assert_eq!(of(50_000), (MAX_ASSIGNMENTS_PER_REQUEST, 50_000));
-        assert!(serde_json::from_str::<Requests<'_>>("[{}, {}").is_err());
-    }
 }

@@ -51,9 +51,7 @@ pub async fn read(
 ) -> Result<Read<Experiment>, ApiError> {
     let entry = state.registry().find(&caller, &id)?;
     let experiment = &entry.experiment;
-    Ok(unless_known(&known, experiment.resource_version, || {
-        Experiment::clone(experiment)
-    }))
+    unless_known(&known, experiment.resource_version, Experiment::clone(experiment))
 }
 
 /// A change of configuration.

@@ -18,7 +18,7 @@ use crate::server::snapshot::Snapshot;
 use crate::server::state::AppState;
 
 use super::assign::no_id;
-use super::{Read, Versioned, unless_known_as_it_is, with_version};
+use super::{Read, Versioned, unless_known, with_version};
 
 fn row(snapshot: &Snapshot, entry: &FlagEntry) -> FlagRow {
     let counts = entry.overrides.counts();
@@ -74,7 +74,7 @@ pub async fn read(
     let registry = state.registry();
     let entry = registry.find_flag(&caller, &id)?;
     let row = row(&registry.snapshot(), &entry);
-    unless_known_as_it_is(&known, row.flag.resource_version, row)
+    unless_known(&known, row.flag.resource_version, row)
 }
 
 /// A change of configuration.

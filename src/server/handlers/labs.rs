@@ -40,7 +40,7 @@ pub async fn read(
     known: Known,
 ) -> Result<Read<Lab>, ApiError> {
     let lab = state.registry().find_lab(&caller, &id)?;
-    Ok(unless_known(&known, lab.1.resource_version, || lab.1.clone()))
+    unless_known(&known, lab.1.resource_version, lab.1.clone())
 }
 
 /// A change.

@@ -17,7 +17,7 @@ use crate::server::middleware::auth::Caller;
 use crate::server::snapshot::Snapshot;
 use crate::server::state::AppState;
 
-use super::{Read, Versioned, unless_known, unless_known_as_it_is, with_version};
+use super::{Read, Versioned, unless_known, with_version};
 
 /// Whose server this is.
 pub async fn organization(
@@ -26,9 +26,7 @@ pub async fn organization(
 ) -> Result<Read<Organization>, ApiError> {
     let organization = state.registry().organization()?;
     let version = organization.resource_version;
-    Ok(unless_known(&known, version, || {
-        Arc::unwrap_or_clone(organization)
-    }))
+    unless_known(&known, version, Arc::unwrap_or_clone(organization))
 }
 
 /// A new name or key of the organization.
@@ -92,7 +90,7 @@ pub async fn read(
     let registry = state.registry();
     let (project, role) = registry.find_project(&caller, &id)?;
     let row = row(&registry.snapshot(), &project, role);
-    unless_known_as_it_is(&known, project.resource_version, row)
+    unless_known(&known, project.resource_version, row)
 }
 
 /// A change.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use super::backoff::Backoff;
 use super::batch::Batch;
@@ -32,6 +33,8 @@ pub(super) trait Sink: Send + Sync {
         batch: &Batch,
         uncertain: bool,
     ) -> impl Future<Output = Result<Stored, WarehouseError>> + Send;
+    /// Forgets the ids of a batch that is not going to be stored.
+    fn forget(&self, batch: Uuid) -> impl Future<Output = Result<(), WarehouseError>> + Send;
 }
 
 /// What storing a batch came to.
@@ -61,6 +64,10 @@ impl Followed {
 impl Sink for Followed {
     async fn prepare(&self) -> Result<(), WarehouseError> {
         self.now()?.migrate().await
+    }
+
+    async fn forget(&self, batch: Uuid) -> Result<(), WarehouseError> {
+        self.now()?.forget(batch).await
     }
 
     async fn store(&self, batch: &Batch, uncertain: bool) -> Result<Stored, WarehouseError> {
@@ -189,7 +196,7 @@ impl<S: Sink> Drain<'_, S> {
                     }
                     Err(error) => {
                         unread += 1;
-                        self.unreadable(&sealed, &error, unread)
+                        self.unreadable(&sealed, &error, unread).await
                     }
                 },
             };
@@ -255,7 +262,7 @@ impl<S: Sink> Drain<'_, S> {
         sealed.uncertain = true;
         self.failed(&error);
         match error.class {
-            Class::Content | Class::Other => self.refused(sealed, &error),
+            Class::Content | Class::Other => self.refused(sealed, &error).await,
             Class::Configuration => {
                 // The tables may be gone: they are made again before the next attempt.
                 self.ready = false;
@@ -283,7 +290,7 @@ impl<S: Sink> Drain<'_, S> {
 
     /// A refusal that may be about this batch or about the state of ClickHouse. Setting a batch aside takes
     /// the proof that others pass, so that a sick ClickHouse does not empty the spool into the quarantine.
-    fn refused(&mut self, sealed: &mut Sealed, error: &WarehouseError) -> Outcome {
+    async fn refused(&mut self, sealed: &mut Sealed, error: &WarehouseError) -> Outcome {
         let stored = Counters::get(&self.shared.counters.stored_batches);
         let refused = sealed.refused.get_or_insert(Refused {
             times: 0,
@@ -298,7 +305,7 @@ impl<S: Sink> Drain<'_, S> {
             };
         }
         if stored > refused.stored_before {
-            self.set_segment_aside(sealed, &error.to_string());
+            self.set_segment_aside(sealed, &error.to_string()).await;
             self.backoff.reset();
             return Outcome::Done;
         }
@@ -332,7 +339,7 @@ impl<S: Sink> Drain<'_, S> {
     }
 
     /// A segment that the disk did not give back `times` times.
-    fn unreadable(&mut self, sealed: &Sealed, error: &io::Error, times: u32) -> Outcome {
+    async fn unreadable(&mut self, sealed: &Sealed, error: &io::Error, times: u32) -> Outcome {
         let path = sealed.path.display();
         tracing::error!(%path, %error, times, "could not read a segment of the event spool");
         if error.kind() == io::ErrorKind::NotFound {
@@ -346,7 +353,7 @@ impl<S: Sink> Drain<'_, S> {
         if times < READ_ATTEMPTS {
             return Outcome::Again;
         }
-        self.set_segment_aside(sealed, &error.to_string());
+        self.set_segment_aside(sealed, &error.to_string()).await;
         Outcome::Done
     }
 
@@ -395,7 +402,7 @@ impl<S: Sink> Drain<'_, S> {
     }
 
     /// Sets a segment aside that would block all others for ever.
-    fn set_segment_aside(&self, sealed: &Sealed, why: &str) {
+    async fn set_segment_aside(&self, sealed: &Sealed, why: &str) {
         match quarantine::move_segment(&self.shared.dir, sealed.id, &sealed.path) {
             Ok(to) => {
                 Counters::add(&self.shared.counters.quarantined, 1);
@@ -405,6 +412,14 @@ impl<S: Sink> Drain<'_, S> {
                     "a batch of ACKNOWLEDGED EVENTS IS NOT IN CLICKHOUSE: it was refused and set aside; once \
                      the cause is gone, stop the server, move the file back to the spool and start it again"
                 );
+                // Clients that heard nothing send the same events again, perhaps to another server.
+                if let Err(error) = self.sink.forget(sealed.id).await {
+                    tracing::error!(
+                        segment = %sealed.id, %error,
+                        "the ids of the batch that was set aside stay noted: its events are left out when they are sent \
+                         again; delete the batch's rows of event_ids"
+                    );
+                }
             }
             Err(error) => {
                 tracing::error!(

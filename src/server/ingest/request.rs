@@ -9,6 +9,7 @@ use crate::api::openpanel;
 use crate::api::problem::{Code, Problem};
 use crate::api::track::{EventTime, MAX_EVENTS_PER_REQUEST, TIME, TrackEvent};
 use crate::domain::FieldError;
+use crate::server::body::Elements;
 
 /// The longest name of an event, in characters.
 pub use crate::domain::checks::MAX_EVENT_LENGTH as MAX_NAME;
@@ -52,16 +53,17 @@ pub fn read(body: &[u8]) -> Result<Vec<TrackEvent>, Box<Problem>> {
     let mut events = Vec::new();
     let mut errors = Vec::new();
     if is_list {
-        let raw: Vec<&RawValue> = serde_json::from_slice(body).map_err(malformed)?;
-        if raw.len() > MAX_EVENTS_PER_REQUEST {
+        let Elements { kept, count } =
+            serde_json::from_slice::<Elements<'_, MAX_EVENTS_PER_REQUEST>>(body).map_err(malformed)?;
+        if count > MAX_EVENTS_PER_REQUEST {
             return Err(Box::new(Problem::invalid(vec![FieldError::new(
                 "events",
-                format!("{} events", raw.len()),
+                format!("{count} events"),
                 format!("at most {MAX_EVENTS_PER_REQUEST} in one request"),
             )])));
         }
-        events.reserve(raw.len());
-        for (at, raw) in raw.into_iter().enumerate() {
+        events.reserve(count);
+        for (at, raw) in kept.into_iter().enumerate() {
             match read_event(raw.get()) {
                 Ok(event) => events.push(event),
                 Err(wrong) => {

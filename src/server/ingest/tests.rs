@@ -137,6 +137,8 @@ impl SegmentFile for FailingFile {
 struct FakeSink<F> {
     stored: Mutex<Vec<(Uuid, Vec<Uuid>, bool)>>,
     times: Mutex<HashMap<Uuid, u32>>,
+    /// Batches whose ids were forgotten.
+    forgotten: Mutex<Vec<Uuid>>,
     answer: F,
 }
 
@@ -145,6 +147,7 @@ impl<F: Fn(&Batch, u32) -> Result<(), Class> + Send + Sync> FakeSink<F> {
         Self {
             stored: Mutex::default(),
             times: Mutex::default(),
+            forgotten: Mutex::default(),
             answer,
         }
     }
@@ -175,6 +178,11 @@ fn refusal(class: Class) -> WarehouseError {
 
 impl<F: Fn(&Batch, u32) -> Result<(), Class> + Send + Sync> Sink for FakeSink<F> {
     async fn prepare(&self) -> Result<(), WarehouseError> {
+        Ok(())
+    }
+
+    async fn forget(&self, batch: Uuid) -> Result<(), WarehouseError> {
+        self.forgotten.lock().expect("forgotten").push(batch);
         Ok(())
     }
 
@@ -565,6 +573,15 @@ async fn a_batch_that_is_refused_where_others_pass_is_set_aside_and_can_come_bac
         drop(ingest);
         let aside = files(&spool.join(quarantine::DIR), SEGMENT_EXTENSION);
         assert_eq!(aside.len(), 1);
+        // Whoever sends these events again is not told that they are there.
+        let forgotten = sink.forgotten.lock().expect("forgotten").clone();
+        let id = forgotten.iter().map(Uuid::to_string).collect::<Vec<_>>();
+        let stem = aside[0]
+            .file_stem()
+            .expect("a name")
+            .to_string_lossy()
+            .into_owned();
+        assert_eq!(id, [stem]);
         std::fs::rename(&aside[0], spool.join(aside[0].file_name().expect("a name"))).expect("moves back");
         let ingest = loop {
             if let Ok(ingest) = Ingest::open(&options(dir.path(), 100)) {

@@ -68,7 +68,7 @@ impl Caller {
     /// Refuses a token that was revoked, has expired, or may do less by now than when it was let in.
     ///
     /// # Errors
-    /// [`Code::Unauthorized`].
+    /// [`Code::Unauthorized`]; [`Code::Forbidden`] where it still is a token, with other roles.
     pub fn still(&self, access: &Access, now: Timestamp) -> Result<(), ApiError> {
         // The server itself has none, and the key of a deployment changes nothing.
         if self.id.is_nil() || self.deployment.is_some() {
@@ -85,7 +85,15 @@ impl Caller {
             {
                 Ok(())
             }
-            _ => Err(unknown()),
+            Some(_) => Err(ApiError::new(
+                Code::Forbidden,
+                format!(
+                    "the roles of the token `{}` were lowered while its change waited for its turn; nothing was \
+                     changed: try again with what it may do now",
+                    self.actor
+                ),
+            )),
+            None => Err(unknown()),
         }
     }
 

@@ -67,6 +67,9 @@ const POSTGRES_SESSION: &str = "SET lock_timeout = '10s'; SET statement_timeout 
 const WRITE_LOCK: &str = "SELECT current_setting('transaction_read_only') = 'on' \
                           FROM pg_advisory_xact_lock(8318828026117874019)";
 
+/// Asks whether a Postgres refuses changes.
+const REFUSES: &str = "SELECT current_setting('transaction_read_only') = 'on'";
+
 /// A transaction that writes.
 pub type Tx = Transaction<'static, Any>;
 
@@ -421,18 +424,33 @@ impl Store {
         &self.readers
     }
 
-    /// Whether the database answers, and took changes when it was last asked to.
+    /// Whether the database answers, and takes changes. Where it did not when it was asked last, it is asked again.
     ///
     /// # Errors
     /// [`StoreError::Query`] when it does not, and [`StoreError::ReadOnly`].
     pub async fn ping(&self) -> Result<(), StoreError> {
-        if self.refuses.load(Ordering::Acquire) {
+        if self.refuses.load(Ordering::Acquire) && self.refuses_now().await? {
             return Err(StoreError::ReadOnly);
         }
         let asked = sqlx::query("SELECT 1").execute(&self.readers).await;
         asked
             .map(|_| ())
             .map_err(StoreError::query("ask for a sign of life"))
+    }
+
+    /// Whether it still takes no changes, by a connection of its own: what a role prefers holds from its next one on.
+    async fn refuses_now(&self) -> Result<bool, StoreError> {
+        let asked = async {
+            let mut connection = self.options.connect().await?;
+            let refuses: bool = sqlx::query_scalar(REFUSES).fetch_one(&mut connection).await?;
+            connection.close().await?;
+            Ok(refuses)
+        };
+        let refuses = asked
+            .await
+            .map_err(StoreError::query("ask whether it takes changes"))?;
+        self.refuses.store(refuses, Ordering::Release);
+        Ok(refuses)
     }
 
     /// Why no connection can be opened now; none where one can.

@@ -99,6 +99,11 @@ async fn changes_are_refused_in_plain_words_and_decisions_go_on() {
 
         // A connection that began read-only stays it: another one has to take its place.
         takes_changes(true).await;
+        // Whoever looks is told so, though nobody has tried a change since.
+        until("it says that it takes changes", async || {
+            server.get("/readyz").await.expect(200)["store"] == json!(true)
+        })
+        .await;
         until("changes are taken again", async || {
             server.patch("/experiments/x", &renamed).await.status == 200
         })

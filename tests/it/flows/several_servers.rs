@@ -139,7 +139,15 @@ async fn a_token_is_known_everywhere_and_so_is_its_end() {
 }
 
 #[tokio::test]
-async fn a_token_that_was_revoked_while_its_change_waited_changes_nothing() {
+async fn a_token_that_was_revoked_or_may_do_less_by_the_turn_of_its_change_changes_nothing() {
+    let revoked = |token: &mut StoredToken| token.revoked_at = Some(now());
+    minted_too_late(revoked, 401, "unauthorized").await;
+    let lowered = |token: &mut StoredToken| token.roles.values_mut().for_each(|role| *role = Role::Viewer);
+    minted_too_late(lowered, 403, "forbidden").await;
+}
+
+/// A token of an administrator makes another one, and is changed while it waits for that.
+async fn minted_too_late(change: impl Fn(&mut StoredToken), status: u16, code: &str) {
     on_postgres(async {
         let server = TestServer::start().await;
         let body = json!({ "name": "leaked", "roles": { "default": "admin" } });
@@ -148,7 +156,7 @@ async fn a_token_that_was_revoked_while_its_change_waited_changes_nothing() {
         let store = Store::open(&place(server.dir.path())).await.expect("a store");
         let tokens = store::tokens::all(store.readers()).await.expect("tokens");
         let mut token = tokens.into_iter().find(|t| t.name == "leaked").expect("the token");
-        token.revoked_at = Some(now());
+        change(&mut token);
         // Somebody takes it away, and is not done yet.
         let mut tx = store.begin().await.expect("begins");
         store::tokens::put(&mut tx, &token).await.expect("stored");
@@ -165,7 +173,7 @@ async fn a_token_that_was_revoked_while_its_change_waited_changes_nothing() {
         })
         .await;
         store::commit(tx).await.expect("committed");
-        minted.await.expect("no panic").problem(401, "unauthorized");
+        minted.await.expect("no panic").problem(status, code);
         let list = server.get("/tokens").await.expect(200);
         assert!(!list.to_string().contains("minted"), "{list}");
     })

@@ -294,6 +294,57 @@ async fn a_turn_whose_answer_was_lost_is_the_batchs_own_and_turns_go_on_behind_i
 }
 
 #[tokio::test]
+async fn a_large_batch_gets_its_turn_beside_small_ones_that_never_rest() {
+    let one = fresh().await;
+    let other = Warehouse::new(&login(one.database())).expect("a login");
+    let many: Vec<u128> = (0..12_000).collect();
+    let is_done = AtomicBool::new(false);
+    let small = async {
+        let mut n = 0_u128;
+        while !is_done.load(Ordering::Acquire) {
+            n += 1;
+            let claimed = other
+                .claim(Uuid::from_u128(1_000 + n), &ids(PROJECT, &[1_000_000 + n], TS))
+                .await;
+            claimed.expect("claimed");
+        }
+        n
+    };
+    let large = async {
+        let claimed = one.claim(Uuid::from_u128(1), &ids(PROJECT, &many, TS)).await;
+        is_done.store(true, Ordering::Release);
+        claimed.expect("claimed")
+    };
+    let (beside, repeats) = tokio::join!(small, large);
+    assert_eq!(repeats, HashSet::new());
+    let rows =
+        format!("SELECT count(), uniqExact(event_id) FROM {{db}}.event_ids WHERE project_id = '{PROJECT}'");
+    let all = 12_000 + beside;
+    assert_eq!(ask(&one, &rows).await, format!("{all}\t{all}"));
+}
+
+#[tokio::test]
+async fn ids_of_a_batch_that_is_not_stored_are_free_again() {
+    let warehouse = fresh().await;
+    let claim = async |batch, some: &[u128]| {
+        let claimed = warehouse
+            .claim(Uuid::from_u128(batch), &ids(PROJECT, some, TS))
+            .await;
+        claimed.expect("claimed").len()
+    };
+    assert_eq!((claim(1, &[1, 2]).await, claim(2, &[3]).await), (0, 0));
+    warehouse.forget(Uuid::from_u128(1)).await.expect("forgotten");
+    assert_eq!(claim(3, &[1, 2, 3]).await, 1);
+    // The one that was set aside and comes back after all finds them to be another's.
+    assert_eq!(claim(1, &[1, 2]).await, 2);
+    let turns = [1, 2, 3].map(Uuid::from_u128);
+    assert_eq!(
+        ask(&warehouse, TAKEN).await,
+        turns.map(|turn| turn.to_string()).join(",")
+    );
+}
+
+#[tokio::test]
 async fn the_ids_of_a_large_batch_are_there_with_its_turn_or_not_at_all() {
     let warehouse = fresh().await;
     // More events than a segment of the spool holds.
