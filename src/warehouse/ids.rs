@@ -5,8 +5,8 @@
 //! ends in between, the next attempt finds the id to be its own. ([ADR](../../docs/adr/0013-the-first-of-an-id-counts.md))
 //!
 //! Servers take turns, so that of two which meet the same new id at once only one gets it. The turns are numbered from
-//! 1, and each is a row of the table, too, stored in one insert with the ids of the batch that took it. The number is
-//! the insert's deduplication token: of two inserts for the same turn ClickHouse stores one. Who stored turn `n + 1`
+//! 1, and each is a row of the table, too, stored in one insert with the ids that a batch notes in it. The number is the
+//! insert's deduplication token: of two inserts for the same turn ClickHouse stores one. Who stored turn `n + 1`
 //! after having looked for its ids with turn `n` as the last one has looked at all ids that were noted before its own.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -164,18 +164,20 @@ impl Warehouse {
         let Some(first) = new.first() else {
             return Ok(Turn::Taken(repeats));
         };
+        // Not the batch's id: an attempt whose answer was lost may have noted other ids in this turn than this one. What
+        // it did note is found to be the batch's own at the next look.
+        let attempt = Uuid::new_v4();
         new.push(IdRow {
             project_id: Uuid::nil(),
             event_id: turn_id(next),
             ingested_at: first.ingested_at,
-            batch,
+            batch: attempt,
         });
         self.insert::<IdRow>(EVENT_IDS, &format!("turn:{next}"), new.iter())
             .await?;
-        // Whether the rows were stored or left out as repeated is not told. Where this batch has the turn by an attempt
-        // whose answer was lost, that one noted no others: it had looked at the same turns.
+        // Whether the rows were stored or left out as repeated is not told.
         Ok(match self.whose_turn(next).await? {
-            Some(whose) if whose == batch => Turn::Taken(repeats),
+            Some(whose) if whose == attempt => Turn::Taken(repeats),
             Some(_) => Turn::Lost,
             None => Turn::Gone(next),
         })
@@ -232,7 +234,7 @@ impl Warehouse {
         Ok(last.map_or(0, |last| last.event_id.as_u64_pair().1))
     }
 
-    /// The batch that took a turn.
+    /// The attempt that took a turn.
     async fn whose_turn(&self, number: u64) -> Result<Option<Uuid>, WarehouseError> {
         let found = self.noted(Uuid::nil(), &[turn_id(number)]).await?;
         Ok(found.first().map(|noted| noted.batch))
