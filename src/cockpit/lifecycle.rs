@@ -3,11 +3,11 @@
 use crate::api::experiments::ChangeStatus;
 use crate::api::results::Overview;
 use crate::domain::flag::OFF;
-use crate::domain::{Experiment, Flag, Key, Status};
+use crate::domain::{Experiment, Flag, Key, Status, Variant};
 
 use super::format;
 use super::ports::Request;
-use super::state::overlay::{ENDED_REASONS, StepDialog};
+use super::state::overlay::{ENDED_REASONS, StepDialog, TestNow};
 
 /// A step that a person can take.
 #[derive(Debug, Clone, Copy, Eq, Hash, PartialEq)]
@@ -161,15 +161,7 @@ pub fn effects(dialog: &StepDialog, overview: Option<&Overview>, flag: Option<&F
     match dialog.step {
         Step::Activate => {
             lines.push("Decisions are made from now on, and the split is fixed as a cohort.".to_owned());
-            for variant in &experiment.variants {
-                lines.push(format!(
-                    "{} % of the subjects see {}.",
-                    variant.traffic_pct, variant.key
-                ));
-            }
-            if let Some(rest) = unallocated(experiment) {
-                lines.push(format!("{rest} % stay unallocated and see {default}."));
-            }
+            lines.extend(seeing(experiment));
             if experiment.primary_metric.is_none() {
                 lines.push("There is no primary metric: exposures are counted, no conversions.".to_owned());
             }
@@ -241,6 +233,25 @@ pub fn held_back(experiment: &Experiment) -> Option<String> {
         }
     };
     Some(why)
+}
+
+/// Why nobody gets another variant by an override of a flag at present; none while the flag decides by itself and is on.
+/// `decided_by` is the experiment that decides in its place.
+#[must_use]
+pub fn flag_held_back(flag: &Flag, decided_by: Option<&Key>) -> Option<String> {
+    let key = &flag.key;
+    if let Some(experiment) = decided_by {
+        return Some(format!(
+            "{experiment} decides {key}: an override of the flag changes nothing for anybody until the flag decides again."
+        ));
+    }
+    if flag.archived {
+        return Some(format!(
+            "{key} is archived: code that asks for it is told that there is none, overrides or not."
+        ));
+    }
+    (!flag.enabled)
+        .then(|| format!("{key} is off: everybody gets {OFF}, overrides or not, until it is switched on."))
 }
 
 /// What an experiment that is over does to whoever asks for its key.
@@ -318,26 +329,115 @@ pub fn winner_of(dialog: &StepDialog) -> Option<&str> {
     dialog.experiment.variants.get(at).map(|v| v.key.as_str())
 }
 
+/// The share that belongs to nobody, in basis points.
+fn rest_of(experiment: &Experiment) -> u32 {
+    10_000_u32.saturating_sub(allocated(experiment))
+}
+
+/// The shares of all variants together, in basis points.
+fn allocated(experiment: &Experiment) -> u32 {
+    let shares = experiment.variants.iter();
+    shares.map(|v| v.traffic_pct.basis_points()).sum()
+}
+
 /// The share that belongs to nobody, in percent; none when there is none.
 #[must_use]
 pub fn unallocated(experiment: &Experiment) -> Option<String> {
-    let total: u32 = experiment
-        .variants
-        .iter()
-        .map(|v| v.traffic_pct.basis_points())
-        .sum();
-    let rest = 10_000_u32.saturating_sub(total);
+    let rest = rest_of(experiment);
     (rest > 0).then(|| format!("{}.{:02}", rest / 100, rest % 100))
 }
 
-/// What is sent for the step.
+/// Basis points of all subjects that a share of those outside the holdout is, in percent as it is shown.
+fn outside_holdout(experiment: &Experiment, basis_points: u32) -> String {
+    let outside = 10_000_u32.saturating_sub(experiment.holdout_pct.basis_points());
+    format!("{:.2}", f64::from(basis_points) * f64::from(outside) / 1e6)
+}
+
+/// Who sees what once the split holds, a line for each: the holdout is taken out before anybody is drawn.
+fn seeing(experiment: &Experiment) -> Vec<String> {
+    let default = &experiment.default_variant_id;
+    let held_out = experiment.holdout_pct;
+    let control = experiment.variants.iter().find(|v| v.is_control);
+    let control = control.filter(|_| held_out.basis_points() > 0);
+    let mut lines: Vec<String> = control
+        .map(|control| {
+            format!(
+                "The holdout, {held_out} % of the subjects, always sees {}; the others are split. Of all subjects:",
+                control.key
+            )
+        })
+        .into_iter()
+        .collect();
+    for variant in &experiment.variants {
+        let share = outside_holdout(experiment, variant.traffic_pct.basis_points());
+        lines.push(match control.filter(|control| control.key == variant.key) {
+            Some(_) => format!(
+                "{share} % of the subjects see {} by the split, and {held_out} % as the holdout.",
+                variant.key
+            ),
+            None => format!("{share} % of the subjects see {}.", variant.key),
+        });
+    }
+    let rest = rest_of(experiment);
+    if rest > 0 {
+        let share = outside_holdout(experiment, rest);
+        lines.push(format!("{share} % stay unallocated and see {default}."));
+    }
+    lines
+}
+
+/// What people stop seeing when a winner is applied, a line for each variant, with how many subjects a day that is
+/// where it is known.
 #[must_use]
-pub fn request(dialog: &StepDialog) -> Request {
+pub fn replaced(experiment: &Experiment, winner: &str, overview: Option<&Overview>) -> Vec<String> {
+    let default = &experiment.default_variant_id;
+    let wins = |key: &Key| key.as_str().eq_ignore_ascii_case(winner);
+    if experiment.status == Status::Paused {
+        return vec![if wins(default) {
+            format!("It is paused: everybody sees {default} already, and goes on seeing it.")
+        } else {
+            format!("It is paused: everybody sees {default} now, and stops seeing it.")
+        }];
+    }
+    let mut lines = Vec::new();
+    for variant in &experiment.variants {
+        if wins(&variant.key) || variant.traffic_pct.basis_points() == 0 {
+            continue;
+        }
+        let share = outside_holdout(experiment, variant.traffic_pct.basis_points());
+        let a_day = a_day(experiment, variant, overview).map_or_else(String::new, |n| {
+            format!(" (about {} subjects/day)", format::count(n))
+        });
+        lines.push(format!(
+            "{share} % of the subjects stop seeing {}{a_day}.",
+            variant.key
+        ));
+    }
+    let control = experiment.variants.iter().find(|v| v.is_control);
+    if let Some(control) = control.filter(|c| experiment.holdout_pct.basis_points() > 0 && !wins(&c.key)) {
+        lines.push(format!(
+            "The holdout, {} % of the subjects, stops seeing {}.",
+            experiment.holdout_pct, control.key
+        ));
+    }
+    let rest = rest_of(experiment);
+    if rest > 0 && !wins(default) {
+        let share = outside_holdout(experiment, rest);
+        lines.push(format!(
+            "{share} % of the subjects are unallocated, and stop seeing {default}."
+        ));
+    }
+    lines
+}
+
+/// What is sent for the step, by what is known of the test of the split.
+#[must_use]
+pub fn request(dialog: &StepDialog, test: TestNow) -> Request {
     let id = dialog.experiment.id;
     match dialog.step.to() {
         Some(to) => Request::Status {
             id,
-            change: change(dialog, to),
+            change: change(dialog, to, test),
         },
         None => Request::Delete {
             id,
@@ -346,7 +446,7 @@ pub fn request(dialog: &StepDialog) -> Request {
     }
 }
 
-fn change(dialog: &StepDialog, to: Status) -> ChangeStatus {
+fn change(dialog: &StepDialog, to: Status, test: TestNow) -> ChangeStatus {
     let comment = dialog.comment.text().trim();
     let winner = winner_of(dialog).and_then(|key| dialog.experiment.variant(key));
     let completes = dialog.step == Step::Complete;
@@ -359,37 +459,30 @@ fn change(dialog: &StepDialog, to: Status) -> ChangeStatus {
         ended_reason: has_reason
             .then(|| ENDED_REASONS.get(dialog.ended_reason).copied())
             .flatten(),
-        override_failing_srm: dialog.override_failing,
+        // Only what stood on the screen, and was ticked for what stood there.
+        override_failing_srm: dialog.overrides(test),
     }
 }
 
 /// "About 12,400 subjects/day stop seeing treatment", for each arm with traffic but `stays`.
 fn losing(experiment: &Experiment, stays: &str, overview: Option<&Overview>) -> Vec<String> {
-    if experiment.status != Status::Active {
-        return Vec::new();
-    }
-    let Some(a_day) = overview.and_then(|overview| overview.subjects_per_day) else {
-        return Vec::new();
-    };
-    let total: u32 = experiment
-        .variants
-        .iter()
-        .map(|v| v.traffic_pct.basis_points())
-        .sum();
     experiment
         .variants
         .iter()
         .filter(|v| v.traffic_pct.basis_points() > 0 && !v.key.as_str().eq_ignore_ascii_case(stays))
-        .map(|v| {
-            let share =
-                u128::from(a_day) * u128::from(v.traffic_pct.basis_points()) / u128::from(total.max(1));
-            format!(
-                "About {} subjects/day stop seeing {}.",
-                format::count(u64::try_from(share).unwrap_or(u64::MAX)),
-                v.key
-            )
+        .filter_map(|v| {
+            let a_day = format::count(a_day(experiment, v, overview)?);
+            Some(format!("About {a_day} subjects/day stop seeing {}.", v.key))
         })
         .collect()
+}
+
+/// How many subjects a day an arm gets, while it gets any and that is known.
+fn a_day(experiment: &Experiment, variant: &Variant, overview: Option<&Overview>) -> Option<u64> {
+    let all = overview.and_then(|overview| overview.subjects_per_day)?;
+    let total = allocated(experiment).max(1);
+    let share = u128::from(all) * u128::from(variant.traffic_pct.basis_points()) / u128::from(total);
+    (experiment.status == Status::Active).then(|| u64::try_from(share).unwrap_or(u64::MAX))
 }
 
 /// Why no flag can be made of an experiment as it stands; none when one can. `flag` is its linked flag, as far as that

@@ -94,7 +94,9 @@ pub struct AskDialog {
     pub ask: Ask,
     /// Whether the key has to be typed.
     pub protected: bool,
-    /// When it opened.
+    /// Why what it does has no effect at present, as it stands on the screen; none where it has.
+    pub held_back: Option<String>,
+    /// When it opened, or what it asks for changed.
     pub opened_at: Timestamp,
     /// What has the focus.
     pub focus: AskField,
@@ -130,6 +132,7 @@ impl AskDialog {
         Self {
             ask,
             protected,
+            held_back: None,
             opened_at: now,
             focus,
             kind: OverrideSubject::User,
@@ -141,6 +144,16 @@ impl AskDialog {
             lost: false,
             error: None,
             scroll: 0,
+        }
+    }
+
+    /// What it asks for, or what it does, has changed: who is about to press a button looks again first. Text goes on
+    /// being typed.
+    pub fn rearm(&mut self, now: Timestamp) {
+        if matches!(self.focus, AskField::Cancel | AskField::Confirm) || !self.fields().contains(&self.focus)
+        {
+            self.focus = AskField::Cancel;
+            self.opened_at = now;
         }
     }
 

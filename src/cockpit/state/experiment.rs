@@ -218,6 +218,18 @@ impl ExperimentDetail {
     }
 }
 
+/// The same question about everything, counted as the server counts it, in buckets that fit all of it.
+#[must_use]
+pub fn whole(query: ResultsQuery) -> ResultsQuery {
+    ResultsQuery {
+        start: None,
+        end: None,
+        interval: None,
+        multi_variant: MultiVariant::default(),
+        ..query
+    }
+}
+
 /// Whether a question is about everything, counted as the server counts it.
 #[must_use]
 pub fn is_whole(query: &ResultsQuery) -> bool {

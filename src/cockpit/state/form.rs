@@ -146,7 +146,9 @@ pub struct Form {
     pub danger: bool,
     /// What has to be typed in a protected project, and what was.
     pub key: Option<(String, TextField)>,
-    /// When it opened.
+    /// Why what it does has no effect at present, as it stands on the screen; none where it has.
+    pub held_back: Option<String>,
+    /// When it opened, or what it asks for changed.
     pub opened_at: Timestamp,
     /// What has the focus.
     pub focus: Focus,
@@ -169,6 +171,15 @@ impl Form {
             later(self.opened_at, DEAF_FOR)
         } else {
             self.opened_at
+        }
+    }
+
+    /// What it asks for, or what it does, has changed: who is about to press a button looks again first. Text goes on
+    /// being typed.
+    pub fn rearm(&mut self, now: Timestamp) {
+        if matches!(self.focus, Focus::Cancel | Focus::Confirm) || !self.order().contains(&self.focus) {
+            self.focus = Focus::Cancel;
+            self.opened_at = now;
         }
     }
 

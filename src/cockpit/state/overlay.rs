@@ -150,6 +150,8 @@ pub enum TestNow {
     Fails,
     /// It cannot be told: no results, or too little data.
     Unknown,
+    /// The numbers are on their way: there is nothing to know yet.
+    Pending,
 }
 
 /// The dialog of a step of an experiment's life.
@@ -171,8 +173,9 @@ pub struct StepDialog {
     pub winner: usize,
     /// The chosen reason of the end, by position in [`ENDED_REASONS`].
     pub ended_reason: usize,
-    /// Whether "I know that the test still fails" is ticked.
-    pub override_failing: bool,
+    /// What was known of the test when "I know that the test still fails" was ticked; none while it is not. A tick that was
+    /// given for something else says nothing of what is known now.
+    pub override_failing: Option<TestNow>,
     /// The typed key.
     pub typed_key: TextField,
     /// Whether it was sent and is not answered yet.
@@ -205,7 +208,7 @@ impl StepDialog {
             comment: TextField::default(),
             winner: 0,
             ended_reason: ended_reason.unwrap_or(0),
-            override_failing: false,
+            override_failing: None,
             typed_key: TextField::default(),
             sending: false,
             error: None,
@@ -258,7 +261,9 @@ impl StepDialog {
             Step::End => fields.insert(0, Field::EndedReason),
             // Nothing is left that a comment could be about.
             Step::Delete => fields.clear(),
-            Step::ResumeAutoPaused if test != TestNow::Passes => fields.push(Field::Override),
+            Step::ResumeAutoPaused if matches!(test, TestNow::Fails | TestNow::Unknown) => {
+                fields.push(Field::Override);
+            }
             _ => {}
         }
         if self.protected {
@@ -266,6 +271,20 @@ impl StepDialog {
         }
         fields.extend([Field::Cancel, Field::Confirm]);
         fields
+    }
+
+    /// Whether the box stands there and is ticked for what is known of the test now.
+    #[must_use]
+    pub fn overrides(&self, test: TestNow) -> bool {
+        self.override_failing == Some(test) && self.fields(test).contains(&Field::Override)
+    }
+
+    /// What it asks for has changed: who is about to press a button looks again first. Text goes on being typed.
+    pub fn rearm(&mut self, now: Timestamp) {
+        if matches!(self.focus, Field::Cancel | Field::Confirm) {
+            self.focus = Field::Cancel;
+            self.opened_at = now;
+        }
     }
 
     /// Why it cannot be confirmed as it is, and the part that this is about; none when it can.
@@ -277,7 +296,13 @@ impl StepDialog {
         if self.step == Step::ResumeAutoPaused && self.comment.is_blank() {
             return Some((Some(Field::Comment), "a reason is required".to_owned()));
         }
-        if self.step == Step::ResumeAutoPaused && test != TestNow::Passes && !self.override_failing {
+        if self.step == Step::ResumeAutoPaused && test == TestNow::Pending {
+            return Some((
+                None,
+                "the split is being tested: wait for what comes of it".to_owned(),
+            ));
+        }
+        if self.step == Step::ResumeAutoPaused && test != TestNow::Passes && !self.overrides(test) {
             let why = match test {
                 TestNow::Fails => "the test still fails: tick that you know",
                 _ => "the test cannot be made now: tick that you know",

@@ -12,6 +12,7 @@ use crate::api::results::{Results, WINNER_PROBABILITY};
 use crate::cockpit::edit::{self as editing, Cell, rows};
 use crate::cockpit::effect::Effect;
 use crate::cockpit::keymap::{Command, Context};
+use crate::cockpit::lifecycle;
 use crate::cockpit::ports::{Request, Slot};
 use crate::cockpit::state::ask::{Ask, AskDialog, AskField};
 use crate::cockpit::state::experiment::{ExperimentDetail, is_whole};
@@ -25,7 +26,8 @@ pub fn open(state: &mut State, ask: Ask, now: Timestamp) {
     let protected = project && is_dangerous(state, &ask);
     // By another, perhaps: asked anew before anything can be confirmed.
     state.requests.plan(Slot::Me, now);
-    let dialog = AskDialog::new(ask, protected, now);
+    let mut dialog = AskDialog::new(ask, protected, now);
+    dialog.held_back = held_back(state, &dialog.ask);
     state.overlays.push(Overlay::Ask(Box::new(dialog)));
 }
 
@@ -33,12 +35,37 @@ pub fn open(state: &mut State, ask: Ask, now: Timestamp) {
 #[must_use]
 pub fn is_dangerous(state: &State, ask: &Ask) -> bool {
     match ask {
-        Ask::Save { id } => state.edited(*id).is_some_and(|e| e.status != Status::Draft),
+        Ask::Save { id } => state
+            .edited(*id)
+            .is_some_and(|e| current(state, e).status != Status::Draft),
         Ask::AddOverride { experiment } | Ask::RemoveOverride { experiment, .. } => {
-            experiment.status != Status::Draft
+            current(state, experiment).status != Status::Draft
         }
         Ask::ApplyWinner { .. } => true,
         Ask::Create | Ask::Discard { .. } | Ask::RemoveVariant { .. } => false,
+    }
+}
+
+/// An experiment as it is known to be now: somebody else may have taken it a step further.
+fn current<'a>(state: &'a State, experiment: &'a Experiment) -> &'a Experiment {
+    let open = state.open.as_deref().and_then(ExperimentDetail::config);
+    let known = [open, state.list.experiment(experiment.id)];
+    let known = known.into_iter().flatten().map(AsRef::as_ref);
+    known
+        .filter(|e: &&Experiment| e.id == experiment.id)
+        .chain([experiment])
+        .max_by_key(|e| e.resource_version)
+        .unwrap_or(experiment)
+}
+
+/// Why what is asked has no effect for anybody at present; none where it has, or is not about one subject.
+#[must_use]
+pub fn held_back(state: &State, ask: &Ask) -> Option<String> {
+    match ask {
+        Ask::AddOverride { experiment } | Ask::RemoveOverride { experiment, .. } => {
+            lifecycle::held_back(current(state, experiment))
+        }
+        _ => None,
     }
 }
 

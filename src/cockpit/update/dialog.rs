@@ -76,8 +76,43 @@ pub fn test_now(state: &State) -> TestNow {
     match state.open.as_deref().and_then(|detail| detail.tested()) {
         Some(srm) if srm.alarm => TestNow::Fails,
         Some(srm) if srm.test.is_some() => TestNow::Passes,
-        _ => TestNow::Unknown,
+        Some(_) => TestNow::Unknown,
+        None if test_comes(state) => TestNow::Pending,
+        None => TestNow::Unknown,
     }
+}
+
+/// Whether what the test is made of may still come: the guard's own, or results that stand for it.
+fn test_comes(state: &State) -> bool {
+    let Some(detail) = state.open.as_deref() else {
+        return false;
+    };
+    let Some(config) = detail.config() else {
+        return false;
+    };
+    let up = |slot: Slot| !state.link(slot.needs()).is_down();
+    let guard = detail.guarded.failure.is_none() && up(Slot::SampleRatio);
+    let results = detail.results.failure.is_none() && up(Slot::Results);
+    guard || (results && config.srm_checked_from.is_none())
+}
+
+/// What is known of the test may have changed: a tick that was given for something else is none, and what is gone has
+/// the focus no longer.
+pub fn follow_test(state: &mut State) {
+    let test = test_now(state);
+    for overlay in &mut state.overlays {
+        let Overlay::Step(dialog) = overlay else { continue };
+        dialog.override_failing = dialog.override_failing.filter(|known| *known == test);
+        if !dialog.fields(test).contains(&dialog.focus) {
+            dialog.focus = Field::Cancel;
+        }
+    }
+}
+
+/// The box is ticked for what is known of the test, or no longer.
+fn tick(dialog: &mut StepDialog, test: TestNow) {
+    dialog.override_failing = (!dialog.overrides(test)).then_some(test);
+    dialog.error = None;
 }
 
 /// A key in the dialog.
@@ -98,10 +133,7 @@ pub fn command(state: &mut State, command: Command, now: Timestamp, effects: &mu
         Command::Less => choose(dialog, false),
         Command::More => choose(dialog, true),
         Command::Toggle => match dialog.focus {
-            Field::Override => {
-                dialog.override_failing = !dialog.override_failing;
-                dialog.error = None;
-            }
+            Field::Override => tick(dialog, test),
             Field::Winner | Field::EndedReason => choose(dialog, true),
             Field::Comment | Field::TypedKey | Field::Cancel | Field::Confirm => {}
         },
@@ -110,10 +142,7 @@ pub fn command(state: &mut State, command: Command, now: Timestamp, effects: &mu
         Command::Press => match dialog.focus {
             Field::Cancel => leave(state),
             Field::Confirm => send(state, test, now, effects),
-            Field::Override => {
-                dialog.override_failing = !dialog.override_failing;
-                dialog.error = None;
-            }
+            Field::Override => tick(dialog, test),
             Field::Comment | Field::TypedKey | Field::Winner | Field::EndedReason => go(dialog, at + 1),
         },
         _ => {}
@@ -143,7 +172,7 @@ fn send(state: &mut State, test: TestNow, now: Timestamp, effects: &mut Vec<Effe
         dialog.error = Some(why);
         return;
     }
-    let request = lifecycle::request(dialog);
+    let request = lifecycle::request(dialog, test);
     let outcome = guard::write(state, request, now);
     let Some(Overlay::Step(dialog)) = state.overlays.last_mut() else {
         return;

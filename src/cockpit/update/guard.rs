@@ -148,29 +148,96 @@ pub fn known(state: &mut State, me: Me, now: Timestamp) {
     let open_before = state.me.as_ref().is_some_and(|me| !me.project.protected);
     let became = me.project.protected && open_before;
     state.me = Some(me);
-    if !became {
-        return;
+    let asks = |overlay: &Overlay| matches!(overlay, Overlay::Step(_) | Overlay::Ask(_) | Overlay::Form(_));
+    follow(state, now);
+    if became && state.overlays.iter().any(asks) {
+        notify(state, Level::Warn, "This project is protected now", now);
     }
-    let asked: Vec<bool> = state
+}
+
+/// What a dialog that is open asks for and says, as things are now.
+#[derive(Debug, Default)]
+struct Asks {
+    /// Whether it can hurt somebody.
+    danger: bool,
+    /// Whether the key has to be typed.
+    key: bool,
+    /// Why it has no effect at present.
+    held_back: Option<String>,
+}
+
+impl Asks {
+    fn of(state: &State, overlay: &Overlay) -> Self {
+        let protected = state.me.as_ref().is_some_and(|me| me.project.protected);
+        match overlay {
+            Overlay::Step(_) => Self {
+                danger: true,
+                key: protected,
+                held_back: None,
+            },
+            Overlay::Ask(dialog) => {
+                let danger = ask::is_dangerous(state, &dialog.ask);
+                Self {
+                    danger,
+                    key: protected && danger,
+                    held_back: ask::held_back(state, &dialog.ask),
+                }
+            }
+            Overlay::Form(form) => Self {
+                danger: form::is_danger(state, &form.purpose),
+                key: form::wants_key(state, &form.purpose),
+                held_back: form::held_back(state, &form.purpose),
+            },
+            _ => Self::default(),
+        }
+    }
+}
+
+/// Dialogs that are open follow what is known: whether the key has to be typed, and what they do. Where that changed
+/// under somebody's hands the dialog is as if it had just opened.
+pub fn follow(state: &mut State, now: Timestamp) {
+    let asks: Vec<Asks> = state
         .overlays
         .iter()
-        .map(|overlay| match overlay {
-            Overlay::Ask(dialog) => ask::is_dangerous(state, &dialog.ask),
-            _ => true,
-        })
+        .map(|overlay| Asks::of(state, overlay))
         .collect();
-    let mut open = false;
-    for (overlay, dangerous) in state.overlays.iter_mut().zip(asked) {
+    let mut changed = false;
+    for (overlay, asks) in state.overlays.iter_mut().zip(asks) {
         match overlay {
-            Overlay::Step(dialog) => dialog.protected = true,
-            Overlay::Ask(dialog) => dialog.protected |= dangerous,
-            Overlay::Form(form) => form::protect(form),
-            _ => continue,
+            Overlay::Step(dialog) if !dialog.sending && dialog.protected != asks.key => {
+                dialog.protected = asks.key;
+                dialog.rearm(now);
+                changed = true;
+            }
+            Overlay::Ask(dialog)
+                if !dialog.sending
+                    && (dialog.protected != asks.key || dialog.held_back != asks.held_back) =>
+            {
+                dialog.protected = asks.key;
+                dialog.held_back = asks.held_back;
+                dialog.rearm(now);
+                changed = true;
+            }
+            Overlay::Form(form)
+                if !form.sending
+                    && (form.key.is_some() != asks.key
+                        || form.danger != asks.danger
+                        || form.held_back != asks.held_back) =>
+            {
+                if form.key.is_some() != asks.key {
+                    form.key = form::key_of(&form.purpose).filter(|_| asks.key);
+                }
+                form.danger = asks.danger;
+                form.held_back = asks.held_back;
+                form.rearm(now);
+                changed = true;
+            }
+            _ => {}
         }
-        open = true;
     }
-    if open {
-        notify(state, Level::Warn, "This project is protected now", now);
+    if changed {
+        let text = "What this does was changed by somebody else: look at it again";
+        notify(state, Level::Warn, text, now);
     }
 }
 

@@ -179,6 +179,8 @@ pub fn update(state: &mut State, action: Action, now: Timestamp) -> Vec<Effect> 
     }
     create::begin(state, now);
     drafts::settle(state, now, &mut effects);
+    guard::follow(state, now);
+    dialog::follow_test(state);
     cursors::stay(state, lists);
     cursors::stay_on_rows(state, shown);
     if state.screen == Screen::Experiments && screen != state.screen {

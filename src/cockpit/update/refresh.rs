@@ -7,10 +7,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{drafts, edit, import, live, objects};
+use crate::api::results::ResultsQuery;
 use crate::cockpit::effect::Effect;
 use crate::cockpit::lifecycle::Step;
 use crate::cockpit::ports::{Loaded, Request, Service, Slot};
 use crate::cockpit::state::ask::Ask;
+use crate::cockpit::state::experiment::whole;
 use crate::cockpit::state::link::later;
 use crate::cockpit::state::overlay::Overlay;
 use crate::cockpit::state::{ExperimentDetail, Health, Screen, State, Tab};
@@ -230,7 +232,7 @@ fn wanted(state: &State, slot: Slot) -> Option<Request> {
             let failed = detail.results.failure.is_some();
             (results_outdated(state) || arrived || failed).then(|| Request::Results {
                 experiment,
-                query: Box::new(detail.analytics.query.clone()),
+                query: Box::new(question(state, detail)),
             })
         }
         Slot::SampleRatio => {
@@ -357,10 +359,19 @@ fn watch_results(state: &mut State, now: Timestamp) {
     }
 }
 
+/// What results are asked for: those that Analytics shows; before an automatic pause is lifted all of them, whatever was
+/// filtered there.
+fn question(state: &State, detail: &ExperimentDetail) -> ResultsQuery {
+    let query = detail.analytics.query.clone();
+    let resumes = matches!(state.overlays.last(),
+        Some(Overlay::Step(dialog)) if dialog.step == Step::ResumeAutoPaused);
+    if resumes { whole(query) } else { query }
+}
+
 /// Whether other results are wanted than those that were asked for last.
 fn results_outdated(state: &State) -> bool {
     results_watched(state).is_some_and(|detail| {
-        detail.results_asked.as_ref() != Some(&detail.analytics.query)
+        detail.results_asked.as_ref() != Some(&question(state, detail))
             || detail
                 .config()
                 .is_some_and(|config| config.resource_version != detail.results_version)

@@ -95,26 +95,33 @@ fn body(page: &mut Page<'_>, state: &State, dialog: &AskDialog) {
                 removing(page, e, key, detail.map(|detail| &detail.overrides.page));
             }
         }
-        Ask::AddOverride { experiment } => {
-            match lifecycle::held_back(experiment) {
+        Ask::AddOverride { .. } => {
+            match &dialog.held_back {
                 None => page.text(
                     "From the next decision on the subject sees this variant, whatever the rules and the split say.",
                     theme.text,
                 ),
-                Some(why) => page.text(&why, theme.warn),
+                Some(why) => page.text(why, theme.warn),
             }
             page.text("Its exposures are left out of the test of the split.", theme.dim);
         }
         Ask::RemoveOverride { item, .. } => {
+            let after = match dialog.held_back {
+                None => ": rules and the split decide again.",
+                Some(_) => ".",
+            };
             page.text(
                 &format!(
-                    "The {} {} is forced into {} no longer: rules and the split decide again.",
+                    "The {} {} is forced into {} no longer{after}",
                     item.subject_type.as_str(),
                     item.subject_id,
                     item.variant
                 ),
                 theme.text,
             );
+            if let Some(why) = &dialog.held_back {
+                page.text(why, theme.warn);
+            }
             page.text("Its past exposures stay counted where they are.", theme.dim);
         }
         Ask::Create => {
@@ -241,7 +248,7 @@ fn removing(page: &mut Page<'_>, e: &Experiment, key: &str, overrides: Option<&L
 
 fn applying(page: &mut Page<'_>, state: &State, experiment: &Experiment, winner: &str) {
     let theme = page.theme;
-    let results = state.open.as_deref().and_then(|d| d.results.value.as_deref());
+    let results = state.open.as_deref().and_then(|d| d.decisive());
     let arms = results.map(|r| r.arms.as_slice()).unwrap_or_default();
     let best = arms
         .iter()
@@ -268,16 +275,8 @@ fn applying(page: &mut Page<'_>, state: &State, experiment: &Experiment, winner:
         &format!("The flag {flag} is switched on and serves {winner} to 100 %."),
         theme.warn,
     );
-    for variant in &experiment.variants {
-        if !variant.key.as_str().eq_ignore_ascii_case(winner) && variant.traffic_pct.basis_points() > 0 {
-            page.text(
-                &format!(
-                    "{} % of the subjects stop seeing {}.",
-                    variant.traffic_pct, variant.key
-                ),
-                theme.warn,
-            );
-        }
+    for line in lifecycle::replaced(experiment, winner, state.list.overview(experiment.id)) {
+        page.text(&line, theme.warn);
     }
     page.text(
         "The experiment is completed: it cannot be made active again.",

@@ -58,7 +58,8 @@ pub fn evidence(
     let short = length == Length::Short;
     newest(page, state, dialog, length);
     let detail = state.open.as_deref();
-    let results = detail.and_then(|d| d.results.value.as_deref());
+    // Never those of a filter: what is decided upon is all of it.
+    let results = detail.and_then(|d| d.decisive());
     let from = dialog.experiment.srm_checked_from;
     let crossed = results.and_then(|results| crossed_at(&dialog.experiment, results, from));
     let tested = detail.and_then(|d| d.tested());
@@ -76,6 +77,7 @@ pub fn evidence(
         TestNow::Passes => ("the test passes now", theme.ok),
         TestNow::Fails => ("still failing", theme.danger),
         TestNow::Unknown => ("cannot be told: there are no results to test", theme.warn),
+        TestNow::Pending => ("being tested …", theme.dim),
     };
     line(page, "Now", text, style);
     let bias = match (crossed, from) {
@@ -113,7 +115,7 @@ pub fn evidence(
             let text = "after the override, only subjects first seen from then on";
             line(page, "Tested", text, theme.text);
         }
-        (None, TestNow::Passes) => {}
+        (None, TestNow::Passes | TestNow::Pending) => {}
     }
 }
 
@@ -263,7 +265,7 @@ fn changes(
         }
         return;
     };
-    let results = state.open.as_deref().and_then(|d| d.results.value.as_deref());
+    let results = state.open.as_deref().and_then(|d| d.decisive());
     let before: Vec<String> = changes_before(&dialog.experiment, entries, results, crossed, now)
         .take(if length == Length::Short { 1 } else { CHANGES })
         .map(entry_text)

@@ -111,7 +111,7 @@ fn form_rows<'a>(
                 rows.push(Row::Tick(
                     Field::Override,
                     text.to_owned(),
-                    dialog.override_failing,
+                    dialog.overrides(test),
                     "required",
                 ));
             }

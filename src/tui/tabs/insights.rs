@@ -4,7 +4,9 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::api::insights::Insight;
+use crate::api::results::MultiVariant;
 use crate::cockpit::format;
+use crate::cockpit::state::experiment::is_whole;
 use crate::cockpit::state::{ExperimentDetail, Laid};
 use crate::cockpit::times::Times;
 use crate::domain::Experiment;
@@ -75,8 +77,10 @@ fn of_saved(
         theme.dim,
     );
     let changed = changes(experiment, detail, insight);
-    if changed.is_empty() {
-        page.text("Nothing has changed since.", theme.ok);
+    match unknown(detail) {
+        Some(why) => page.text(&why, theme.warn),
+        None if changed.is_empty() => page.text("Nothing has changed since.", theme.ok),
+        None => {}
     }
     for line in changed {
         page.text(&line, theme.stale);
@@ -87,7 +91,32 @@ fn of_saved(
     }
 }
 
-/// What has changed since it was saved: the configuration, and the data.
+/// Why it is not known whether the data changed since it was saved; none when it is.
+fn unknown(detail: &ExperimentDetail) -> Option<String> {
+    if detail.decisive().is_some() {
+        return None;
+    }
+    let why = match (&detail.results_of, &detail.results.failure) {
+        (_, Some(failure)) => format!("the results cannot be loaded: {}", failure.message),
+        (Some((query, _)), None) if !is_whole(query) => {
+            let days = query.start.is_some() || query.end.is_some();
+            let counted = query.multi_variant != MultiVariant::default();
+            let which = match (days, counted) {
+                (true, false) => "only some days are shown",
+                (false, _) => "subjects in more than one variant are counted another way",
+                (true, true) => {
+                    "only some days are shown, and subjects in more than one variant are counted another way"
+                }
+            };
+            format!("{which}, by the filters of the Analytics tab.")
+        }
+        (Some(_), None) => "the results of the newest configuration are not there yet.".to_owned(),
+        (None, None) => "there are no results yet.".to_owned(),
+    };
+    Some(format!("Whether the data changed since is not known: {why}"))
+}
+
+/// What is known to have changed since it was saved: the configuration, and the data.
 fn changes(experiment: &Experiment, detail: &ExperimentDetail, insight: &Insight) -> Vec<String> {
     let mut lines = Vec::new();
     if !insight.changed_since.is_empty() {
@@ -103,9 +132,7 @@ fn changes(experiment: &Experiment, detail: &ExperimentDetail, insight: &Insight
             insight.resource_version, experiment.resource_version
         ));
     }
-    if let Some(results) = &detail.results.value
-        && results.query == crate::api::results::ResultsQuery::default()
-    {
+    if let Some(results) = detail.decisive() {
         let subjects: u64 = results.arms.iter().map(|arm| arm.subjects).sum();
         let conversions: u64 = results.arms.iter().map(|arm| arm.conversions).sum();
         let more = |then: u64, is: u64, one: &str, many: &str| {

@@ -410,7 +410,7 @@ fn what_counts_is_the_test_that_the_server_makes() {
     world.reply(Slot::Results, Ok(Answer::Results(Box::new(failing))));
     world.wait(ARMED);
     assert!(
-        world.screen(120, 40).contains("cannot be told"),
+        world.screen(120, 40).contains("being tested"),
         "not by those of all time"
     );
     let since = results(&overridden, &[(510, 100), (500, 101)]).srm;
@@ -436,7 +436,7 @@ fn what_counts_is_the_test_that_the_server_makes() {
 fn without_results_the_override_is_asked_for_too() {
     let mut world = on(SEARCH);
     world.keys(&["r"]);
-    world.lose(Slot::Results);
+    world.lose(Slot::Results).lose(Slot::SampleRatio);
     world.wait(ARMED);
     world
         .keys(&["tab", "tab"])
@@ -813,7 +813,11 @@ fn what_was_filled_in_outlives_a_refusal() {
     assert!(error(&world).contains("ben changed it"), "{}", error(&world));
     world.keys(&["esc", "r"]).wait(ARMED);
     assert_eq!(dialog(&world).comment.text(), "the bundle is fixed");
-    assert!(!dialog(&world).override_failing, "what one knows is said anew");
+    assert_eq!(
+        dialog(&world).override_failing,
+        None,
+        "what one knows is said anew"
+    );
     assert_eq!(dialog(&world).focus, Field::Cancel);
     // Only after a refusal: what was left by hand is not there again.
     world.keys(&["esc", "r"]).wait(ARMED);

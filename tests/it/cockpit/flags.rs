@@ -137,6 +137,7 @@ fn a_draft_survives_the_cockpit_and_is_offered_again() {
         screen.contains("rollout: 12.50 % → 50.00 %"),
         "it is shown what goes: {screen}"
     );
+    assert!(!screen.contains("Comment"), "nothing is sent: {screen}");
     world.keys(&["enter"]);
     assert_eq!(
         world.disk.len(),
@@ -164,6 +165,77 @@ fn what_was_left_can_be_thrown_away_by_its_dialog() {
     assert_eq!((world.disk.len(), world.left.len()), (0, 0));
     roll_out(&mut world, "60");
     assert_eq!(draft_of(&world).rollout_pct, percent(60.0));
+}
+
+/// The dialog that forces somebody, at the flag's own overrides.
+fn forcing(protected: bool, list: FlagList) -> World {
+    let mut world = World::list_of(Role::Admin, protected);
+    for key in ["F", "j", "enter", "G", "enter"] {
+        world.keys(&[key]).answer_all(Role::Admin, protected);
+    }
+    arrives(&mut world, list);
+    world.keys(&["n"]).wait(DEAF_FOR);
+    world
+}
+
+#[test]
+fn an_override_of_a_flag_says_what_holds_it_back() {
+    const IN_FORCE: &str = "In force at once";
+    let row = |list: &mut FlagList, experiment: &str| {
+        let row = list.flags.iter_mut().find(|row| row.flag.id == id(NEW_CHECKOUT));
+        row.expect("there").decided_by = Some(experiment.parse().expect("a key"));
+    };
+    let mut decided = newer(4, |_| {});
+    row(&mut decided, "checkout-test");
+    for (list, part) in [
+        (newer(4, |_| {}), IN_FORCE),
+        (
+            newer(4, |flag| flag.enabled = false),
+            "new-checkout is off: everybody gets off",
+        ),
+        (decided, "checkout-test decides new-checkout"),
+    ] {
+        let mut world = forcing(false, list.clone());
+        let screen = world.screen(120, 40);
+        assert!(screen.contains(part), "{part}: {screen}");
+        assert_eq!(screen.contains(IN_FORCE), part == IN_FORCE, "{screen}");
+        world
+            .keys(&["tab"])
+            .text("u-7")
+            .keys(&["shift-tab", "shift-tab", "enter"]);
+        let request = world.waiting_for(Slot::Change).cloned().expect("sent");
+        world.reply(
+            Slot::Change,
+            crate::support::cockpit::answer(&request, Role::Admin, false),
+        );
+        let notice = &world.state.notice.as_ref().expect("told").text;
+        assert_eq!(notice == "The override is in force", part == IN_FORCE, "{notice}");
+        assert!(part == IN_FORCE || notice.contains("not in force"), "{notice}");
+    }
+}
+
+#[test]
+fn a_flag_that_somebody_switches_on_wants_its_key_for_an_override() {
+    let mut world = forcing(true, newer(4, |flag| flag.enabled = false));
+    world.keys(&["tab"]).text("u-7").keys(&["shift-tab", "shift-tab"]);
+    let screen = world.screen(120, 40);
+    assert!(!screen.contains("is protected: type"), "{screen}");
+    arrives(&mut world, newer(5, |_| {}));
+    let screen = world.screen(120, 40);
+    assert!(screen.contains("In force at once"), "{screen}");
+    assert!(screen.contains("is protected: type"), "{screen}");
+    world
+        .keys(&["right", "enter"])
+        .wait(DEAF_FOR)
+        .keys(&["right", "enter"]);
+    assert!(world.waiting_for(Slot::Change).is_none());
+    match world.state.overlays.last() {
+        Some(Overlay::Form(form)) => assert_eq!(form.error.as_deref(), Some("type the key: new-checkout")),
+        other => panic!("{other:?}"),
+    }
+    // Off again it hurts nobody.
+    arrives(&mut world, newer(6, |flag| flag.enabled = false));
+    assert!(!world.screen(120, 40).contains("is protected: type"));
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod dialogs;
 mod editing;
 mod exports;
 mod flags;
+mod follows;
 mod idle;
 mod imports;
 mod keys;

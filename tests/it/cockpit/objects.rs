@@ -36,7 +36,7 @@ fn more_deployments() -> Answer {
 }
 
 /// They are asked for once more, and have become these.
-fn projects_are(world: &mut World, keys: &[(u128, &str)]) {
+pub fn projects_are(world: &mut World, keys: &[(u128, &str)]) {
     world.wait(Duration::from_secs(10));
     world.reply(Slot::Projects, Ok(projects(keys)));
 }

@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use splitdeck::api::results::{Interval, MultiVariant, Results, SeriesPoint, UnknownVariant};
 use splitdeck::cockpit::evidence::{crossed_at, distribution, shares};
-use splitdeck::cockpit::lifecycle::{Step, effects, held_back, unallocated};
+use splitdeck::cockpit::lifecycle::{Step, effects, held_back, replaced, unallocated};
 use splitdeck::cockpit::state::overlay::StepDialog;
 use splitdeck::domain::{Experiment, Percent, Status};
 use splitdeck::insights::summary;
@@ -265,6 +265,17 @@ fn a_step_says_what_it_does() {
     let text = said(Step::Activate, draft, 0);
     assert!(text.contains("50.00 % of the subjects see treatment"), "{text}");
     assert!(text.contains("no primary metric"), "{text}");
+    // The holdout is taken out before anybody is drawn.
+    let mut draft = experiments().remove(3);
+    draft.holdout_pct = Percent::new(20.0).expect("a share");
+    let text = said(Step::Activate, draft, 0);
+    for part in [
+        "The holdout, 20.00 % of the subjects, always sees control",
+        "40.00 % of the subjects see control by the split, and 20.00 % as the holdout.",
+        "40.00 % of the subjects see treatment.",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
     let text = said(Step::Pause, checkout(), 0);
     assert!(
         text.contains("Everybody sees control until it is resumed"),
@@ -283,6 +294,34 @@ fn a_step_says_what_it_does() {
     assert!(!said(Step::Complete, paused, 2).contains("stop seeing"));
     assert_eq!(unallocated(&checkout()).as_deref(), Some("10.00"));
     assert_eq!(unallocated(&even()), None);
+}
+
+#[test]
+fn a_winner_says_what_people_stop_seeing() {
+    let overview = &overviews()[1];
+    let mut experiment = checkout();
+    assert_eq!(
+        replaced(&experiment, "treatment", Some(overview)),
+        [
+            "49.00 % of the subjects stop seeing control (about 7,157 subjects/day).",
+            "The holdout, 2.00 % of the subjects, stops seeing control.",
+            "9.80 % of the subjects are unallocated, and stop seeing control.",
+        ]
+    );
+    assert_eq!(
+        replaced(&experiment, "control", None),
+        ["39.20 % of the subjects stop seeing treatment."]
+    );
+    // While it is paused everybody sees the default, whatever the shares are.
+    experiment.status = Status::Paused;
+    assert_eq!(
+        replaced(&experiment, "treatment", Some(overview)),
+        ["It is paused: everybody sees control now, and stops seeing it."]
+    );
+    assert_eq!(
+        replaced(&experiment, "control", None),
+        ["It is paused: everybody sees control already, and goes on seeing it."]
+    );
 }
 
 #[test]

@@ -133,7 +133,7 @@ pub fn lines(state: &State, purpose: &Purpose) -> Vec<Line> {
             choice("Evaluation", words(["remote", "local"]), 0),
             deployments(state, |_, default| default),
         ],
-        Purpose::ToggleFlag(_) | Purpose::SaveFlag(_) | Purpose::DiscardFlag(_) | Purpose::ArchiveFlag(_) => {
+        Purpose::ToggleFlag(_) | Purpose::SaveFlag(_) | Purpose::ArchiveFlag(_) => {
             vec![text("Comment", "", "optional")]
         }
         Purpose::ConvertFlag(flag) => vec![text("Key", flag.key.as_str(), "of the experiment")],
@@ -265,7 +265,9 @@ pub fn lines(state: &State, purpose: &Purpose) -> Vec<Line> {
                 ),
             ]
         }
-        Purpose::DropFlagOverride(..)
+        // Nothing is sent that a comment could go with.
+        Purpose::DiscardFlag(_)
+        | Purpose::DropFlagOverride(..)
         | Purpose::WriteInsight(_)
         | Purpose::RevokeToken(_)
         | Purpose::ApplyImport(_)

@@ -13,22 +13,20 @@ use super::{guard, import, notify};
 use crate::api::problem::{Code, Problem};
 use crate::cockpit::effect::Effect;
 use crate::cockpit::keymap::Command;
+use crate::cockpit::lifecycle;
 use crate::cockpit::ports::{Request, Slot};
-use crate::cockpit::state::form::{Focus, Form, Input, Purpose};
+use crate::cockpit::state::form::{Focus, Form, Input, Line, Purpose};
 use crate::cockpit::state::overlay::Overlay;
 use crate::cockpit::state::text::TextField;
 use crate::cockpit::state::{Level, State};
+use crate::domain::{Flag, Key};
 
 /// Opens the dialog.
 pub fn open(state: &mut State, purpose: Purpose, now: Timestamp) {
     let lines = fields::lines(state, &purpose);
-    let danger = is_danger(&purpose);
-    let protected = match &purpose {
-        // What counts is the project that is changed, not the one that is looked at.
-        Purpose::EditProject(project) => project.protected,
-        _ => state.me.as_ref().is_some_and(|me| me.project.protected),
-    };
-    let key = key_of(&purpose).filter(|_| protected);
+    let danger = is_danger(state, &purpose);
+    let key = key_of(&purpose).filter(|_| wants_key(state, &purpose));
+    let held_back = held_back(state, &purpose);
     // By another, perhaps: asked anew before anything can be confirmed.
     state.requests.plan(Slot::Me, now);
     // Where somebody has to be named first, nothing can be confirmed by mistake.
@@ -43,6 +41,7 @@ pub fn open(state: &mut State, purpose: Purpose, now: Timestamp) {
         lines,
         danger,
         key,
+        held_back,
         opened_at: now,
         focus,
         sending: false,
@@ -52,24 +51,75 @@ pub fn open(state: &mut State, purpose: Purpose, now: Timestamp) {
     })));
 }
 
-/// The project was protected while the dialog is open.
-pub fn protect(form: &mut Form) {
-    if form.key.is_none() && !matches!(form.purpose, Purpose::EditProject(_)) {
-        form.key = key_of(&form.purpose);
-    }
+/// Whether what it is about has to be typed, as things are now.
+#[must_use]
+pub fn wants_key(state: &State, purpose: &Purpose) -> bool {
+    let protected = match purpose {
+        // What counts is the project that is changed, not the one that is looked at.
+        Purpose::EditProject(project) => project.protected,
+        _ => state.me.as_ref().is_some_and(|me| me.project.protected),
+    };
+    protected && named(purpose).is_some() && is_danger(state, purpose)
 }
 
 /// What has to be typed in a protected project, and the field for it.
-fn key_of(purpose: &Purpose) -> Option<(String, TextField)> {
-    let name = named(purpose).filter(|_| is_danger(purpose));
-    name.map(|name| (name, TextField::default()))
+pub fn key_of(purpose: &Purpose) -> Option<(String, TextField)> {
+    named(purpose).map(|name| (name, TextField::default()))
 }
 
-/// Whether it can hurt somebody, or loses something.
-fn is_danger(purpose: &Purpose) -> bool {
+/// A flag as it is known to be now, and what decides in its place: somebody else may have switched it.
+fn current<'a>(state: &'a State, flag: &'a Flag) -> (&'a Flag, Option<&'a Key>) {
+    let row = state.objects.flags.get(flag.id);
+    let now = row.map(|row| &row.flag);
+    let now = now.filter(|now| now.resource_version >= flag.resource_version);
+    (now.unwrap_or(flag), row.and_then(|row| row.decided_by.as_ref()))
+}
+
+/// Why what is asked has no effect for anybody at present; none where it has, or is not about one subject.
+#[must_use]
+pub fn held_back(state: &State, purpose: &Purpose) -> Option<String> {
+    match purpose {
+        Purpose::AddFlagOverride(flag) | Purpose::DropFlagOverride(flag, _) => {
+            let (flag, decided_by) = current(state, flag);
+            lifecycle::flag_held_back(flag, decided_by)
+        }
+        _ => None,
+    }
+}
+
+/// The projects came in: a dialog that was opened before them offers them now.
+pub fn fill(state: &mut State) {
+    let empty = |line: &Line| match &line.input {
+        Input::Ticks { options, .. } => line.label == "Projects" && options.is_empty(),
+        Input::Choice { options, .. } => line.label == "Project" && options.is_empty(),
+        _ => false,
+    };
+    let waits = |form: &Form| !form.sending && form.lines.iter().any(empty);
+    let filled: Vec<Vec<Line>> = state
+        .overlays
+        .iter()
+        .map(|overlay| match overlay {
+            Overlay::Form(form) if waits(form) => fields::lines(state, &form.purpose),
+            _ => Vec::new(),
+        })
+        .collect();
+    for (overlay, filled) in state.overlays.iter_mut().zip(filled) {
+        let Overlay::Form(form) = overlay else { continue };
+        for (line, new) in form.lines.iter_mut().zip(filled) {
+            if empty(line) {
+                line.input = new.input;
+                line.problem = None;
+            }
+        }
+    }
+}
+
+/// Whether it can hurt somebody, or loses something, as things are now.
+#[must_use]
+pub fn is_danger(state: &State, purpose: &Purpose) -> bool {
     if let Purpose::AddFlagOverride(flag) = purpose {
         // While it is off, everybody gets off whatever is forced.
-        return flag.enabled;
+        return current(state, flag).0.enabled;
     }
     !matches!(
         purpose,

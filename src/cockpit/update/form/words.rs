@@ -89,7 +89,7 @@ pub fn titles(purpose: &Purpose) -> (String, &'static str, &'static str) {
 
 /// What is said when it is done.
 #[must_use]
-pub fn done(purpose: &Purpose) -> String {
+pub fn done(state: &State, purpose: &Purpose) -> String {
     match purpose {
         Purpose::CreateFlag => "The flag is there, and off until it is switched on".to_owned(),
         Purpose::ToggleFlag(flag) if flag.enabled => format!("{} is off", flag.key),
@@ -103,7 +103,13 @@ pub fn done(purpose: &Purpose) -> String {
         }
         Purpose::ConvertExperiment(_) => "The flag is there, and on for everybody".to_owned(),
         Purpose::CopyFlag(_) | Purpose::CopyExperiment(_) => "The copy is there".to_owned(),
-        Purpose::AddFlagOverride(_) => "The override is in force".to_owned(),
+        Purpose::AddFlagOverride(_) => match super::held_back(state, purpose) {
+            None => "The override is in force".to_owned(),
+            Some(why) => format!("The override is there, and not in force: {why}"),
+        },
+        Purpose::DropFlagOverride(_, o) if super::held_back(state, purpose).is_some() => {
+            format!("{} is forced no longer", o.subject_id)
+        }
         Purpose::DropFlagOverride(_, o) => format!("{} is decided like everybody again", o.subject_id),
         Purpose::CreateDeployment => "The deployment is there".to_owned(),
         Purpose::RenameDeployment(_) => "The deployment is renamed".to_owned(),
@@ -179,11 +185,15 @@ pub fn effects(state: &State, form: &Form) -> Vec<String> {
             vec!["A variant with the key off takes no share: its payload is what off carries.".to_owned()]
         }
         Purpose::FlagRule(..) => vec![format!("{}; empty catches everybody.", rule_text::FORM)],
-        Purpose::AddFlagOverride(_) => {
-            vec!["In force at once, before rules and rollout, while the flag is on.".to_owned()]
-        }
+        Purpose::AddFlagOverride(_) => vec![match &form.held_back {
+            None => "In force at once, before rules and rollout, while the flag is on.".to_owned(),
+            Some(why) => why.clone(),
+        }],
         Purpose::DropFlagOverride(_, o) => {
-            vec![format!("{} {} gets {} no longer by force.", o.subject_type.as_str(), o.subject_id, o.variant)]
+            let mut lines =
+                vec![format!("{} {} gets {} no longer by force.", o.subject_type.as_str(), o.subject_id, o.variant)];
+            lines.extend(form.held_back.clone());
+            lines
         }
         Purpose::CreateDeployment => match form.choice("Kind") {
             0 => vec!["For browsers and apps: everybody can read the key, and the cockpit shows it again.".to_owned()],

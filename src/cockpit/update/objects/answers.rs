@@ -58,6 +58,7 @@ pub fn answered(
             }
             state.objects.projects.set(list.projects, now);
             form::rebase(state);
+            form::fill(state);
         }
         Answer::Tokens(list) => state.objects.tokens.set(list.tokens, now),
         Answer::Labs(list) => {
@@ -172,7 +173,7 @@ fn took(state: &mut State, changed: Changed, now: Timestamp) {
         Changed::TokenLeft(token) => format!("{} {STILL_TAKEN}", token.name),
         _ => asked
             .as_ref()
-            .map_or_else(String::new, |purpose| form::words::done(purpose)),
+            .map_or_else(String::new, |purpose| form::words::done(state, purpose)),
     };
     if let (Some(Purpose::SaveFlag(sent)), Changed::Flag(saved)) = (asked.as_deref(), &changed) {
         flag::saved(state, sent, saved, now);

@@ -263,7 +263,7 @@ impl Run {
                 Some(Overlay::Step(d)) => match d.focus {
                     Field::Confirm => break,
                     Field::Comment if d.comment.is_blank() => Some("because".to_owned()),
-                    Field::Override if !d.override_failing => Some(" ".to_owned()),
+                    Field::Override if d.override_failing.is_none() => Some(" ".to_owned()),
                     Field::TypedKey if d.typed_key.is_blank() => Some(d.experiment.key.to_string()),
                     _ => None,
                 },
