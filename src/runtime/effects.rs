@@ -95,17 +95,7 @@ impl Runner {
         replies: mpsc::UnboundedSender<Outcome>,
     ) -> Result<Self, ClientError> {
         let allow_plain_http = allow_plain_http || access.allow_plain_http;
-        let client = Client::new(
-            &access.api,
-            &access.token,
-            Options {
-                timeout: API_LIMIT,
-                write_timeout: WRITE_LIMIT,
-                allow_plain_http,
-                ..Options::default()
-            },
-        )?
-        .in_project(access.project.as_deref())?;
+        let client = client_of(access, allow_plain_http)?;
         let reader = Reader::new(client.clone(), allow_plain_http);
         Ok(Self {
             client,
@@ -116,6 +106,20 @@ impl Runner {
             allow_plain_http,
             exporting: None,
         })
+    }
+
+    /// From now on the same server is asked with these credentials. What is read is dropped; what is written, taken in
+    /// and exported goes on: ids that come in pieces are one list, and an export ends by itself.
+    ///
+    /// # Errors
+    /// As [`Self::new`]; everything stays as it was then.
+    pub fn renew(&mut self, access: &Access, allow_plain_http: bool) -> Result<(), ClientError> {
+        let allow_plain_http = allow_plain_http || access.allow_plain_http;
+        self.client = client_of(access, allow_plain_http)?;
+        self.reader = Reader::new(self.client.clone(), allow_plain_http);
+        self.allow_plain_http = allow_plain_http;
+        self.cancel_reads();
+        Ok(())
     }
 
     /// From now on this project is meant.
@@ -269,11 +273,15 @@ impl Runner {
 
     /// Drops everything that is on its way, except what writes.
     pub fn cancel_all(&mut self) {
-        for (_, running) in self.running.drain() {
-            running.abort();
-        }
+        self.cancel_reads();
         if let Some((_, exporting)) = self.exporting.take() {
             exporting.abort();
+        }
+    }
+
+    fn cancel_reads(&mut self) {
+        for (_, running) in self.running.drain() {
+            running.abort();
         }
     }
 
@@ -283,6 +291,17 @@ impl Runner {
             running.abort();
         }
     }
+}
+
+/// The client for what is found of a server.
+fn client_of(access: &Access, allow_plain_http: bool) -> Result<Client, ClientError> {
+    let options = Options {
+        timeout: API_LIMIT,
+        write_timeout: WRITE_LIMIT,
+        allow_plain_http,
+        ..Options::default()
+    };
+    Client::new(&access.api, &access.token, options)?.in_project(access.project.as_deref())
 }
 
 async fn ask(client: &Client, reader: &Reader, request: Request) -> Result<Answer, Failure> {

@@ -32,6 +32,7 @@ use crate::cockpit::effect::File;
 use crate::cockpit::state::preferences::{Connected, Look, Mistake, Read};
 use crate::cockpit::state::{Dirty, Level, Settings, State};
 use crate::cockpit::update::import;
+use crate::cockpit::update::preferences::renews;
 use crate::cockpit::update::{next_deadline, notify};
 use crate::cockpit::{Action, Code, Effect, update};
 use crate::config::cockpit::{Call as Way, CockpitConfig};
@@ -452,12 +453,21 @@ impl Cockpit {
         access: Result<Access, String>,
         runner: &mut Runner,
     ) -> Result<Option<End>, CockpitError> {
-        let elsewhere = access.and_then(|access| {
-            let next = runner.elsewhere(&access, self.options.allow_plain_http);
-            next.map(|next| (access, next)).map_err(|error| error.to_string())
+        let plain = self.options.allow_plain_http;
+        let gone = access.and_then(|access| {
+            let outcome = if renews(&self.state, &access.api, access.context.as_ref()) {
+                // Ids that are coming in and an export that is under way are of this server still.
+                runner.renew(&access, plain)
+            } else {
+                runner.elsewhere(&access, plain).map(|next| {
+                    // What is on its way to the server of before is dropped by it.
+                    std::mem::replace(runner, next).cancel_all();
+                })
+            };
+            outcome.map(|()| access).map_err(|error| error.to_string())
         });
-        match elsewhere {
-            Ok((access, next)) => {
+        match gone {
+            Ok(access) => {
                 let connected = Connected {
                     read_only: access.refuses_writes(self.options.read_only),
                     api: access.api.clone(),
@@ -465,9 +475,6 @@ impl Cockpit {
                     token_from_file: access.from_file,
                 };
                 self.options.access = access;
-                // What is on its way to the server of before is dropped by it.
-                let mut before = std::mem::replace(runner, next);
-                before.cancel_all();
                 self.take(Action::Connected(Box::new(connected)), runner)
             }
             Err(why) => self.take(Action::Failed(why), runner),

@@ -154,6 +154,19 @@ impl Keymap {
             .map(|b| b.key)
     }
 
+    /// The key of a command as a text names it: as it is bound now, in the first of its places; none where it has no key.
+    #[must_use]
+    pub fn key_of(&self, command: Command) -> Option<Key> {
+        self.bindings.iter().find(|b| b.command == command).map(|b| b.key)
+    }
+
+    /// `; H shows the history`: what a key does, behind what is said of something. Nothing where it has no key.
+    #[must_use]
+    pub fn aside(&self, command: Command, does: &str) -> String {
+        let key = self.key_of(command);
+        key.map_or_else(String::new, |key| format!("; {key} {does}"))
+    }
+
     /// All bindings, in the order of the registry.
     #[must_use]
     pub fn bindings(&self) -> &[Binding] {

@@ -50,6 +50,8 @@ pub enum Overlay {
     Conflicts {
         /// The one under the cursor.
         selected: usize,
+        /// Lines that it is scrolled by, where it is longer than the screen.
+        scroll: usize,
     },
     /// Theme, glyphs, keys.
     Settings(SettingsPanel),

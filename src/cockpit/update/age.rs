@@ -98,6 +98,18 @@ pub fn list(state: &State) -> Option<Age> {
     Some(Age::new(state, &[Slot::Overview], since))
 }
 
+/// The age of the live numbers of the open experiment, which its Setup tells; none while they are not shown, there are
+/// none, or they are held.
+#[must_use]
+pub fn live(state: &State) -> Option<Age> {
+    let detail = state.detail().filter(|_| !state.hold.on)?;
+    if detail.tab != Tab::Setup {
+        return None;
+    }
+    state.list.overview(detail.id()?)?;
+    Some(Age::new(state, &[Slot::Overview], state.list.overviews.at?))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

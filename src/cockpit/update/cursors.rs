@@ -45,7 +45,7 @@ pub fn stay(state: &mut State, before: Cursors) {
         Cursors::None => {}
         Cursors::Conflicts(of, before) => {
             if let Some((_, paths)) = conflicts(state).filter(|(id, _)| *id == of)
-                && let Some(Overlay::Conflicts { selected }) = state.overlays.last_mut()
+                && let Some(Overlay::Conflicts { selected, .. }) = state.overlays.last_mut()
             {
                 *selected = follow(&before, &paths, *selected, Clone::clone);
             }

@@ -225,7 +225,10 @@ fn decide(state: &mut State, id: Uuid, now: Timestamp) {
         .get(&id)
         .is_some_and(|draft| !draft.conflicts.is_empty());
     if any {
-        state.overlays.push(Overlay::Conflicts { selected: 0 });
+        state.overlays.push(Overlay::Conflicts {
+            selected: 0,
+            scroll: 0,
+        });
     } else {
         notify(state, Level::Info, "There is nothing to decide", now);
     }

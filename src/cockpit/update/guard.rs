@@ -283,7 +283,13 @@ pub fn applies(state: &State, command: Command) -> bool {
         Command::Export => export::any(state),
         Command::StopExport => state.export.is_some(),
         Command::Archived => state.screen == Screen::Experiments,
-        Command::History | Command::CopyKey if objects => true,
+        Command::History if objects => true,
+        Command::CopyKey if objects => super::objects::copied(state).is_some(),
+        Command::ObjectOpen | Command::ObjectEdit | Command::RotateKey | Command::Revoke
+            if matches!(state.screen, Screen::Objects(_)) && super::objects::copied(state).is_none() =>
+        {
+            false
+        }
         Command::Explain | Command::Attach if flag => true,
         Command::Convert => flag || (target.is_some() && super::objects::not_converted(state).is_none()),
         Command::CopyTo => flag || target.is_some(),

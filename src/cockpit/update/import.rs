@@ -289,7 +289,7 @@ pub fn list_command(state: &mut State, command: Command, now: Timestamp) {
 }
 
 /// Esc: out of the filter, back from the malformed ids, stop after the chunk, close. True when it was used up.
-pub fn back(state: &mut State, now: Timestamp) -> bool {
+pub fn back(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) -> bool {
     let Some(Overlay::Import(panel)) = state.overlays.last_mut() else {
         return false;
     };
@@ -321,13 +321,19 @@ pub fn back(state: &mut State, now: Timestamp) -> bool {
         panel.filter.clear();
         panel.question_changed();
     } else {
-        close(state, now);
+        close(state, now, effects);
     }
     true
 }
 
-fn close(state: &mut State, now: Timestamp) {
-    let kept = panel(state).is_some_and(|p| p.before.is_some() || p.intake.is_some() && p.tally.received > 0);
+fn close(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
+    // An id that is typed and not entered is one too.
+    let typed = panel(state).is_some_and(|p| p.stage == Stage::Collect && !p.line.is_blank());
+    if typed {
+        collect::add(state, "\n", now, effects);
+    }
+    let kept = typed
+        || panel(state).is_some_and(|p| p.before.is_some() || p.intake.is_some() && p.tally.received > 0);
     if matches!(state.overlays.last(), Some(Overlay::Import(_))) {
         state.overlays.pop();
     }

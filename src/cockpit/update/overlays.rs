@@ -300,7 +300,8 @@ fn insert_path(map: &mut serde_json::Map<String, serde_json::Value>, path: &str,
 /// A key in the list of what is to be decided.
 pub fn decide(state: &mut State, command: Command, now: Timestamp) {
     let Some((id, _)) = state.sheet() else { return };
-    let Some(Overlay::Conflicts { selected }) = state.overlays.last_mut() else {
+    let (page, last) = (state.laid.rows.max(2) - 1, state.laid.last);
+    let Some(Overlay::Conflicts { selected, scroll }) = state.overlays.last_mut() else {
         return;
     };
     let Some(draft) = state.drafts.get_mut(&id) else {
@@ -318,6 +319,9 @@ pub fn decide(state: &mut State, command: Command, now: Timestamp) {
         _ => None,
     };
     match command {
+        // A long one is read to its end, and then the next one is.
+        Command::ScrollDown if *scroll < last => *scroll = (*scroll + page).min(last),
+        Command::ScrollUp if *scroll > 0 => *scroll = scroll.saturating_sub(page),
         Command::NextField | Command::ScrollDown => *selected = (at + 1).min(count.saturating_sub(1)),
         Command::PreviousField | Command::ScrollUp => *selected = at.saturating_sub(1),
         Command::Press if at + 1 < count => *selected = at + 1,
@@ -327,6 +331,11 @@ pub fn decide(state: &mut State, command: Command, now: Timestamp) {
         }
         Command::Press => *selected = 0,
         _ => {}
+    }
+    if let Some(Overlay::Conflicts { selected, scroll }) = state.overlays.last_mut()
+        && *selected != at
+    {
+        *scroll = 0;
     }
     if let Some(side) = side
         && let Some(draft) = state.drafts.get_mut(&id)
@@ -448,9 +457,9 @@ pub fn clamp(state: &mut State, last: usize) {
         Some(Overlay::Ask(dialog)) => dialog.scroll = dialog.scroll.min(last),
         Some(Overlay::History { scroll, .. }) => *scroll = (*scroll).min(last),
         Some(Overlay::Audit(panel)) => panel.scroll = panel.scroll.min(last),
+        Some(Overlay::Conflicts { scroll, .. }) => *scroll = (*scroll).min(last),
         Some(
-            Overlay::Conflicts { .. }
-            | Overlay::Palette(_)
+            Overlay::Palette(_)
             | Overlay::Settings(_)
             | Overlay::Secret(_)
             | Overlay::Import(_)

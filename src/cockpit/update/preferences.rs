@@ -269,6 +269,12 @@ pub fn token_refused(state: &mut State, failure: &mut Failure, now: Timestamp, e
     }
 }
 
+/// Whether what was found are other credentials for the server that is spoken to, which were asked for.
+#[must_use]
+pub fn renews(state: &State, api: &str, context: Option<&String>) -> bool {
+    state.renewing && state.settings.api == api && state.settings.context.as_ref() == context
+}
+
 /// Other credentials for the same server: what is known stays, and everything is asked anew.
 fn renewed(state: &mut State, to: Connected, now: Timestamp, effects: &mut Vec<Effect>) {
     state.settings.read_only = to.read_only;
@@ -294,8 +300,9 @@ fn renewed(state: &mut State, to: Connected, now: Timestamp, effects: &mut Vec<E
 /// The connection is to another server: everything known is of the one before.
 pub fn connected(state: &mut State, to: Connected, now: Timestamp, effects: &mut Vec<Effect>) {
     state.going_to = None;
-    let same = to.api == state.settings.api && to.context == state.settings.context;
-    if std::mem::take(&mut state.renewing) && same {
+    let renews = renews(state, &to.api, to.context.as_ref());
+    state.renewing = false;
+    if renews {
         renewed(state, to, now, effects);
         return;
     }

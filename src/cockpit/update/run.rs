@@ -228,7 +228,7 @@ fn back(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
         preferences::close(state, effects);
         return;
     }
-    if import::back(state, now) || overlays::keep_secret(state, now) {
+    if import::back(state, now, effects) || overlays::keep_secret(state, now) {
         return;
     }
     if !state.overlays.is_empty() {

@@ -41,7 +41,10 @@ pub fn ask(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
         return;
     }
     if draft.open_conflicts() > 0 {
-        state.overlays.push(Overlay::Conflicts { selected: 0 });
+        state.overlays.push(Overlay::Conflicts {
+            selected: 0,
+            scroll: 0,
+        });
         return;
     }
     ask::open(state, Ask::Save { id }, now);

@@ -103,7 +103,8 @@ const MARK: u16 = 3;
 /// The least that a label gets before columns give way.
 const LEAST_LABEL: u16 = 14;
 
-/// Draws titles and those rows that are in view; `longest_label` is the width of the longest label.
+/// Draws titles and those rows that are in view; `longest_label` is the width of the longest label. How wide a column
+/// is follows from all rows, so that none moves while one scrolls.
 pub fn draw(
     pen: &mut Pen<'_>,
     title: &str,
@@ -139,13 +140,19 @@ pub fn draw(
     let titled = u16::from(height >= 3);
     let rows = usize::from(height - titled);
     let first = selected.saturating_sub(rows / 2).min(count.saturating_sub(rows));
-    let in_view: Vec<Row> = (first..count).take(rows).map(row).collect();
+    let grows = shown.iter().any(|at| all[*at].most > all[*at].width);
+    let (measured, above) = if grows {
+        (0..count, first)
+    } else {
+        (first..count.min(first + rows), 0)
+    };
+    let measured: Vec<Row> = measured.map(row).collect();
     // What there is room for beside all of it goes to words that are longer than their column.
     let mut spare = width.saturating_sub(MARK + label + taken(&shown, &all));
     let mut by_rank = shown.clone();
     by_rank.sort_by_key(|at| all[*at].rank);
     for at in by_rank {
-        let texts = in_view.iter().filter_map(|row| row.cells.get(at));
+        let texts = measured.iter().filter_map(|row| row.cells.get(at));
         let wanted = longest(texts.map(|(text, _)| text.as_str())).min(all[at].most);
         let more = wanted.saturating_sub(all[at].width).min(spare);
         all[at].width += more;
@@ -159,7 +166,10 @@ pub fn draw(
             x += all[*at].width + GAP;
         }
     }
-    for ((y, at), row) in (titled..height).zip(first..).zip(in_view) {
+    for ((y, at), row) in (titled..height)
+        .zip(first..)
+        .zip(measured.into_iter().skip(above))
+    {
         pen.text(1, y, row.mark.0, row.mark.1);
         let text = pen.glyphs().text(&row.label.0);
         pen.text_within(MARK, y, &text, label, row.label.1);

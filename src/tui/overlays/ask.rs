@@ -7,7 +7,7 @@ use super::form::{Form, Row, note, sending};
 use super::{Canvas, WIDEST};
 use crate::api::overrides::OverridePage;
 use crate::cockpit::edit::consequences::consequences;
-use crate::cockpit::edit::{Draft, rows as edit_rows};
+use crate::cockpit::edit::{Draft, Path, rows as edit_rows};
 use crate::cockpit::format;
 use crate::cockpit::lifecycle;
 use crate::cockpit::ports::Loaded;
@@ -16,9 +16,10 @@ use crate::cockpit::state::editor::Found;
 use crate::cockpit::state::{Laid, State};
 use crate::cockpit::update::{ask, guard};
 use crate::domain::{Experiment, Key};
+use crate::tui::glyphs::Glyphs;
 use crate::tui::page::Page;
 use crate::tui::sheet::arm;
-use crate::tui::widgets::pen::{columns, fit, padded};
+use crate::tui::widgets::pen::{columns, fit, fit_middle, padded};
 
 /// Draws the dialog.
 pub fn draw(
@@ -135,6 +136,24 @@ fn body(page: &mut Page<'_>, state: &State, dialog: &AskDialog) {
     }
 }
 
+/// Columns of what a part is called.
+const LABEL: u16 = 20;
+
+/// What a part is called, in [`LABEL`] columns: where it names something long, that gives way in its middle, so that
+/// the parts of one variant are told apart, and those of two.
+fn label(path: &Path, copies: &[&Experiment], glyphs: Glyphs) -> String {
+    let within = |before: &str, name: &str, after: &str| {
+        let room = LABEL.saturating_sub(columns(before) + columns(after));
+        format!("{before}{}{after}", fit_middle(name, room, glyphs))
+    };
+    match path {
+        Path::VariantAttr(key, attr) => within("", key, &format!(" {}", attr.label())),
+        Path::Variant(key) => within("variant ", key, ""),
+        Path::Link(name) => within("link ", name, ""),
+        _ => fit(&path.label(copies), LABEL, glyphs).into_owned(),
+    }
+}
+
 /// What differs, a line each.
 fn difference(page: &mut Page<'_>, draft: &Draft) {
     let theme = page.theme;
@@ -146,7 +165,7 @@ fn difference(page: &mut Page<'_>, draft: &Draft) {
             (false, true) => "- ",
             _ => "~ ",
         };
-        let label = fit(&path.label(&copies), 20, theme.glyphs).into_owned();
+        let label = label(&path, &copies, theme.glyphs);
         let (old, new) = (path.show(&from), path.show(&to));
         let before = vec![(mark.to_owned(), theme.dirty), (padded(&label, 21), theme.dim)];
         let short = columns(&old).saturating_add(columns(&new)).saturating_add(3) <= room;
@@ -169,7 +188,9 @@ fn difference(page: &mut Page<'_>, draft: &Draft) {
         }
     }
     for (cell, unread) in &draft.unread {
-        let label = cell.path().map_or_else(String::new, |path| path.label(&copies));
+        let label = cell
+            .path()
+            .map_or_else(String::new, |path| label(&path, &copies, theme.glyphs));
         page.hanging(
             &[
                 ("? ".to_owned(), theme.danger),

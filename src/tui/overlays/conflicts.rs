@@ -5,17 +5,18 @@ use ratatui::layout::Position;
 
 use super::{Canvas, WIDEST, rows};
 use crate::cockpit::edit::Side;
-use crate::cockpit::keymap::Command;
+use crate::cockpit::keymap::{Command, Context};
 use crate::cockpit::state::{Laid, State};
 use crate::cockpit::update::{contexts_under, drafts};
 use crate::tui::chrome::key_text;
 use crate::tui::page::Page;
+use crate::tui::widgets::pen::columns;
 
-/// Draws the list.
+/// Draws the list: the one under the cursor, and by how many lines it is scrolled.
 pub fn draw(
     canvas: &mut Canvas<'_, '_>,
     state: &State,
-    selected: usize,
+    (selected, scroll): (usize, usize),
     now: Timestamp,
 ) -> (Laid, Option<Position>) {
     let theme = canvas.theme;
@@ -23,7 +24,8 @@ pub fn draw(
     let mut page = Page::new(theme, width);
     let id = state.sheet().map(|(id, _)| id);
     let draft = id.and_then(|id| state.drafts.get(&id));
-    let mut focus = 0;
+    // The lines of the one under the cursor.
+    let (mut focus, mut end) = (0, None);
     let mut open = 0;
     if let (Some(id), Some(draft)) = (id, draft) {
         open = draft.open_conflicts();
@@ -38,6 +40,9 @@ pub fn draw(
         page.text(&who, theme.text);
         let copies = [draft.base.as_ref(), &draft.mine];
         for (at, conflict) in draft.conflicts.iter().enumerate() {
+            if at > 0 && at == selected + 1 {
+                end = Some(page.len());
+            }
             page.blank();
             let on = at == selected.min(draft.conflicts.len().saturating_sub(1));
             if on {
@@ -45,10 +50,13 @@ pub fn draw(
             }
             let path = &conflict.both.path;
             let label = if on { theme.accent } else { theme.text };
-            page.line(vec![
-                (path.label(&copies), label),
-                (format!("   it was {}", path.show(&conflict.both.base)), theme.dim),
-            ]);
+            page.line(vec![(path.label(&copies), label)]);
+            let blanks = " ".repeat(usize::from(columns(theme.glyphs.checkbox(false))));
+            page.hanging(
+                &[(format!("  {blanks} {:<7} ", "it was"), theme.dim)],
+                &path.show(&conflict.both.base),
+                theme.dim,
+            );
             for (side, word, value) in [
                 (Side::Mine, "mine", &conflict.both.mine),
                 (Side::Theirs, "theirs", &conflict.both.theirs),
@@ -83,8 +91,23 @@ pub fn draw(
     page.text(&text, theme.dim);
     let height = rows(page.len());
     let title = "Both of you changed";
-    canvas.boxed(title, "Esc later", (width, height), |pen| {
-        let offset = crate::tui::sheet::offset(focus, page.len(), usize::from(pen.height()));
-        (page.draw(pen, offset), None)
+    let end = end.unwrap_or(page.len());
+    let further = (state
+        .keymap
+        .keys(&[Context::Conflicts], Command::ScrollDown)
+        .next())
+    .filter(|_| width >= 50 && end - focus > usize::from(canvas.inside_height()));
+    let right = match further {
+        Some(key) => format!("{} further, Esc later", key_text(key)),
+        None => "Esc later".to_owned(),
+    };
+    canvas.boxed(title, &right, (width, height), |pen| {
+        let rows = usize::from(pen.height());
+        // As much of it as there is room for, from its beginning; what is left of it is scrolled to.
+        let first =
+            crate::tui::sheet::offset(focus, page.len(), rows).max(focus.min(end.saturating_sub(rows)));
+        let last = end.saturating_sub(rows).saturating_sub(first);
+        page.draw(pen, first + scroll.min(last));
+        (Laid { rows, last }, None)
     })
 }

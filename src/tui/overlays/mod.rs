@@ -56,7 +56,9 @@ pub fn draw(
             }
             Overlay::Explain(panel) => explain::draw(&mut canvas, state, panel),
             Overlay::Ask(dialog) => ask::draw(&mut canvas, state, dialog, now),
-            Overlay::Conflicts { selected } => conflicts::draw(&mut canvas, state, *selected, now),
+            Overlay::Conflicts { selected, scroll } => {
+                conflicts::draw(&mut canvas, state, (*selected, *scroll), now)
+            }
             Overlay::Wiring(panel) => wiring::draw(&mut canvas, state, panel),
             Overlay::Form(form) => object::draw(&mut canvas, state, form, now),
             Overlay::Secret(secret) => secret::draw(&mut canvas, secret),

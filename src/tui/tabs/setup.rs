@@ -7,7 +7,9 @@ use ratatui::style::Style;
 
 use crate::cockpit::edit::cell::Fact;
 use crate::cockpit::format;
+use crate::cockpit::keymap::{Command, Keymap};
 use crate::cockpit::times::Times;
+use crate::cockpit::update::age;
 use crate::domain::{AssignmentMode, EndedReason, Experiment, PauseCause, Status, SubjectType};
 use crate::tui::sheet::View;
 use crate::tui::theme::Theme;
@@ -16,16 +18,18 @@ use crate::tui::theme::Theme;
 #[must_use]
 pub fn fact(theme: &Theme, view: &View<'_>, fact: Fact) -> (String, Style) {
     let e = view.mine;
+    let keymap = &view.state.keymap;
     let known = |text: String| (text, theme.text);
     let missing = |text: &str| (text.to_owned(), theme.dim);
     match fact {
         Fact::Key => known(e.key.to_string()),
         Fact::Mode => known(mode_text(e.assignment_mode).to_owned()),
         Fact::Salt => known(e.salt.clone()),
-        Fact::Status => status(theme, e, view.now),
+        Fact::Status => status(theme, keymap, e, view.now),
         Fact::PausedBy => match e.paused_by {
             Some(PauseCause::SrmGuard) => {
-                known("the guard, for a sample ratio mismatch; r shows the evidence".to_owned())
+                let key = keymap.aside(Command::Resume, "shows the evidence");
+                known(format!("the guard, for a sample ratio mismatch{key}"))
             }
             _ => known("a person".to_owned()),
         },
@@ -35,9 +39,10 @@ pub fn fact(theme: &Theme, view: &View<'_>, fact: Fact) -> (String, Style) {
             None => missing("never"),
         },
         Fact::Changed => known(format!(
-            "{}, version {}; H shows the history",
+            "{}, version {}{}",
             moment(e.updated_at),
-            e.resource_version
+            e.resource_version,
+            keymap.aside(Command::History, "shows the history")
         )),
         Fact::Winner => known(
             e.winning_variant
@@ -65,20 +70,21 @@ pub fn fact(theme: &Theme, view: &View<'_>, fact: Fact) -> (String, Style) {
     }
 }
 
-fn status(theme: &Theme, e: &Experiment, now: Timestamp) -> (String, Style) {
+fn status(theme: &Theme, keymap: &Keymap, e: &Experiment, now: Timestamp) -> (String, Style) {
     let auto = e.is_auto_paused();
     let since = e.status_changed_at.unwrap_or(e.created_at);
-    let next: Vec<&str> = e
+    let next: Vec<String> = e
         .status
         .next()
         .iter()
         .filter_map(|to| match (e.status, to) {
-            (Status::Draft, Status::Active) => Some("a activates"),
-            (_, Status::Active) => Some("r resumes"),
-            (_, Status::Paused) => Some("p pauses"),
-            (_, Status::Completed) => Some("c completes"),
+            (Status::Draft, Status::Active) => Some((Command::Activate, "activates")),
+            (_, Status::Active) => Some((Command::Resume, "resumes")),
+            (_, Status::Paused) => Some((Command::Pause, "pauses")),
+            (_, Status::Completed) => Some((Command::Complete, "completes")),
             _ => None,
         })
+        .filter_map(|(command, does)| Some(format!("{} {does}", keymap.key_of(command)?)))
         .collect();
     let next = if next.is_empty() {
         String::new()
@@ -105,29 +111,31 @@ fn exposures(theme: &Theme, view: &View<'_>) -> (String, Style) {
     let mut text = format::counted(overview.subjects, "subject", "subjects");
     let Some(newest) = overview.last_event_at else {
         return (
-            "none yet: attach the attribution to your events; w shows how".to_owned(),
+            format!(
+                "none yet: attach the attribution to your events{}",
+                view.state.keymap.aside(Command::Attach, "shows how")
+            ),
             theme.dim,
         );
     };
     let ago = theme.times.ago_steady(newest, view.now);
-    // Subjects are people, and those of a pause or of an end are in no arm: what comes then is told as what it is.
-    let stopped = match view.mine.status {
-        Status::Active => None,
-        _ => view.mine.status_changed_at,
-    };
-    let news = match (stopped, overview.per_minute.last()) {
-        (Some(since), _) if newest > since => {
-            let word = format::status(view.mine.status, false);
-            format!("; the last exposure {ago}, after it was {word}: those count for no variant")
-        }
-        (None, Some(last)) => format!(
+    let active = view.mine.status == Status::Active;
+    // When the newest one came is all that is known of it: whether it counts depends on how it was decided.
+    let news = match overview.per_minute.last().filter(|_| active) {
+        Some(last) => format!(
             "; {} in the last minute, the last one {ago}",
             format::counted(*last, "exposure", "exposures")
         ),
-        _ => format!("; the last exposure {ago}"),
+        None => format!("; the last exposure {ago}"),
     };
     text.push_str(&news);
-    (text, theme.text)
+    match age::live(view.state) {
+        Some(age) if age.is_old(view.now) || view.state.warehouse.is_down() => {
+            let text = format!("stale {}: {text}", format::age(age.since, view.now));
+            (text, theme.dim)
+        }
+        _ => (text, theme.text),
+    }
 }
 
 /// What the mode means.

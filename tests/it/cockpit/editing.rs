@@ -309,7 +309,7 @@ fn the_same_field_is_asked_for_with_who_and_when() {
     let screen = world.screen(120, 40);
     for part in [
         "deploy-bot changed these",
-        "it was Checkout button",
+        "it was  Checkout button",
         "mine    Mine",
         "theirs  Theirs",
     ] {
@@ -345,7 +345,7 @@ fn what_is_decided_stays_under_the_cursor_whatever_they_change_next() {
     let screen = world.screen(120, 40);
     let place = |text: &str| screen.find(text).unwrap_or_else(|| panic!("{text}: {screen}"));
     assert!(
-        place("name   it was Checkout button") < place("description   it was"),
+        place("theirs  Theirs again") < place("theirs  Also theirs"),
         "{screen}"
     );
     assert!(screen.contains("theirs  Theirs again"), "{screen}");
@@ -1296,4 +1296,80 @@ fn a_draft_that_somebody_else_deletes_is_said_and_made_anew() {
     assert_eq!(world.disk.len(), 1, "kept as a new one");
     world.keys(&["S"]).wait(ARMED).keys(&["right", "enter"]);
     assert!(world.waiting_for(Slot::Create).is_some(), "{:?}", notice(&world));
+}
+
+/// A text of many lines that both changed is read to its end, and what it was before too.
+#[test]
+fn a_conflict_that_is_longer_than_the_screen_is_read_to_its_end() {
+    let mut world = World::experiment("checkout-cta");
+    let text = |of: &str| (1..=40).map(|n| format!("{of} word {n}, ")).collect::<String>() + of + " end";
+    let base = newer(CHECKOUT, |e| e.description = text("base"));
+    arrives(&mut world, &base);
+    set(&mut world, &Cell::Description, &text("mine"));
+    let mut theirs = base;
+    theirs.description = text("theirs");
+    theirs.resource_version += 1;
+    arrives(&mut world, &theirs);
+    world.keys(&["M"]);
+    let screen = world.screen(80, 24);
+    assert!(
+        screen.contains("description") && screen.contains("base word 1,"),
+        "{screen}"
+    );
+    assert!(
+        screen.contains("base end"),
+        "what it was is written whole: {screen}"
+    );
+    assert!(
+        !screen.contains("theirs end"),
+        "there is more of it than that: {screen}"
+    );
+    assert!(screen.contains("pagedown further"), "{screen}");
+    let mut seen = screen;
+    for _ in 0..6 {
+        world.keys(&["pagedown"]);
+        seen += &world.screen(80, 24);
+    }
+    for part in ["mine end", "theirs end"] {
+        assert!(seen.contains(part), "{part}: {seen}");
+    }
+    for _ in 0..6 {
+        world.keys(&["pageup"]);
+        world.screen(80, 24);
+    }
+    let screen = world.screen(80, 24);
+    assert!(
+        screen.contains("base word 1,"),
+        "and back to its beginning: {screen}"
+    );
+    world.keys(&["right"]);
+    assert_eq!(
+        world.state.drafts[&id(CHECKOUT)].conflicts[0].choice,
+        Some(Side::Theirs)
+    );
+}
+
+/// What was changed of a variant is told, however long its key is.
+#[test]
+fn the_difference_names_the_part_of_a_variant_with_a_long_key() {
+    let mut world = World::experiment("checkout-cta");
+    let long = |end: &str| format!("checkout-with-one-page-and-{end}");
+    let keyed = newer(CHECKOUT, |e| {
+        for (variant, end) in e.variants.iter_mut().zip(["aa", "bb"]) {
+            variant.key = long(end).parse().expect("a key");
+        }
+        e.default_variant_id = long("aa").parse().expect("a key");
+        e.rules.clear();
+    });
+    arrives(&mut world, &keyed);
+    world.keys(&["2"]);
+    for end in ["aa", "bb"] {
+        set(&mut world, &Cell::Variant(long(end), Attr::Name), "Another");
+        set(&mut world, &Cell::Variant(long(end), Attr::Traffic), "30");
+    }
+    world.keys(&["S"]);
+    let screen = world.screen(80, 24);
+    for label in ["aa name", "bb name", "aa traffic", "bb traffic"] {
+        assert!(screen.contains(label), "{label}: {screen}");
+    }
 }

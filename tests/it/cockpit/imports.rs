@@ -6,7 +6,7 @@ use splitdeck::api::problem::{Code, Problem};
 use splitdeck::api::system::Role;
 use splitdeck::cockpit::intake::{Order, Source, Tally, Told};
 use splitdeck::cockpit::ports::{Answer, Failure, FailureKind, ImportStep, Request, Service, Slot};
-use splitdeck::cockpit::state::import::ImportPanel;
+use splitdeck::cockpit::state::import::{Focus, ImportPanel};
 use splitdeck::cockpit::state::overlay::{DEAF_FOR, Overlay};
 use splitdeck::cockpit::{Action, Effect};
 use splitdeck::domain::Status;
@@ -51,7 +51,7 @@ fn pasted() -> (World, Uuid) {
 
 /// Names a file; the intake it is read into.
 fn name_a_file(world: &mut World, path: &str) -> Uuid {
-    while panel(world).focus != splitdeck::cockpit::state::import::Focus::Path {
+    while panel(world).focus != Focus::Path {
         world.keys(&["up"]);
     }
     world.keys(&["ctrl-u"]).text(path).keys(&["enter"]);
@@ -403,4 +403,42 @@ fn a_filter_that_no_id_matches_is_named() {
             "{width}x{height}:\n{screen}"
         );
     }
+}
+
+/// Esc on an id that is typed and not yet entered takes it in: it is kept with the others, and said.
+#[test]
+fn an_id_that_is_typed_and_not_entered_is_kept_when_the_card_is_closed() {
+    let mut world = World::experiment("checkout-cta");
+    world.keys(&["4", "i"]).answer_all(Role::Editor, false);
+    world.text("u-7");
+    world.keys(&["esc"]);
+    assert!(world.state.overlays.is_empty());
+    let added =
+        |effect: &Effect| matches!(effect, Effect::Intake(Order::Add { text, .. }) if text == "u-7\n");
+    assert!(world.effects.iter().any(added), "{:?}", world.effects);
+    let notice = world.state.notice.as_ref().map_or("", |notice| &notice.text);
+    assert!(notice.contains("The ids are kept"), "{notice}");
+    // A card without any says nothing.
+    world.keys(&["i"]).answer_all(Role::Editor, false);
+    world.wait(Duration::from_secs(60));
+    world.keys(&["esc"]);
+    assert!(world.state.notice.is_none(), "{:?}", world.state.notice);
+}
+
+/// Where a choice has the focus it is said how it is made: ids that are typed there go nowhere.
+#[test]
+fn a_choice_of_the_card_says_how_it_is_made() {
+    let mut world = World::experiment("checkout-cta");
+    world.keys(&["4", "i"]).answer_all(Role::Editor, false);
+    let hint = "left and right choose; ids are typed above";
+    assert!(!world.screen(80, 24).contains(hint));
+    for _ in 0..2 {
+        world.keys(&["down"]);
+    }
+    for _ in [Focus::Variant, Focus::Subject] {
+        let screen = world.screen(80, 24);
+        assert!(screen.contains(hint), "{screen}");
+        world.keys(&["down"]);
+    }
+    assert!(!world.screen(80, 24).contains(hint));
 }

@@ -6,6 +6,7 @@ use splitdeck::cockpit::keymap::{Command, Context, Keymap};
 use splitdeck::cockpit::update;
 
 use crate::screens::worlds::worlds;
+use crate::support::cockpit::World;
 
 /// Keys that a special place may take from a more general one, and why.
 const TAKEN_OVER: [(Context, &str, Command, Command); 5] = [
@@ -46,4 +47,28 @@ fn no_key_has_two_meanings_on_one_screen() {
             }
         }
     }
+}
+
+/// Texts of Setup name the keys as they are bound, and none where there is none.
+#[test]
+fn the_texts_of_setup_name_the_keys_as_they_are_bound() {
+    let mut world = World::experiment("checkout-cta");
+    world.keys(&["1"]);
+    let screen = world.screen(200, 50);
+    assert!(
+        screen.contains("; H shows the history") && screen.contains("p pauses"),
+        "{screen}"
+    );
+    let keys = [
+        ("experiment.history", vec!["f9".to_owned()]),
+        ("experiment.pause", vec![]),
+    ];
+    let keys = keys.map(|(name, keys)| (name.to_owned(), keys)).into();
+    assert!(world.state.keymap.rebind(&keys).is_empty());
+    let screen = world.screen(200, 50);
+    assert!(screen.contains("; f9 shows the history"), "{screen}");
+    assert!(
+        !screen.contains("pauses") && screen.contains("; c completes"),
+        "{screen}"
+    );
 }

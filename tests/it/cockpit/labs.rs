@@ -154,3 +154,18 @@ fn the_lab_of_an_experiment_is_changed_in_setup() {
     assert_eq!(body.parent_id.as_deref(), Some("checkout"));
     assert_eq!(body.linked_flag, None);
 }
+
+/// Where there is nothing to open or to edit the keys for it are not offered.
+#[test]
+fn an_empty_list_offers_only_what_can_be_done() {
+    let mut world = list();
+    world.wait(std::time::Duration::from_secs(10));
+    let footer = |world: &mut World| world.screen(120, 40).lines().last().expect("lines").to_owned();
+    let some = footer(&mut world);
+    assert!(some.contains("⏎ open") && some.contains("e edit"), "{some}");
+    let none = serde_json::from_value(serde_json::json!({ "labs": [] })).expect("a list");
+    world.reply(Slot::Labs, Ok(Answer::Labs(none)));
+    let none = footer(&mut world);
+    assert!(!none.contains("open") && !none.contains("edit"), "{none}");
+    assert!(none.contains("n new"), "{none}");
+}

@@ -555,3 +555,31 @@ fn one_stalled_query_neither_stops_the_results_nor_passes_for_the_present() {
     world.wait(Duration::from_secs(2));
     assert_eq!(asked(&world, Slot::Probe), before + 1);
 }
+
+/// Setup tells of exposures what ClickHouse said last: once that is old it says so, and is as it was again after.
+#[test]
+fn the_live_numbers_of_setup_say_when_they_are_old() {
+    let mut world = World::experiment("checkout-cta");
+    world.keys(&["1"]).wait(Duration::from_secs(3));
+    world.answer_all(Role::Editor, false);
+    world.keys(&["end"]);
+    let line = |world: &mut World| {
+        let screen = world.screen(120, 40);
+        let line = screen.lines().find(|line| line.contains("90,189 subjects"));
+        line.unwrap_or_else(|| panic!("{screen}")).to_owned()
+    };
+    assert!(!line(&mut world).contains("stale"));
+    world.wait(Duration::from_secs(3));
+    world.lose(Slot::Overview);
+    world.wait(Duration::from_secs(1));
+    assert!(line(&mut world).contains("stale"), "{}", line(&mut world));
+    let due = splitdeck::cockpit::update::next_deadline(&world.state, world.now).expect("counts on");
+    assert!(
+        due <= world.now + jiff::SignedDuration::from_secs(1),
+        "its age is told in seconds"
+    );
+    world
+        .wait(Duration::from_secs(60))
+        .answer_all(Role::Editor, false);
+    assert!(!line(&mut world).contains("stale"));
+}

@@ -283,3 +283,40 @@ fn everything_that_can_be_ticked_is_seen() {
     let screen = world.screen(80, 24);
     assert!(screen.contains("Deployments"), "{screen}");
 }
+
+/// How wide a column is follows from all rows: none moves when one with a longer text comes into view.
+#[test]
+fn columns_stay_where_they_are_while_one_scrolls() {
+    let mut world = World::list_of(Role::Editor, false);
+    let mut flags = objects::flags();
+    let rows = flags["flags"].as_array_mut().expect("rows");
+    let pattern = rows[2].clone();
+    for n in 0..60_u128 {
+        let mut row = pattern.clone();
+        row["id"] = json!(id(400 + n));
+        row["key"] = json!(format!("flag-{n:02}"));
+        row["archived"] = json!(false);
+        if n == 59 {
+            row["name"] = json!("The longest name of them, by far");
+        }
+        rows.push(row);
+    }
+    world.keys(&["F"]).answer_all(Role::Editor, false);
+    world.wait(Duration::from_secs(10));
+    let list = serde_json::from_value(flags).expect("flags");
+    world.reply(Slot::Flags, Ok(Answer::Flags(list)));
+    let titles = |world: &mut World| {
+        let screen = world.screen(200, 24);
+        let line = screen.lines().find(|line| line.contains("rollout %"));
+        line.unwrap_or_else(|| panic!("{screen}")).to_owned()
+    };
+    world.keys(&["home"]);
+    let first = titles(&mut world);
+    world.keys(&["end"]);
+    assert!(
+        world.screen(200, 24).contains("by far"),
+        "{}",
+        world.screen(200, 24)
+    );
+    assert_eq!(titles(&mut world), first);
+}

@@ -253,6 +253,51 @@ async fn a_refused_token_of_the_file_is_read_anew() {
     .expect("no panic");
 }
 
+/// A token that ends while ids are coming in: with the new one they are one list still.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_is_read_anew_leaves_the_ids_that_are_coming_in() {
+    let server = TestServer::start().await;
+    let body = json!({ "name": "Checkout button" });
+    server.post("/experiments", &body).await.expect(201);
+    let body = json!({ "name": "short", "roles": { "default": "editor" } });
+    let made = server.post("/tokens", &body).await.expect(201);
+    let dir = tempfile::tempdir().expect("a directory");
+    let token = dir.path().join("token");
+    std::fs::write(&token, made["token"].as_str().expect("a token")).expect("written");
+    let text = format!(
+        "[cockpit]\napi = \"{}\"\ntoken_file = \"{}\"\n",
+        server.base,
+        token.display()
+    );
+    write(dir.path(), "config.toml", &text);
+    let state = dir.path().join("state");
+    let runtime = tokio::runtime::Handle::current();
+    tokio::task::spawn_blocking(move || {
+        let env = [
+            ("SPLITDECK_API", ""),
+            ("SPLITDECK_TOKEN", ""),
+            ("SPLITDECK_STATE_DIR", state.to_str().expect("text")),
+        ];
+        let mut pty = with_config(dir.path(), &["--experiment", "checkout-button"], &env);
+        pty.wait_for_text("editor");
+        pty.send("4");
+        pty.wait_for_text("No overrides");
+        pty.send("i");
+        pty.wait_for_text("paste here");
+        pty.send("u-1\r");
+        pty.wait_for_text("received 1 ");
+        std::fs::write(&token, EDITOR).expect("written");
+        let short = format!("/tokens/{}", made["id"].as_str().expect("an id"));
+        runtime.block_on(server.delete(&short));
+        pty.wait_for_text("were read anew");
+        pty.send("u-2\r");
+        pty.wait_for_text("received 2   unique 2");
+        pty.leave_by("\x03");
+    })
+    .await
+    .expect("no panic");
+}
+
 /// A server that knows one experiment, first active, then paused by the guard.
 async fn pausing() -> MockServer {
     let server = MockServer::start().await;

@@ -272,7 +272,7 @@ pub(super) fn collect(state: &mut State, command: Command, now: Timestamp, effec
                 read(state, Some(path), now, effects);
             }
             Focus::Variant | Focus::Subject => go(state, step(1), now, effects),
-            Focus::Cancel => close(state, now),
+            Focus::Cancel => close(state, now, effects),
             Focus::Check => check(state, now, effects),
         },
         _ => {}

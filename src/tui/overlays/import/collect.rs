@@ -34,6 +34,15 @@ fn ends(ids: &[String], room: u16, glyphs: Glyphs) -> String {
     texts.join("  ")
 }
 
+/// Beside a choice that has the focus: what is typed there goes nowhere.
+fn how_to_choose(pen: &mut Pen<'_>, (end, y): (u16, u16), focused: bool) {
+    let hint = "left and right choose; ids are typed above";
+    if focused && end + 2 + columns(hint) <= pen.width() {
+        let dim = pen.theme.dim;
+        pen.text(end + 2, y, hint, dim);
+    }
+}
+
 /// Draws it.
 pub(super) fn collect(pen: &mut Pen<'_>, panel: &ImportPanel, now: Timestamp) -> (Laid, Option<Position>) {
     let theme = pen.theme;
@@ -154,18 +163,16 @@ pub(super) fn collect(pen: &mut Pen<'_>, panel: &ImportPanel, now: Timestamp) ->
     {
         pen.text(0, y, "Variant", label(focused));
         let (mark, _) = arm(theme, &panel.target.variants, variant.key.as_str());
-        pen.text(
-            LABEL,
-            y,
-            &choice(&format!("{mark} {}", variant.key)),
-            style(focused),
-        );
+        let text = choice(&format!("{mark} {}", variant.key));
+        let end = pen.text(LABEL, y, &text, style(focused));
+        how_to_choose(pen, (end, y), focused);
         y += 1;
     }
     let focused = panel.focus == Focus::Subject;
     if shows(Focus::Subject) {
         pen.text(0, y, "Kind", label(focused));
-        pen.text(LABEL, y, &choice(panel.subject.as_str()), style(focused));
+        let end = pen.text(LABEL, y, &choice(panel.subject.as_str()), style(focused));
+        how_to_choose(pen, (end, y), focused);
         y += 1;
     }
     if !small {
