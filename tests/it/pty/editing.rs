@@ -274,7 +274,7 @@ async fn what_somebody_else_saves_meanwhile_merges_and_the_same_field_is_asked_f
         pty.wait_for_text("description merged with yours");
         pty.wait_for_text("Both of you changed name");
         pty.send("S");
-        pty.wait_for_text("it was checkout");
+        pty.wait_for_text("it was  checkout");
         pty.wait_for_text("admin");
         pty.send("\x1b[D\r");
         pty.wait_for_text("Theirs → Mine");
