@@ -406,7 +406,9 @@ impl Registry {
     /// Loads everything again, while decisions go on from what memory held. Changes are refused meanwhile: there
     /// is no current state to plan them from.
     async fn reload(&self) -> Result<(), StoreError> {
-        tracing::warn!("this server missed changes that nobody tells any more: all configuration is loaded again");
+        tracing::warn!(
+            "this server missed changes that nobody tells any more: all configuration is loaded again"
+        );
         let failed = || StoreError::query("read the configuration");
         // Whoever has the turn to write knows that what was given up on has come to its end.
         let turn = match self.unsure.load(Ordering::Acquire) {
@@ -629,7 +631,12 @@ mod tests {
         assert_eq!(registry.look().await, Ok(Memory::Behind));
         registry.reload().await.expect("loads");
         assert_eq!(registry.look().await, Ok(Memory::Current));
-        let held = registry.snapshot.load().access.project(shop.id).map(|held| (**held).clone());
+        let held = registry
+            .snapshot
+            .load()
+            .access
+            .project(shop.id)
+            .map(|held| (**held).clone());
         assert_eq!(held, Some(shop), "what was committed is in force");
         assert!(registry.begin().await.is_ok());
     }
