@@ -65,14 +65,7 @@ async fn active(client: &Client, n: usize) {
         ..CreateExperiment::default()
     };
     let created = client.create_experiment(&body).await.expect("created");
-    let change = ChangeStatus {
-        to: Status::Active,
-        resource_version: created.resource_version,
-        comment: None,
-        winning_variant: None,
-        ended_reason: None,
-        override_failing_srm: false,
-    };
+    let change = ChangeStatus::new(Status::Active, created.resource_version);
     client
         .change_status(created.key.as_str(), &change)
         .await

@@ -98,14 +98,7 @@ impl Bench {
             ..CreateExperiment::default()
         };
         let draft = client.create_experiment(&body).await.expect("created");
-        let step = ChangeStatus {
-            to: Status::Active,
-            resource_version: draft.resource_version,
-            comment: None,
-            winning_variant: None,
-            ended_reason: None,
-            override_failing_srm: false,
-        };
+        let step = ChangeStatus::new(Status::Active, draft.resource_version);
         client.change_status("bench", &step).await.expect("active");
         Self {
             address,

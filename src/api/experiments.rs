@@ -249,6 +249,21 @@ pub struct ChangeStatus {
     pub override_failing_srm: bool,
 }
 
+impl ChangeStatus {
+    /// The step alone: without a comment, a winner or a reason.
+    #[must_use]
+    pub fn new(to: Status, resource_version: u64) -> Self {
+        Self {
+            to,
+            resource_version,
+            comment: None,
+            winning_variant: None,
+            ended_reason: None,
+            override_failing_srm: false,
+        }
+    }
+}
+
 /// Body of `PUT /experiments/{idOrKey}/rules`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

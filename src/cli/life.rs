@@ -124,12 +124,8 @@ async fn change(
         )));
     }
     let mut body = ChangeStatus {
-        to,
-        resource_version: live.resource_version,
         comment: step.comment,
-        winning_variant: None,
-        ended_reason: None,
-        override_failing_srm: false,
+        ..ChangeStatus::new(to, live.resource_version)
     };
     set(&mut body);
     Ok(client.change_status(&live.id.to_string(), &body).await?)

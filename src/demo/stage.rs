@@ -91,12 +91,8 @@ async fn present(client: &Client, body: CreateExperiment, key: &str) -> Result<E
         return Ok(created);
     }
     let change = ChangeStatus {
-        to: Status::Active,
-        resource_version: created.resource_version,
         comment: Some("started by the demo".to_owned()),
-        winning_variant: None,
-        ended_reason: None,
-        override_failing_srm: false,
+        ..ChangeStatus::new(Status::Active, created.resource_version)
     };
     client.change_status(key, &change).await
 }

@@ -140,14 +140,7 @@ async fn it_serves_without_clickhouse_and_ends_in_order() {
             ..CreateExperiment::default()
         };
         let draft = client.create_experiment(&body).await.expect("created");
-        let step = ChangeStatus {
-            to: Status::Active,
-            resource_version: draft.resource_version,
-            comment: None,
-            winning_variant: None,
-            ended_reason: None,
-            override_failing_srm: false,
-        };
+        let step = ChangeStatus::new(Status::Active, draft.resource_version);
         client
             .change_status(draft.key.as_str(), &step)
             .await

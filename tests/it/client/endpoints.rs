@@ -16,12 +16,8 @@ use crate::support::store::each_store;
 
 fn to(status: Status, experiment: &Experiment) -> ChangeStatus {
     ChangeStatus {
-        to: status,
-        resource_version: experiment.resource_version,
         comment: Some("a test".to_owned()),
-        winning_variant: None,
-        ended_reason: None,
-        override_failing_srm: false,
+        ..ChangeStatus::new(status, experiment.resource_version)
     }
 }
 

@@ -64,14 +64,7 @@ fn on_as(n: u128, role: Role, protected: bool) -> World {
 
 #[test]
 fn each_step_is_sent_only_from_its_dialog() {
-    let from = |to, version| ChangeStatus {
-        to,
-        resource_version: version,
-        comment: None,
-        winning_variant: None,
-        ended_reason: None,
-        override_failing_srm: false,
-    };
+    let from = ChangeStatus::new;
     for (n, key, expected) in [
         (PRICING, "a", from(Status::Active, 1)),
         (CHECKOUT, "p", from(Status::Paused, 17)),

@@ -44,14 +44,7 @@ async fn a_server_says_that_its_engine_is_away_and_that_it_is_back() {
         ..CreateExperiment::default()
     };
     let draft = client.create_experiment(&body).await.expect("created");
-    let start = ChangeStatus {
-        to: Status::Active,
-        resource_version: draft.resource_version,
-        comment: None,
-        winning_variant: None,
-        ended_reason: None,
-        override_failing_srm: false,
-    };
+    let start = ChangeStatus::new(Status::Active, draft.resource_version);
     let live = client.change_status("x", &start).await.expect("active");
     let live = serde_json::to_value(live).expect("JSON");
     let see = async |who: &str| {

@@ -60,14 +60,7 @@ async fn measured(client: &Client) {
         ..CreateExperiment::default()
     };
     let draft = client.create_experiment(&body).await.expect("created");
-    let start = ChangeStatus {
-        to: Status::Active,
-        resource_version: draft.resource_version,
-        comment: None,
-        winning_variant: None,
-        ended_reason: None,
-        override_failing_srm: false,
-    };
+    let start = ChangeStatus::new(Status::Active, draft.resource_version);
     let live = client.change_status(KEY, &start).await.expect("active");
     let live = serde_json::to_value(live).expect("JSON");
     let now = jiff::Timestamp::now();

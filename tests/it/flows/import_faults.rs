@@ -245,14 +245,7 @@ async fn shot_at_any_statement_whole_chunks_are_there_and_the_log_agrees() {
         })
         .await
         .expect("created");
-    let activate = ChangeStatus {
-        to: Status::Active,
-        resource_version: draft.resource_version,
-        comment: None,
-        winning_variant: None,
-        ended_reason: None,
-        override_failing_srm: false,
-    };
+    let activate = ChangeStatus::new(Status::Active, draft.resource_version);
     client.change_status("x", &activate).await.expect("active");
     let before = SetOverrides {
         variant: key("control"),
