@@ -55,10 +55,15 @@ pub fn always_refused(state: &State, command: Command) -> bool {
     if !writes {
         return false;
     }
-    let viewer = state.me.as_ref().is_some_and(|me| me.role < Role::Editor);
     let only_managed = of_list(command)
         && managed_list(state).is_some_and(|what| administrators_only(state, what).is_some());
-    state.settings.read_only || viewer || only_managed
+    writes_nothing(state) || only_managed
+}
+
+/// Whether nothing can be changed from here, however long one waits: read-only, or a viewer's token.
+#[must_use]
+pub fn writes_nothing(state: &State) -> bool {
+    state.settings.read_only || state.me.as_ref().is_some_and(|me| me.role < Role::Editor)
 }
 
 /// What the list on the screen holds, where only administrators change it.

@@ -6,7 +6,7 @@ mod run;
 use jiff::Timestamp;
 
 pub use self::collect::{not_ready, paste, told};
-pub use self::run::{adopt, again, confirmed, failed, outcome, stepped};
+pub use self::run::{adopt, again, confirmed, failed, outcome, refused, stepped};
 use super::{experiment, form, guard, notify};
 use crate::api::imports::{Import, ImportState, RowEffect, StartImport};
 use crate::cockpit::edit::Of;

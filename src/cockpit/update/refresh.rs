@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{drafts, edit, import, live, objects};
+use super::{drafts, edit, guard, import, live, objects};
 use crate::api::results::ResultsQuery;
 use crate::cockpit::effect::Effect;
 use crate::cockpit::lifecycle::Step;
@@ -38,6 +38,14 @@ pub fn start_due(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
         let Some(request) = wanted(state, slot) else {
             continue;
         };
+        if request.writes() {
+            // A chunk that is tried again: what may be written is decided in one place, whoever asks.
+            match guard::write(state, request, now) {
+                Ok(effect) => effects.push(effect),
+                Err(why) => import::refused(state, &why),
+            }
+            continue;
+        }
         note_asked(state, &request);
         let run = state.requests.start(&request, now);
         effects.push(Effect::Fetch { run, request });
@@ -148,6 +156,10 @@ fn due(state: &State, slot: Slot) -> Option<Timestamp> {
         return None;
     }
     if slot == Slot::SampleRatio && test_outdated(state) {
+        return None;
+    }
+    if slot == Slot::ImportStep && guard::writes_nothing(state) {
+        // It will be refused: that is not waited for.
         return None;
     }
     state.requests.due(slot)

@@ -608,7 +608,47 @@ fn undo_of_a_flag_reaches_beyond_a_save_and_one_that_is_on_its_way() {
 
 #[test]
 fn ids_are_imported_into_a_flag_as_into_an_experiment() {
+    imported(page());
+}
+
+/// As an experiment does: a dialog that counts who gets what must not say so of a flag that gives nobody anything.
+#[test]
+fn an_import_into_a_flag_that_gives_nobody_a_variant_says_so() {
     let mut world = page();
+    arrives(&mut world, newer(4, |flag| flag.enabled = false));
+    let mut world = imported_until_asked(world);
+    let screen = world.screen(120, 40);
+    assert!(screen.contains("who had no override get"), "{screen}");
+    assert!(
+        screen.contains("new-checkout is off: everybody gets off, overrides or not"),
+        "{screen}"
+    );
+    // Switched on under the open dialog: it is as if it had just opened, and says so no longer.
+    world.keys(&["right"]);
+    arrives(&mut world, newer(5, |flag| flag.enabled = true));
+    let screen = world.screen(120, 40);
+    assert!(!screen.contains("everybody gets off"), "{screen}");
+    assert!(screen.contains("was changed by somebody else"), "{screen}");
+    let mut list = newer(5, |_| {});
+    let row = list.flags.iter_mut().find(|row| row.flag.id == id(NEW_CHECKOUT));
+    row.expect("there").decided_by = Some(Key::new("checkout-cta").expect("a key"));
+    arrives(&mut world, list);
+    let screen = world.screen(120, 40);
+    assert!(screen.contains("checkout-cta decides new-checkout"), "{screen}");
+}
+
+fn imported(world: World) {
+    let mut world = imported_until_asked(world);
+    world.keys(&["right", "enter"]);
+    let asked = world.waiting_for(Slot::ImportStep).expect("sent");
+    assert!(
+        matches!(asked, Request::ImportStep { of: Of::Flag, .. }),
+        "{asked:?}"
+    );
+}
+
+/// Until its dialog is open.
+fn imported_until_asked(mut world: World) -> World {
     world.keys(&["end", "enter"]).answer_all(Role::Admin, false);
     assert!(world.screen(120, 40).contains("i many") || world.screen(120, 40).contains("u-000000"));
     world.keys(&["i"]);
@@ -642,14 +682,10 @@ fn ids_are_imported_into_a_flag_as_into_an_experiment() {
         matches!(asked, Request::ImportStep { of: Of::Flag, id: of, .. } if *of == id(NEW_CHECKOUT)),
         "{asked:?}"
     );
-    world.answer_all(Role::Admin, false);
+    world.answer_all_but(&[Slot::Flags]);
     assert!(matches!(world.state.screen, Screen::Flag), "the flag lies below");
-    world.keys(&["enter"]).wait(DEAF_FOR).keys(&["right", "enter"]);
-    let asked = world.waiting_for(Slot::ImportStep).expect("sent");
-    assert!(
-        matches!(asked, Request::ImportStep { of: Of::Flag, .. }),
-        "{asked:?}"
-    );
+    world.keys(&["enter"]).wait(DEAF_FOR);
+    world
 }
 
 #[test]

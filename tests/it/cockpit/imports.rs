@@ -355,6 +355,64 @@ fn a_chunk_that_fails_on_its_way_is_tried_again_and_the_reason_stays() {
     assert!(!applies(&world), "nothing is sent any more");
 }
 
+/// What is tried again by itself is a write like any other: a token that was lowered, or a file that says read-only
+/// since, ends it. What landed is said, and the rest can follow.
+#[test]
+fn a_chunk_that_is_tried_again_is_refused_where_writes_are() {
+    let busy = || {
+        let why = "the store is not available";
+        let mut failure = Failure::new(Service::Api, FailureKind::Refused, why);
+        failure.problem = Some(Box::new(Problem::new(Code::StoreUnavailable, why)));
+        failure
+    };
+    for (lowered, why) in [
+        (true, "ana is a viewer: nothing can be changed"),
+        (false, "Read-only"),
+    ] {
+        let mut world = running();
+        let landed = crate::support::objects::import("applying", 1);
+        let landed = Box::new(serde_json::from_value(landed).expect("reads"));
+        world.reply(Slot::ImportStep, Ok(Answer::Import(Some(landed))));
+        // The next one is tried for a while, so that the try after that is not at once.
+        for wait in [1, 2, 4, 8] {
+            world.reply(Slot::ImportStep, Err(busy()));
+            assert!(!applies(&world));
+            world
+                .wait(Duration::from_secs(wait))
+                .answer_all_but(&[Slot::ImportStep]);
+            assert!(applies(&world));
+        }
+        world.reply(Slot::ImportStep, Err(busy()));
+        world.wait(Duration::from_secs(11));
+        assert!(!applies(&world));
+        if lowered {
+            world.answer_all(Role::Viewer, false);
+        } else {
+            world.state.settings.read_only = true;
+            world.act(Action::Tick);
+        }
+        let said = panel(&world).error.clone().unwrap_or_default();
+        assert!(said.contains(why), "{said}");
+        assert!(
+            said.contains("So far 1 of 100 chunks in force: 812,004 added"),
+            "{said}"
+        );
+        assert!(said.contains("the rest can be applied"), "{said}");
+        assert!(panel(&world).run.is_none() && !applies(&world), "{said}");
+        world
+            .wait(Duration::from_secs(120))
+            .answer_all(if lowered { Role::Viewer } else { Role::Editor }, false);
+        assert!(!applies(&world), "never by itself");
+        // Who may again goes on from there.
+        world.state.settings.read_only = false;
+        world
+            .wait(Duration::from_secs(20))
+            .answer_all(Role::Editor, false);
+        world.keys(&["enter"]).wait(DEAF_FOR).keys(&["right", "enter"]);
+        assert!(applies(&world), "{:?}", world.state.notice);
+    }
+}
+
 #[test]
 fn what_is_refused_for_good_is_not_tried_again() {
     let mut world = running();

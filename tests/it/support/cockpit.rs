@@ -600,11 +600,14 @@ impl World {
 
     /// Answers everything but what would bring the first configuration back.
     pub fn answer_all_but_experiments(&mut self) -> &mut Self {
+        self.answer_all_but(&[Slot::Experiment, Slot::Experiments])
+    }
+
+    /// Answers everything but some kinds, until nothing else is asked.
+    pub fn answer_all_but(&mut self, kept: &[Slot]) -> &mut Self {
         loop {
-            let next = self
-                .waiting
-                .iter()
-                .find(|(_, request)| !matches!(request.slot(), Slot::Experiment | Slot::Experiments));
+            let mut waiting = self.waiting.iter();
+            let next = waiting.find(|(_, request)| !kept.contains(&request.slot()));
             let Some((_, request)) = next.cloned() else {
                 return self;
             };

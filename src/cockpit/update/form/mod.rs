@@ -11,6 +11,7 @@ use jiff::Timestamp;
 pub use self::rebase::rebase;
 use super::{guard, import, notify};
 use crate::api::problem::{Code, Problem};
+use crate::cockpit::edit::Of;
 use crate::cockpit::effect::Effect;
 use crate::cockpit::keymap::Command;
 use crate::cockpit::lifecycle;
@@ -75,7 +76,7 @@ fn current<'a>(state: &'a State, flag: &'a Flag) -> (&'a Flag, Option<&'a Key>) 
     (now.unwrap_or(flag), row.and_then(|row| row.decided_by.as_ref()))
 }
 
-/// Why what is asked has no effect for anybody at present; none where it has, or is not about one subject.
+/// Why what is asked has no effect for anybody at present; none where it has, or is not about what is forced.
 #[must_use]
 pub fn held_back(state: &State, purpose: &Purpose) -> Option<String> {
     match purpose {
@@ -83,7 +84,24 @@ pub fn held_back(state: &State, purpose: &Purpose) -> Option<String> {
             let (flag, decided_by) = current(state, flag);
             lifecycle::flag_held_back(flag, decided_by)
         }
+        Purpose::ApplyImport(_) => import_held_back(state),
         _ => None,
+    }
+}
+
+/// Why nobody gets another variant by the import that is looked at.
+fn import_held_back(state: &State) -> Option<String> {
+    let target = &import::panel(state)?.target;
+    match target.of {
+        Of::Experiment => {
+            let open = state.detail().and_then(|detail| detail.config());
+            let open = open.filter(|experiment| experiment.id == target.id);
+            lifecycle::held_back(state.list.experiment(target.id).or(open)?)
+        }
+        Of::Flag => {
+            let row = state.objects.flags.get(target.id)?;
+            lifecycle::flag_held_back(&row.flag, row.decided_by.as_ref())
+        }
     }
 }
 

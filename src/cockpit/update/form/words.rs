@@ -2,14 +2,12 @@
 
 use super::fields::GRACES;
 use crate::api::imports::{Import, ImportState};
-use crate::cockpit::edit::{FlagDraft, FlagPart, Of};
+use crate::cockpit::edit::{FlagDraft, FlagPart};
 use crate::cockpit::format;
-use crate::cockpit::lifecycle;
 use crate::cockpit::rule_text;
 use crate::cockpit::state::State;
 use crate::cockpit::state::form::{Form, Purpose};
 use crate::cockpit::state::import::ImportPanel;
-use crate::cockpit::update::import;
 use crate::domain::{DeploymentKind, Experiment, Flag, Status};
 
 /// Title, button that changes nothing, button that does it.
@@ -246,7 +244,7 @@ pub fn effects(state: &State, form: &Form) -> Vec<String> {
                 // The counts of the dry run are of all chunks: which of them are left is not told apart.
                 let left = import.unique.saturating_sub(ImportPanel::landed(import));
                 let chunks = u64::from(import.chunks.saturating_sub(import.applied_chunks));
-                return vec![
+                let mut lines = vec![
                     format!(
                         "Up to {} get {}: those of {} that {} left.",
                         people(left),
@@ -260,8 +258,10 @@ pub fn effects(state: &State, form: &Form) -> Vec<String> {
                         format::counted(u64::from(import.chunks), "chunk", "chunks"),
                         if import.applied_chunks == 1 { "is" } else { "are" },
                     ),
-                    "In force chunk by chunk; Esc stops after a chunk, and it can be undone.".to_owned(),
                 ];
+                lines.extend(form.held_back.clone());
+                lines.push("In force chunk by chunk; Esc stops after a chunk, and it can be undone.".to_owned());
+                return lines;
             }
             if effect.added > 0 {
                 lines.push(format!("{} who had no override get {}.", people(effect.added), import.variant));
@@ -272,7 +272,7 @@ pub fn effects(state: &State, form: &Form) -> Vec<String> {
             if effect.added + effect.changed == 0 {
                 lines.push("Nobody changes: all of them have this variant already.".to_owned());
             }
-            lines.extend(held_back(state));
+            lines.extend(form.held_back.clone());
             if let Some(n) = import.exposed_elsewhere.filter(|n| *n > 0) {
                 lines.push(format!(
                     "{} were exposed to another variant already; their past exposures stay counted there.",
@@ -342,16 +342,6 @@ fn undo(import: &Import) -> Vec<String> {
 
 fn share(flag: &Flag) -> String {
     format!("{} %", flag.rollout_pct)
-}
-
-/// Why nobody gets another variant by an import at present; none where they do, and for flags.
-fn held_back(state: &State) -> Option<String> {
-    let target = &import::panel(state)?.target;
-    let open = state.detail().and_then(|detail| detail.config());
-    let experiment = state.list.experiment(target.id).or(open)?;
-    (target.of == Of::Experiment && experiment.id == target.id)
-        .then(|| lifecycle::held_back(experiment))
-        .flatten()
 }
 
 fn toggle(state: &State, flag: &Flag) -> Vec<String> {

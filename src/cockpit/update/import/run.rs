@@ -16,7 +16,7 @@ use crate::cockpit::state::form::Purpose;
 use crate::cockpit::state::import::{Focus, ImportPanel, Run, Stage};
 use crate::cockpit::state::link::later;
 use crate::cockpit::state::overlay::Overlay;
-use crate::cockpit::state::{Level, State};
+use crate::cockpit::state::{Health, Level, State};
 use crate::cockpit::update::{guard, notify};
 
 /// The dialog about an import was confirmed.
@@ -158,14 +158,25 @@ pub fn stepped(
     };
     match guard::write(state, request, now) {
         Ok(effect) => effects.push(effect),
-        Err(why) => {
-            if let Some(panel) = panel_mut(state) {
-                panel.run = None;
-                panel.stage = Stage::Review;
-                panel.error = Some(why);
-            }
-        }
+        Err(why) => refused(state, &why),
     }
+}
+
+/// The chunk that is next may not be sent: the run ends, and it is said why, what landed, and that the rest may follow.
+pub fn refused(state: &mut State, why: &str) {
+    let Some(panel) = panel_mut(state) else { return };
+    let Some(run) = panel.run.take() else { return };
+    panel.stage = Stage::Review;
+    // Before the first chunk the counts are those of the dry run.
+    let landed = |import: &&Import| run.undo || import.applied_chunks > 0;
+    let so_far = panel.import.as_deref().filter(landed);
+    let so_far = so_far.map_or_else(|| "nothing is in force".to_owned(), |import| outcome(import, run));
+    let rest = if run.undo {
+        "the rest can be taken back"
+    } else {
+        "the rest can be applied"
+    };
+    panel.error = Some(format!("{why}. So far {so_far}; {rest} once that may be."));
 }
 
 /// Ids arrived whose card was closed meanwhile: they need not be kept any more, and it is said where they are.
@@ -228,10 +239,12 @@ fn passes(failure: &Failure) -> bool {
         )
 }
 
-/// The chunk that is tried again; none where none failed, or one is on its way.
+/// The chunk that is tried again; none where none failed, or one is on its way. While the server is lost, or is gone to,
+/// others find out whether it is there: that passes, and ends no run.
 #[must_use]
 pub fn again(state: &State) -> Option<Request> {
-    if state.settings.read_only || state.going_to.is_some() {
+    let there = matches!(state.api.health, Health::Unknown | Health::Up) && state.me.is_some();
+    if !there || state.going_to.is_some() {
         return None;
     }
     let panel = panel(state)?;
