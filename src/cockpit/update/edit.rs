@@ -11,7 +11,7 @@ use uuid::Uuid;
 pub use self::places::{jump, move_by, point};
 pub use self::suggest::{pick, suggestions, wanted_suggestions};
 pub use self::typing::{
-    accept, hold, key, leave, let_go, open_field, paste, refresh_field, takes_text, type_into, typing,
+    accept, escape, hold, key, leave, let_go, open_field, paste, refresh_field, takes_text, type_into, typing,
 };
 use super::drafts::{self, draft_of};
 use super::{ask, create, guard, notify, save};
@@ -237,7 +237,7 @@ fn decide(state: &mut State, id: Uuid, now: Timestamp) {
 /// Esc: leaves the field, then the panel. False when there is neither.
 pub fn back(state: &mut State, now: Timestamp) -> bool {
     if state.editor().is_some_and(|editor| editor.editing.is_some()) {
-        leave(state, now);
+        escape(state, now);
         return true;
     }
     state

@@ -21,6 +21,8 @@ pub fn draw(
 ) -> (Laid, Option<Position>) {
     let theme = canvas.theme;
     let width = canvas.inside_width(WIDEST);
+    // Who it was and when is seen wherever one is in the list.
+    let mut head = Page::new(theme, width);
     let mut page = Page::new(theme, width);
     let id = state.sheet().map(|(id, _)| id);
     let draft = id.and_then(|id| state.drafts.get(&id));
@@ -29,15 +31,24 @@ pub fn draw(
     let mut open = 0;
     if let (Some(id), Some(draft)) = (id, draft) {
         open = draft.open_conflicts();
-        let who = match drafts::who(state, id) {
-            Some((who, at)) => format!(
-                "{who} changed these {}, and so did you.",
-                theme.times.ago(at, now)
+        let (who, short) = match drafts::who(state, id) {
+            Some((who, at)) => {
+                let ago = theme.times.ago(at, now);
+                (
+                    format!("{who} changed these {ago}, and so did you."),
+                    format!("{who}, {ago}"),
+                )
+            }
+            None if draft.joined => (
+                "Two cockpits of yours changed these: mine is this one.".to_owned(),
+                "Two cockpits of yours".to_owned(),
             ),
-            None if draft.joined => "Two cockpits of yours changed these: mine is this one.".to_owned(),
-            None => "Somebody changed these, and so did you.".to_owned(),
+            None => (
+                "Somebody changed these, and so did you.".to_owned(),
+                "Changed by somebody".to_owned(),
+            ),
         };
-        page.text(&who, theme.text);
+        head.text(if columns(&who) > width { &short } else { &who }, theme.text);
         let copies = [draft.base.as_ref(), &draft.mine];
         for (at, conflict) in draft.conflicts.iter().enumerate() {
             if at > 0 && at == selected + 1 {
@@ -89,25 +100,43 @@ pub fn draw(
         (open, _) => format!("{open} to decide."),
     };
     page.text(&text, theme.dim);
-    let height = rows(page.len());
+    let height = rows(head.len() + page.len());
+    let above = |room: u16| {
+        if room > 3 {
+            rows(head.len()).min(room / 2)
+        } else {
+            0
+        }
+    };
     let title = "Both of you changed";
     let end = end.unwrap_or(page.len());
     let further = (state
         .keymap
         .keys(&[Context::Conflicts], Command::ScrollDown)
         .next())
-    .filter(|_| width >= 50 && end - focus > usize::from(canvas.inside_height()));
+    .filter(|_| {
+        width >= 50
+            && end - focus
+                > usize::from(
+                    canvas
+                        .inside_height()
+                        .saturating_sub(above(canvas.inside_height())),
+                )
+    });
     let right = match further {
         Some(key) => format!("{} further, Esc later", key_text(key)),
         None => "Esc later".to_owned(),
     };
     canvas.boxed(title, &right, (width, height), |pen| {
+        let (wide, high, above) = (pen.width(), pen.height(), above(pen.height()));
+        head.draw(&mut pen.part(0, 0, wide, above), 0);
+        let mut pen = pen.part(0, above, wide, high - above);
         let rows = usize::from(pen.height());
         // As much of it as there is room for, from its beginning; what is left of it is scrolled to.
         let first =
             crate::tui::sheet::offset(focus, page.len(), rows).max(focus.min(end.saturating_sub(rows)));
         let last = end.saturating_sub(rows).saturating_sub(first);
-        page.draw(pen, first + scroll.min(last));
+        page.draw(&mut pen, first + scroll.min(last));
         (Laid { rows, last }, None)
     })
 }

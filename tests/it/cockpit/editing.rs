@@ -219,11 +219,48 @@ fn in_a_draft_the_table_of_variants_saves_as_a_field_is_left() {
     assert_eq!(change.description, None, "what is not in the table waits");
     world.answer_all(Role::Editor, false);
     assert_eq!(world.state.drafts[&id(PRICING)].count(), 1);
-    // Esc changes nothing on the server.
-    go_to(&mut world, &traffic("control"));
-    world.keys(&["enter", "ctrl-u"]).text("30").keys(&["esc"]);
-    assert_eq!(sent(&world), None);
-    assert_eq!(world.state.drafts[&id(PRICING)].count(), 2);
+}
+
+/// Where leaving a field saves it, Esc has to be the way to leave it unsaved: what was typed is dropped, and that is said.
+#[test]
+fn esc_in_a_cell_of_the_variants_drops_what_was_typed_and_saves_nothing() {
+    for experiment in ["pricing-page-v3", "checkout-cta"] {
+        let mut world = World::experiment(experiment);
+        world.keys(&["2"]);
+        let cell = Cell::Variant("control".into(), Attr::Name);
+        go_to(&mut world, &cell);
+        world.keys(&["enter"]).text("Old button").keys(&["esc"]);
+        assert_eq!(sent(&world), None);
+        let said = notice(&world);
+        assert!(said.contains("Old button was dropped; enter keeps"), "{said}");
+        let unsaved = |world: &World| {
+            world
+                .state
+                .drafts
+                .values()
+                .map(|draft| draft.count())
+                .sum::<usize>()
+        };
+        assert_eq!(unsaved(&world), 0, "{experiment}");
+        // Nor does it go along with what is saved next, or wait on disk.
+        assert!(world.disk.values().all(|kept| {
+            !serde_json::to_string(kept)
+                .expect("writes")
+                .contains("Old button")
+        }));
+        world.keys(&["l", "h"]).wait(Duration::from_secs(3));
+        world.answer_all(Role::Editor, false);
+        assert!(!world.screen(120, 40).contains("Old button"));
+        assert_eq!((sent(&world), unsaved(&world)), (None, 0));
+        // What is left otherwise is kept.
+        go_to(&mut world, &cell);
+        world.keys(&["enter"]).text("Old button").keys(&["tab", "esc"]);
+        if experiment == "pricing-page-v3" {
+            assert!(sent(&world).is_some(), "saved as it is left");
+        } else {
+            assert_eq!((sent(&world), unsaved(&world)), (None, 1));
+        }
+    }
 }
 
 #[test]
@@ -315,6 +352,14 @@ fn the_same_field_is_asked_for_with_who_and_when() {
     ] {
         assert!(screen.contains(part), "{part}: {screen}");
     }
+    // However small the screen and wherever one is in the list.
+    for to in ["up", "down"] {
+        world.keys(&[to]);
+        let screen = world.screen(40, 10);
+        assert!(screen.contains("deploy-bot, 1 min ago"), "{to}: {screen}");
+        assert!(screen.contains("mine"), "{to}: {screen}");
+    }
+    world.keys(&["up"]);
     world.keys(&["right", "down", "left", "enter"]);
     assert_eq!(world.state.overlays.len(), 0);
     world.keys(&["S"]).wait(ARMED).keys(&["right", "enter"]);

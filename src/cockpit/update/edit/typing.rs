@@ -12,9 +12,9 @@ use crate::cockpit::effect::Effect;
 use crate::cockpit::keymap::Command;
 use crate::cockpit::state::editor::{Editing, Found, Input};
 use crate::cockpit::state::text::TextField;
-use crate::cockpit::state::{Screen, State};
+use crate::cockpit::state::{Level, Screen, State};
 use crate::cockpit::update::drafts::{self, draft_of};
-use crate::cockpit::update::save;
+use crate::cockpit::update::{notify, save};
 
 /// Begins to type into a field. What it is made from is held from here on.
 pub fn type_into(state: &mut State, id: Uuid, cell: Cell, now: Timestamp) {
@@ -203,6 +203,41 @@ pub fn leave(state: &mut State, now: Timestamp) {
         && let Some(editor) = state.editor_mut()
     {
         editor.panels.pop();
+    }
+}
+
+/// Esc in a field: in a cell of the table of variants, what was typed is dropped, as in every table; elsewhere, and in a
+/// text of several lines, it is an unsaved change from then on. Nothing is saved by it.
+pub fn escape(state: &mut State, now: Timestamp) {
+    let of_cell = state.sheet().is_some_and(|(_, sheet)| sheet.is_table());
+    let editing = state.editor_mut().and_then(|editor| editor.editing.as_mut());
+    let Some(editing) = editing.filter(|e| of_cell && !matches!(e.input, Input::Area(_))) else {
+        leave(state, now);
+        return;
+    };
+    let dropped = editing.changed().then(|| editing.text());
+    let label = match &editing.cell {
+        Cell::Variant(_, attr) => attr.label(),
+        _ => "the field",
+    };
+    let stays = editing.was.clone();
+    if let Some(editor) = state.editor_mut() {
+        editor.editing = None;
+    }
+    if let Some((id, _)) = state.sheet()
+        && let Some(draft) = state.drafts.get_mut(&id)
+    {
+        draft.left(now);
+    }
+    if let Some(text) = dropped {
+        let keep = state.keymap.aside(Command::Accept, "keeps what is typed");
+        let stays = if stays.is_empty() {
+            "as empty as it was"
+        } else {
+            &stays
+        };
+        let text = format!("{label} stays {stays}, {text} was dropped{keep}");
+        notify(state, Level::Info, text, now);
     }
 }
 

@@ -27,6 +27,7 @@ use crate::support::cockpit::{World, changed};
 struct Kind {
     enter: bool,
     esc: bool,
+    alt: bool,
     key: bool,
     letter: Option<char>,
     leaves: bool,
@@ -46,6 +47,8 @@ impl Kind {
         Self {
             enter: pressed == Some(key("enter")),
             esc: pressed == Some(key("esc")),
+            // A letter with alt is Esc and that letter, where alt means nothing.
+            alt: pressed.is_some_and(|pressed| pressed.alt),
             key: pressed.is_some(),
             letter: pressed.and_then(|key| key.typed()),
             leaves: matches!(action, Action::Connected(_)),
@@ -513,7 +516,7 @@ impl Before {
         }
     }
 
-    /// When a field was left, the draft says what was typed in it.
+    /// When a field was left, the draft says what was typed in it; but in a cell of the variants Esc drops that.
     fn left(&self, world: &World) {
         let Some((id, cell, text)) = self
             .typed
@@ -525,6 +528,11 @@ impl Before {
         let editing = world.state.editor().and_then(|e| e.editing.as_ref());
         let draft = world.state.drafts.get(id).expect("typing makes a draft");
         if editing.is_some_and(|e| e.cell == *cell) {
+            return;
+        }
+        let of_table = matches!(cell, Cell::Variant(..))
+            && cell.kind(&draft.mine) != splitdeck::cockpit::edit::Kind::Lines;
+        if (self.kind.esc || self.kind.alt) && of_table {
             return;
         }
         let mut expected = draft.mine.clone();
