@@ -102,12 +102,18 @@ pub fn list(state: &State) -> Option<Age> {
 /// none, or they are held.
 #[must_use]
 pub fn live(state: &State) -> Option<Age> {
-    let detail = state.detail().filter(|_| !state.hold.on)?;
-    if detail.tab != Tab::Setup {
+    if state.hold.on || !live_numbers(state) {
         return None;
     }
-    state.list.overview(detail.id()?)?;
     Some(Age::new(state, &[Slot::Overview], state.list.overviews.at?))
+}
+
+/// Whether the Setup of an experiment is looked at that has live numbers to tell.
+#[must_use]
+pub fn live_numbers(state: &State) -> bool {
+    let detail = state.detail().filter(|detail| detail.tab == Tab::Setup);
+    let id = detail.and_then(|detail| detail.id());
+    id.is_some_and(|id| state.list.overview(id).is_some())
 }
 
 #[cfg(test)]

@@ -4,12 +4,12 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{GAP, key_text, right};
 use crate::cockpit::format;
-use crate::cockpit::keymap::{COMMANDS, Command};
+use crate::cockpit::keymap::{COMMANDS, Command, Entry};
 use crate::cockpit::state::analytics::Panel;
 use crate::cockpit::state::editor::Input;
 use crate::cockpit::state::export::Exporting;
 use crate::cockpit::state::{Level, Overlay, Screen, State, Tab};
-use crate::cockpit::update::{contexts, guard, updating};
+use crate::cockpit::update::{age, contexts, guard, updating};
 use crate::tui::page::{Span, width_of};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::Pen;
@@ -86,11 +86,16 @@ pub fn footer(pen: &mut Pen<'_>, state: &State, place: &str, now: Timestamp) {
         right_part.push((place.to_owned(), theme.dim));
     }
     let mut keep = width_of(&right_part);
-    if keep == 0 && state.detail().is_some_and(|detail| detail.tab == Tab::Analytics) {
+    let uncovered = state.overlays.is_empty();
+    if keep == 0 && uncovered && state.detail().is_some_and(|detail| detail.tab == Tab::Analytics) {
         let of = Panel::ALL.len();
-        // The place is kept where there is room for it, so that no key moves; elsewhere it is told where keys leave room.
-        let word = |count: usize| format!("{count:>2} of {of} updating");
-        keep = if pen.width() >= 100 { columns(&word(of)) } else { 0 };
+        // The place is kept, so that no key moves. A narrow line has a short form; the narrowest tells it where keys leave
+        // room.
+        let word = |count: usize| match pen.width() {
+            100.. => format!("{count:>2} of {of} updating"),
+            _ => format!("{count:>2}/{of} updating"),
+        };
+        keep = if pen.width() >= 60 { columns(&word(of)) } else { 0 };
         let count = updating::count(state, now);
         if count > 0 {
             right_part.push((word(count), theme.dim));
@@ -157,13 +162,13 @@ fn hints(state: &State) -> Vec<(Command, String, &'static str)> {
     let contexts = contexts(state);
     let mut entries: Vec<_> = COMMANDS
         .iter()
-        .filter(|entry| entry.priority > 0 && guard::applies(state, entry.command))
+        .filter(|entry| priority(state, entry) > 0 && guard::applies(state, entry.command))
         .filter(|entry| !guard::always_refused(state, entry.command))
         .filter(|entry| !is_clear(state, entry.command))
         .filter_map(|entry| {
             let key = state.keymap.keys(&contexts, entry.command).next()?;
             let label = hint_label(state, entry.command).unwrap_or(entry.label);
-            Some((entry.priority, entry.command, key_text(key), label))
+            Some((priority(state, entry), entry.command, key_text(key), label))
         })
         .collect();
     entries.sort_by_key(|(priority, ..)| *priority);
@@ -171,6 +176,18 @@ fn hints(state: &State) -> Vec<(Command, String, &'static str)> {
     hints
         .map(|(_, command, key, label)| (command, key, label))
         .collect()
+}
+
+/// The place of a command in the footer; 0 where it is not shown. Beside fields, whose commands are many, to hold live
+/// numbers stands among the first where there are any, and not at all where there are none.
+fn priority(state: &State, entry: &Entry) -> u8 {
+    let edited = state.overlays.is_empty() && state.sheet().is_some();
+    match entry.command {
+        Command::Hold if state.hold.on => 1,
+        Command::Hold if edited && age::live_numbers(state) => 3,
+        Command::Hold if edited || state.screen == Screen::Create => 0,
+        _ => entry.priority,
+    }
 }
 
 /// Whether a key needs no word, because that of another one says as much: `left` and `right` decide a conflict, `tab` leads
@@ -197,6 +214,7 @@ fn hint_label(state: &State, command: Command) -> Option<&'static str> {
         };
     }
     match command {
+        Command::Hold => state.hold.on.then_some("go on"),
         Command::Zoom => state.detail()?.zoomed().then_some("all panels"),
         Command::Back => match state.overlays.last() {
             Some(Overlay::Import(panel)) if panel.run.is_some() => Some("stop after the chunk"),

@@ -72,20 +72,40 @@ fn place_of_header(state: &State, theme: &Theme, told: Told) -> Vec<Span> {
 pub fn header(pen: &mut Pen<'_>, state: &State, now: Timestamp) {
     let theme = pen.theme;
     let services = [Service::Api, Service::Warehouse];
-    let slots = Slots::of(pen.width());
-    let mut parts: Vec<Vec<Span>> = services
-        .map(|service| link(service, state, theme, (slots, now)))
-        .to_vec();
+    let newest = newest_event(state);
+    let parts_in = |slots: Slots| -> Vec<Vec<Span>> {
+        let links = services.map(|service| link(service, state, theme, (slots, now)));
+        let events = newest.map(|at| vec![(events(at, slots, now), theme.dim)]);
+        links.into_iter().chain(events).collect()
+    };
     let troubled =
         |service: &Service| state.link(*service).is_down() || waits(state, *service, now).is_some();
     let ill = services.iter().filter(|service| troubled(service)).count();
-    if let Some(at) = newest_event(state) {
-        parts.push(vec![(events(at, slots, now), theme.dim)]);
-    }
-    // Those that do not fit are left out: what is wrong is kept before what is well. Each has its place whatever it says.
-    let mut first: Vec<usize> = (0..parts.len()).collect();
-    first.sort_by_key(|at| services.get(*at).is_none_or(|service| !troubled(service)));
+    // Where all of it would not fit beside the shortest name of the place, names and gaps are short, so that the age of
+    // the numbers is still said.
     let room_beside = |left: &[Span]| pen.width().saturating_sub(width_of(left) + 1 + GAP);
+    let whole = |parts: &[Vec<Span>]| parts.iter().map(|part| width_of(part) + GAP).sum::<u16>();
+    // Latencies are not worth the role, unless it says nothing; a service that is lost is worth everything but the
+    // environment.
+    let most = if state.settings.read_only {
+        Told::NoRole
+    } else {
+        Told::ShortDemo
+    };
+    let beside = place_of_header(state, theme, most);
+    let fit_whole = |slots: &Slots| whole(&parts_in(*slots)).saturating_sub(GAP) < room_beside(&beside);
+    let from = Slots::of(pen.width());
+    let mut all = Slots::ALL.into_iter().filter(|slots| *slots >= from);
+    let slots = all.find(fit_whole).unwrap_or(Slots::Short);
+    let parts = parts_in(slots);
+    // Those that do not fit are left out: what is wrong is kept before what is well, and the age of the numbers before how
+    // fast it was. Each has its place whatever it says.
+    let mut first: Vec<usize> = (0..parts.len()).collect();
+    first.sort_by_key(|at| match services.get(*at) {
+        Some(service) if troubled(service) => 0,
+        None => 1,
+        Some(_) => 2,
+    });
     let fits = |left: &[Span], count: usize| {
         let first = first.iter().take(count);
         let wide: u16 = first.map(|at| width_of(&parts[*at]) + GAP).sum();
@@ -102,15 +122,12 @@ pub fn header(pen: &mut Pen<'_>, state: &State, now: Timestamp) {
         let mut all = tellings.into_iter().filter(|told| *told <= most);
         all.find(|told| fits(&place_of_header(state, theme, *told), count))
     };
-    // Latencies are not worth the role, unless it says nothing; a service that is lost is worth everything but the
-    // environment.
-    let most = if state.settings.read_only {
-        Told::NoRole
-    } else {
-        Told::ShortDemo
-    };
-    let told = told(most, services.len())
+    let fits_alone =
+        |told: Told, part: &[Span]| width_of(part) < room_beside(&place_of_header(state, theme, told));
+    let told = told(most, parts.len())
+        .or_else(|| told(most, services.len()))
         .or_else(|| if ill == 0 { told(most, 1) } else { None })
+        .or_else(|| (ill == 0 && parts.iter().any(|part| fits_alone(most, part))).then_some(most))
         .or_else(|| (ill > 0).then(|| told(Told::Least, ill).unwrap_or(Told::Least)))
         .unwrap_or(Told::All);
     let left = place_of_header(state, theme, told);
@@ -134,15 +151,19 @@ pub fn header(pen: &mut Pen<'_>, state: &State, now: Timestamp) {
 }
 
 /// How much room numbers have. They keep it as they get more or fewer digits: no word of the line moves.
-#[derive(Debug, Clone, Copy, Eq, PartialEq)]
+#[derive(Debug, Clone, Copy, Eq, PartialEq, Ord, PartialOrd)]
 enum Slots {
     /// `120 ms`, `events 2 s old`, `events until 05:02 UTC`
     Wide,
     /// `0.1 s`, `2 s old`, `until 05:02`
     Narrow,
+    /// The same, and `ch` for ClickHouse while it is well.
+    Short,
 }
 
 impl Slots {
+    const ALL: [Self; 3] = [Self::Wide, Self::Narrow, Self::Short];
+
     /// Of a line of this width.
     fn of(width: u16) -> Self {
         if width < 100 { Self::Narrow } else { Self::Wide }
@@ -151,14 +172,14 @@ impl Slots {
     /// A latency in its room.
     fn latency(self, took: Option<Duration>) -> String {
         let text = |took: Duration| match (self, took.as_millis()) {
-            (Self::Narrow, 100..9_950) => format!("{:.1} s", took.as_secs_f64()),
-            (Self::Narrow, 9_950..) => format!("{} s", took.as_secs()),
+            (Self::Narrow | Self::Short, 100..9_950) => format!("{:.1} s", took.as_secs_f64()),
+            (Self::Narrow | Self::Short, 9_950..) => format!("{} s", took.as_secs()),
             _ => format::latency(took),
         };
         let text = took.map(text).unwrap_or_default();
         match self {
             Self::Wide => format!("{text:>6}"),
-            Self::Narrow => format!("{text:>5}"),
+            Self::Narrow | Self::Short => format!("{text:>5}"),
         }
     }
 }
@@ -177,15 +198,15 @@ fn events(at: Timestamp, slots: Slots, now: Timestamp) -> String {
     let told = format::age(at, now);
     let text = match (age, slots) {
         (..COMING_SECONDS, Slots::Wide) => format!("events {told} old"),
-        (..COMING_SECONDS, Slots::Narrow) => format!("{told} old"),
+        (..COMING_SECONDS, _) => format!("{told} old"),
         (COMING_SECONDS..86_400, Slots::Wide) => time.strftime("events until %H:%M UTC").to_string(),
-        (COMING_SECONDS..86_400, Slots::Narrow) => time.strftime("until %H:%M").to_string(),
+        (COMING_SECONDS..86_400, _) => time.strftime("until %H:%M").to_string(),
         (_, Slots::Wide) => time.strftime("events until %-d %b %H:%M UTC").to_string(),
-        (_, Slots::Narrow) => time.strftime("until %-d %b").to_string(),
+        (..) => time.strftime("until %-d %b").to_string(),
     };
     match slots {
         Slots::Wide => format!("{text:>22}"),
-        Slots::Narrow => format!("{text:>12}"),
+        Slots::Narrow | Slots::Short => format!("{text:>12}"),
     }
 }
 
@@ -201,7 +222,13 @@ fn link(service: Service, state: &State, theme: &Theme, (slots, now): (Slots, Ti
         // Where nothing is active nobody asks ClickHouse anything.
         Health::Unknown if idles(service, state) => vec![name, ("idle".to_owned(), theme.dim)],
         Health::Unknown => vec![name, ("connecting".to_owned(), theme.dim)],
-        Health::Up => vec![name, (slots.latency(link.latency), theme.text)],
+        Health::Up => {
+            let name = match (service, slots) {
+                (Service::Warehouse, Slots::Short) => ("ch ".to_owned(), theme.dim),
+                _ => name,
+            };
+            vec![name, (slots.latency(link.latency), theme.text)]
+        }
         Health::Lost { retry_at, .. } => vec![name, (stale_text(link, *retry_at, now), theme.warn)],
         Health::Stopped { .. } => vec![name, ("refused".to_owned(), theme.danger)],
     }

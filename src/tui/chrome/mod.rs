@@ -96,16 +96,16 @@ fn right(pen: &mut Pen<'_>, y: u16, used: u16, spans: &[Span]) {
     }
 }
 
-/// `stale 42 s, retry in 5 s`
+/// `stale 42 s, retry in 5 s`. As wide with every number of seconds, so that nothing beside it moves as they pass.
 fn stale_text(link: &Link, retry_at: Timestamp, now: Timestamp) -> String {
     let wait = retry_at.duration_since(now).as_secs().max(0);
     let retry = if wait == 0 {
-        "retrying".to_owned()
+        "being retried".to_owned()
     } else {
-        format!("retry in {wait} s")
+        format!("retry in {wait:>2} s")
     };
     match link.last_ok {
-        Some(at) => format!("stale {}, {retry}", format::age(at, now)),
+        Some(at) => format!("stale {:>6}, {retry}", format::age(at, now)),
         None => format!("not reached, {retry}"),
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use splitdeck::api::problem::{Code, Problem};
 use splitdeck::api::system::Role;
+use splitdeck::cockpit::keymap::{Command, Context, Keymap};
 use splitdeck::cockpit::ports::{Answer, Failure, FailureKind, Request, Service, Slot};
 use splitdeck::cockpit::state::preferences::Connected;
 use splitdeck::cockpit::state::{Dirty, Health, Settings};
@@ -239,6 +240,99 @@ fn space_holds_live_updates_and_counts_what_waits() {
     world.keys(&["space"]);
     assert_eq!(subjects(&world), 100_000);
     assert!(!world.state.hold.on);
+}
+
+/// Where `space` ticks a field another key holds, and the last line says which; so it is back.
+#[test]
+fn the_live_numbers_of_setup_are_held_by_a_key_that_is_named() {
+    let mut world = World::experiment("checkout-cta");
+    let last = |world: &mut World| {
+        let screen = world.screen(80, 24);
+        screen.lines().last().expect("lines").to_owned()
+    };
+    assert!(last(&mut world).contains(". hold live"), "{}", last(&mut world));
+    world.keys(&["."]);
+    assert!(world.state.hold.on);
+    for _ in 0..2 {
+        world.wait(Duration::from_secs(2));
+        let mut newer = overviews();
+        newer[1].subjects = 100_000;
+        world.reply(Slot::Overview, Ok(Answer::Overview(newer)));
+        world.answer_all(Role::Editor, false);
+    }
+    let told = last(&mut world);
+    assert!(
+        told.contains(". go on") && told.contains("held, 2 updates wait"),
+        "{told}"
+    );
+    assert!(world.screen(120, 60).contains("90,189"));
+    world.keys(&["."]);
+    assert!(world.screen(120, 60).contains("100,000"));
+    // Help says it too, in the words of the registry.
+    world.keys(&["?"]);
+    assert!(world.screen(120, 80).contains("Hold live updates back"));
+    // A key that a person chose is named in its place.
+    let mut world = World::experiment("checkout-cta");
+    let keys = [("live.hold".to_owned(), vec!["f9".to_owned()])];
+    assert_eq!(world.state.keymap.rebind(&keys.into()), []);
+    assert!(last(&mut world).contains("f9 hold live"), "{}", last(&mut world));
+}
+
+/// Wherever keys work that are not typed, one of them holds what comes.
+#[test]
+fn live_updates_can_be_held_from_every_screen() {
+    let keymap = Keymap::default();
+    for chain in Context::CHAINS
+        .iter()
+        .filter(|chain| chain.contains(&Context::Global))
+    {
+        assert!(keymap.keys(chain, Command::Hold).next().is_some(), "{chain:?}");
+    }
+}
+
+/// No word of the first line moves as the seconds pass: that of a lost service stands where it stood.
+#[test]
+fn the_seconds_of_what_is_stale_move_nothing() {
+    let mut world = World::list();
+    world.wait(Duration::from_secs(2));
+    world.lose(Slot::Overview);
+    world.answer_all(Role::Editor, false);
+    let mut places = std::collections::BTreeSet::new();
+    let mut ages = std::collections::BTreeSet::new();
+    for _ in 0..75 {
+        for _ in 0..2 {
+            if world.waiting_for(Slot::Overview).is_some() {
+                world.lose(Slot::Overview);
+            }
+            world.answer_all_but(&[Slot::Overview]);
+        }
+        let screen = world.screen(120, 40);
+        let line = screen.lines().next().expect("a line").to_owned();
+        let at = |word: &str| line.find(word).map(|byte| line[..byte].chars().count());
+        places.insert((at("api"), at("clickhouse"), at("stale"), at(",")));
+        ages.insert(line[line.find("stale").expect("stale")..].trim().to_owned());
+        world.wait(Duration::from_secs(1));
+    }
+    assert_eq!(places.len(), 1, "{places:?}");
+    assert!(ages.iter().any(|age| age.starts_with("stale    9 s")), "{ages:?}");
+    assert!(ages.iter().any(|age| age.starts_with("stale  1 min")), "{ages:?}");
+}
+
+/// However much the first line says of the place, it says how old the newest event is.
+#[test]
+fn at_80_columns_the_first_line_says_how_old_the_numbers_are() {
+    for (project, demo, role) in [("demo", true, Role::Admin), ("shop-prod", false, Role::Editor)] {
+        let mut world = World::list_of(role, false);
+        let me = world.state.me.as_mut().expect("known");
+        me.demo = demo;
+        me.project.key = splitdeck::domain::Key::new(project).expect("a key");
+        let screen = world.screen(80, 24);
+        let line = screen.lines().next().expect("a line");
+        for part in [project, "PRODUCTION", "2 s old", "api", "ms"] {
+            assert!(line.contains(part), "{part}: {line}");
+        }
+        assert_eq!(demo, line.contains("simulated"), "{line}");
+    }
 }
 
 #[test]

@@ -184,7 +184,7 @@ fn mistakes_of_the_files_stay_until_they_are_seen_or_mended() {
         .lose(Slot::Experiments);
     let screen = world.screen(80, 24);
     assert!(
-        screen.contains("retry") && screen.contains("3 mistakes"),
+        screen.contains("retried") && screen.contains("3 mistakes"),
         "{screen}"
     );
     world

@@ -451,7 +451,7 @@ fn panels_that_are_updated_are_counted() {
     for _ in 0..3 {
         world.wait(Duration::from_secs(1)).answer_all(Role::Editor, false);
     }
-    let calm = last(&mut world, 120);
+    let (calm, narrow) = (last(&mut world, 120), last(&mut world, 80));
     assert!(!calm.contains("updating"), "{calm}");
     // Only the key of the segments is another: one panel.
     world.keys(&["s", "ctrl-u"]).text("plan").keys(&["enter"]);
@@ -469,12 +469,19 @@ fn panels_that_are_updated_are_counted() {
     let told = last(&mut world, 120);
     assert!(told.ends_with(" 1 of 10 updating"), "{told}");
     assert!(told.starts_with(calm.trim_end()), "no key moves: {calm} {told}");
+    let told = last(&mut world, 80);
+    assert!(told.ends_with(" 1/10 updating"), "{told}");
+    assert!(
+        told.starts_with(narrow.trim_end()),
+        "no key moves: {narrow} {told}"
+    );
     assert!(!last(&mut world, 40).contains("updating"), "no room");
     // Other days are all of them.
     world.keys(&["/", "ctrl-u"]).text("last 2d").keys(&["enter"]);
     world.wait(Duration::from_millis(300));
     let told = last(&mut world, 120);
     assert!(told.ends_with("10 of 10 updating"), "{told}");
+    assert!(last(&mut world, 80).ends_with("10/10 updating"));
     // Held back they wait for a person, not for an answer.
     world.keys(&["space"]);
     assert!(!last(&mut world, 120).contains("updating"));
@@ -688,7 +695,12 @@ fn the_health_of_the_data_stands_beside_read_only() {
         let screen = world.screen(width, 24);
         screen.lines().next().unwrap_or_default().to_owned()
     };
-    for (width, words) in [(80, "api 12 ms   clickhouse 31 ms"), (60, "api 12 ms")] {
+    // Where it is narrow the age of the numbers goes before how fast they came.
+    for (width, words) in [
+        (100, "api 12 ms   clickhouse 31 ms        2 s old"),
+        (80, "api 12 ms        2 s old"),
+        (60, "api 12 ms"),
+    ] {
         let seen = header(&mut world, width);
         assert!(
             seen.contains(words) && seen.contains("read-only"),

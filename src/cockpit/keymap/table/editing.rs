@@ -19,7 +19,7 @@ pub const COMMANDS: &[Entry] = &[
         &[(In::Edit, "enter"), (In::Edit, "space")],
         "edit",
         1,
-        "Edit the field under the cursor, tick it, or open what it holds; nothing is saved by leaving it",
+        "Edit the field under the cursor, tick it, or open what it holds; leaving it saves nothing, but for the variants of a draft",
     ),
     writing(in_palette(entry(
         Command::Save,

@@ -174,7 +174,8 @@ pub const COMMANDS: &[Entry] = &[
     in_palette(entry(
         Command::Hold,
         "live.hold",
-        &[(In::Global, "space")],
+        // Where fields are edited, `space` ticks them.
+        &[(In::Global, "space"), (In::Global, ".")],
         "hold live",
         7,
         "Hold live updates back, and show how many wait; again to let them in",
