@@ -230,6 +230,12 @@ impl Unattributed {
         self.total() == 0
     }
 
+    /// Whether some of it may be known by now: another server of the same store may have made it a moment ago.
+    #[must_use]
+    pub fn names_unknown(&self) -> bool {
+        self.unknown_experiment + self.unknown_variant > 0
+    }
+
     /// All causes together.
     #[must_use]
     pub fn total(&self) -> u64 {

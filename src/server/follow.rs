@@ -55,6 +55,8 @@ pub struct Write<'a> {
     now: Timestamp,
     /// Place of the last row that it added to the feed.
     last: Option<i64>,
+    /// Whether it writes what the feed does not tell.
+    untold: bool,
     /// Declared last: let go after the transaction.
     _writing: MutexGuard<'a, ()>,
 }
@@ -107,19 +109,32 @@ impl Write<'_> {
         Ok(seq)
     }
 
+    /// Says that something is written that the feed does not tell, as nobody else follows it. Should the end of the
+    /// commit not be seen, everything is loaded again.
+    pub fn untold(&mut self) {
+        self.untold = true;
+    }
+
     /// Ends the transaction, and lets `publish` put the new state into memory.
     ///
     /// # Errors
-    /// See [`StoreError`]. Memory is as it was. When the connection broke at the wrong moment the change may
-    /// have been made all the same; then it is followed like one of another server.
+    /// See [`StoreError`]. Memory is as it was. When the connection broke at the wrong moment, or the store was given
+    /// up on, the change may have been made all the same; then it is followed like one of another server, or loaded.
     pub async fn commit(mut self, publish: impl FnOnce(&Registry)) -> Result<(), StoreError> {
         if self.last.is_some() {
             feed::prune(&mut self.tx, self.now).await?;
+        }
+        // Set before, as the caller may give up at any moment of what follows.
+        if self.untold {
+            self.registry.unsure.store(true, Ordering::Release);
         }
         store::commit(self.tx).await?;
         publish(self.registry);
         if let Some(last) = self.last {
             self.registry.applied.store(last, Ordering::Release);
+        }
+        if self.untold {
+            self.registry.unsure.store(false, Ordering::Release);
         }
         Ok(())
     }
@@ -130,7 +145,8 @@ impl Write<'_> {
 enum Memory {
     /// It holds what the store holds.
     Current,
-    /// Rows of the feed were missed that are gone: everything has to be loaded again.
+    /// Rows of the feed were missed that are gone, or the end of a change that it does not tell was not seen:
+    /// everything has to be loaded again.
     Behind,
 }
 
@@ -289,6 +305,7 @@ impl Registry {
             tx,
             now: now(),
             last: None,
+            untold: false,
             _writing: writing,
         })
     }
@@ -355,7 +372,7 @@ impl Registry {
             Ok((connection, head))
         };
         let (mut connection, head) = in_time(head).await?;
-        if head <= self.applied.load(Ordering::Acquire) {
+        if head <= self.applied.load(Ordering::Acquire) && !self.unsure.load(Ordering::Acquire) {
             return Ok(Memory::Current);
         }
         let _writing = self.writing.lock().await;
@@ -369,6 +386,9 @@ impl Registry {
 
     /// Applies what is new in the feed, unless some of it is gone. To be called by who holds `writing`.
     async fn catch_up(&self, connection: &mut AnyConnection) -> Result<Memory, StoreError> {
+        if self.unsure.load(Ordering::Acquire) {
+            return Ok(Memory::Behind);
+        }
         let seen = self.applied.load(Ordering::Acquire);
         let Since::Changes(changes) = feed::since(connection, seen).await? else {
             return Ok(Memory::Behind);
@@ -386,11 +406,22 @@ impl Registry {
     /// Loads everything again, while decisions go on from what memory held. Changes are refused meanwhile: there
     /// is no current state to plan them from.
     async fn reload(&self) -> Result<(), StoreError> {
-        tracing::warn!("this server missed too many changes: all configuration is loaded again");
+        tracing::warn!(
+            "this server missed changes that nobody tells any more: all configuration is loaded again"
+        );
         let failed = || StoreError::query("read the configuration");
+        // Whoever has the turn to write knows that what was given up on has come to its end.
+        let turn = match self.unsure.load(Ordering::Acquire) {
+            true => Some((self.writing.lock().await, self.store.begin().await?)),
+            false => None,
+        };
         let mut connection = self.store.readers().acquire().await.map_err(failed())?;
         let loaded = Loaded::read(&mut connection).await?;
-        let _writing = self.writing.lock().await;
+        let _writing = match turn {
+            Some((writing, _)) => writing,
+            None => self.writing.lock().await,
+        };
+        self.unsure.store(false, Ordering::Release);
         let former = self.snapshot.swap(Arc::new(loaded.snapshot));
         self.applied.store(loaded.applied, Ordering::Release);
         // Letting go of millions of overrides takes its time, which is nobody else's.
@@ -497,8 +528,11 @@ fn readable<T>(read: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
 
 #[cfg(test)]
 mod tests {
+    use std::task::Poll;
+
     use super::*;
     use crate::api::problem::Code;
+    use crate::domain::{Environment, Key, Project};
     use crate::server::error::ApiError;
     use crate::server::store::{Store, StoreUrl};
 
@@ -563,6 +597,47 @@ mod tests {
             "nor is it loaded under a lock"
         );
         registry.reload().await.expect("loads");
+        assert!(registry.begin().await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn what_the_feed_does_not_tell_is_loaded_when_the_end_of_its_commit_was_not_seen() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let registry = registry(&dir).await;
+        let mut write = registry.begin().await.expect("its turn");
+        let shop = Project {
+            id: Uuid::now_v7(),
+            key: Key::new("shop").expect("a key"),
+            name: "Shop".to_owned(),
+            environment: Environment::Production,
+            protected: true,
+            resource_version: 1,
+        };
+        let now = write.now();
+        store::projects::insert(write.tx(), &shop, now)
+            .await
+            .expect("something is written");
+        write.untold();
+        {
+            let mut commit = std::pin::pin!(write.commit(|_| panic!("nobody is there to see its end")));
+            // Once is enough for the store to be asked; then its caller is gone.
+            let asked = std::future::poll_fn(|context| Poll::Ready(commit.as_mut().poll(context))).await;
+            assert!(asked.is_pending(), "the store answers later");
+        }
+        assert!(
+            matches!(registry.begin().await, Err(StoreError::Behind)),
+            "nothing is planned from a memory that may lack it"
+        );
+        assert_eq!(registry.look().await, Ok(Memory::Behind));
+        registry.reload().await.expect("loads");
+        assert_eq!(registry.look().await, Ok(Memory::Current));
+        let held = registry
+            .snapshot
+            .load()
+            .access
+            .project(shop.id)
+            .map(|held| (**held).clone());
+        assert_eq!(held, Some(shop), "what was committed is in force");
         assert!(registry.begin().await.is_ok());
     }
 }

@@ -91,6 +91,8 @@ pub struct Registry {
     pub(super) applied: AtomicI64,
     /// Whether the store did not answer when it was looked at last.
     pub(super) away: AtomicBool,
+    /// Whether the end of a change that the feed does not tell was not seen.
+    pub(super) unsure: AtomicBool,
     /// Held by who looks at the feed out of turn.
     pub(super) looking: Mutex<()>,
     /// How often looking at the feed was begun.
@@ -121,6 +123,7 @@ impl Registry {
             writing: Mutex::new(()),
             applied: AtomicI64::new(applied),
             away: AtomicBool::new(false),
+            unsure: AtomicBool::new(false),
             looking: Mutex::new(()),
             looks: AtomicU64::new(0),
             max_variants,

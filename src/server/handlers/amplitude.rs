@@ -1,5 +1,8 @@
 //! Amplitude's HTTP API V2: `POST /2/httpapi` and `POST /batch`.
 
+use std::sync::Arc;
+
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
@@ -15,7 +18,7 @@ use crate::server::error::{ApiError, LIMIT_RETRY_AFTER, verbatim};
 use crate::server::extract::{BodyLimit, RawBody};
 use crate::server::ingest::amplitude::{read, refusal};
 use crate::server::ingest::{self, AppendError, Context, EventRecord};
-use crate::server::middleware::auth::{Caller, Need, of_secret};
+use crate::server::middleware::auth::{Need, of_secret};
 use crate::server::middleware::limits::Metered;
 use crate::server::registry::now;
 use crate::server::snapshot::ProjectExperiments;
@@ -33,22 +36,19 @@ pub async fn events(
     RawBody(body): RawBody,
 ) -> Result<Response, ApiError> {
     let size = body.len() as u64;
-    let decided = {
-        let state = state.clone();
-        // It is never closed.
-        let _turn = READING.acquire().await;
-        // A body may be large: reading it in a thread of its own, other requests need not wait.
-        tokio::task::spawn_blocking(move || {
-            let packed = |error: Packed| refusal(error.code().status(), error.to_string());
-            if is_gzipped(&headers).map_err(packed)? {
-                decide(&state, &gunzip(&body, limit).map_err(packed)?)
-            } else {
-                decide(&state, &body)
-            }
-        })
-        .await
-        .map_err(|error| ApiError::Internal(format!("reading events failed: {error}")))?
+    let sent = Arc::new((state, headers, limit, body));
+    let (state, ..) = &*sent;
+    let mut decided = decide_apart(&sent, true).await?;
+    // The key may have been made, or the subjects assigned, by another server of the same store a moment ago: clients never
+    // send again what was refused for its key, and what is attributed to nothing counts for nothing for ever.
+    let (unknown_key, unknown) = match &decided {
+        Ok((_, unattributed)) => (false, unattributed.names_unknown()),
+        Err(refused) => (refused.unknown_key, refused.unknown_key),
     };
+    if unknown && state.registry().freshen().await {
+        decided = decide_apart(&sent, unknown_key).await?;
+    }
+    let decided = decided.map_err(|refused| refused.refusal);
     let (records, unattributed) = match decided {
         Ok(decided) => decided,
         Err(refusal) => {
@@ -77,23 +77,66 @@ pub async fn events(
 
 type Decided = (Vec<EventRecord>, crate::api::track::Unattributed);
 
-fn decide(state: &AppState, body: &[u8]) -> Result<Decided, Box<Refusal>> {
+/// What was sent, with the most bytes that it may have when unpacked.
+type Sent = (AppState, HeaderMap, usize, Bytes);
+
+/// Why nothing is taken.
+struct Refused {
+    refusal: Box<Refusal>,
+    /// Whether the key is not known here.
+    unknown_key: bool,
+}
+
+impl From<Box<Refusal>> for Refused {
+    fn from(refusal: Box<Refusal>) -> Self {
+        Self {
+            refusal,
+            unknown_key: false,
+        }
+    }
+}
+
+/// What becomes of a request by what is known at this moment. A body may be large: reading it in a thread of its own,
+/// other requests need not wait.
+async fn decide_apart(sent: &Arc<Sent>, metered: bool) -> Result<Result<Decided, Refused>, ApiError> {
+    let sent = Arc::clone(sent);
+    // It is never closed.
+    let _turn = READING.acquire().await;
+    tokio::task::spawn_blocking(move || {
+        let (state, headers, limit, body) = &*sent;
+        let packed = |error: Packed| refusal(error.code().status(), error.to_string());
+        if is_gzipped(headers).map_err(packed)? {
+            decide(state, &gunzip(body, *limit).map_err(packed)?, metered)
+        } else {
+            decide(state, body, metered)
+        }
+    })
+    .await
+    .map_err(|error| ApiError::Internal(format!("reading events failed: {error}")))
+}
+
+/// Takes the events of a body; `metered` unless the limit of its sender has been asked before.
+fn decide(state: &AppState, body: &[u8], metered: bool) -> Result<Decided, Refused> {
     let body = read(&mended(body))?;
     let snapshot = state.registry().snapshot();
-    let caller = of_secret(&snapshot, &body.api_key, None).and_then(|caller: Caller| {
-        Need::deployment_or(Role::Editor).check(&caller)?;
-        Ok(caller)
-    });
     // Their clients give up on exactly these words, and send anything else again.
-    let caller =
-        caller.map_err(|error| refusal(400, format!("Invalid API key: {}", error.into_problem().detail)))?;
-    let within = state.limits().check(Metered::Track, &caller);
-    within.map_err(|error| {
-        let mut refusal = refusal(Code::RateLimited.status(), error.into_problem().detail);
-        // What is named here their clients keep for half a minute; the rest they would send again at once.
-        refusal.throttled_events = (0..body.len()).collect();
-        refusal
+    let invalid = |error: ApiError| refusal(400, format!("Invalid API key: {}", error.into_problem().detail));
+    let caller = of_secret(&snapshot, &body.api_key, None).map_err(|error| Refused {
+        refusal: invalid(error),
+        unknown_key: true,
     })?;
+    Need::deployment_or(Role::Editor)
+        .check(&caller)
+        .map_err(invalid)?;
+    if metered {
+        let within = state.limits().check(Metered::Track, &caller);
+        within.map_err(|error| {
+            let mut refusal = refusal(Code::RateLimited.status(), error.into_problem().detail);
+            // What is named here their clients keep for half a minute; the rest they would send again at once.
+            refusal.throttled_events = (0..body.len()).collect();
+            refusal
+        })?;
+    }
     let context = Context {
         project_id: caller.project.id,
         now: now(),

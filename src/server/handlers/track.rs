@@ -1,6 +1,7 @@
 //! `POST /track`: one event or a list, plain or in the envelope of the OpenPanel clients.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::{ConnectInfo, State};
@@ -23,6 +24,9 @@ use crate::server::state::AppState;
 const LARGE: usize = 128 << 10;
 
 /// Takes all events or none; answered once they are on the disk. ClickHouse is not needed.
+///
+/// What is attributed to an experiment or a variant that is not known here is looked for once more, as the subject may
+/// have been assigned by another server of the same store: such an event would count for nothing for ever.
 pub async fn track(
     State(state): State<AppState>,
     caller: Caller,
@@ -31,14 +35,12 @@ pub async fn track(
     SdkBody(body): SdkBody,
 ) -> Result<Response, ApiError> {
     let origin = origin(&headers, peer.map(|Extension(ConnectInfo(peer))| peer));
-    let (records, answer) = if body.len() < LARGE {
-        decide(&state, &caller, &body, origin.as_ref())?
-    } else {
-        let state = state.clone();
-        tokio::task::spawn_blocking(move || decide(&state, &caller, &body, origin.as_ref()))
-            .await
-            .map_err(|error| ApiError::Internal(format!("reading events failed: {error}")))??
-    };
+    let request = Arc::new((state, caller, body, origin));
+    let (mut records, mut answer) = decided(&request).await?;
+    let (state, ..) = &*request;
+    if answer.unattributed.names_unknown() && state.registry().freshen().await {
+        (records, answer) = decided(&request).await?;
+    }
     let ingest = state.ingest();
     if let Err(refusal) = ingest.append(records).await {
         return stored(&refusal);
@@ -65,6 +67,21 @@ fn origin(headers: &HeaderMap, peer: Option<SocketAddr>) -> Option<Origin> {
         address: named.map(str::to_owned).or_else(connection).unwrap_or_default(),
         user_agent: text("user-agent").unwrap_or_default().to_owned(),
     })
+}
+
+/// Who sent what, and from where.
+type Sent = (AppState, Caller, Bytes, Option<Origin>);
+
+/// What becomes of a request by what is known at this moment.
+async fn decided(sent: &Arc<Sent>) -> Result<(Vec<EventRecord>, Tracked), ApiError> {
+    let by_it = |(state, caller, body, origin): &Sent| decide(state, caller, body, origin.as_ref());
+    if sent.2.len() < LARGE {
+        return by_it(sent);
+    }
+    let sent = Arc::clone(sent);
+    tokio::task::spawn_blocking(move || by_it(&sent))
+        .await
+        .map_err(|error| ApiError::Internal(format!("reading events failed: {error}")))?
 }
 
 fn decide(

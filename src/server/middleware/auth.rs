@@ -252,8 +252,8 @@ impl Need {
 
 /// Lets a request through when its token or key has what the route asks for.
 ///
-/// Who manages may have been given a token, or have made an object, through another server of the same store a
-/// moment ago: what is not known here is looked for once more. Decisions are not held up for that.
+/// Who sent it may have been given a token or key, or have made an object, through another server of the same store a
+/// moment ago: what is not known here is looked for once more. Decisions for who is known are not held up for that.
 pub async fn require(
     State((state, need)): State<(AppState, Need)>,
     mut request: Request,
@@ -265,7 +265,7 @@ pub async fn require(
         state.registry().freshen().await;
     }
     let caller = match authenticate(&state, request.headers()) {
-        Err(_) if manages && state.registry().freshen().await => authenticate(&state, request.headers()),
+        Err(_) if state.registry().freshen().await => authenticate(&state, request.headers()),
         known => known,
     }?;
     need.check(&caller)?;

@@ -301,6 +301,8 @@ impl<'a> Batch<'a> {
         store::overrides::copy(self.write.tx(), copy, now).await?;
         if self.write.is_followed() {
             self.tell_copied(from, to, copy.to, project).await?;
+        } else {
+            self.write.untold();
         }
         let (from, to) = (Arc::clone(from), to.map(Arc::clone).unwrap_or_default());
         let merged = tokio::task::spawn_blocking(move || to.with(&from)).await;

@@ -110,6 +110,53 @@ async fn what_was_made_through_one_is_there_at_once_for_who_manages_through_the_
 }
 
 #[tokio::test]
+async fn events_for_what_was_made_through_one_count_at_once_through_the_other() {
+    on_postgres(async {
+        let (one, two, _) = pair_on_clickhouse().await;
+        let at = jiff::Timestamp::now().to_string();
+        for n in 0..6 {
+            let key = format!("x{n}");
+            let live = one.active(&key).await;
+            let deployment = json!({ "name": format!("d{n}"), "kind": "client" });
+            let made = one.post("/deployments", &deployment).await.expect(201);
+            let secret = made["key"].as_str().expect("a key");
+            if n % 2 == 0 {
+                let events = json!([
+                    exposure(&live, "u", "control", &at),
+                    exposure(&live, "v", "treatment", &at)
+                ]);
+                let tracked = send(two.request(Method::POST, "/track", secret).json(&events)).await;
+                assert_eq!(tracked.expect(200).get("unattributed"), None);
+            } else {
+                let event = |user: &str, variant: &str| {
+                    json!({ "event_type": "$exposure", "user_id": user, "event_properties": {
+                        "flag_key": live["linkedFlag"], "experiment_key": key, "variant": variant } })
+                };
+                let events = [event("u", "control"), event("v", "treatment")];
+                let body = json!({ "api_key": secret, "events": events });
+                two.post("/2/httpapi", &body).await.expect(200);
+            }
+        }
+        drained(&two).await;
+        for n in 0..6 {
+            let results = one.get(&format!("/experiments/x{n}/results")).await.expect(200);
+            assert_eq!(results["srm"]["observed"], json!([1, 1]), "x{n}: {results:#}");
+        }
+        // Who is really unknown stays so.
+        let body = json!({ "api_key": "nobody", "events": [{ "event_type": "e", "user_id": "u" }] });
+        let refused = two.post("/2/httpapi", &body).await.expect(400);
+        assert!(
+            refused["error"]
+                .as_str()
+                .expect("text")
+                .starts_with("Invalid API key"),
+            "{refused}"
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_token_is_known_everywhere_and_so_is_its_end() {
     on_postgres(async {
         let server = TestServer::start().await;
