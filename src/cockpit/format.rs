@@ -220,6 +220,14 @@ pub fn count_within(n: u64, width: u16) -> String {
     }
 }
 
+/// An estimate: no more than three digits of it are told, as it knows no more.
+#[must_use]
+pub fn about(n: u64) -> String {
+    let unit = 10_u64.pow(n.checked_ilog10().unwrap_or(0).saturating_sub(2));
+    // Half a unit more never makes the rounded number longer than the type holds, but for its last values.
+    count(n.saturating_add(unit / 2) / unit * unit)
+}
+
 /// `1 subject`, `2 subjects`: the count with its noun.
 #[must_use]
 pub fn counted(n: u64, one: &str, many: &str) -> String {
@@ -293,6 +301,21 @@ mod tests {
         ] {
             assert_eq!(prob_best(p), text, "{p}");
         }
+    }
+
+    #[test]
+    fn an_estimate_has_three_digits() {
+        let told = [0, 7, 999, 5_726, 99_950, 1_670_533, u64::MAX].map(about);
+        let expected = [
+            "0",
+            "7",
+            "999",
+            "5,730",
+            "100,000",
+            "1,670,000",
+            "18,400,000,000,000,000,000",
+        ];
+        assert_eq!(told, expected);
     }
 
     #[test]

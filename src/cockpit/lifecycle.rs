@@ -406,7 +406,7 @@ pub fn replaced(experiment: &Experiment, winner: &str, overview: Option<&Overvie
         }
         let share = outside_holdout(experiment, variant.traffic_pct.basis_points());
         let a_day = a_day(experiment, variant, overview).map_or_else(String::new, |n| {
-            format!(" (about {} subjects/day)", format::count(n))
+            format!(" (about {} subjects/day)", format::about(n))
         });
         lines.push(format!(
             "{share} % of the subjects stop seeing {}{a_day}.",
@@ -471,7 +471,7 @@ fn losing(experiment: &Experiment, stays: &str, overview: Option<&Overview>) -> 
         .iter()
         .filter(|v| v.traffic_pct.basis_points() > 0 && !v.key.as_str().eq_ignore_ascii_case(stays))
         .filter_map(|v| {
-            let a_day = format::count(a_day(experiment, v, overview)?);
+            let a_day = format::about(a_day(experiment, v, overview)?);
             Some(format!("About {a_day} subjects/day stop seeing {}.", v.key))
         })
         .collect()

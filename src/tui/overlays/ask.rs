@@ -286,7 +286,8 @@ fn applying(page: &mut Page<'_>, state: &State, experiment: &Experiment, winner:
             line.push((format!("   uplift {}", format::uplift(uplift.median)), theme.text));
         }
     }
-    page.line(line);
+    // What it gains is told whole, however long the key is.
+    page.flowing(&line);
     let flag = experiment
         .linked_flag
         .as_ref()

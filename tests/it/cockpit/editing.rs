@@ -994,6 +994,28 @@ fn a_key_that_is_taken_is_said_before_it_is_sent() {
 }
 
 #[test]
+fn what_a_winner_gains_is_told_however_long_its_key_is() {
+    let mut world = World::experiment("checkout-cta");
+    world.keys(&["5"]).answer_all(Role::Editor, false);
+    let long = newer(CHECKOUT, |e| {
+        e.linked_flag = Some("cta".parse().expect("a key"));
+        e.variants[1].key = "treatment-with-the-large-green-button-below-the-fold"
+            .parse()
+            .expect("a key");
+    });
+    arrives(&mut world, &long);
+    let results = crate::support::cockpit::results(&long, &[(50_105, 9_530), (40_084, 7_910)]);
+    world.reply(Slot::Results, Ok(Answer::Results(Box::new(results))));
+    world.keys(&["W"]);
+    for (width, height) in [(80, 24), (120, 40), (200, 50)] {
+        let screen = world.screen(width, height);
+        for part in ["P(best) ", "uplift +3.8 %"] {
+            assert!(screen.contains(part), "{part}: {screen}");
+        }
+    }
+}
+
+#[test]
 fn the_winner_is_applied_only_when_everything_speaks_for_it() {
     let mut world = World::experiment("checkout-cta");
     world.keys(&["5"]).answer_all(Role::Editor, false);
@@ -1013,7 +1035,7 @@ fn the_winner_is_applied_only_when_everything_speaks_for_it() {
     for part in [
         "Apply treatment as the winner",
         "The flag cta is switched on",
-        "49.00 % of the subjects stop seeing control (about 7,157 subjects/day)",
+        "49.00 % of the subjects stop seeing control (about 7,160 subjects/day)",
     ] {
         assert!(screen.contains(part), "{part}: {screen}");
     }

@@ -303,7 +303,7 @@ fn a_winner_says_what_people_stop_seeing() {
     assert_eq!(
         replaced(&experiment, "treatment", Some(overview)),
         [
-            "49.00 % of the subjects stop seeing control (about 7,157 subjects/day).",
+            "49.00 % of the subjects stop seeing control (about 7,160 subjects/day).",
             "The holdout, 2.00 % of the subjects, stops seeing control.",
             "9.80 % of the subjects are unallocated, and stop seeing control.",
         ]
