@@ -6,6 +6,7 @@ use crate::domain::flag::OFF;
 use crate::domain::{Experiment, Flag, Key, Status, Variant};
 
 use super::format;
+use super::keymap::{Command, Context, Keymap};
 use super::ports::Request;
 use super::state::overlay::{ENDED_REASONS, StepDialog, TestNow};
 
@@ -154,7 +155,12 @@ impl Step {
 
 /// What a step will do, one sentence a line. `flag` is the linked one, where it is known.
 #[must_use]
-pub fn effects(dialog: &StepDialog, overview: Option<&Overview>, flag: Option<&Flag>) -> Vec<String> {
+pub fn effects(
+    dialog: &StepDialog,
+    overview: Option<&Overview>,
+    flag: Option<&Flag>,
+    keymap: &Keymap,
+) -> Vec<String> {
     let experiment = dialog.experiment.as_ref();
     let default = &experiment.default_variant_id;
     let mut lines = Vec::new();
@@ -191,9 +197,11 @@ pub fn effects(dialog: &StepDialog, overview: Option<&Overview>, flag: Option<&F
                 Status::Completed => lines.extend(no_longer_served(experiment, flag)),
                 _ => lines.push(goes_on(experiment)),
             }
-            lines.push(
-                "It is hidden from the list; v there shows it, and A brings it back as ended.".to_owned(),
-            );
+            let back = [
+                (Context::List, Command::Archived, "there shows it"),
+                (Context::List, Command::Archive, "brings it back as ended"),
+            ];
+            lines.push(format!("{}.", keymap.after("It is hidden from the list", "; ", &back)));
         }
         Step::BringBack => {
             lines.push(format!("It is listed again, as ended. {}", goes_on(experiment)));
@@ -488,12 +496,15 @@ fn a_day(experiment: &Experiment, variant: &Variant, overview: Option<&Overview>
 /// Why no flag can be made of an experiment as it stands; none when one can. `flag` is its linked flag, as far as that
 /// is known.
 #[must_use]
-pub fn no_flag_of(experiment: &Experiment, flag: Option<&Flag>) -> Option<String> {
+pub fn no_flag_of(experiment: &Experiment, flag: Option<&Flag>, keymap: &Keymap) -> Option<String> {
     let (key, status) = (&experiment.key, experiment.status);
     match status {
-        Status::Active | Status::Paused => Some(format!(
-            "{key} is {status}: making a flag of it would end it; complete it first (c)"
-        )),
+        Status::Active | Status::Paused => {
+            let complete = keymap.brackets(&[(Context::List, Command::Complete)]);
+            Some(format!(
+                "{key} is {status}: making a flag of it would end it; complete it first{complete}"
+            ))
+        }
         Status::Draft => flag.filter(|flag| flag.enabled).map(|flag| {
             format!(
                 "The flag {} is on and serves its own variants: switch it off before it is made of the draft",

@@ -29,6 +29,7 @@ use tokio::sync::mpsc;
 use crate::client::ClientError;
 use crate::cockpit::action::Mouse;
 use crate::cockpit::effect::File;
+use crate::cockpit::keymap::{Command, Context};
 use crate::cockpit::state::preferences::{Connected, Look, Mistake, Read};
 use crate::cockpit::state::{Dirty, Level, Settings, State};
 use crate::cockpit::update::import;
@@ -509,8 +510,10 @@ impl Cockpit {
         let stopped = signals::stop_group().map_err(CockpitError::Setup)?;
         self.reenter(runner)?;
         if !stopped {
-            let text = "There is no shell to go back to: nobody could continue the cockpit (q leaves)";
-            notify(&mut self.state, Level::Info, text.to_owned(), self.clock.now());
+            let text = "There is no shell to go back to: nobody could continue the cockpit";
+            let leaves = (Context::Global, Command::Quit, "leaves");
+            let text = self.state.keymap.after(text, "; ", &[leaves]);
+            notify(&mut self.state, Level::Info, text, self.clock.now());
             self.state.touch(Dirty::Now);
         }
         Ok(())

@@ -10,6 +10,7 @@ use super::widgets::Pen;
 use crate::cockpit::edit::wizard::{REVIEW, STEPS, daily_traffic};
 use crate::cockpit::edit::{Path, Sheet};
 use crate::cockpit::format;
+use crate::cockpit::keymap::{Command, Context};
 use crate::cockpit::state::{Creation, Laid, State};
 use crate::cockpit::update::{create, save};
 use crate::domain::{Experiment, Status};
@@ -169,7 +170,17 @@ fn duration(days: f64) -> String {
 fn review(pen: &mut Pen<'_>, state: &State, e: &Experiment) -> Laid {
     let theme = pen.theme;
     let mut page = Page::new(theme, pen.width());
-    page.heading("Review", "S or enter creates it as a draft; shift-tab goes back");
+    let keys = [Command::Save, Command::Edit].map(|command| state.keymap.way(Context::Edit, command));
+    let creates: Vec<String> = keys.into_iter().flatten().collect();
+    let back = (Context::Create, Command::PreviousStep, "goes back");
+    let hint = match creates.is_empty() {
+        true => state.keymap.ways(&[back]),
+        false => {
+            let text = format!("{} creates it as a draft", creates.join(" or "));
+            state.keymap.after(&text, "; ", &[back])
+        }
+    };
+    page.heading("Review", &hint);
     page.field("name", &e.name);
     let style = if create::key_taken(state, &e.key) {
         theme.danger
@@ -220,7 +231,7 @@ fn review(pen: &mut Pen<'_>, state: &State, e: &Experiment) -> Laid {
         );
     }
     if let Some(draft) = state.drafts.get(&uuid::Uuid::nil())
-        && let Some((_, why)) = save::in_the_way(draft)
+        && let Some((_, why)) = save::in_the_way(draft, &state.keymap)
     {
         page.blank();
         page.text(&why, theme.danger);

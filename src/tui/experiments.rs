@@ -5,13 +5,14 @@ use ratatui::style::Style;
 
 use super::theme::Theme;
 use super::widgets::Pen;
-use super::widgets::empty::{empty, retried};
+use super::widgets::empty::{clears, empty, retried};
 use super::widgets::pen::fit_middle;
 use super::widgets::sparkline::sparkline;
 use crate::api::results::{INCONCLUSIVE, Overview};
 use crate::cockpit::alarms::{self, Alarm, Severity};
 use crate::cockpit::edit::Of;
 use crate::cockpit::format;
+use crate::cockpit::keymap::{Command, Context};
 use crate::cockpit::state::{Laid, State};
 use crate::cockpit::times::Times;
 use crate::cockpit::update::drafts;
@@ -214,20 +215,23 @@ fn nothing(pen: &mut Pen<'_>, state: &State) {
         empty(
             &mut inside,
             &format!("No experiment matches \"{}\".", list.filter.text()),
-            "Esc clears the filter. Key, name and status are searched.",
+            format!("{} Key, name and status are searched.", clears(&state.keymap, "filter")).trim_start(),
         );
     } else if list.experiments.value.is_some() {
+        let first = "makes the first one, step by step: what is changed, what counts, the variants and their shares";
+        let first = (state.keymap).sentence("", &[(Context::List, Command::Create, first)]);
+        let hint = format!("{first} It is a draft until you activate it.");
+        let hint = hint.trim_start();
         empty(
             &mut inside,
             "No experiments yet.",
-            "n makes the first one, step by step: what is changed, what counts, the variants and their shares. \
-             It is a draft until you activate it.",
+            hint,
         );
     } else if let Some(failure) = &list.experiments.failure {
         empty(
             &mut inside,
             &format!("Cannot load the experiments: {}", failure.message),
-            retried(failure),
+            &retried(&state.keymap, failure),
         );
     } else {
         let text = inside.glyphs().text(&format!("Asking {} …", state.settings.api));

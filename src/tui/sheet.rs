@@ -17,6 +17,7 @@ use super::widgets::Pen;
 use super::widgets::pen::{columns, fit};
 use crate::cockpit::edit::sheet::Row;
 use crate::cockpit::edit::{Cell, Sheet};
+use crate::cockpit::keymap::{Command, Context, Keymap};
 use crate::cockpit::state::Laid;
 use crate::cockpit::state::editor::Input;
 
@@ -60,7 +61,7 @@ pub fn draw(pen: &mut Pen<'_>, view: &View<'_>, drawn: &mut Drawn) -> Laid {
     let right = lines(theme, view, &rows, right_width, |row| two && row.right);
     if let Some(title) = heading(view) {
         let mut page = Page::new(theme, left_width);
-        page.heading(&title, hint(view.sheet));
+        page.heading(&title, &hint(&view.state.keymap, view.sheet));
         let above = page.len();
         page.append_close(left.page);
         left.page = page;
@@ -99,11 +100,21 @@ fn heading(view: &View<'_>) -> Option<String> {
     view.sheet.title(view.mine).filter(|title| !title.is_empty())
 }
 
-fn hint(sheet: Sheet) -> &'static str {
+fn hint(keymap: &Keymap, sheet: Sheet) -> String {
+    let keys = |adds: &str| {
+        keymap.ways(&[
+            (Context::Edit, Command::Add, adds),
+            (Context::Edit, Command::Remove, "removes one"),
+            (Context::Always, Command::Back, "goes back"),
+        ])
+    };
     match sheet {
-        Sheet::Metric(_) => "n adds a filter, d removes one, Esc goes back",
-        Sheet::Rule(_) => "all must hold; n adds one, d removes one, Esc goes back",
-        _ => "",
+        Sheet::Metric(_) => keys("adds a filter"),
+        Sheet::Rule(_) => match keys("adds one") {
+            keys if keys.is_empty() => "all must hold".to_owned(),
+            keys => format!("all must hold; {keys}"),
+        },
+        _ => String::new(),
     }
 }
 

@@ -230,7 +230,7 @@ fn tab(
 ) -> Laid {
     let Some(experiment) = detail.config() else {
         let mut pen = Pen::new(theme, area, frame.buffer_mut());
-        return tabs::unknown(&mut pen, detail);
+        return tabs::unknown(&mut pen, &state.keymap, detail);
     };
     let mut whole = Pen::new(theme, area, frame.buffer_mut());
     let above = standing(&mut whole, state, experiment);
@@ -250,11 +250,12 @@ fn tab(
         Tab::Overrides => {
             let imports = detail.overrides.imports.value.as_deref().unwrap_or_default();
             let (width, height) = (pen.width(), pen.height());
-            let used = tabs::overrides::unfinished(&mut pen, imports);
+            let used = tabs::overrides::unfinished(&mut pen, &state.keymap, imports);
             let mut body = pen.part(0, used, width, height - used);
-            tabs::overrides::draw(&mut body, experiment, &detail.overrides, now, &mut drawn.cursor)
+            let seen = (&detail.overrides, &state.keymap);
+            tabs::overrides::draw(&mut body, experiment, seen, now, &mut drawn.cursor)
         }
-        _ => tabs::insights::draw(&mut pen, experiment, detail, now),
+        _ => tabs::insights::draw(&mut pen, (experiment, detail), &state.keymap, now),
     }
 }
 
@@ -275,7 +276,7 @@ fn standing(pen: &mut Pen<'_>, state: &State, experiment: &Experiment) -> u16 {
         Context::Always,
     ];
     let key = state.keymap.keys(&here, Command::Resume).next();
-    let key = key.map(|key| key.to_string());
+    let key = key.map(|key| key.word());
     let banner = Banner {
         tone: Tone::Danger,
         text: AUTO_PAUSED,
@@ -291,7 +292,7 @@ fn deleted(pen: &mut Pen<'_>, state: &State) -> u16 {
     if state.detail().is_some_and(|detail| detail.deleted) && pen.height() >= 6 {
         let here = contexts_under(state, &[]);
         let key = state.keymap.keys(&here, Command::Save).next();
-        let key = key.map(|key| key.to_string());
+        let key = key.map(|key| key.word());
         let banner = Banner {
             tone: Tone::Danger,
             text: "Somebody else deleted it: this is the last that was known.",

@@ -2,6 +2,8 @@
 //!
 //! A text is taken with the domain's own checks, so that a refusal reads as the server would say it.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -10,6 +12,7 @@ use super::rows::in_order;
 use super::set::{set_event, set_variant};
 use super::sheet::Sheet;
 use super::typed::{new_link, operator, percent, prior, variant_key};
+use crate::cockpit::keymap::{Command, Context, Does, Keymap};
 use crate::cockpit::state::Tab;
 use crate::domain::experiment::DEFAULT_LAB;
 use crate::domain::{
@@ -177,7 +180,42 @@ pub enum Kind {
     /// It has a sheet of its own.
     Opens(Sheet),
     /// Not here, and why.
-    Fixed(String),
+    Fixed(Fixed),
+}
+
+/// Why a field is not edited where it stands.
+#[derive(Debug, Clone, Eq, PartialEq)]
+pub struct Fixed {
+    /// Why; empty where it is enough to know what to do instead.
+    pub why: Cow<'static, str>,
+    /// What to do instead.
+    pub instead: &'static [Does<'static>],
+}
+
+impl Fixed {
+    const fn because(why: &'static str, instead: &'static [Does<'static>]) -> Self {
+        Self {
+            why: Cow::Borrowed(why),
+            instead,
+        }
+    }
+
+    fn only(why: String) -> Self {
+        Self {
+            why: Cow::Owned(why),
+            instead: &[],
+        }
+    }
+
+    /// That, with the keys as they are bound now.
+    #[must_use]
+    pub fn text(&self, keymap: &Keymap) -> String {
+        match (self.why.as_ref(), keymap.ways(self.instead)) {
+            ("", ways) if ways.is_empty() => "This is not edited here".to_owned(),
+            ("", ways) => ways,
+            (why, _) => keymap.after(why, "; ", self.instead),
+        }
+    }
 }
 
 impl Cell {
@@ -230,22 +268,25 @@ impl Cell {
         let operators = || Operator::ALL.iter().map(|o| o.as_str().to_owned()).collect();
         let over = matches!(e.status, Status::Completed | Status::Ended | Status::Archived);
         match self {
-            Self::Fact(fact) => Kind::Fixed(fact.why().to_owned()),
+            Self::Fact(fact) => Kind::Fixed(fact.why()),
             Self::SubjectType if e.status != Status::Draft => {
-                Kind::Fixed("The subject can be changed in a draft only".to_owned())
+                Kind::Fixed(Fixed::because("The subject can be changed in a draft only", &[]))
             }
-            Self::Variant(_, Attr::Traffic) if over => Kind::Fixed(format!(
+            Self::Variant(_, Attr::Traffic) if over => Kind::Fixed(Fixed::only(format!(
                 "The experiment is {}: its split stays as it was",
                 e.status
-            )),
-            Self::Variant(_, Attr::Key | Attr::Control) if over => Kind::Fixed(format!(
+            ))),
+            Self::Variant(_, Attr::Key | Attr::Control) if over => Kind::Fixed(Fixed::only(format!(
                 "The experiment is {}: its variants stay as they were",
                 e.status
+            ))),
+            Self::Variant(_, Attr::Key | Attr::Control) if !e.cohorts.is_empty() => Kind::Fixed(Fixed::because(
+                "Key and control were fixed by the first activation",
+                &[
+                    (Context::Edit, Command::Add, "adds a variant"),
+                    (Context::Edit, Command::Remove, "removes one"),
+                ],
             )),
-            Self::Variant(_, Attr::Key | Attr::Control) if !e.cohorts.is_empty() => Kind::Fixed(
-                "Key and control were fixed by the first activation; n adds a variant, d removes one"
-                    .to_owned(),
-            ),
             Self::Description | Self::Hypothesis | Self::Variant(_, Attr::Payload | Attr::Description) => {
                 Kind::Lines
             }
@@ -273,11 +314,11 @@ impl Cell {
                     .to_vec(),
             ),
             Self::Filter(which, at, Part::Value) => match filter(e, *which, *at) {
-                Some(f) if !f.operator.takes_value() => Kind::Fixed(format!("{} needs no value", f.operator)),
+                Some(f) if !f.operator.takes_value() => Kind::Fixed(Fixed::only(format!("{} needs no value", f.operator))),
                 _ => Kind::Text,
             },
             Self::Condition(id, at, Part::Value) => match condition(e, *id, *at) {
-                Some(c) if !c.operator.takes_value() => Kind::Fixed(format!("{} needs no value", c.operator)),
+                Some(c) if !c.operator.takes_value() => Kind::Fixed(Fixed::only(format!("{} needs no value", c.operator))),
                 _ => Kind::Text,
             },
             _ => Kind::Text,
@@ -480,15 +521,32 @@ impl Cell {
 impl Fact {
     /// Why it cannot be edited here, and where it can.
     #[must_use]
-    pub fn why(self) -> &'static str {
+    pub fn why(self) -> Fixed {
         match self {
-            Self::Key | Self::Mode | Self::Salt => "Fixed at creation: assignments depend on it",
-            Self::Status | Self::PausedBy | Self::Activated | Self::Winner | Self::Ended => {
-                "The status has its own steps: a activates, p pauses, r resumes, c completes"
+            Self::Key | Self::Mode | Self::Salt => {
+                Fixed::because("Fixed at creation: assignments depend on it", &[])
             }
-            Self::Created | Self::Changed => "H shows who changed what",
-            Self::Exposures => "5 shows the numbers",
-            Self::Cohort(_) => "A split is laid down when it is saved while active; 2 edits the shares",
+            Self::Status | Self::PausedBy | Self::Activated | Self::Winner | Self::Ended => Fixed::because(
+                "The status has its own steps",
+                &[
+                    (Context::Experiment, Command::Activate, "activates"),
+                    (Context::Experiment, Command::Pause, "pauses"),
+                    (Context::Experiment, Command::Resume, "resumes"),
+                    (Context::Experiment, Command::Complete, "completes"),
+                ],
+            ),
+            Self::Created | Self::Changed => Fixed::because(
+                "",
+                &[(Context::Experiment, Command::History, "shows who changed what")],
+            ),
+            Self::Exposures => Fixed::because(
+                "",
+                &[(Context::Experiment, Command::TabAnalytics, "shows the numbers")],
+            ),
+            Self::Cohort(_) => Fixed::because(
+                "A split is laid down when it is saved while active",
+                &[(Context::Experiment, Command::TabVariants, "edits the shares")],
+            ),
         }
     }
 }

@@ -34,7 +34,7 @@ pub mod sheet;
 mod typed;
 pub mod wizard;
 
-pub use cell::{Attr, Cell, Kind, Part, Which};
+pub use cell::{Attr, Cell, Fixed, Kind, Part, Which};
 pub use disk::{DraftKey, Kept, Left, Of, OnDisk, Place};
 pub use draft::{Draft, Side, StoredDraft};
 pub use flag::{FlagDraft, FlagPart, StoredFlag};

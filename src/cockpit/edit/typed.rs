@@ -56,7 +56,7 @@ pub(super) fn new_link(
         .filter(|(label, _)| Some(label) != instead_of && e.links.contains_key(label));
     match taken {
         Some((label, _)) => {
-            let allowed = format!("a label of its own: {label} is there already, enter on it changes it");
+            let allowed = format!("a label of its own: {label} is there already, and is changed there");
             Err(FieldError::new("links", text, allowed))
         }
         None => Ok(link),

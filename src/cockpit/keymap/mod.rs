@@ -5,12 +5,14 @@ mod context;
 mod docs;
 mod keys;
 mod table;
+mod words;
 
 pub use command::Command;
 pub use context::Context;
 pub use docs::render as render_docs;
 pub use keys::{Binding, KeyProblem, Keymap};
 pub use table::COMMANDS;
+pub use words::Does;
 
 /// One command with everything that is said about it.
 #[derive(Debug, Clone, Copy)]

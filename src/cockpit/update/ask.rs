@@ -445,7 +445,7 @@ pub fn apply_winner(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>
                 .keymap
                 .keys(&[Context::Experiment], Command::ApplyWinner)
                 .next();
-            let key = key.map_or_else(|| "The same key".to_owned(), |key| key.to_string());
+            let key = key.map_or_else(|| "The same key".to_owned(), |key| key.word());
             let text = format!("{key} applies the winner that these results name, once they are there");
             notify(state, Level::Info, text, now);
         }
@@ -489,10 +489,18 @@ pub fn winner(state: &State, experiment: &Experiment) -> Result<crate::domain::K
     let Some(results) = detail.and_then(ExperimentDetail::decisive) else {
         let shown = detail.and_then(|detail| detail.results_of.as_ref());
         return Err(match shown {
-            None => "The results are not known yet: look at them first (5)".to_owned(),
+            None => {
+                let looks = (state.keymap).brackets(&[(Context::Experiment, Command::TabAnalytics)]);
+                format!("The results are not known yet: look at them first{looks}")
+            }
             Some((query, _)) if !is_whole(query) => {
-                "The results on the screen leave something out: no winner comes of that. Clear the filter (5, /) first"
-                    .to_owned()
+                let ways = state.keymap.brackets(&[
+                    (Context::Experiment, Command::TabAnalytics),
+                    (Context::Analytics, Command::FilterResults),
+                ]);
+                format!(
+                    "The results on the screen leave something out: no winner comes of that. Clear the filter{ways} first"
+                )
             }
             Some((_, version)) => {
                 format!("The results are still those of v{version}: wait for the new ones")

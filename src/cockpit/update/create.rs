@@ -10,7 +10,7 @@ use crate::cockpit::edit::wizard::{self, STEPS, Wizard};
 use crate::cockpit::edit::{Cell, Sheet};
 use crate::cockpit::effect::Effect;
 use crate::cockpit::format;
-use crate::cockpit::keymap::Command;
+use crate::cockpit::keymap::{Command, Context};
 use crate::cockpit::ports::Request;
 use crate::cockpit::state::ask::Ask;
 use crate::cockpit::state::{Creation, Level, Screen, State};
@@ -79,7 +79,8 @@ pub fn of_deleted(state: &mut State, id: Uuid, now: Timestamp, effects: &mut Vec
     }
     state.close_overlays();
     state.screen = Screen::Create;
-    let text = "A new one, of what was deleted: S creates it";
+    let creates = (Context::Create, Command::Save, "creates it");
+    let text = (state.keymap).after("A new one, of what was deleted", ": ", &[creates]);
     if lost.is_empty() {
         notify(state, Level::Ok, text, now);
     } else {
@@ -124,7 +125,12 @@ pub fn command(state: &mut State, command: Command, now: Timestamp) {
     match command {
         Command::Edit | Command::Save => review(state, now),
         Command::Undo | Command::Redo | Command::Add | Command::Remove => {
-            notify(state, Level::Info, "shift-tab goes back to the steps", now);
+            let back = (Context::Create, Command::PreviousStep, "goes back to the steps");
+            let text = match state.keymap.ways(&[back]) {
+                ways if ways.is_empty() => "Nothing is changed in the review".to_owned(),
+                ways => ways,
+            };
+            notify(state, Level::Info, text, now);
         }
         _ => {}
     }
@@ -156,7 +162,7 @@ pub fn review(state: &mut State, now: Timestamp) {
     if draft_of(state, id, now).is_none() {
         return;
     }
-    let problem = state.drafts.get(&id).and_then(save::in_the_way);
+    let problem = (state.drafts.get(&id)).and_then(|draft| save::in_the_way(draft, &state.keymap));
     if let Some((cell, why)) = problem {
         if let Some(cell) = cell {
             edit::jump(state, id, &cell);
@@ -282,11 +288,15 @@ pub fn created(state: &mut State, experiment: &Arc<Experiment>, now: Timestamp, 
                 "Created {}: a draft, served to nobody until it is activated",
                 experiment.key
             ),
-            left => format!(
-                "Created {}, as it was sent; {} since then: S saves them",
-                experiment.key,
-                format::counted(left as u64, "change was made", "changes were made")
-            ),
+            left => {
+                let text = format!(
+                    "Created {}, as it was sent; {} since then",
+                    experiment.key,
+                    format::counted(left as u64, "change was made", "changes were made")
+                );
+                let saves = (Context::Edit, Command::Save, "saves them");
+                state.keymap.after(&text, ": ", &[saves])
+            }
         },
         now,
     );

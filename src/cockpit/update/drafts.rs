@@ -10,6 +10,7 @@ use crate::cockpit::edit::identity::follow;
 use crate::cockpit::edit::{Cell, Draft, DraftKey, Kept, Left, Of, OnDisk, Place};
 use crate::cockpit::effect::Effect;
 use crate::cockpit::format;
+use crate::cockpit::keymap::{Command, Context};
 use crate::cockpit::state::editor::Found;
 use crate::cockpit::state::{EditorState, ExperimentDetail, Level, Screen, State};
 use crate::domain::Experiment;
@@ -290,12 +291,9 @@ pub fn discard(state: &mut State, id: Uuid, now: Timestamp, effects: &mut Vec<Ef
     }
     if let Some(draft) = state.drafts.get_mut(&id) {
         draft.revert(now);
-        notify(
-            state,
-            Level::Info,
-            "The unsaved changes are thrown away; u brings them back",
-            now,
-        );
+        let back = (Context::Edit, Command::Undo, "brings them back");
+        let text = (state.keymap).after("The unsaved changes are thrown away", "; ", &[back]);
+        notify(state, Level::Info, text, now);
     }
 }
 

@@ -19,7 +19,7 @@ use crate::cockpit::edit::cell::metric;
 use crate::cockpit::edit::{Attr, Cell, Kind, Sheet, Which, rows};
 use crate::cockpit::effect::Effect;
 use crate::cockpit::format;
-use crate::cockpit::keymap::Command;
+use crate::cockpit::keymap::{Command, Context, Keymap};
 use crate::cockpit::state::ask::Ask;
 use crate::cockpit::state::overlay::Overlay;
 use crate::cockpit::state::{Level, Screen, State};
@@ -66,7 +66,7 @@ fn allowed(state: &mut State, now: Timestamp) -> bool {
     let why = match found {
         Some(found) if found.is_open() => "Looking for unsaved changes: try again".to_owned(),
         Some(found) => match found.offered() {
-            Some(stored) => offered(stored.count(), stored.at),
+            Some(stored) => offered(&state.keymap, Context::Edit, stored.count(), stored.at),
             None => return true,
         },
         None => return true,
@@ -76,12 +76,17 @@ fn allowed(state: &mut State, now: Timestamp) -> bool {
 }
 
 /// That a draft on disk comes first.
-pub fn offered(count: usize, at: Timestamp) -> String {
-    format!(
-        "{} from {}: R restores, X throws away",
+pub fn offered(keymap: &Keymap, place: Context, count: usize, at: Timestamp) -> String {
+    let text = format!(
+        "{} from {}",
         format::counted(count as u64, "unsaved change", "unsaved changes"),
         format::moment(at, &jiff::tz::TimeZone::UTC),
-    )
+    );
+    let ways = [
+        (place, Command::Restore, "restores"),
+        (place, Command::Discard, "throws away"),
+    ];
+    keymap.after(&text, ": ", &ways)
 }
 
 /// Enter: types into the field, ticks it, or opens what it holds.
@@ -95,7 +100,7 @@ fn begin(state: &mut State, id: Uuid, sheet: Sheet, now: Timestamp, effects: &mu
     match kind {
         Kind::Fixed(why) => {
             // Who may change nothing is not told of other keys.
-            let why = guard::edit_refusal(state).unwrap_or(why);
+            let why = guard::edit_refusal(state).unwrap_or_else(|| why.text(&state.keymap));
             notify(state, Level::Info, why, now);
         }
         Kind::Opens(panel) => {

@@ -8,7 +8,7 @@ use crate::api::problem::Code;
 use crate::cockpit::edit::{FlagDraft, FlagPart, Kept, Left, Of};
 use crate::cockpit::effect::Effect;
 use crate::cockpit::format;
-use crate::cockpit::keymap::Command;
+use crate::cockpit::keymap::{Command, Context, Does};
 use crate::cockpit::ports::{Failure, Request};
 use crate::cockpit::state::editor::Found;
 use crate::cockpit::state::form::Purpose;
@@ -257,7 +257,7 @@ pub fn discarded(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
             effects.push(drafts::forget(left.file, left.stored.key));
             let id = detail.id;
             taken_up(state, id);
-            "The unsaved changes of the last time are thrown away"
+            "The unsaved changes of the last time are thrown away".to_owned()
         }
         None => {
             let id = detail.id;
@@ -265,7 +265,8 @@ pub fn discarded(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
                 let base = draft.base.clone();
                 draft.change(now, |flag| *flag = base);
             }
-            "The unsaved changes are thrown away; u brings them back"
+            let back = (Context::Flag, Command::FlagUndo, "brings them back");
+            (state.keymap).after("The unsaved changes are thrown away", "; ", &[back])
         }
     };
     notify(state, Level::Info, text, now);
@@ -362,6 +363,12 @@ pub fn saved(state: &mut State, sent: &FlagDraft, saved: &Flag, now: Timestamp) 
     tidy(state);
 }
 
+/// What the keys do on the page of a flag about what both changed.
+pub const DECIDES: [Does<'_>; 2] = [
+    (Context::Flag, Command::FlagMine, "keeps yours"),
+    (Context::Flag, Command::FlagTheirs, "takes theirs"),
+];
+
 /// Takes what a dialog made of the flag as it was when it opened into the draft.
 pub fn take_edit(state: &mut State, start: &Flag, edited: &Flag, now: Timestamp) {
     let Some(saved) = state.objects.flags.get(start.id).map(|row| row.flag.clone()) else {
@@ -372,10 +379,8 @@ pub fn take_edit(state: &mut State, start: &Flag, edited: &Flag, now: Timestamp)
     let clash = draft.both.first().map(|clash| clash.part);
     tidy(state);
     if let Some(part) = clash {
-        let text = format!(
-            "Somebody else changed the {} meanwhile: m keeps yours, t takes theirs",
-            part.label()
-        );
+        let text = format!("Somebody else changed the {} meanwhile", part.label());
+        let text = state.keymap.after(&text, ": ", &DECIDES);
         notify(state, Level::Warn, text, now);
     }
 }
@@ -415,10 +420,8 @@ pub fn merge(state: &mut State, now: Timestamp) {
             && let Some(clash) = draft.both.first()
         {
             let label = clash.part.label();
-            said = said.or(Some(format!(
-                "Somebody else changed the {label} of {} too: m keeps yours, t takes theirs",
-                draft.base.key
-            )));
+            let text = format!("Somebody else changed the {label} of {} too", draft.base.key);
+            said = said.or_else(|| Some(state.keymap.after(&text, ": ", &DECIDES)));
         } else if !came.is_empty() {
             let labels: Vec<&str> = came.iter().map(|part| part.label()).collect();
             said = said.or(Some(format!(
@@ -450,7 +453,7 @@ pub fn command(state: &mut State, command: Command, now: Timestamp) {
     let changes =
         changes && !(command == Command::FlagEdit && matches!(item, Some(Item::Enabled | Item::Overrides)));
     if changes && let Some(stored) = detail.found.offered() {
-        let why = edit::offered(stored.count(), stored.at);
+        let why = edit::offered(&state.keymap, Context::Flag, stored.count(), stored.at);
         notify(state, Level::Warn, why, now);
         return;
     }

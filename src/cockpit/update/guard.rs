@@ -8,7 +8,7 @@ use crate::cockpit::change::Change;
 use crate::cockpit::edit::{Cell, Draft, Sheet};
 use crate::cockpit::effect::Effect;
 use crate::cockpit::export;
-use crate::cockpit::keymap::Command;
+use crate::cockpit::keymap::{Command, Context};
 use crate::cockpit::lifecycle::Step;
 use crate::cockpit::ports::Request;
 use crate::cockpit::state::objects::Kind;
@@ -88,10 +88,9 @@ fn of_list(command: Command) -> bool {
 #[must_use]
 pub fn deleted(state: &State) -> Option<String> {
     let detail = state.detail().filter(|detail| detail.deleted)?;
-    Some(format!(
-        "{} was deleted by somebody else: S makes a new one of it",
-        detail.name
-    ))
+    let text = format!("{} was deleted by somebody else", detail.name);
+    let anew = (Context::Edit, Command::Save, "makes a new one of it");
+    Some(state.keymap.after(&text, ": ", &[anew]))
 }
 
 /// Why a command that writes is refused now; none when it is not.

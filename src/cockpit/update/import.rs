@@ -12,7 +12,7 @@ use crate::api::imports::{Import, ImportState, RowEffect, StartImport};
 use crate::cockpit::edit::Of;
 use crate::cockpit::effect::Effect;
 use crate::cockpit::intake::Order;
-use crate::cockpit::keymap::Command;
+use crate::cockpit::keymap::{Command, Context};
 use crate::cockpit::ports::{ImportStep, Request, Slot};
 use crate::cockpit::state::form::Purpose;
 use crate::cockpit::state::import::{Focus, ImportPanel, ImportsPanel, Stage, Target};
@@ -230,7 +230,11 @@ fn review(state: &mut State, command: Command, now: Timestamp) {
                 Some(import) if import.state == ImportState::Undoing => {
                     form::open(state, Purpose::UndoImport(import), now);
                 }
-                _ => notify(state, Level::Info, "It is in force already; u takes it back", now),
+                _ => {
+                    let back = (Context::Review, Command::ImportUndo, "takes it back");
+                    let text = state.keymap.after("It is in force already", "; ", &[back]);
+                    notify(state, Level::Info, text, now);
+                }
             }
         }
         Command::ImportUndo => match panel.import.clone() {
@@ -311,12 +315,10 @@ pub fn back(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) -> boo
     } else if panel.stage == Stage::Sending {
         // A dry run puts nothing in force: nobody has to wait for it here.
         state.overlays.pop();
-        notify(
-            state,
-            Level::Info,
-            "The ids go on being sent; I on the Overrides lists their dry run once it is there",
-            now,
-        );
+        let lists = "on the Overrides lists their dry run once it is there";
+        let lists = (Context::Overrides, Command::Imports, lists);
+        let text = state.keymap.after("The ids go on being sent", "; ", &[lists]);
+        notify(state, Level::Info, text, now);
     } else if panel.stage == Stage::Review && !panel.filter.text().is_empty() {
         panel.filter.clear();
         panel.question_changed();

@@ -223,7 +223,7 @@ fn type_beside(state: &mut State, key: Key, now: Timestamp) -> bool {
         return true;
     }
     let tab = state.keymap.keys(&[Context::Dialog], Command::NextField).next();
-    let tab = tab.map_or_else(|| "the next field".to_owned(), |key| key.to_string());
+    let tab = tab.map_or_else(|| "the next field".to_owned(), |key| key.word());
     let text = match texts.any {
         Some(label) => format!("Nothing is typed here: {tab} goes to {label}"),
         None => format!("Nothing is typed here: {tab} goes from button to button"),

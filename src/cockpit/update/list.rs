@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::{experiment, notify};
 use crate::cockpit::effect::Effect;
+use crate::cockpit::keymap::{Command, Context};
 use crate::cockpit::ports::Slot;
 use crate::cockpit::state::{Level, Screen, State};
 
@@ -21,9 +22,10 @@ pub fn toggle_archived(state: &mut State, now: Timestamp) {
     }
     state.list.archived = !state.list.archived;
     state.requests.plan(Slot::Experiments, now);
+    let hides = (Context::List, Command::Archived, "hides them again");
     let text = match state.list.archived {
-        true => "Archived experiments are listed too; v hides them again",
-        false => "Archived experiments are hidden",
+        true => (state.keymap).after("Archived experiments are listed too", "; ", &[hides]),
+        false => "Archived experiments are hidden".to_owned(),
     };
     notify(state, Level::Info, text, now);
 }

@@ -7,7 +7,7 @@ use super::{experiment, notify, objects, palette, preferences};
 use crate::api::assign::{ExplainRequest, Suppose};
 use crate::cockpit::edit::Side;
 use crate::cockpit::effect::Effect;
-use crate::cockpit::keymap::Command;
+use crate::cockpit::keymap::{Command, Context};
 use crate::cockpit::ports::{Failure, FailureKind, Loaded, Request, Service};
 use crate::cockpit::state::form::Purpose;
 use crate::cockpit::state::overlay::{ExplainPanel, Overlay, WiringPanel};
@@ -138,7 +138,8 @@ pub fn keep_secret(state: &mut State, now: Timestamp) -> bool {
         return false;
     }
     secret.asked = true;
-    let text = "It was not copied, and is never shown again: Esc once more closes it all the same";
+    let closes = (Context::Always, Command::Back, "once more closes it all the same");
+    let text = (state.keymap).after("It was not copied, and is never shown again", ": ", &[closes]);
     notify(state, Level::Warn, text, now);
     true
 }
@@ -327,7 +328,9 @@ pub fn decide(state: &mut State, command: Command, now: Timestamp) {
         Command::Press if at + 1 < count => *selected = at + 1,
         Command::Press if draft.open_conflicts() == 0 => {
             state.overlays.pop();
-            notify(state, Level::Ok, "Decided; S shows the difference and saves", now);
+            let saves = (Context::Edit, Command::Save, "shows the difference and saves");
+            let text = state.keymap.after("Decided", "; ", &[saves]);
+            notify(state, Level::Ok, text, now);
         }
         Command::Press => *selected = 0,
         _ => {}

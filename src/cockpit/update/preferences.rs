@@ -10,7 +10,7 @@ use crate::cockpit::keymap::Keymap;
 use crate::cockpit::ports::{Failure, Slot};
 use crate::cockpit::state::overlay::{Overlay, SettingsPanel};
 use crate::cockpit::state::preferences::{Connected, GlyphChoice, Look, Preferences, Read};
-use crate::cockpit::state::{Health, Level, Link, ListState, Requests, Screen, State};
+use crate::cockpit::state::{Health, Level, Link, ListState, Requests, Screen, Settings, State};
 
 /// One line of the settings that can be chosen.
 #[derive(Debug, Clone, Eq, PartialEq)]
@@ -228,10 +228,12 @@ pub fn connect(state: &mut State, context: usize, now: Timestamp, effects: &mut 
 /// Reads the credentials anew, where a context or the file below `[cockpit]` has them: what a program or file gives may
 /// be another token by now. False where they were given some other way.
 pub fn renew(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) -> bool {
+    if !renewable(&state.settings) {
+        return false;
+    }
     let effect = match &state.settings.context {
         Some(context) => Effect::Connect(context.clone()),
-        None if state.settings.token_from_file => Effect::Reconnect,
-        None => return false,
+        None => Effect::Reconnect,
     };
     if state.going_to.is_none() {
         let place = credentials(state);
@@ -242,6 +244,12 @@ pub fn renew(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) -> bo
         effects.push(effect);
     }
     true
+}
+
+/// Whether the credentials can be read anew: the configuration has them.
+#[must_use]
+pub fn renewable(settings: &Settings) -> bool {
+    settings.context.is_some() || settings.token_from_file
 }
 
 /// Where the configuration has the credentials, as its readers know it.
@@ -263,7 +271,7 @@ pub fn token_refused(state: &mut State, failure: &mut Failure, now: Timestamp, e
         None if state.settings.token_from_file => "below [cockpit] in the configuration".to_owned(),
         None => return,
     };
-    failure.message = format!("the token {place} is refused: mend it, ctrl-r reads it anew");
+    failure.message = format!("the token {place} is refused: mend it");
     if state.api.health == Health::Up {
         renew(state, now, effects);
     }

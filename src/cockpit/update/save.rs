@@ -11,6 +11,7 @@ use crate::cockpit::edit::path::{Path, request};
 use crate::cockpit::edit::{Cell, Draft, Sheet, refused};
 use crate::cockpit::effect::Effect;
 use crate::cockpit::format;
+use crate::cockpit::keymap::{Command, Context, Keymap};
 use crate::cockpit::ports::{Failure, FailureKind, Request, Slot};
 use crate::cockpit::state::ask::Ask;
 use crate::cockpit::state::overlay::Overlay;
@@ -33,7 +34,7 @@ pub fn ask(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
         notify(state, Level::Info, "There are no unsaved changes", now);
         return;
     };
-    if let Some((cell, why)) = in_the_way(draft) {
+    if let Some((cell, why)) = in_the_way(draft, &state.keymap) {
         if let Some(cell) = cell {
             edit::jump(state, id, &cell);
         }
@@ -52,9 +53,9 @@ pub fn ask(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
 
 /// The first thing for which a draft would be refused, and the field it is about.
 #[must_use]
-pub fn in_the_way(draft: &Draft) -> Option<(Option<Cell>, String)> {
+pub fn in_the_way(draft: &Draft, keymap: &Keymap) -> Option<(Option<Cell>, String)> {
     if let Some((cell, unread)) = draft.unread.iter().next() {
-        return Some((Some(cell.clone()), unread.why.clone()));
+        return Some((Some(cell.clone()), unread.told(keymap)));
     }
     let refusal = draft.refusals().into_iter().next()?;
     let exactly = Cell::exactly(&refusal.field, &draft.mine);
@@ -72,11 +73,12 @@ pub fn send(state: &mut State, id: Uuid, now: Timestamp) -> Result<Effect, Strin
     let Some(draft) = state.drafts.get(&id).filter(|draft| !draft.is_clean()) else {
         return Err("There are no unsaved changes any more".to_owned());
     };
-    if let Some((_, why)) = in_the_way(draft) {
+    if let Some((_, why)) = in_the_way(draft, &state.keymap) {
         return Err(why);
     }
     if draft.open_conflicts() > 0 {
-        return Err("Close this and decide with M what both of you changed".to_owned());
+        let decide = (state.keymap).brackets(&[(Context::Edit, Command::Decide)]);
+        return Err(format!("Close this and decide what both of you changed{decide}"));
     }
     let change = request(&draft.base, &draft.mine);
     let sent = draft.mine.clone();
@@ -206,8 +208,9 @@ pub fn failed(state: &mut State, failure: &Failure, now: Timestamp) {
             format!("{who} changed it meanwhile; it is merged with yours. Look at the difference again.")
         }
         (_, Some(Code::NotFound)) => {
-            "It was deleted by somebody else. Close this: S makes a new one of it, with your changes."
-                .to_owned()
+            let anew = (Context::Edit, Command::Save, "makes a new one of it, with your changes");
+            let text = state.keymap.after("It was deleted by somebody else. Close this", ": ", &[anew]);
+            format!("{text}.")
         }
         _ => failure.message.clone(),
     };

@@ -4,9 +4,11 @@ use jiff::Timestamp;
 
 use super::stale_text;
 use crate::cockpit::format;
+use crate::cockpit::keymap::{Command, Context};
 use crate::cockpit::ports::Service;
 use crate::cockpit::state::preferences::Mistake;
 use crate::cockpit::state::{Health, State};
+use crate::cockpit::update::preferences;
 use crate::tui::glyphs::Glyphs;
 use crate::tui::widgets::pen::{broken, columns, wrap};
 
@@ -17,7 +19,7 @@ const CONNECTION_LINES: u16 = 3;
 /// that unsaved changes are not on disk, then what is wrong with the files. With each line, whether nothing goes on before a person does something.
 #[must_use]
 pub fn alert(state: &State, glyphs: Glyphs, width: u16, now: Timestamp) -> Vec<(String, bool)> {
-    let mistakes = mistakes(&state.preferences.mistakes, glyphs, width);
+    let mistakes = mistakes(state, glyphs, width);
     let mistakes = mistakes.into_iter().map(|line| (line, false));
     let not_on_disk = state.not_on_disk.iter().flat_map(|why| {
         let room = width.saturating_sub(2);
@@ -34,15 +36,16 @@ pub fn alert(state: &State, glyphs: Glyphs, width: u16, now: Timestamp) -> Vec<(
 }
 
 /// What of the files cannot be used: how much, who lists it, and the first of it. Its path gives way to the reason.
-fn mistakes(mistakes: &[Mistake], glyphs: Glyphs, width: u16) -> Vec<String> {
+fn mistakes(state: &State, glyphs: Glyphs, width: u16) -> Vec<String> {
+    let mistakes = &state.preferences.mistakes;
     let Some(Mistake { file, what }) = mistakes.first() else {
         return Vec::new();
     };
     let count = u64::try_from(mistakes.len()).unwrap_or(u64::MAX);
     let count = format::counted(count, "mistake", "mistakes");
-    let mut lines = vec![format!(
-        "{count} in your files: `splitdeck config check` lists them · Esc: seen"
-    )];
+    let text = format!("{count} in your files: `splitdeck config check` lists them");
+    let seen = state.keymap.way(Context::Always, Command::Back);
+    let mut lines = vec![seen.map_or_else(|| text.clone(), |key| format!("{text} · {key}: seen"))];
     let room = width.saturating_sub(2);
     let name = file.rsplit(['/', '\\']).next().unwrap_or(file);
     let left = room.saturating_sub(columns(what) + 2).max(columns(name) + 2);
@@ -76,9 +79,18 @@ fn connection(state: &State, now: Timestamp) -> Option<(String, bool)> {
         .find_map(|service| {
             let link = state.link(service);
             match &link.health {
-                // What is refused may say itself what ctrl-r does about it.
-                Health::Stopped { message } if message.contains("ctrl-r") => Some((message.clone(), true)),
-                Health::Stopped { message } => Some((format!("{message} (ctrl-r tries again)"), true)),
+                Health::Stopped { message } => {
+                    let does = match service {
+                        Service::Api if preferences::renewable(&state.settings) => "reads the credentials anew",
+                        _ => "tries again",
+                    };
+                    let ways = state.keymap.ways(&[(Context::Global, Command::Reload, does)]);
+                    let text = match ways.is_empty() {
+                        true => message.clone(),
+                        false => format!("{message} ({ways})"),
+                    };
+                    Some((text, true))
+                }
                 // First what a narrow line must not lose.
                 Health::Lost {
                     message, retry_at, ..

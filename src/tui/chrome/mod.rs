@@ -5,8 +5,10 @@ use ratatui::layout::Position;
 
 use super::field;
 use super::page::{Span, draw_spans, width_of};
+use super::theme::Theme;
 use super::widgets::Pen;
 use super::widgets::pen::columns;
+use crate::cockpit::keymap::{Command, Context, Does, Keymap};
 use crate::cockpit::state::{Link, Screen, State, Tab};
 use crate::cockpit::update::age;
 use crate::cockpit::{Key, format};
@@ -38,7 +40,8 @@ pub fn list_title(pen: &mut Pen<'_>, state: &State, now: Timestamp) -> Option<Po
         used = start + room.min(columns(list.filter.text()));
         cursor = at.filter(|_| list.filtering);
     } else if pen.width() > 40 {
-        used = pen.text(end + 2, 0, "/ filter", theme.dim);
+        let filter = state.keymap.ways(&[(Context::List, Command::Filter, "filter")]);
+        used = pen.text(end + 2, 0, &filter, theme.dim);
     }
     if list.experiments.value.is_some() {
         let (needing, active) = list.counts(now);
@@ -85,6 +88,20 @@ pub fn key_text(key: Key) -> String {
         "esc" => "Esc".to_owned(),
         text => text.to_owned(),
     }
+}
+
+/// What keys do, each key in its own style with a gap before it: `   R restore   X throw away`. What has no way is left
+/// out.
+#[must_use]
+pub fn keyed(theme: &Theme, keymap: &Keymap, does: &[Does<'_>]) -> Vec<Span> {
+    let ways = does.iter().filter_map(|(place, command, does)| {
+        let way = keymap.way(*place, *command)?;
+        Some([
+            (format!("   {way}"), theme.key),
+            (format!(" {does}"), theme.dim),
+        ])
+    });
+    ways.flatten().collect()
 }
 
 /// Writes spans that end one column before the right edge, unless they would touch what ends at `used`.

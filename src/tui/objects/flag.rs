@@ -7,12 +7,14 @@ use ratatui::style::Style;
 use crate::api::flags::FlagRow;
 use crate::cockpit::edit::{FlagDraft, FlagPart};
 use crate::cockpit::format;
+use crate::cockpit::keymap::{Command, Context};
 use crate::cockpit::rule_text;
 use crate::cockpit::state::objects::FlagDetail;
 use crate::cockpit::state::{Laid, State};
-use crate::cockpit::update::flag::{Item, items};
+use crate::cockpit::update::flag::{DECIDES, Item, items};
 use crate::cockpit::update::form::words::part_text;
 use crate::domain::Flag;
+use crate::tui::chrome::keyed;
 use crate::tui::glyphs::Tone;
 use crate::tui::page::{Span, draw_spans};
 use crate::tui::sheet;
@@ -43,16 +45,17 @@ pub fn draw(pen: &mut Pen<'_>, state: &State, now: Timestamp, cursor: &mut Optio
         match &state.objects.flags.rows.failure {
             Some(failure) => {
                 let text = format!("Cannot load the flag: {}", failure.message);
-                empty(&mut inside, &text, super::again(failure));
+                empty(&mut inside, &text, &super::again(&state.keymap, failure));
             }
             None => {
-                empty(&mut inside, "The flag is gone.", "Esc goes back to the list.");
+                let back = (Context::Always, Command::Back, "goes back to the list");
+                empty(&mut inside, "The flag is gone.", &state.keymap.sentence("", &[back]));
             }
         }
         return Laid::default();
     };
     if let Some(page) = &detail.overrides {
-        return overrides::draw_flag(pen, &row.flag, page, now, cursor);
+        return overrides::draw_flag(pen, &row.flag, (page, &state.keymap), now, cursor);
     }
     let draft = state.objects.draft(detail.id);
     let lines = lines(pen, state, detail, row, draft, now);
@@ -269,9 +272,9 @@ fn told(
     let mut lines = Vec::new();
     if let Some(stored) = detail.found.offered() {
         lines.push(sheet::offer(
-            theme,
-            stored.count(),
-            stored.at,
+            (theme, &state.keymap),
+            Context::Flag,
+            (stored.count(), stored.at),
             detail.found.more(),
             crate::cockpit::update::guard::edit_refusal(state),
             now,
@@ -299,13 +302,9 @@ fn told(
             (_, Some((name, _))) => format!("{name} changed the {} too", part.label()),
             _ => format!("Somebody else changed the {} too", part.label()),
         };
-        lines.push(vec![
-            (format!("{} {title}", theme.glyphs.tone(Tone::Warn)), theme.warn),
-            ("   m".to_owned(), theme.key),
-            (" keeps yours".to_owned(), theme.dim),
-            ("   t".to_owned(), theme.key),
-            (" takes theirs".to_owned(), theme.dim),
-        ]);
+        let mut line = vec![(format!("{} {title}", theme.glyphs.tone(Tone::Warn)), theme.warn)];
+        line.extend(keyed(theme, &state.keymap, &DECIDES));
+        lines.push(line);
         for (word, flag, style) in [
             ("it was", &clash.start, theme.dim),
             ("yours", &draft.mine, theme.dirty),

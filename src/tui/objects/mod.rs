@@ -10,8 +10,9 @@ use ratatui::layout::Position;
 use super::field;
 use super::page::{Span, draw_spans, width_of};
 use super::widgets::Pen;
-use super::widgets::empty::empty;
+use super::widgets::empty::{clears, empty, retried};
 use super::widgets::pen::columns;
+use crate::cockpit::keymap::{Command, Context, Keymap};
 use crate::cockpit::ports::{Failure, FailureKind};
 use crate::cockpit::state::objects::{Kind, Listed, ObjectList};
 use crate::cockpit::state::{Laid, State};
@@ -29,20 +30,23 @@ pub fn title(pen: &mut Pen<'_>, state: &State, kind: Kind) -> Option<Position> {
     }
     let mut used = end;
     if pen.width() > 40 {
-        used = pen.text(end + 2, 0, "/ filter", theme.dim);
+        let filter = (state.keymap).ways(&[(Context::Objects, Command::ObjectFilter, "filter")]);
+        used = pen.text(end + 2, 0, &filter, theme.dim);
     }
     let others: Vec<Span> = [
-        (Kind::Flags, "F"),
-        (Kind::Deployments, "D"),
-        (Kind::Projects, "P"),
-        (Kind::Labs, "B"),
-        (Kind::Tokens, "T"),
+        (Kind::Flags, Command::GoFlags),
+        (Kind::Deployments, Command::GoDeployments),
+        (Kind::Projects, Command::GoProjects),
+        (Kind::Labs, Command::GoLabs),
+        (Kind::Tokens, Command::GoTokens),
     ]
     .into_iter()
     .filter(|(other, _)| *other != kind)
+    // One without a key is in the palette with all the rest.
+    .filter_map(|(other, go)| Some((other, state.keymap.key_at(Context::Global, go)?)))
     .flat_map(|(other, key)| {
         [
-            (format!("  {key} "), theme.key),
+            (format!("  {} ", key.word()), theme.key),
             (other.title().to_lowercase(), theme.dim),
         ]
     })
@@ -145,16 +149,16 @@ fn nothing<T: Listed>(pen: &mut Pen<'_>, state: &State, list: &ObjectList<T>, ki
         empty(
             &mut inside,
             &format!("None of the {title} matches \"{}\".", list.filter.text()),
-            "Esc clears the filter.",
+            &clears(&state.keymap, "filter"),
         );
     } else if list.rows.value.is_some() {
-        let (what, hint) = teach(kind);
-        empty(&mut inside, what, hint);
+        let (what, hint) = teach(&state.keymap, kind);
+        empty(&mut inside, what, &hint);
     } else if let Some(failure) = &list.rows.failure {
         empty(
             &mut inside,
             &format!("Cannot load the {title}: {}", failure.message),
-            again(failure),
+            &again(&state.keymap, failure),
         );
     } else {
         let text = inside.glyphs().text(&format!("Asking {} …", state.settings.api));
@@ -165,37 +169,56 @@ fn nothing<T: Listed>(pen: &mut Pen<'_>, state: &State, list: &ObjectList<T>, ki
 }
 
 /// What is said where there is nothing yet.
-fn teach(kind: Kind) -> (&'static str, &'static str) {
+fn teach(keymap: &Keymap, kind: Kind) -> (&'static str, String) {
+    let makes = |text: &str, does: &str| keymap.sentence(text, &[(Context::Objects, Command::ObjectNew, does)]);
     match kind {
         Kind::Flags => (
             "No flags yet.",
-            "A flag switches something on for a share of subjects. n makes one; an experiment brings its own.",
+            makes(
+                "A flag switches something on for a share of subjects.",
+                "makes one; an experiment brings its own",
+            ),
         ),
         Kind::Deployments => (
             "No deployments yet.",
-            "A deployment is a program that asks for variants, with a key of its own. n makes one.",
+            makes(
+                "A deployment is a program that asks for variants, with a key of its own.",
+                "makes one",
+            ),
         ),
         Kind::Projects => (
             "No projects.",
-            "This token has no role in any project; an administrator gives it one.",
+            "This token has no role in any project; an administrator gives it one.".to_owned(),
         ),
         Kind::Labs => (
             "No labs yet: every experiment is in DEFAULT.",
-            "A lab groups experiments, such as those of one team. n makes one; Setup puts an experiment into it.",
+            makes(
+                "A lab groups experiments, such as those of one team.",
+                "makes one; Setup puts an experiment into it",
+            ),
         ),
         Kind::Tokens => (
             "No tokens.",
-            "A token lets a person or a program use this server. n makes one, and shows it once.",
+            makes(
+                "A token lets a person or a program use this server.",
+                "makes one, and shows it once",
+            ),
         ),
     }
 }
 
 /// What happens after a failure.
 #[must_use]
-pub fn again(failure: &Failure) -> &'static str {
+pub fn again(keymap: &Keymap, failure: &Failure) -> String {
     match failure.kind {
-        FailureKind::Refused | FailureKind::Configuration => "Esc goes back; ctrl-r asks again.",
-        FailureKind::Lost | FailureKind::Limit => "Tried again by itself; ctrl-r tries at once.",
+        FailureKind::Refused | FailureKind::Configuration => keymap.sentence(
+            "",
+            &[
+                (Context::Always, Command::Back, "goes back"),
+                (Context::Global, Command::Reload, "asks again"),
+            ],
+        ),
+        FailureKind::Lost | FailureKind::Limit => retried(keymap, failure),
     }
 }
 

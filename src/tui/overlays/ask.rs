@@ -9,6 +9,7 @@ use crate::api::overrides::OverridePage;
 use crate::cockpit::edit::consequences::consequences;
 use crate::cockpit::edit::{Draft, Path, rows as edit_rows};
 use crate::cockpit::format;
+use crate::cockpit::keymap::{Command, Context, Keymap};
 use crate::cockpit::lifecycle;
 use crate::cockpit::ports::Loaded;
 use crate::cockpit::state::ask::{Ask, AskDialog, AskField};
@@ -87,13 +88,16 @@ fn body(page: &mut Page<'_>, state: &State, dialog: &AskDialog) {
             } else if let Some(draft) = state.drafts.get(id) {
                 difference(page, draft);
                 page.blank();
-                page.text("u brings them back, as long as this cockpit runs.", theme.dim);
+                let back = "brings them back, as long as this cockpit runs";
+                let back = (Context::Edit, Command::Undo, back);
+                page.text(&state.keymap.sentence("", &[back]), theme.dim);
             }
         }
         Ask::RemoveVariant { id, key } => {
             if let Some(e) = state.edited(*id) {
                 let detail = state.open.as_deref().filter(|detail| detail.id() == Some(*id));
-                removing(page, e, key, detail.map(|detail| &detail.overrides.page));
+                let overrides = detail.map(|detail| &detail.overrides.page);
+                removing(page, &state.keymap, (e, key), overrides);
             }
         }
         Ask::AddOverride { .. } => {
@@ -202,7 +206,12 @@ fn difference(page: &mut Page<'_>, draft: &Draft) {
     }
 }
 
-fn removing(page: &mut Page<'_>, e: &Experiment, key: &str, overrides: Option<&Loaded<OverridePage>>) {
+fn removing(
+    page: &mut Page<'_>,
+    keymap: &Keymap,
+    (e, key): (&Experiment, &str),
+    overrides: Option<&Loaded<OverridePage>>,
+) {
     let theme = page.theme;
     let Some(variant) = e.variant(key) else {
         page.text("It is gone already.", theme.dim);
@@ -261,10 +270,9 @@ fn removing(page: &mut Page<'_>, e: &Experiment, key: &str, overrides: Option<&L
     if !text.is_empty() {
         page.text(&text, style);
     }
-    page.text(
-        "It is an unsaved change until it is saved; u brings it back.",
-        theme.dim,
-    );
+    let text = "It is an unsaved change until it is saved";
+    let back = (Context::Edit, Command::Undo, "brings it back");
+    page.text(&format!("{}.", keymap.after(text, "; ", &[back])), theme.dim);
 }
 
 fn applying(page: &mut Page<'_>, state: &State, experiment: &Experiment, winner: &str) {

@@ -123,10 +123,11 @@ pub fn draw(
                         .saturating_sub(above(canvas.inside_height())),
                 )
     });
-    let right = match further {
-        Some(key) => format!("{} further, Esc later", key_text(key)),
-        None => "Esc later".to_owned(),
-    };
+    let further = further.map(|key| format!("{} further", key_text(key)));
+    let later = state.keymap.key_at(Context::Conflicts, Command::Back);
+    let later = later.map(|key| format!("{} later", key_text(key)));
+    let right: Vec<String> = further.into_iter().chain(later).collect();
+    let right = right.join(", ");
     canvas.boxed(title, &right, (width, height), |pen| {
         let (wide, high, above) = (pen.width(), pen.height(), above(pen.height()));
         head.draw(&mut pen.part(0, 0, wide, above), 0);

@@ -3,12 +3,14 @@
 use ratatui::layout::Position;
 use ratatui::style::Style;
 
-use super::{Canvas, WIDEST, rows};
+use super::{CLOSES, Canvas, WIDEST, corner, rows};
 use crate::cockpit::format;
+use crate::cockpit::keymap::{Command, Context};
 use crate::cockpit::state::overlay::ExplainPanel;
 use crate::cockpit::state::{Laid, State};
 use crate::cockpit::update::overlays;
 use crate::domain::{ExplainStep, Explanation, Reason, User, Variant};
+use crate::tui::chrome::key_text;
 use crate::tui::field;
 use crate::tui::glyphs::arm_slots;
 use crate::tui::page::Page;
@@ -26,11 +28,15 @@ pub fn draw(canvas: &mut Canvas<'_, '_>, state: &State, panel: &ExplainPanel) ->
     match (&panel.answer.value, &panel.answer.failure) {
         (Some(explanation), _) => write(&mut page, state, panel, explanation),
         (None, Some(failure)) => page.text(&failure.message, theme.danger),
-        (None, None) if panel.asked.is_empty() => page.text(
-            "Type a user id, then ⏎: which variant would it get, and why? What is known of it may follow: \
-             u-1 country=TH event.plan=pro device=d-7, or the JSON of a user. Nothing is recorded by asking.",
-            theme.dim,
-        ),
+        (None, None) if panel.asked.is_empty() => {
+            let key = state.keymap.key_at(Context::Explain, Command::Accept);
+            let then = key.map_or_else(String::new, |key| format!(", then {}", key_text(key)));
+            let text = format!(
+                "Type a user id{then}: which variant would it get, and why? What is known of it may follow: \
+                 u-1 country=TH event.plan=pro device=d-7, or the JSON of a user. Nothing is recorded by asking."
+            );
+            page.text(&text, theme.dim);
+        }
         (None, None) => page.text(&format!("Asking about {} …", panel.asked), theme.dim),
     }
     let name = match &panel.flag {
@@ -59,7 +65,10 @@ pub fn draw(canvas: &mut Canvas<'_, '_>, state: &State, panel: &ExplainPanel) ->
     let height = rows((page.len() + 2).max(14));
     canvas.boxed(
         &format!("Explain a decision of {name}{supposed}"),
-        "⏎ ask   Esc closes",
+        &corner(
+            &state.keymap,
+            &[(Context::Explain, Command::Accept, "ask"), CLOSES],
+        ),
         (width, height),
         |pen| {
             let start = pen.text(0, 0, "user id ", pen.theme.dim);

@@ -2,7 +2,7 @@
 
 use ratatui::layout::Position;
 
-use super::{Canvas, WIDEST, rows};
+use super::{CLOSES, Canvas, WIDEST, corner, rows};
 use crate::cockpit::keymap::{COMMANDS, Context};
 use crate::cockpit::state::overlay::Overlay;
 use crate::cockpit::state::{Laid, State};
@@ -42,7 +42,8 @@ pub fn draw(
         }
     }
     let height = rows(page.len());
-    let laid = canvas.boxed("Keys that work here", "Esc closes", (width, height), |pen| {
+    let closes = corner(&state.keymap, &[CLOSES]);
+    let laid = canvas.boxed("Keys that work here", &closes, (width, height), |pen| {
         page.draw(pen, scroll)
     });
     (laid, None)

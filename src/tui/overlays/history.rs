@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use ratatui::layout::Position;
 use serde_json::Value;
 
-use super::{Canvas, rows};
+use super::{CLOSES, Canvas, corner as closing, rows};
 use crate::cockpit::format;
 use crate::cockpit::keymap::{Command, Context};
 use crate::cockpit::ports::Loaded;
@@ -78,17 +78,18 @@ fn corner(state: &State, title: &str, width: u16) -> String {
         .filter_map(|command| state.keymap.keys(&[Context::Log], command).next())
         .map(key_text)
         .collect();
+    let closes = closing(&state.keymap, &[CLOSES]);
     let whole = match keys.is_empty() {
-        true => "Esc closes".to_owned(),
-        false => format!("{} scroll the details   Esc closes", keys.join(" ")),
+        true => closes.clone(),
+        false => format!("{} scroll the details   {closes}", keys.join(" ")).trim_end().to_owned(),
     };
     if !state.times.are_dates() {
         return whole;
     }
     let fits = |text: &String| columns(title) + columns(text) + BESIDE < width;
-    [whole, "Esc closes".to_owned()]
+    [whole, closes]
         .into_iter()
-        .map(|rest| format!("{ZONE}   {rest}"))
+        .map(|rest| format!("{ZONE}   {rest}").trim_end().to_owned())
         .find(fits)
         .unwrap_or_else(|| ZONE.to_owned())
 }
@@ -111,8 +112,9 @@ fn panel(
         .as_deref()
         .filter(|entries| !entries.is_empty());
     let Some(entries) = entries else {
-        let laid = canvas.boxed(shown.title, "Esc closes", (width, 6), |pen| {
-            nothing_yet(pen, shown.loaded);
+        let closes = closing(&state.keymap, &[CLOSES]);
+        let laid = canvas.boxed(shown.title, &closes, (width, 6), |pen| {
+            nothing_yet(pen, state, shown.loaded);
             Laid::default()
         });
         return (laid, None);
@@ -131,13 +133,13 @@ fn panel(
 }
 
 /// Why there is no entry to be seen.
-fn nothing_yet(pen: &mut Pen<'_>, loaded: &Loaded<Vec<AuditEntry>>) {
+fn nothing_yet(pen: &mut Pen<'_>, state: &State, loaded: &Loaded<Vec<AuditEntry>>) {
     match (&loaded.failure, &loaded.value) {
         (Some(failure), _) => {
             empty(
                 pen,
                 &format!("Cannot load the history: {}", failure.message),
-                retried(failure),
+                &retried(&state.keymap, failure),
             );
         }
         (None, None) => {

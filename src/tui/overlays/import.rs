@@ -12,6 +12,7 @@ use self::review::review;
 use super::Canvas;
 use crate::api::imports::{Import, ImportState, Malformed};
 use crate::cockpit::format::{self, count};
+use crate::cockpit::keymap::{Command, Context, Keymap};
 use crate::cockpit::state::Laid;
 use crate::cockpit::state::import::{ImportPanel, Stage};
 use crate::domain::Variant;
@@ -24,7 +25,12 @@ use crate::tui::widgets::pen::{columns, fit_middle};
 const WIDEST: u16 = 96;
 
 /// Draws the panel.
-pub fn draw(canvas: &mut Canvas<'_, '_>, panel: &ImportPanel, now: Timestamp) -> (Laid, Option<Position>) {
+pub fn draw(
+    canvas: &mut Canvas<'_, '_>,
+    keymap: &Keymap,
+    panel: &ImportPanel,
+    now: Timestamp,
+) -> (Laid, Option<Position>) {
     let theme = canvas.theme;
     let width = canvas.inside_width(WIDEST);
     let variant = panel
@@ -53,17 +59,17 @@ pub fn draw(canvas: &mut Canvas<'_, '_>, panel: &ImportPanel, now: Timestamp) ->
         Stage::Sending | Stage::Review => "step 2 of 3",
     };
     match panel.stage {
-        Stage::Collect => canvas.boxed(&title, step, (width, 19), |pen| collect(pen, panel, now)),
+        Stage::Collect => canvas.boxed(&title, step, (width, 19), |pen| collect(pen, keymap, panel, now)),
         Stage::Sending => {
             let laid = canvas.boxed(&title, step, (width, 5), |pen| {
-                sending(pen, panel, now);
+                sending(pen, keymap, panel, now);
                 Laid::default()
             });
             (laid, None)
         }
         Stage::Review | Stage::Running => {
             let height = canvas.area.height.saturating_sub(4).max(12);
-            canvas.boxed(&title, step, (width, height), |pen| review(pen, panel, now))
+            canvas.boxed(&title, step, (width, height), |pen| review(pen, keymap, panel, now))
         }
     }
 }
@@ -149,7 +155,7 @@ fn printable(text: &str) -> String {
         .collect()
 }
 
-fn sending(pen: &mut Pen<'_>, panel: &ImportPanel, now: Timestamp) {
+fn sending(pen: &mut Pen<'_>, keymap: &Keymap, panel: &ImportPanel, now: Timestamp) {
     let theme = pen.theme;
     let waited = panel.sent_at.map_or_else(String::new, |at| format::age(at, now));
     let text = format!(
@@ -158,12 +164,13 @@ fn sending(pen: &mut Pen<'_>, panel: &ImportPanel, now: Timestamp) {
         size(panel.tally.bytes)
     );
     pen.text(0, 1, &theme.glyphs.text(&text), theme.text);
-    pen.text(
-        0,
-        2,
-        "Nothing is in force yet. Esc does not wait: I lists it.",
-        theme.dim,
-    );
+    let leaves = (Context::Running, Command::Back, "does not wait");
+    let lists = (Context::Overrides, Command::Imports, "lists it");
+    let text = match keymap.ways(&[leaves]) {
+        ways if ways.is_empty() => "Nothing is in force yet.".to_owned(),
+        ways => format!("Nothing is in force yet. {}.", keymap.after(&ways, ": ", &[lists])),
+    };
+    pen.text(0, 2, &text, theme.dim);
 }
 
 fn malformed(pen: &mut Pen<'_>, lines: &[Malformed], all: u64, top: u16) {

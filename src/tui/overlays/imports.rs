@@ -4,9 +4,10 @@ use jiff::Timestamp;
 use ratatui::layout::Position;
 use ratatui::style::Style;
 
-use super::{Canvas, WIDEST, rows};
+use super::{CLOSES, Canvas, WIDEST, corner, rows};
 use crate::api::imports::{Import, ImportState};
 use crate::cockpit::format;
+use crate::cockpit::keymap::{Command, Context};
 use crate::cockpit::state::import::ImportsPanel;
 use crate::cockpit::state::{Laid, State};
 use crate::cockpit::update::{flag, import};
@@ -56,23 +57,30 @@ pub fn draw(
         (None, detail) => detail.map_or("", |detail| detail.name.as_str()),
     };
     let title = format!("Imports into {name}");
-    let hint = theme.glyphs.text("⏎ open   u undo   delete forgets   Esc closes");
+    let hint = corner(
+        &state.keymap,
+        &[
+            (Context::Imports, Command::Press, "open"),
+            (Context::Imports, Command::ImportUndo, "undo"),
+            (Context::Imports, Command::ImportForget, "forgets"),
+            CLOSES,
+        ],
+    );
     let laid = canvas.boxed(&title, &hint, (width, height), |pen| match imports {
         None | Some([]) => {
             match (&overrides.imports.failure, imports) {
                 (Some(failure), None) => {
                     let text = format!("Cannot load the imports: {}", failure.message);
-                    empty(pen, &text, again(failure));
+                    empty(pen, &text, &again(&state.keymap, failure));
                 }
                 (None, None) => {
                     pen.text(0, 0, &theme.glyphs.text("Asking for the imports …"), theme.dim);
                 }
                 (_, Some(_)) => {
-                    empty(
-                        pen,
-                        "Nothing was imported in bulk yet.",
-                        "i among the overrides takes up to a million ids at once, with a dry run first.",
-                    );
+                    let takes = "among the overrides takes up to a million ids at once, with a dry run first";
+                    let takes = (Context::Overrides, Command::Import, takes);
+                    let hint = state.keymap.sentence("", &[takes]);
+                    empty(pen, "Nothing was imported in bulk yet.", &hint);
                 }
             }
             Laid::default()

@@ -21,10 +21,12 @@ use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 use ratatui::widgets::Clear;
 
+use super::chrome::key_text;
 use super::page::Page;
 use super::theme::Theme;
 use super::widgets::Pen;
 use super::widgets::frame::{EDGES, Frame as Border, SIDES};
+use crate::cockpit::keymap::{Command, Context, Does, Keymap};
 use crate::cockpit::state::overlay::Overlay;
 use crate::cockpit::state::{Laid, State};
 
@@ -61,8 +63,8 @@ pub fn draw(
             }
             Overlay::Wiring(panel) => wiring::draw(&mut canvas, state, panel),
             Overlay::Form(form) => object::draw(&mut canvas, state, form, now),
-            Overlay::Secret(secret) => secret::draw(&mut canvas, secret),
-            Overlay::Import(panel) => import::draw(&mut canvas, panel, now),
+            Overlay::Secret(secret) => secret::draw(&mut canvas, &state.keymap, secret),
+            Overlay::Import(panel) => import::draw(&mut canvas, &state.keymap, panel, now),
             Overlay::Imports(panel) => imports::draw(&mut canvas, state, panel, now),
             Overlay::Audit(panel) => history::draw_audit(&mut canvas, state, panel, now),
             Overlay::Settings(panel) => settings::draw(&mut canvas, state, panel),
@@ -174,6 +176,21 @@ fn framed(width: u16, height: u16) -> bool {
 
 /// Rows of the screen from which on boxes have borders: in fewer they would leave a button and not what it is about.
 const LEAST_FRAMED: u16 = 5;
+
+/// What closes a panel.
+const CLOSES: Does<'static> = (Context::Always, Command::Back, "closes");
+
+/// What the corner of a box says of its keys: `⏎ run   Esc closes`. What has no key is left out.
+fn corner(keymap: &Keymap, does: &[Does<'_>]) -> String {
+    let keys: Vec<String> = does
+        .iter()
+        .filter_map(|(place, command, does)| {
+            let key = keymap.key_at(*place, *command)?;
+            Some(format!("{} {does}", key_text(key)))
+        })
+        .collect();
+    keys.join("   ")
+}
 
 /// A count of rows as the terminal counts them.
 fn rows(n: usize) -> u16 {

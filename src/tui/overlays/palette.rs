@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use ratatui::layout::Position;
 use uuid::Uuid;
 
-use super::{Canvas, WIDEST, rows};
+use super::{CLOSES, Canvas, WIDEST, corner, rows};
 use crate::cockpit::keymap::{Command, Context};
 use crate::cockpit::state::objects::Kind;
 use crate::cockpit::state::overlay::Palette;
@@ -33,7 +33,8 @@ pub fn draw(
     // Always the same height, so that the line that is typed into does not jump.
     let height = rows(MOST + 1);
     let selected = palette.selected.min(items.len().saturating_sub(1));
-    canvas.boxed("Commands", "⏎ run   Esc closes", (width, height), |pen| {
+    let keys = corner(&state.keymap, &[(Context::Palette, Command::Accept, "run"), CLOSES]);
+    canvas.boxed("Commands", &keys, (width, height), |pen| {
         let start = pen.text(0, 0, ": ", pen.theme.key);
         let room = pen.width().saturating_sub(start);
         let cursor = field::draw(pen, start, 0, room, &palette.input, pen.theme.text);

@@ -3,8 +3,10 @@
 use ratatui::layout::Position;
 
 use super::{Canvas, WIDEST, rows};
+use crate::cockpit::keymap::{Command, Context, Keymap};
 use crate::cockpit::state::Laid;
 use crate::cockpit::state::objects::Secret;
+use crate::tui::chrome::keyed;
 use crate::tui::page::Page;
 
 /// What is to be copied, whole, in pieces of at most `width` characters: it is ASCII.
@@ -17,7 +19,7 @@ fn pieces(text: &str, width: u16) -> Vec<String> {
 }
 
 /// Draws the panel.
-pub fn draw(canvas: &mut Canvas<'_, '_>, secret: &Secret) -> (Laid, Option<Position>) {
+pub fn draw(canvas: &mut Canvas<'_, '_>, keymap: &Keymap, secret: &Secret) -> (Laid, Option<Position>) {
     let theme = canvas.theme;
     let width = canvas.inside_width(WIDEST);
     let mut page = Page::new(theme, width);
@@ -31,20 +33,19 @@ pub fn draw(canvas: &mut Canvas<'_, '_>, secret: &Secret) -> (Laid, Option<Posit
     page.blank();
     page.text(&secret.note, if secret.copied { theme.dim } else { theme.warn });
     page.blank();
-    page.line(vec![
-        ("y".to_owned(), theme.key),
-        (" copies it".to_owned(), theme.dim),
-        ("   Esc".to_owned(), theme.key),
-        (
-            if secret.asked && !secret.copied {
-                " closes it, not copied"
-            } else {
-                " closes"
-            }
-            .to_owned(),
-            theme.dim,
-        ),
-    ]);
+    let closes = match secret.asked && !secret.copied {
+        true => "closes it, not copied",
+        false => "closes",
+    };
+    let keys = [
+        (Context::Secret, Command::CopySecret, "copies it"),
+        (Context::Always, Command::Back, closes),
+    ];
+    let mut spans = keyed(theme, keymap, &keys);
+    if let Some((first, _)) = spans.first_mut() {
+        *first = first.trim_start().to_owned();
+    }
+    page.line(spans);
     let right = if secret.copied { "" } else { "shown once" };
     let laid = canvas.boxed(&secret.title, right, (width, rows(page.len())), |pen| {
         page.draw(pen, 0)

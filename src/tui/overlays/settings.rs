@@ -3,7 +3,8 @@
 use ratatui::layout::Position;
 use ratatui::style::Style;
 
-use super::{Canvas, WIDEST, rows};
+use super::{Canvas, WIDEST, corner, rows};
+use crate::cockpit::keymap::{Command, Context};
 use crate::cockpit::state::overlay::SettingsPanel;
 use crate::cockpit::state::{Laid, State};
 use crate::cockpit::update::preferences::{Choice, choices, line_for};
@@ -34,8 +35,10 @@ pub fn draw(canvas: &mut Canvas<'_, '_>, state: &State, panel: &SettingsPanel) -
         .collect();
     let label = |word: &str| (format!("{word:<width$}", width = usize::from(LABEL)), theme.dim);
     if state.preferences.keys.is_empty() {
-        let text = "as built in; [keys] in the configuration changes them, ? shows them";
-        lines.push(Line::Spans(vec![label("keys"), (text.to_owned(), theme.dim)]));
+        let text = "as built in; [keys] in the configuration changes them";
+        let shows = (Context::Global, Command::Help, "shows them");
+        let text = state.keymap.after(text, ", ", &[shows]);
+        lines.push(Line::Spans(vec![label("keys"), (text, theme.dim)]));
     }
     for (at, (command, keys)) in state.preferences.keys.iter().enumerate() {
         let name = format!("{command:<width$}", width = usize::from(NAME) + 3);
@@ -63,7 +66,14 @@ pub fn draw(canvas: &mut Canvas<'_, '_>, state: &State, panel: &SettingsPanel) -
     let height = rows(lines.len() + FOOT);
     let laid = canvas.boxed(
         "Settings",
-        "⏎ keep   y copy   Esc back",
+        &corner(
+            &state.keymap,
+            &[
+                (Context::Settings, Command::Accept, "keep"),
+                (Context::Settings, Command::CopyKey, "copy"),
+                (Context::Always, Command::Back, "back"),
+            ],
+        ),
         (width, height),
         |pen| {
             let height = usize::from(pen.height());

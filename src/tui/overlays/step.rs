@@ -47,7 +47,7 @@ pub fn draw(
         let overview = state.list.overview(dialog.experiment.id);
         let linked = dialog.experiment.linked_flag.as_ref();
         let row = linked.and_then(|key| state.objects.flags.all().iter().find(|row| row.flag.key == *key));
-        for line in lifecycle::effects(dialog, overview, row.map(|row| &row.flag)) {
+        for line in lifecycle::effects(dialog, overview, row.map(|row| &row.flag), &state.keymap) {
             page.text(&line, theme.text);
         }
         if let Some(changed) = changed_since(state, dialog) {

@@ -2,7 +2,8 @@
 
 use ratatui::layout::Position;
 
-use super::{Canvas, rows};
+use super::{CLOSES, Canvas, corner, rows};
+use crate::cockpit::keymap::{Command, Context};
 use crate::cockpit::state::overlay::WiringPanel;
 use crate::cockpit::state::{Laid, State};
 use crate::cockpit::update::overlays::{snippet, wiring_deployments};
@@ -21,7 +22,7 @@ pub fn draw(canvas: &mut Canvas<'_, '_>, state: &State, panel: &WiringPanel) -> 
     let at = panel.tab % Way::ALL.len();
     let mut page = Page::new(theme, width);
     let Some(text) = snippet(state, panel) else {
-        let laid = canvas.boxed("Wiring", "Esc closes", (width, 3), |pen| {
+        let laid = canvas.boxed("Wiring", &corner(&state.keymap, &[CLOSES]), (width, 3), |pen| {
             pen.text(0, 0, &theme.glyphs.text("Asking …"), theme.dim);
             Laid::default()
         });
@@ -50,8 +51,14 @@ pub fn draw(canvas: &mut Canvas<'_, '_>, state: &State, panel: &WiringPanel) -> 
     let deployment = deployments.get(panel.deployment % deployments.len().max(1));
     let whose = match deployment {
         None if state.objects.deployments.rows.value.is_none() => "asking for the deployments …".to_owned(),
-        None => "no deployment: D makes one".to_owned(),
-        Some(d) if d.kind == DeploymentKind::Client => format!("key of {}, d for another", d.name),
+        None => {
+            let makes = (Context::Global, Command::GoDeployments, "leads to where one is made");
+            state.keymap.after("no deployment", ": ", &[makes])
+        }
+        Some(d) if d.kind == DeploymentKind::Client => {
+            let other = (Context::Wiring, Command::NextDeployment, "for another");
+            state.keymap.after(&format!("key of {}", d.name), ", ", &[other])
+        }
         Some(d) => format!("{}: its key is a secret, read from {KEY_VARIABLE}", d.name),
     };
     let title = match (crate::cockpit::update::flag::target(state), state.open.as_deref()) {

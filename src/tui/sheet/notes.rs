@@ -4,8 +4,10 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::cockpit::format;
+use crate::cockpit::keymap::{Command, Context, Keymap};
 use crate::cockpit::state::State;
 use crate::cockpit::update::{drafts, guard};
+use crate::tui::chrome::keyed;
 use crate::tui::page::Span;
 use crate::tui::theme::Theme;
 
@@ -16,16 +18,14 @@ pub fn banners(state: &State, theme: &Theme, now: Timestamp) -> Vec<Vec<Span>> {
         return Vec::new();
     };
     let mut lines = Vec::new();
-    let key = |text: &str| (text.to_owned(), theme.key);
-    let dim = |text: &str| (text.to_owned(), theme.dim);
     if let Some(editor) = state.editor()
         && let Some(stored) = editor.found.offered()
     {
         let refused = guard::edit_refusal(state);
         lines.push(offer(
-            theme,
-            stored.count(),
-            stored.at,
+            (theme, &state.keymap),
+            Context::Edit,
+            (stored.count(), stored.at),
             editor.found.more(),
             refused,
             now,
@@ -56,29 +56,27 @@ pub fn banners(state: &State, theme: &Theme, now: Timestamp) -> Vec<Vec<Span>> {
             .filter(|conflict| conflict.choice.is_none())
             .map(|conflict| conflict.both.path.label(&copies))
             .collect();
-        lines.push(vec![
-            (format!("! Both of you changed {}", names.join(", ")), theme.warn),
-            dim("   "),
-            key("M"),
-            dim(" decide"),
-        ]);
+        let mut line = vec![(format!("! Both of you changed {}", names.join(", ")), theme.warn)];
+        let decide = (Context::Edit, Command::Decide, "decide");
+        line.extend(keyed(theme, &state.keymap, &[decide]));
+        lines.push(line);
     }
     lines
 }
 
-/// The line that offers a draft on disk; `more` are offered after it. It only says that there is one where nothing may
+/// The line that offers a draft on disk, with the keys of a place; `more` are offered after it. It only says that there is one where nothing may
 /// be changed: `refused` says why.
 #[must_use]
 pub fn offer(
-    theme: &Theme,
-    count: usize,
-    at: Timestamp,
+    (theme, keymap): (&Theme, &Keymap),
+    place: Context,
+    (count, at): (usize, Timestamp),
     more: usize,
     refused: Option<String>,
     now: Timestamp,
 ) -> Vec<Span> {
-    let key = |text: &str| (text.to_owned(), theme.key);
     let dim = |text: &str| (text.to_owned(), theme.dim);
+    let throws = (place, Command::Discard, "throw away");
     let count = format::counted(count as u64, "unsaved change", "unsaved changes");
     let same_day = now.duration_since(at).as_hours() < 20;
     let moment = format::moment(at, &TimeZone::UTC);
@@ -90,16 +88,17 @@ pub fn offer(
     let what = (format!("~ {count} from {at} UTC"), theme.dirty);
     if let Some(why) = refused {
         // What is refused is not offered.
-        return vec![what, dim("   "), key("X"), dim(&format!(" throw away   {why}"))];
+        let mut spans = vec![what];
+        spans.extend(keyed(theme, keymap, &[throws]));
+        spans.push(dim(&format!("   {why}")));
+        return spans;
     }
-    let mut spans = vec![
-        what,
-        dim("   "),
-        key("R"),
-        dim(" restore   "),
-        key("X"),
-        dim(" throw away"),
-    ];
+    let mut spans = vec![what];
+    spans.extend(keyed(
+        theme,
+        keymap,
+        &[(place, Command::Restore, "restore"), throws],
+    ));
     if more > 0 {
         let drafts = format::counted(more as u64, "draft", "drafts");
         spans.push(dim(&format!("   {drafts} of other cockpits after it")));

@@ -4,6 +4,7 @@ use ratatui::layout::{Position, Rect};
 
 use super::{Focus, View};
 use crate::cockpit::edit::refused;
+use crate::cockpit::keymap::{Command, Context};
 use crate::cockpit::state::area;
 use crate::cockpit::state::editor::{Editing, Input};
 use crate::cockpit::update::edit;
@@ -95,7 +96,11 @@ fn lines(pen: &mut Pen<'_>, view: &View<'_>, editing: &Editing, cursor: &mut Opt
         .map_or_else(String::new, |path| path.label(&[view.mine]));
     let border = Border {
         title: &theme.glyphs.text(&title),
-        right: &theme.glyphs.text("Esc leaves it, tab goes on, ctrl-o saves"),
+        right: &theme.glyphs.text(&view.state.keymap.ways(&[
+            (Context::Always, Command::Back, "leaves it"),
+            (Context::Field, Command::NextCell, "goes on"),
+            (Context::Field, Command::Save, "saves"),
+        ])),
         focused: true,
     };
     let mut inside = if height >= 3 {

@@ -64,12 +64,12 @@ impl<'a> View<'a> {
     #[must_use]
     pub fn problem(&self, cell: &Cell) -> Option<String> {
         if let Some(unread) = self.draft.and_then(|draft| draft.unread.get(cell)) {
-            return Some(unread.why.clone());
+            return Some(unread.told(&self.state.keymap));
         }
         let opened = |inner: &Cell| inner.panel().is_some_and(|(_, opens)| opens == *cell);
         let mut unread = self.draft.iter().flat_map(|draft| &draft.unread);
         if let Some((_, unread)) = unread.find(|(inner, _)| opened(inner)) {
-            return Some(unread.why.clone());
+            return Some(unread.told(&self.state.keymap));
         }
         let about = |refusal: &&FieldError| {
             let exactly = || Cell::exactly(&refusal.field, self.mine);

@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 use crate::api::insights::Insight;
 use crate::api::results::MultiVariant;
 use crate::cockpit::format;
+use crate::cockpit::keymap::{Command, Context, Keymap};
 use crate::cockpit::state::experiment::is_whole;
 use crate::cockpit::state::{ExperimentDetail, Laid};
 use crate::cockpit::times::Times;
@@ -18,7 +19,12 @@ use crate::tui::widgets::empty::{empty, retried};
 const MEASURE: u16 = 96;
 
 /// Draws the tab.
-pub fn draw(pen: &mut Pen<'_>, experiment: &Experiment, detail: &ExperimentDetail, now: Timestamp) -> Laid {
+pub fn draw(
+    pen: &mut Pen<'_>,
+    (experiment, detail): (&Experiment, &ExperimentDetail),
+    keymap: &Keymap,
+    now: Timestamp,
+) -> Laid {
     let theme = pen.theme;
     let (width, height) = (pen.width(), pen.height());
     let saved = match &detail.insight.value {
@@ -32,7 +38,7 @@ pub fn draw(pen: &mut Pen<'_>, experiment: &Experiment, detail: &ExperimentDetai
                 empty(
                     &mut inside,
                     &format!("Cannot load the results: {}", failure.message),
-                    retried(failure),
+                    &retried(keymap, failure),
                 );
             }
             None => {
@@ -43,8 +49,8 @@ pub fn draw(pen: &mut Pen<'_>, experiment: &Experiment, detail: &ExperimentDetai
     }
     let mut page = Page::new(theme, width.min(MEASURE));
     match saved {
-        Some(insight) => of_saved(&mut page, experiment, detail, insight, now),
-        None => of_now(&mut page, experiment, detail, now),
+        Some(insight) => of_saved(&mut page, keymap, (experiment, detail), insight, now),
+        None => of_now(&mut page, keymap, (experiment, detail), now),
     }
     page.draw(pen, detail.row())
 }
@@ -60,8 +66,8 @@ fn of(at: Timestamp, times: Times, now: Timestamp) -> String {
 
 fn of_saved(
     page: &mut Page<'_>,
-    experiment: &Experiment,
-    detail: &ExperimentDetail,
+    keymap: &Keymap,
+    (experiment, detail): (&Experiment, &ExperimentDetail),
     insight: &Insight,
     now: Timestamp,
 ) {
@@ -72,8 +78,10 @@ fn of_saved(
         insight.actor
     );
     page.heading("Summary", &age);
+    let not_live = "Written by rules from the numbers, not by a language model. It does not follow the data";
+    let anew = (Context::Insights, Command::Regenerate, "writes it anew");
     page.text(
-        "Written by rules from the numbers, not by a language model. It does not follow the data: R writes it anew.",
+        &format!("{}.", keymap.after(not_live, ": ", &[anew])),
         theme.dim,
     );
     let changed = changes(experiment, detail, insight);
@@ -158,7 +166,12 @@ fn changes(experiment: &Experiment, detail: &ExperimentDetail, insight: &Insight
     lines
 }
 
-fn of_now(page: &mut Page<'_>, experiment: &Experiment, detail: &ExperimentDetail, now: Timestamp) {
+fn of_now(
+    page: &mut Page<'_>,
+    keymap: &Keymap,
+    (experiment, detail): (&Experiment, &ExperimentDetail),
+    now: Timestamp,
+) {
     let theme = page.theme;
     let Some(results) = &detail.results.value else {
         return;
@@ -176,7 +189,11 @@ fn of_now(page: &mut Page<'_>, experiment: &Experiment, detail: &ExperimentDetai
                 theme.warn,
             );
         }
-        (Some(None), _) => page.text("None was saved yet: R saves one with the experiment.", theme.dim),
+        (Some(None), _) => {
+            let saves = (Context::Insights, Command::Regenerate, "saves one with the experiment");
+            let text = keymap.after("None was saved yet", ": ", &[saves]);
+            page.text(&format!("{text}."), theme.dim);
+        }
         _ => {}
     }
     if results.query != crate::api::results::ResultsQuery::default() {

@@ -10,6 +10,7 @@ pub mod variants;
 use super::widgets::Pen;
 use super::widgets::empty::{empty, retried};
 use crate::cockpit::format;
+use crate::cockpit::keymap::{Command, Context, Keymap};
 use crate::cockpit::ports::FailureKind;
 use crate::cockpit::state::{ExperimentDetail, Laid, Tab};
 
@@ -33,22 +34,29 @@ pub fn place(detail: &ExperimentDetail) -> String {
 }
 
 /// What stands in place of an experiment that is not known yet, or not at all.
-pub fn unknown(pen: &mut Pen<'_>, detail: &ExperimentDetail) -> Laid {
+pub fn unknown(pen: &mut Pen<'_>, keymap: &Keymap, detail: &ExperimentDetail) -> Laid {
     let (width, height) = (pen.width(), pen.height());
     let mut inside = pen.part(2, 0, width.saturating_sub(4), height);
     match &detail.experiment.failure {
         Some(failure) => {
             let hint = match failure.kind {
-                FailureKind::Refused => "Esc shows all experiments of the project.",
-                FailureKind::Configuration => retried(failure),
+                FailureKind::Refused => {
+                    let all = (Context::Always, Command::Back, "shows all experiments of the project");
+                    keymap.sentence("", &[all])
+                }
+                FailureKind::Configuration => retried(keymap, failure),
                 FailureKind::Lost | FailureKind::Limit => {
-                    "Tried again by itself; ctrl-r tries at once, Esc goes to the list."
+                    let ways = [
+                        (Context::Global, Command::Reload, "tries at once"),
+                        (Context::Always, Command::Back, "goes to the list"),
+                    ];
+                    format!("{}.", keymap.after("Tried again by itself", "; ", &ways))
                 }
             };
             empty(
                 &mut inside,
                 &format!("Cannot load {}: {}", detail.name, failure.message),
-                hint,
+                &hint,
             );
         }
         None => {

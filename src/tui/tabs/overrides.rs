@@ -5,6 +5,7 @@ use ratatui::layout::Position;
 
 use crate::api::imports::{Import, ImportState};
 use crate::cockpit::format;
+use crate::cockpit::keymap::{Command, Context, Keymap};
 use crate::cockpit::state::Laid;
 use crate::cockpit::state::import::is_unfinished;
 use crate::cockpit::state::overrides::OverridesState;
@@ -12,7 +13,7 @@ use crate::domain::{Experiment, Flag, Variant};
 use crate::tui::field;
 use crate::tui::glyphs::{Tone, arm_slots};
 use crate::tui::widgets::Pen;
-use crate::tui::widgets::empty::{empty, retried};
+use crate::tui::widgets::empty::{clears, empty, retried};
 use crate::tui::widgets::heading::Heading;
 use crate::tui::widgets::pen::{columns, fit_middle};
 
@@ -23,16 +24,19 @@ const HEAD_FROM: u16 = 4;
 pub fn draw(
     pen: &mut Pen<'_>,
     experiment: &Experiment,
-    overrides: &OverridesState,
+    (overrides, keymap): (&OverridesState, &Keymap),
     now: Timestamp,
     cursor: &mut Option<Position>,
 ) -> Laid {
     let (width, height) = (pen.width(), pen.height());
     let top = top(pen, overrides, cursor);
     let mut body = pen.part(0, top, width, height.saturating_sub(top));
-    let empty_hint = "An override forces one user or device into a variant, before everything else. i imports many \
-                      at once, with a dry run first.";
-    rows(&mut body, &experiment.variants, overrides, empty_hint, now)
+    let many = "imports many at once, with a dry run first";
+    let hint = keymap.sentence(
+        "An override forces one user or device into a variant, before everything else.",
+        &[(Context::Overrides, Command::Import, many)],
+    );
+    rows(&mut body, &experiment.variants, (overrides, keymap), &hint, now)
 }
 
 /// Heading and search; the rows they took.
@@ -81,7 +85,7 @@ fn top(pen: &mut Pen<'_>, overrides: &OverridesState, cursor: &mut Option<Positi
 }
 
 /// One line for each import that waits for somebody; the rows it took.
-pub fn unfinished(pen: &mut Pen<'_>, imports: &[Import]) -> u16 {
+pub fn unfinished(pen: &mut Pen<'_>, keymap: &Keymap, imports: &[Import]) -> u16 {
     let theme = pen.theme;
     let waiting: Vec<&Import> = imports.iter().filter(|i| is_unfinished(i)).collect();
     let shown = waiting.len().min(usize::from(pen.height() / 4));
@@ -93,9 +97,15 @@ pub fn unfinished(pen: &mut Pen<'_>, imports: &[Import]) -> u16 {
         };
         let of = format!("{} ids into {}", format::count(import.unique), import.variant);
         let mark = theme.glyphs.tone(Tone::Warn);
-        let long = format!("{mark} Import of {of} is unfinished: {text}. I goes on with it, or undoes it.");
+        let goes_on = |does| keymap.sentence("", &[(Context::Overrides, Command::Imports, does)]);
+        let on = goes_on("goes on with it, or undoes it");
+        let long = format!("{mark} Import of {of} is unfinished: {text}. {on}");
+        let long = long.trim_end().to_owned();
         // The key is what must not be cut.
-        let short = format!("{mark} I goes on with an import, or undoes it: {text}");
+        let short = match goes_on("goes on with an import, or undoes it").strip_suffix('.') {
+            Some(on) => format!("{mark} {on}: {text}"),
+            None => format!("{mark} An import is unfinished: {text}"),
+        };
         let texts = [long, format!("{short}, of {of}."), format!("{short}.")];
         let fits = |text: &&String| columns(text) + 1 < pen.width();
         let text = texts.iter().find(fits).unwrap_or(&texts[2]);
@@ -109,19 +119,24 @@ pub fn unfinished(pen: &mut Pen<'_>, imports: &[Import]) -> u16 {
 pub fn draw_flag(
     pen: &mut Pen<'_>,
     flag: &Flag,
-    overrides: &OverridesState,
+    (overrides, keymap): (&OverridesState, &Keymap),
     now: Timestamp,
     cursor: &mut Option<Position>,
 ) -> Laid {
     let (width, height) = (pen.width(), pen.height());
-    let used = unfinished(pen, overrides.imports.value.as_deref().unwrap_or_default());
+    let used = unfinished(pen, keymap, overrides.imports.value.as_deref().unwrap_or_default());
     let mut pen = pen.part(0, used, width, height - used);
     let (width, height) = (pen.width(), pen.height());
     let top = top(&mut pen, overrides, cursor);
     let mut body = pen.part(0, top, width, height.saturating_sub(top));
-    let hint =
-        "An override forces one user or device into a variant while the flag is on. n adds one, i many.";
-    rows(&mut body, &flag.variants, overrides, hint, now)
+    let hint = keymap.sentence(
+        "An override forces one user or device into a variant while the flag is on.",
+        &[
+            (Context::FlagOverrides, Command::FlagAddOverride, "adds one"),
+            (Context::FlagOverrides, Command::Import, "many"),
+        ],
+    );
+    rows(&mut body, &flag.variants, (overrides, keymap), &hint, now)
 }
 
 /// The names of the columns, over them.
@@ -149,7 +164,7 @@ fn head(pen: &mut Pen<'_>, id: u16, variant: u16) {
 fn rows(
     pen: &mut Pen<'_>,
     variants: &[Variant],
-    overrides: &OverridesState,
+    (overrides, keymap): (&OverridesState, &Keymap),
     hint: &str,
     now: Timestamp,
 ) -> Laid {
@@ -162,7 +177,7 @@ fn rows(
                 empty(
                     &mut inside,
                     &format!("Cannot load the overrides: {}", failure.message),
-                    retried(failure),
+                    &retried(keymap, failure),
                 );
             }
             None => {
@@ -183,7 +198,7 @@ fn rows(
             empty(
                 &mut inside,
                 &format!("No id contains \"{}\".", overrides.search.text().trim()),
-                "Esc clears the search.",
+                &clears(keymap, "search"),
             );
         }
         return Laid::default();

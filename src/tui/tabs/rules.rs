@@ -2,6 +2,7 @@
 
 use crate::cockpit::edit::rows::in_order;
 use crate::cockpit::edit::{Cell, Path};
+use crate::cockpit::keymap::{Command, Context};
 use crate::cockpit::state::Laid;
 use crate::tui::page::{Drawn, Page, Span};
 use crate::tui::sheet::{View, arm, offset};
@@ -21,16 +22,24 @@ pub fn draw(pen: &mut Pen<'_>, view: &View<'_>, drawn: &mut Drawn) -> Laid {
         empty(
             &mut pen.part(2, 0, width.saturating_sub(4), height),
             "No rules: nobody is routed by their properties.",
-            "A rule sends everybody who meets its conditions to one variant, such as profile.country is TH. \
-             n adds one; x shows for one user how a decision comes about.",
+            &view.state.keymap.sentence(
+                "A rule sends everybody who meets its conditions to one variant, such as profile.country is TH.",
+                &[
+                    (Context::Edit, Command::Add, "adds one"),
+                    (
+                        Context::Experiment,
+                        Command::Explain,
+                        "shows for one user how a decision comes about",
+                    ),
+                ],
+            ),
         );
         return Laid::default();
     }
     let mut page = Page::new(theme, pen.width());
-    page.heading(
-        "Rules",
-        "tried from the top, the first that matches decides; x tries a subject",
-    );
+    let tries = (Context::Experiment, Command::Explain, "tries a subject");
+    let hint = "tried from the top, the first that matches decides";
+    page.heading("Rules", &view.state.keymap.after(hint, "; ", &[tries]));
     let mut focus = 0;
     for (at, rule) in in_order(e).into_iter().enumerate() {
         let (mark, style) = arm(theme, e, rule.variant.as_str()).unwrap_or(("?", theme.warn));

@@ -2,15 +2,24 @@
 
 use super::Pen;
 use super::pen::wrap;
+use crate::cockpit::keymap::{Command, Context, Keymap};
 use crate::cockpit::ports::{Failure, FailureKind};
 
 /// What happens after what is loaded by itself failed to.
 #[must_use]
-pub fn retried(failure: &Failure) -> &'static str {
-    match failure.kind {
-        FailureKind::Configuration => "Not tried again by itself; ctrl-r tries, once it is mended.",
-        _ => "Tried again by itself; ctrl-r tries at once.",
-    }
+pub fn retried(keymap: &Keymap, failure: &Failure) -> String {
+    let (text, does) = match failure.kind {
+        FailureKind::Configuration => ("Not tried again by itself", "tries, once it is mended"),
+        _ => ("Tried again by itself", "tries at once"),
+    };
+    let reload = (Context::Global, Command::Reload, does);
+    format!("{}.", keymap.after(text, "; ", &[reload]))
+}
+
+/// What lets back in what a filter or a search leaves out; empty where no key does.
+#[must_use]
+pub fn clears(keymap: &Keymap, what: &str) -> String {
+    keymap.sentence("", &[(Context::Always, Command::Back, &format!("clears the {what}"))])
 }
 
 /// Draws what is missing in plain text and, below it, what to do about it, quieter. Centred in height

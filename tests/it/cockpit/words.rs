@@ -3,6 +3,7 @@
 use jiff::SignedDuration;
 use splitdeck::api::results::{Interval, MultiVariant, Results, SeriesPoint, UnknownVariant};
 use splitdeck::cockpit::evidence::{crossed_at, distribution, shares};
+use splitdeck::cockpit::keymap::Keymap;
 use splitdeck::cockpit::lifecycle::{Step, effects, held_back, replaced, unallocated};
 use splitdeck::cockpit::state::overlay::StepDialog;
 use splitdeck::domain::{Experiment, Percent, Status};
@@ -259,7 +260,7 @@ fn a_step_says_what_it_does() {
     let said = |step, experiment: Experiment, winner| {
         let mut dialog = StepDialog::new(step, experiment.into(), false, at(NOW));
         dialog.winner = winner;
-        effects(&dialog, Some(overview), None).join("\n")
+        effects(&dialog, Some(overview), None, &Keymap::default()).join("\n")
     };
     let draft = experiments().remove(3);
     let text = said(Step::Activate, draft, 0);

@@ -1,5 +1,5 @@
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use super::canvas::{screen, stays_inside, text};
 use super::results_fixture::{self as fixture, now};
@@ -21,7 +21,7 @@ use splitdeck::cockpit::{Action, Effect, update};
 use splitdeck::domain::Metric;
 use splitdeck::tui::glyphs::Glyphs;
 use splitdeck::tui::sgr;
-use splitdeck::tui::tabs::analytics::{Keys, Page, draw};
+use splitdeck::tui::tabs::analytics::{Page, draw};
 use splitdeck::tui::theme::Theme;
 use termprofile::TermProfile;
 
@@ -30,6 +30,9 @@ use termprofile::TermProfile;
 const SIZES: [(u16, u16); 4] = [(200, 46), (120, 36), (80, 20), (40, 7)];
 /// The terminals.
 const TERMINALS: [(u16, u16); 4] = [(200, 50), (120, 40), (80, 24), (40, 10)];
+
+/// The keys as they are built in.
+static KEYMAP: LazyLock<Keymap> = LazyLock::new(Keymap::default);
 
 fn page<'a>(results: Option<&'a Results>, analytics: &'a AnalyticsState) -> Page<'a> {
     Page {
@@ -41,7 +44,7 @@ fn page<'a>(results: Option<&'a Results>, analytics: &'a AnalyticsState) -> Page
         received: Some(now()),
         trouble: None,
         held: None,
-        keys: Keys::of(&Keymap::default()),
+        keymap: &KEYMAP,
         now: now(),
     }
 }

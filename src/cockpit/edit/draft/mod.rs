@@ -11,6 +11,7 @@ use super::cell::{Cell, Which};
 use super::identity::{exists, follow};
 use super::path::{self, Path};
 use super::rows::{Moved, Rows};
+use crate::cockpit::keymap::{Command, Context, Keymap};
 use crate::cockpit::state::Tab;
 use crate::domain::{Experiment, FieldError, Key};
 
@@ -28,10 +29,21 @@ const MOST_UNDO: usize = 200;
 pub struct Unread {
     /// The text, as it was typed.
     pub text: String,
-    /// Why not.
+    /// Why not, without the keys: see [`Unread::told`].
     pub why: String,
     /// It could stand there, but was still being typed as a cockpit ended: it is taken where it is left by hand.
     pub half: bool,
+}
+
+impl Unread {
+    /// Why not, and what to do about it with the keys as they are bound now.
+    #[must_use]
+    pub fn told(&self, keymap: &Keymap) -> String {
+        match self.half {
+            true => keymap.after(&self.why, ", ", &[(Context::Edit, Command::Edit, "goes on with it")]),
+            false => self.why.clone(),
+        }
+    }
 }
 
 /// What undo goes back to: with the questions that were open then, so that an undone decision is asked again.

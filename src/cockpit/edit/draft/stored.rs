@@ -54,7 +54,7 @@ impl Draft {
                 Ok(()) => {
                     let label = cell.path().map(|path| path.label(&[&draft.mine]));
                     let label = label.unwrap_or_else(|| "a new link".to_owned());
-                    format!("{label}: was still being typed, enter goes on with it")
+                    format!("{label}: was still being typed")
                 }
                 Err(error) => refusal::refused(&error, &draft.mine),
             };

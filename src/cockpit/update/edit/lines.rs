@@ -9,6 +9,7 @@ use crate::cockpit::edit::cell::{metric_mut, rule_mut};
 use crate::cockpit::edit::rows::{Moved, Rows};
 use crate::cockpit::edit::{Attr, Cell, Part, Sheet, Which, rows};
 use crate::cockpit::effect::Effect;
+use crate::cockpit::keymap::{Command, Context};
 use crate::cockpit::state::ask::Ask;
 use crate::cockpit::state::{Level, State};
 use crate::cockpit::update::{ask, guard, notify, save};
@@ -63,7 +64,9 @@ pub(super) fn add(state: &mut State, id: Uuid, sheet: Sheet, now: Timestamp, eff
                 .edited(id)
                 .is_none_or(|e| e.tracked_events.len() >= MAX_TRACKED_EVENTS);
             if full {
-                let text = format!("There are {MAX_TRACKED_EVENTS} tracked events already: d removes one");
+                let text = format!("There are {MAX_TRACKED_EVENTS} tracked events already");
+                let removes = (Context::Edit, Command::Remove, "removes one");
+                let text = state.keymap.after(&text, ": ", &[removes]);
                 notify(state, Level::Info, text, now);
                 return;
             }
@@ -142,12 +145,9 @@ pub(super) fn remove(state: &mut State, id: Uuid, sheet: Sheet, now: Timestamp, 
         }
         Cell::Rule(rule) => {
             change(state, id, now, |e| rows::remove_rule(e, rule));
-            notify(
-                state,
-                Level::Info,
-                "The rule is removed, unsaved; u brings it back",
-                now,
-            );
+            let back = (Context::Edit, Command::Undo, "brings it back");
+            let text = (state.keymap).after("The rule is removed, unsaved", "; ", &[back]);
+            notify(state, Level::Info, text, now);
         }
         Cell::Condition(rule, at, _) => {
             let moved = (Rows::Conditions(rule), Moved::Gone(at));
@@ -173,12 +173,11 @@ pub(super) fn remove(state: &mut State, id: Uuid, sheet: Sheet, now: Timestamp, 
         Cell::Link(_) | Cell::LinkedFlag | Cell::Lab | Cell::Description | Cell::Hypothesis => {
             take(state, id, &cell, "", now);
         }
-        _ => notify(
-            state,
-            Level::Info,
-            "There is no row to remove here; enter edits the field",
-            now,
-        ),
+        _ => {
+            let edits = (Context::Edit, Command::Edit, "edits the field");
+            let text = (state.keymap).after("There is no row to remove here", "; ", &[edits]);
+            notify(state, Level::Info, text, now);
+        }
     }
     save::by_itself(state, sheet, now, effects);
 }

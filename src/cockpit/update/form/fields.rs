@@ -86,7 +86,7 @@ fn deployments(state: &State, ticked: impl Fn(uuid::Uuid, bool) -> bool) -> Line
                 .collect(),
             at: 0,
         },
-        word: "space ticks",
+        word: "",
         problem: None,
     }
 }
@@ -255,7 +255,7 @@ pub fn lines(state: &State, purpose: &Purpose) -> Vec<Line> {
                             .collect(),
                         at: 0,
                     },
-                    word: "space ticks",
+                    word: "",
                     problem: None,
                 },
                 choice(

@@ -294,7 +294,8 @@ fn send(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
             import::confirmed(state, now, effects)
         }
         Purpose::SaveFlag(draft) if !draft.both.is_empty() => {
-            Err("Close this and decide first what both changed: m keeps yours, t takes theirs".to_owned())
+            let text = "Close this and decide first what both changed";
+            Err(state.keymap.after(text, ": ", &super::flag::DECIDES))
         }
         Purpose::DiscardFlag(_) => {
             state.overlays.pop();

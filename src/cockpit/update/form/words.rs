@@ -4,6 +4,7 @@ use super::fields::GRACES;
 use crate::api::imports::{Import, ImportState};
 use crate::cockpit::edit::{FlagDraft, FlagPart};
 use crate::cockpit::format;
+use crate::cockpit::keymap::{Command, Context, Does};
 use crate::cockpit::rule_text;
 use crate::cockpit::state::State;
 use crate::cockpit::state::form::{Form, Purpose};
@@ -144,11 +145,12 @@ pub fn effects(state: &State, form: &Form) -> Vec<String> {
             let offered = (state.objects.flag.as_deref()).is_some_and(|d| d.found.offered().is_some());
             let mut lines = super::super::flag::doomed(state).map_or_else(Vec::new, |d| changes(state, &d));
             let back = if offered {
-                "They are left from the last time and cannot be brought back."
+                "They are left from the last time and cannot be brought back.".to_owned()
             } else {
-                "u brings them back, as long as this cockpit runs."
+                let back = (Context::Flag, Command::FlagUndo, "brings them back, as long as this cockpit runs");
+                state.keymap.sentence("", &[back])
             };
-            lines.push(back.to_owned());
+            lines.extend(Some(back).filter(|back| !back.is_empty()));
             lines
         }
         Purpose::ArchiveFlag(flag) if flag.archived => {
@@ -260,7 +262,7 @@ pub fn effects(state: &State, form: &Form) -> Vec<String> {
                     ),
                 ];
                 lines.extend(form.held_back.clone());
-                lines.push("In force chunk by chunk; Esc stops after a chunk, and it can be undone.".to_owned());
+                lines.push(chunk_by_chunk(state));
                 return lines;
             }
             if effect.added > 0 {
@@ -279,10 +281,10 @@ pub fn effects(state: &State, form: &Form) -> Vec<String> {
                     people(n)
                 ));
             }
-            lines.push("In force chunk by chunk; Esc stops after a chunk, and it can be undone.".to_owned());
+            lines.push(chunk_by_chunk(state));
             lines
         }
-        Purpose::UndoImport(import) => undo(import),
+        Purpose::UndoImport(import) => undo(state, import),
         Purpose::ForgetImport(import) => vec![
             match import.state {
                 ImportState::Staged => "Nothing of it is in force, and nothing will be.".to_owned(),
@@ -304,8 +306,18 @@ pub fn effects(state: &State, form: &Form) -> Vec<String> {
     }
 }
 
+/// What leaving does while chunks are at work.
+const STOPS: Does<'_> = (Context::Running, Command::Back, "stops after a chunk");
+
+fn chunk_by_chunk(state: &State) -> String {
+    match state.keymap.ways(&[STOPS]) {
+        ways if ways.is_empty() => "In force chunk by chunk; it can be undone.".to_owned(),
+        ways => format!("In force chunk by chunk; {ways}, and it can be undone."),
+    }
+}
+
 /// What taking an import back does, with how many it concerns.
-fn undo(import: &Import) -> Vec<String> {
+fn undo(state: &State, import: &Import) -> Vec<String> {
     let noun = import.subject_type.as_str();
     let people = |n: u64| format::counted(n, noun, &format!("{noun}s"));
     let chunks = format::counted(u64::from(import.applied_chunks), "chunk", "chunks");
@@ -336,7 +348,7 @@ fn undo(import: &Import) -> Vec<String> {
         ));
     }
     lines.push("Whoever was changed by somebody else meanwhile is left alone.".to_owned());
-    lines.push("Chunk by chunk; Esc stops after a chunk.".to_owned());
+    lines.push(format!("{}.", state.keymap.after("Chunk by chunk", "; ", &[STOPS])));
     lines
 }
 

@@ -141,7 +141,7 @@ pub(super) fn discard(state: &mut State, now: Timestamp, effects: &mut Vec<Effec
             0 => "ids".to_owned(),
             n => format!("{} ids", count(n)),
         };
-        let key = key.map_or_else(|| "The same".to_owned(), |key| key.to_string());
+        let key = key.map_or_else(|| "The same".to_owned(), |key| key.word());
         let text = format!("{key} once more throws the {ids} away: nothing brings them back");
         notify(state, Level::Warn, text, now);
         return;

@@ -11,6 +11,7 @@ use crate::api::problem::Code;
 use crate::cockpit::effect::Effect;
 use crate::cockpit::format::{self, count, counted};
 use crate::cockpit::intake::Order;
+use crate::cockpit::keymap::{Command, Context};
 use crate::cockpit::ports::{Failure, FailureKind, ImportStep, Request, Slot};
 use crate::cockpit::state::form::Purpose;
 use crate::cockpit::state::import::{Focus, ImportPanel, Run, Stage};
@@ -192,10 +193,12 @@ fn arrived(state: &mut State, request: &Request, import: &Import, now: Timestamp
         effects.push(Effect::Intake(Order::Drop { intake: *intake }));
     }
     let text = format!(
-        "The dry run of {} into {} is there: I on its Overrides lists it",
+        "The dry run of {} into {} is there",
         counted(import.unique, "id", "ids"),
         import.experiment
     );
+    let lists = (Context::Overrides, Command::Imports, "on its Overrides lists it");
+    let text = state.keymap.after(&text, ": ", &[lists]);
     notify(state, Level::Ok, text, now);
 }
 
@@ -271,6 +274,10 @@ pub(super) fn stop_waiting(state: &mut State) -> bool {
 /// A step did not work.
 pub fn failed(state: &mut State, request: &Request, failure: &Failure, now: Timestamp) {
     state.requests.plan(Slot::Imports, now);
+    let again = state.keymap.sentence(
+        "The chunk is tried again by itself, which is harmless: one that landed is not applied again.",
+        &[(Context::Running, Command::Back, "stops")],
+    );
     let Some(panel) = panel_mut(state).filter(|panel| is_of(panel, request)) else {
         notify(state, Level::Warn, failure.message.clone(), now);
         return;
@@ -283,10 +290,7 @@ pub fn failed(state: &mut State, request: &Request, failure: &Failure, now: Time
             failed: run.failed + 1,
             ..run
         });
-        panel.error = Some(format!(
-            "The chunk is tried again by itself, which is harmless: one that landed is not applied again. Esc stops. {}",
-            failure.message
-        ));
+        panel.error = Some(format!("{again} {}", failure.message));
         let pause = Duration::from_secs(1_u64 << run.failed.min(5));
         state.requests.plan(Slot::ImportStep, later(now, pause));
         return;

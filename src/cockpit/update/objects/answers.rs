@@ -11,6 +11,7 @@ use crate::cockpit::change::Changed;
 use crate::cockpit::edit::Of;
 use crate::cockpit::effect::Effect;
 use crate::cockpit::format;
+use crate::cockpit::keymap::{Command, Context};
 use crate::cockpit::ports::{Answer, Failure, FailureKind, Request, Slot};
 use crate::cockpit::state::cursor::follow;
 use crate::cockpit::state::form::Purpose;
@@ -208,10 +209,11 @@ fn took(state: &mut State, changed: Changed, now: Timestamp) {
                     text: key.as_str().into(),
                     note: if once {
                         "This key is shown only now: the server keeps a hash of it. Put it where your secrets are."
+                            .to_owned()
                     } else {
-                        "The key of a client is no secret: y in the list copies it again."
-                    }
-                    .to_owned(),
+                        let again = (Context::Objects, Command::CopyKey, "in the list copies it again");
+                        format!("{}.", state.keymap.after("The key of a client is no secret", ": ", &[again]))
+                    },
                     // Nothing is lost by closing what can be seen again.
                     copied: !once,
                     asked: false,

@@ -130,7 +130,7 @@ pub fn not_converted(state: &State) -> Option<String> {
     let linked = experiment.linked_flag.as_ref();
     let mut flags = state.objects.flags.all().iter();
     let flag = linked.and_then(|key| flags.find(|row| row.flag.key.folded() == key.folded()));
-    lifecycle::no_flag_of(experiment, flag.map(|row| &row.flag))
+    lifecycle::no_flag_of(experiment, flag.map(|row| &row.flag), &state.keymap)
 }
 
 fn ask_about(state: &mut State, purpose: Option<Purpose>, now: Timestamp) {

@@ -7,6 +7,7 @@ use super::counts::{counts, flow};
 use super::{arm, malformed, shortened, size};
 use crate::cockpit::format::count;
 use crate::cockpit::intake::Source;
+use crate::cockpit::keymap::{Command, Context, Keymap};
 use crate::cockpit::state::Laid;
 use crate::cockpit::state::import::{Focus, ImportPanel};
 use crate::cockpit::update::import::not_ready;
@@ -35,16 +36,27 @@ fn ends(ids: &[String], room: u16, glyphs: Glyphs) -> String {
 }
 
 /// Beside a choice that has the focus: what is typed there goes nowhere.
-fn how_to_choose(pen: &mut Pen<'_>, (end, y): (u16, u16), focused: bool) {
-    let hint = "left and right choose; ids are typed above";
-    if focused && end + 2 + columns(hint) <= pen.width() {
+fn how_to_choose(pen: &mut Pen<'_>, keymap: &Keymap, (end, y): (u16, u16), focused: bool) {
+    let keys = [Command::Less, Command::More].map(|command| keymap.way(Context::Collect, command));
+    let keys: Vec<String> = keys.into_iter().flatten().collect();
+    let hint = match keys.len() {
+        0 => "ids are typed above".to_owned(),
+        1 => format!("{} chooses; ids are typed above", keys.concat()),
+        _ => format!("{} choose; ids are typed above", keys.join(" and ")),
+    };
+    if focused && end + 2 + columns(&hint) <= pen.width() {
         let dim = pen.theme.dim;
-        pen.text(end + 2, y, hint, dim);
+        pen.text(end + 2, y, &hint, dim);
     }
 }
 
 /// Draws it.
-pub(super) fn collect(pen: &mut Pen<'_>, panel: &ImportPanel, now: Timestamp) -> (Laid, Option<Position>) {
+pub(super) fn collect(
+    pen: &mut Pen<'_>,
+    keymap: &Keymap,
+    panel: &ImportPanel,
+    now: Timestamp,
+) -> (Laid, Option<Position>) {
     let theme = pen.theme;
     let glyphs = theme.glyphs;
     let tally = &panel.tally;
@@ -63,9 +75,11 @@ pub(super) fn collect(pen: &mut Pen<'_>, panel: &ImportPanel, now: Timestamp) ->
     if shows(Focus::Ids) {
         pen.text(0, y, "Ids", label(in_card));
         let bar = pen.text(LABEL, y, glyphs.cursor_bar(), label(in_card));
-        let hint = "paste here, or type one and press enter";
+        let press = keymap.way(Context::Collect, Command::Press);
+        let press = press.map_or_else(String::new, |key| format!(" and press {key}"));
+        let hint = format!("paste here, or type one{press}");
         if panel.line.text().is_empty() && !(panel.open_line && panel.intake.is_some()) {
-            pen.text(bar, y, hint, theme.dim);
+            pen.text(bar, y, &hint, theme.dim);
         }
         let at = field::draw(pen, bar, y, width.saturating_sub(bar), &panel.line, theme.text);
         cursor = at.filter(|_| in_card).or(cursor);
@@ -115,7 +129,9 @@ pub(super) fn collect(pen: &mut Pen<'_>, panel: &ImportPanel, now: Timestamp) ->
                 y += 1;
             }
             if tally.malformed > 3 {
-                let text = format!("and {} more, F2 shows them", count(tally.malformed - 3));
+                let text = format!("and {} more", count(tally.malformed - 3));
+                let shows = (Context::Collect, Command::ImportMalformed, "shows them");
+                let text = keymap.after(&text, ", ", &[shows]);
                 pen.text(LABEL, y, &text, theme.dim);
                 y += 1;
             }
@@ -123,10 +139,12 @@ pub(super) fn collect(pen: &mut Pen<'_>, panel: &ImportPanel, now: Timestamp) ->
     } else if let Some(left) = panel.left.first() {
         let at = Timestamp::from_second(left.at).unwrap_or(now);
         let text = format!(
-            "{} of ids were not sent {}: ctrl-t takes them up",
+            "{} of ids were not sent {}",
             size(left.bytes),
             theme.times.ago(at, now)
         );
+        let takes = (Context::Collect, Command::ImportLeft, "takes them up");
+        let text = keymap.after(&text, ": ", &[takes]);
         pen.text(LABEL, y, &text, theme.info);
         y += 1;
     }
@@ -140,7 +158,11 @@ pub(super) fn collect(pen: &mut Pen<'_>, panel: &ImportPanel, now: Timestamp) ->
         let at = field::draw(pen, bar, y, width.saturating_sub(bar), &panel.path, theme.text);
         cursor = at.filter(|_| focused).or(cursor);
         if focused && panel.path.text().is_empty() {
-            pen.text(bar, y, "its path; tab completes, enter reads it", theme.dim);
+            let keys = [
+                (Context::Collect, Command::ImportComplete, "completes"),
+                (Context::Collect, Command::Press, "reads it"),
+            ];
+            pen.text(bar, y, &keymap.after("its path", "; ", &keys), theme.dim);
         }
         y += 1;
     }
@@ -165,14 +187,14 @@ pub(super) fn collect(pen: &mut Pen<'_>, panel: &ImportPanel, now: Timestamp) ->
         let (mark, _) = arm(theme, &panel.target.variants, variant.key.as_str());
         let text = choice(&format!("{mark} {}", variant.key));
         let end = pen.text(LABEL, y, &text, style(focused));
-        how_to_choose(pen, (end, y), focused);
+        how_to_choose(pen, keymap, (end, y), focused);
         y += 1;
     }
     let focused = panel.focus == Focus::Subject;
     if shows(Focus::Subject) {
         pen.text(0, y, "Kind", label(focused));
         let end = pen.text(LABEL, y, &choice(panel.subject.as_str()), style(focused));
-        how_to_choose(pen, (end, y), focused);
+        how_to_choose(pen, keymap, (end, y), focused);
         y += 1;
     }
     if !small {

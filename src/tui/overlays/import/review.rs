@@ -8,8 +8,10 @@ use super::counts::{Group, counts, flow};
 use super::{arm, malformed, shared};
 use crate::api::imports::{Import, ImportState, RowEffect};
 use crate::cockpit::format::{self, count};
+use crate::cockpit::keymap::{Command, Context, Keymap};
 use crate::cockpit::state::Laid;
 use crate::cockpit::state::import::{ImportPanel, Stage};
+use crate::tui::chrome::key_text;
 use crate::tui::field;
 use crate::tui::objects::again;
 use crate::tui::page::{Span, draw_spans, width_of};
@@ -19,7 +21,12 @@ use crate::tui::widgets::empty::empty;
 use crate::tui::widgets::pen::{columns, fit_middle, wrap};
 
 /// The difference, and the chunks while they are at work.
-pub(super) fn review(pen: &mut Pen<'_>, panel: &ImportPanel, now: Timestamp) -> (Laid, Option<Position>) {
+pub(super) fn review(
+    pen: &mut Pen<'_>,
+    keymap: &Keymap,
+    panel: &ImportPanel,
+    now: Timestamp,
+) -> (Laid, Option<Position>) {
     let theme = pen.theme;
     let glyphs = theme.glyphs;
     let Some(import) = &panel.import else {
@@ -92,11 +99,11 @@ pub(super) fn review(pen: &mut Pen<'_>, panel: &ImportPanel, now: Timestamp) -> 
             y += 1;
         }
         let room = last.saturating_sub(y);
-        let laid = difference(&mut pen.part(0, y, width, room), panel, import);
-        hints(pen, last, panel, import);
+        let laid = difference(&mut pen.part(0, y, width, room), keymap, panel, import);
+        hints(pen, last, keymap, panel, import);
         return (laid, cursor);
     }
-    hints(pen, last, panel, import);
+    hints(pen, last, keymap, panel, import);
     (Laid::default(), cursor)
 }
 
@@ -239,27 +246,32 @@ fn effect_word(effect: RowEffect) -> &'static str {
 }
 
 /// That no row is left, and what lets them in again.
-fn none_found(panel: &ImportPanel) -> (String, &'static str) {
+fn none_found(keymap: &Keymap, panel: &ImportPanel) -> (String, String) {
+    let all = (Context::Review, Command::ImportEffect, "shows all of them");
+    let clear = (Context::Always, Command::Back, "clears the filter");
     let only = panel.effect.map(effect_word);
     let typed = panel.filter.text().trim();
     match (typed, only) {
-        ("", Some(only)) => (format!("No id is {only}."), "f shows all of them."),
-        ("", None) => ("There is no id in it.".to_owned(), ""),
-        (typed, None) => (format!("No id matches \"{typed}\"."), "Esc clears the filter."),
+        ("", Some(only)) => (format!("No id is {only}."), keymap.sentence("", &[all])),
+        ("", None) => ("There is no id in it.".to_owned(), String::new()),
+        (typed, None) => (
+            format!("No id matches \"{typed}\"."),
+            keymap.sentence("", &[clear]),
+        ),
         (typed, Some(only)) => (
             format!("No id matches \"{typed}\" among the {only}."),
-            "Esc clears the filter, f shows all of them.",
+            keymap.sentence("", &[clear, all]),
         ),
     }
 }
 
-fn difference(pen: &mut Pen<'_>, panel: &ImportPanel, import: &Import) -> Laid {
+fn difference(pen: &mut Pen<'_>, keymap: &Keymap, panel: &ImportPanel, import: &Import) -> Laid {
     let theme = pen.theme;
     let Some(page) = &panel.rows.value else {
         match &panel.rows.failure {
             Some(failure) => {
                 let text = format!("Cannot load the rows: {}", failure.message);
-                empty(pen, &text, again(failure));
+                empty(pen, &text, &again(keymap, failure));
             }
             None => {
                 pen.text(0, 0, &theme.glyphs.text("Asking for the rows …"), theme.dim);
@@ -268,8 +280,8 @@ fn difference(pen: &mut Pen<'_>, panel: &ImportPanel, import: &Import) -> Laid {
         return Laid::default();
     };
     if page.rows.is_empty() {
-        let (text, hint) = none_found(panel);
-        empty(pen, &text, hint);
+        let (text, hint) = none_found(keymap, panel);
+        empty(pen, &text, &hint);
         return Laid::default();
     }
     let width = pen.width();
@@ -341,25 +353,25 @@ fn difference(pen: &mut Pen<'_>, panel: &ImportPanel, import: &Import) -> Laid {
 }
 
 /// What the keys do, in the panel itself: the footer may be far away.
-fn hints(pen: &mut Pen<'_>, y: u16, panel: &ImportPanel, import: &Import) {
+fn hints(pen: &mut Pen<'_>, y: u16, keymap: &Keymap, panel: &ImportPanel, import: &Import) {
     let theme = pen.theme;
     let left = import.chunks.saturating_sub(import.applied_chunks);
     let many = count(u64::from(left));
     // Each at length, and in short for where that has no room.
-    let mut parts: Vec<(&str, String, String)> = Vec::new();
-    let same = |key, text: &'static str| (key, text.to_owned(), text.to_owned());
-    let undo = same("u", "undo");
+    let mut parts: Vec<(Option<Command>, String, String)> = Vec::new();
+    let same = |command, text: &'static str| (Some(command), text.to_owned(), text.to_owned());
+    let undo = same(Command::ImportUndo, "undo");
     match (panel.stage, import.state) {
         (Stage::Running, _) if panel.run.is_some_and(|run| run.stop) => {
             let text = "Stops after the chunk that is on its way.";
-            parts.push(("", text.to_owned(), "Stops after this chunk.".to_owned()));
+            parts.push((None, text.to_owned(), "Stops after this chunk.".to_owned()));
         }
-        (Stage::Running, _) => parts.push(same("Esc", "stops after this chunk")),
-        (_, ImportState::Staged) if left == 1 => parts.push(same("⏎", "apply")),
+        (Stage::Running, _) => parts.push(same(Command::Back, "stops after this chunk")),
+        (_, ImportState::Staged) if left == 1 => parts.push(same(Command::Press, "apply")),
         (_, ImportState::Staged) => {
             let chunk = count(crate::api::imports::CHUNK_IDS as u64);
             parts.push((
-                "⏎",
+                Some(Command::Press),
                 format!("apply in {many} chunks of {chunk}"),
                 format!("apply {many} chunks"),
             ));
@@ -369,9 +381,12 @@ fn hints(pen: &mut Pen<'_>, y: u16, panel: &ImportPanel, import: &Import) {
                 1 => "go on with the chunk left".to_owned(),
                 _ => format!("go on with the {many} chunks left"),
             };
-            parts.extend([("⏎", text, "go on".to_owned()), undo]);
+            parts.extend([(Some(Command::Press), text, "go on".to_owned()), undo]);
         }
-        (_, ImportState::Undoing) => parts.push(("⏎", "go on with the undo".to_owned(), "go on".to_owned())),
+        (_, ImportState::Undoing) => {
+            let text = "go on with the undo".to_owned();
+            parts.push((Some(Command::Press), text, "go on".to_owned()));
+        }
         (_, ImportState::Applied) => parts.push(undo),
         (_, ImportState::Undone) => {}
     }
@@ -382,18 +397,31 @@ fn hints(pen: &mut Pen<'_>, y: u16, panel: &ImportPanel, import: &Import) {
             } else {
                 "views malformed"
             };
-            parts.push(("v", "views malformed".to_owned(), short.to_owned()));
+            let command = Some(Command::ImportMalformed);
+            parts.push((command, "views malformed".to_owned(), short.to_owned()));
         }
-        parts.push(same("Esc", "back"));
-        parts.push(same("/", "filter"));
-        parts.push(same("f", "added/changed"));
+        parts.push(same(Command::Back, "back"));
+        parts.push(same(Command::Search, "filter"));
+        parts.push(same(Command::ImportEffect, "added/changed"));
     }
+    let place = match panel.stage {
+        Stage::Review => Context::Review,
+        _ => Context::Running,
+    };
+    // What has no key is left out.
+    let parts: Vec<(String, String, String)> = parts
+        .into_iter()
+        .filter_map(|(command, text, short)| match command {
+            Some(command) => Some((key_text(keymap.key_at(place, command)?), text, short)),
+            None => Some((String::new(), text, short)),
+        })
+        .collect();
     let wide = |key: &str, text: &str| columns(key) + u16::from(!key.is_empty()) + columns(text);
     let length: u16 = parts.iter().map(|(key, text, _)| wide(key, text) + 3).sum();
     let in_short = length > pen.width() + 3;
     let mut x = 0;
     for (key, text, short) in parts {
-        let key = theme.glyphs.text(key);
+        let key = theme.glyphs.text(&key);
         let text = if in_short { short } else { text };
         if x + wide(&key, &text) > pen.width() {
             // A shorter one may fit behind it.

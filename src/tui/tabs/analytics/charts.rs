@@ -6,6 +6,7 @@ use ratatui::style::Style;
 use super::View;
 use super::results::metrics;
 use crate::api::results::{self, Interval, SeriesPoint};
+use crate::cockpit::keymap::{Command, Context};
 use crate::cockpit::state::analytics::Panel;
 use crate::cockpit::{evidence, format};
 use crate::stats::posterior::{Arm, Posterior, plot_range};
@@ -21,13 +22,13 @@ use crate::tui::widgets::series::{Line, Series};
 pub fn no_exposures_text(view: &View<'_>) -> (&'static str, String) {
     let query = &view.page.analytics.query;
     if query.start.is_some() || query.end.is_some() {
-        let hint = format!("{} chooses others.", view.page.keys.filter);
+        let others = (Context::Analytics, Command::FilterResults, "chooses others");
+        let hint = view.page.keymap.sentence("", &[others]);
         return ("No exposures on these days.", hint);
     }
-    let hint = format!(
-        "Attach the attribution to your events: {} shows how.",
-        view.page.keys.attach
-    );
+    let how = (Context::Experiment, Command::Attach, "shows how");
+    let hint = "Attach the attribution to your events";
+    let hint = format!("{}.", view.page.keymap.after(hint, ": ", &[how]));
     ("No exposures yet.", hint)
 }
 
@@ -321,7 +322,8 @@ const ROOM_FOR_LEGEND: u16 = 8;
 
 /// What stands where there is nothing to convert to, and why one would want it.
 fn draw_no_metric(view: &View<'_>, pen: &mut Pen<'_>, why: &str) {
-    let hint = format!("Choose one in Setup ({}) {why}.", view.page.keys.setup);
+    let setup = (view.page.keymap).brackets(&[(Context::Experiment, Command::TabSetup)]);
+    let hint = format!("Choose one in Setup{setup} {why}.");
     empty(pen, "No primary metric.", &hint);
 }
 

@@ -46,59 +46,10 @@ pub struct Page<'a> {
     pub trouble: Option<String>,
     /// How many refreshes wait while live updates are held back.
     pub held: Option<u32>,
-    /// The keys that the tab speaks of.
-    pub keys: Keys,
+    /// Which key does what: the tab speaks of some.
+    pub keymap: &'a Keymap,
     /// The present.
     pub now: Timestamp,
-}
-
-/// Keys that the tab speaks of, as they are bound now.
-#[derive(Debug, Clone, Default)]
-pub struct Keys {
-    /// Shows how events are attributed.
-    pub attach: String,
-    /// Activates a draft.
-    pub activate: String,
-    /// Resumes a paused experiment.
-    pub resume: String,
-    /// Lets held updates in.
-    pub hold: String,
-    /// Gives a panel the whole screen.
-    pub zoom: String,
-    /// Opens the filter.
-    pub filter: String,
-    /// Opens the Setup tab.
-    pub setup: String,
-    /// Asks for everything anew.
-    pub reload: String,
-}
-
-impl Keys {
-    /// The first key of each command in this tab; empty where a person has unbound it.
-    #[must_use]
-    pub fn of(keymap: &Keymap) -> Self {
-        let contexts = [
-            Context::Analytics,
-            Context::Experiment,
-            Context::Rows,
-            Context::Global,
-            Context::Always,
-        ];
-        let key = |command| {
-            let mut keys = keymap.keys(&contexts, command);
-            keys.next().map(|key| key.to_string()).unwrap_or_default()
-        };
-        Self {
-            attach: key(Command::Attach),
-            activate: key(Command::Activate),
-            resume: key(Command::Resume),
-            hold: key(Command::Hold),
-            zoom: key(Command::Zoom),
-            filter: key(Command::FilterResults),
-            setup: key(Command::TabSetup),
-            reload: key(Command::Reload),
-        }
-    }
 }
 
 impl<'a> Page<'a> {
@@ -133,7 +84,7 @@ impl<'a> Page<'a> {
             received: old.map(|age| age.since).or(detail.results.at),
             trouble,
             held: state.hold.on.then_some(state.hold.waiting()),
-            keys: Keys::of(&state.keymap),
+            keymap: &state.keymap,
             now,
         })
     }
@@ -242,12 +193,13 @@ fn draw_banners(page: &Page<'_>, pen: &mut Pen<'_>) -> u16 {
         1
     };
     let mut y = 0;
-    let resume = (page.keys.resume.as_str(), "resume");
+    let resume = page.keymap.way(Context::Experiment, Command::Resume);
+    let resume = resume.as_deref().map(|key| (key, "resume"));
     let said = banners(page.auto_paused(), page.results);
     let troubles = trouble_text(page);
     let loud = said.iter().map(|banner| {
         let (tone, key) = match banner.kind {
-            BannerKind::AutoPaused => (Tone::Danger, Some(resume)),
+            BannerKind::AutoPaused => (Tone::Danger, resume),
             BannerKind::Srm => (Tone::Warn, None),
             BannerKind::Power => (Tone::Info, None),
         };
@@ -255,7 +207,6 @@ fn draw_banners(page: &Page<'_>, pen: &mut Pen<'_>) -> u16 {
     });
     let stale = troubles.iter().map(|text| (Tone::Warn, text.as_str(), None));
     for (tone, text, key) in stale.chain(loud) {
-        let key = key.filter(|(key, _)| !key.is_empty());
         let banner = Banner { tone, text, key };
         let rows = banner.height(width, limit, glyphs).min(left);
         if rows == 0 {
@@ -297,18 +248,20 @@ fn special_lines(page: &Page<'_>, glyphs: Glyphs) -> Vec<(&'static str, String, 
         lines.push((
             glyphs.status(Status::Paused, false),
             "Held".to_owned(),
-            format!("{waiting} · {} lets them in", page.keys.hold),
+            page.keymap
+                .after(&waiting, " · ", &[(Context::Global, Command::Hold, "lets them in")]),
         ));
     }
     let query = &page.analytics.query;
     if query.start.is_some() || query.end.is_some() || query.multi_variant != Default::default() {
         let filter = filter_text(query);
         let asked = page.results.is_some_and(|results| results.query != *query);
-        let state = if asked { "being computed · " } else { "" };
+        let state = if asked { " · being computed" } else { "" };
+        let changes = (Context::Analytics, Command::FilterResults, "changes it");
         lines.push((
             glyphs.dot(),
             "Filter".to_owned(),
-            format!("{filter} · {state}{} changes it", page.keys.filter),
+            (page.keymap).after(&format!("{filter}{state}"), " · ", &[changes]),
         ));
     }
     lines
@@ -320,13 +273,20 @@ fn without_results(page: &Page<'_>, pen: &mut Pen<'_>) {
     let (what, hint) = match (&page.trouble, page.status()) {
         (Some(trouble), _) => (
             format!("The results cannot be had: {trouble}"),
-            format!("{} asks again at once.", page.keys.reload),
+            (page.keymap).sentence("", &[(Context::Global, Command::Reload, "asks again at once")]),
         ),
         (None, Some(Status::Draft)) => (
             "A draft has no results yet.".to_owned(),
-            format!(
-                "{} activates it; {} shows how to attach the attribution to your events.",
-                page.keys.activate, page.keys.attach
+            page.keymap.sentence(
+                "",
+                &[
+                    (Context::Experiment, Command::Activate, "activates it"),
+                    (
+                        Context::Experiment,
+                        Command::Attach,
+                        "shows how to attach the attribution to your events",
+                    ),
+                ],
             ),
         ),
         (None, _) => ("Asking ClickHouse for the results …".to_owned(), String::new()),

@@ -2,6 +2,7 @@
 
 use super::View;
 use crate::api::results::{ArmResult, INCONCLUSIVE};
+use crate::cockpit::keymap::{Command, Context};
 use crate::cockpit::format;
 use crate::cockpit::state::analytics::Panel;
 use crate::domain::Metric;
@@ -116,8 +117,8 @@ impl<'a> ResultsPanel<'a> {
                 String::new()
             } else {
                 format!(
-                    "Nothing is compared without a primary metric; choose one in Setup ({}).",
-                    view.page.keys.setup
+                    "Nothing is compared without a primary metric; choose one in Setup{}.",
+                    (view.page.keymap).brackets(&[(Context::Experiment, Command::TabSetup)])
                 )
             },
             always_column,

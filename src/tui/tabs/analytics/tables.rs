@@ -3,6 +3,7 @@
 use super::View;
 use super::charts::whole;
 use crate::api::results::Breakdown;
+use crate::cockpit::keymap::{Command, Context};
 use crate::cockpit::format;
 use crate::cockpit::state::analytics::Panel;
 use crate::domain::AssignmentMode;
@@ -269,8 +270,8 @@ pub fn tracked(view: &View<'_>) -> Table<'static> {
         rows,
         stacked: true,
         note: format!(
-            "None yet. Up to five can be named in Setup ({}).",
-            view.page.keys.setup
+            "None yet. Up to five can be named in Setup{}.",
+            (view.page.keymap).brackets(&[(Context::Experiment, Command::TabSetup)])
         ),
         ..Table::default()
     }
