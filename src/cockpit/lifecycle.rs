@@ -201,7 +201,10 @@ pub fn effects(
                 (Context::List, Command::Archived, "there shows it"),
                 (Context::List, Command::Archive, "brings it back as ended"),
             ];
-            lines.push(format!("{}.", keymap.after("It is hidden from the list", "; ", &back)));
+            lines.push(format!(
+                "{}.",
+                keymap.after("It is hidden from the list", "; ", &back)
+            ));
         }
         Step::BringBack => {
             lines.push(format!("It is listed again, as ended. {}", goes_on(experiment)));

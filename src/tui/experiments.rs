@@ -215,18 +215,19 @@ fn nothing(pen: &mut Pen<'_>, state: &State) {
         empty(
             &mut inside,
             &format!("No experiment matches \"{}\".", list.filter.text()),
-            format!("{} Key, name and status are searched.", clears(&state.keymap, "filter")).trim_start(),
+            format!(
+                "{} Key, name and status are searched.",
+                clears(&state.keymap, "filter")
+            )
+            .trim_start(),
         );
     } else if list.experiments.value.is_some() {
-        let first = "makes the first one, step by step: what is changed, what counts, the variants and their shares";
+        let first =
+            "makes the first one, step by step: what is changed, what counts, the variants and their shares";
         let first = (state.keymap).sentence("", &[(Context::List, Command::Create, first)]);
         let hint = format!("{first} It is a draft until you activate it.");
         let hint = hint.trim_start();
-        empty(
-            &mut inside,
-            "No experiments yet.",
-            hint,
-        );
+        empty(&mut inside, "No experiments yet.", hint);
     } else if let Some(failure) = &list.experiments.failure {
         empty(
             &mut inside,

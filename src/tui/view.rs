@@ -62,7 +62,7 @@ fn paint(frame: &mut Frame<'_>, state: &State, theme: &Theme, now: Timestamp) ->
             place = sheet::unsaved(state).unwrap_or_else(|| tabs::place(detail));
             let mut pen = Pen::new(theme, parts.title, frame.buffer_mut());
             let draft = detail.id().and_then(|id| state.drafts.get(&id));
-            chrome::tab_bar(&mut pen, detail, draft, now);
+            chrome::tab_bar(&mut pen, &state.keymap, detail, draft, now);
         }
         (Screen::Create, _) => {
             let mut pen = Pen::new(theme, parts.content, frame.buffer_mut());
@@ -187,7 +187,8 @@ pub fn target(
         && row == split(area, 0, false).title.y
     {
         let draft = detail.id().and_then(|id| state.drafts.get(&id));
-        return chrome::tab_at(&timed(state, theme), detail, draft, width, column, now).map(Target::Tab);
+        let names = (&timed(state, theme), &state.keymap);
+        return chrome::tab_at(names, detail, draft, width, column, now).map(Target::Tab);
     }
     if state.overlays.is_empty() && state.sheet().is_some() {
         let mut drawn = Drawn::default();

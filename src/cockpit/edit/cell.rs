@@ -280,13 +280,15 @@ impl Cell {
                 "The experiment is {}: its variants stay as they were",
                 e.status
             ))),
-            Self::Variant(_, Attr::Key | Attr::Control) if !e.cohorts.is_empty() => Kind::Fixed(Fixed::because(
-                "Key and control were fixed by the first activation",
-                &[
-                    (Context::Edit, Command::Add, "adds a variant"),
-                    (Context::Edit, Command::Remove, "removes one"),
-                ],
-            )),
+            Self::Variant(_, Attr::Key | Attr::Control) if !e.cohorts.is_empty() => {
+                Kind::Fixed(Fixed::because(
+                    "Key and control were fixed by the first activation",
+                    &[
+                        (Context::Edit, Command::Add, "adds a variant"),
+                        (Context::Edit, Command::Remove, "removes one"),
+                    ],
+                ))
+            }
             Self::Description | Self::Hypothesis | Self::Variant(_, Attr::Payload | Attr::Description) => {
                 Kind::Lines
             }
@@ -314,11 +316,15 @@ impl Cell {
                     .to_vec(),
             ),
             Self::Filter(which, at, Part::Value) => match filter(e, *which, *at) {
-                Some(f) if !f.operator.takes_value() => Kind::Fixed(Fixed::only(format!("{} needs no value", f.operator))),
+                Some(f) if !f.operator.takes_value() => {
+                    Kind::Fixed(Fixed::only(format!("{} needs no value", f.operator)))
+                }
                 _ => Kind::Text,
             },
             Self::Condition(id, at, Part::Value) => match condition(e, *id, *at) {
-                Some(c) if !c.operator.takes_value() => Kind::Fixed(Fixed::only(format!("{} needs no value", c.operator))),
+                Some(c) if !c.operator.takes_value() => {
+                    Kind::Fixed(Fixed::only(format!("{} needs no value", c.operator)))
+                }
                 _ => Kind::Text,
             },
             _ => Kind::Text,

@@ -22,6 +22,11 @@ In a text of several lines (description, hypothesis, payload) `enter` begins a l
 for the next field, `ctrl-o` saves, and `esc` leaves it with what was typed. A tab in what is pasted becomes two blanks.
 ";
 
+/// Whether tables are edited there.
+fn edits_in(context: Context) -> bool {
+    matches!(context, Context::Edit | Context::Table | Context::Field)
+}
+
 /// The page: a table for each context, in the order of [`Context::ALL`].
 #[must_use]
 pub fn render() -> String {
@@ -31,7 +36,8 @@ pub fn render() -> String {
          (`SPLITDECK_BLESS=1 cargo test generated` writes it anew).\n\n\
          `:` reaches everything by name, `?` shows what works where you are. Commands marked with * change \
          something on the server: each opens a dialog first, and is refused with `--read-only`, with a \
-         viewer's token, and while the server is lost.\n",
+         viewer's token, and while the server is lost. Those marked with + change what is unsaved; in the Variants \
+         table of a draft, which nobody has seen, they also save it, without a dialog.\n",
     );
     page.push_str(TEXTS);
     for context in Context::ALL {
@@ -46,7 +52,12 @@ pub fn render() -> String {
             if keys.is_empty() {
                 continue;
             }
-            let star = if entry.writes { " *" } else { "" };
+            let star = match entry.command {
+                _ if entry.writes => " *",
+                // The same keys mean something else elsewhere.
+                command if command.saves_tables() && edits_in(context) => " +",
+                _ => "",
+            };
             // Writing to a String cannot fail.
             let _ = writeln!(
                 rows,

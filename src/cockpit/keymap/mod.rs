@@ -42,7 +42,8 @@ impl Command {
         COMMANDS.iter().find(|entry| entry.command == self)
     }
 
-    /// Whether it changes what is not saved yet: nothing reaches the server.
+    /// Whether it changes what is not saved yet. Nothing reaches the server by that, but for the table of a draft: see
+    /// [`Self::saves_tables`].
     #[must_use]
     pub fn edits(self) -> bool {
         matches!(
@@ -55,8 +56,29 @@ impl Command {
                 | Self::SplitEvenly
                 | Self::Undo
                 | Self::Redo
+                | Self::FlagAdd
+                | Self::FlagRemove
                 | Self::FlagUndo
                 | Self::Restore
+        )
+    }
+
+    /// Whether it ends an edit of the Variants table, which in a draft saves it at once: nobody has seen a draft.
+    #[must_use]
+    pub fn saves_tables(self) -> bool {
+        matches!(
+            self,
+            Self::Edit
+                | Self::Add
+                | Self::Remove
+                | Self::MoveUp
+                | Self::MoveDown
+                | Self::SplitEvenly
+                | Self::Undo
+                | Self::Redo
+                | Self::Accept
+                | Self::NextCell
+                | Self::PreviousCell
         )
     }
 }

@@ -154,10 +154,7 @@ mod tests {
         assert_eq!(elsewhere.ways(&[SAVES]), "ctrl-p edit.save saves");
         let nowhere = keymap(&[("edit.save", &[]), ("palette", &[])]);
         assert_eq!(nowhere.after("Text", "; ", &[SAVES]), "Text");
-        let both = [
-            (Context::Edit, Command::Save),
-            (Context::Field, Command::Accept),
-        ];
+        let both = [(Context::Edit, Command::Save), (Context::Field, Command::Accept)];
         assert_eq!(Keymap::default().brackets(&both), " (S, enter)");
         assert_eq!(unbound.brackets(&both), " (:edit.save)");
         assert_eq!(nowhere.brackets(&both[..1]), "");

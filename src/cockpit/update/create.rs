@@ -37,7 +37,8 @@ pub fn of_deleted(state: &mut State, id: Uuid, now: Timestamp, effects: &mut Vec
         .get(&Uuid::nil())
         .is_some_and(|draft| !draft.is_clean())
     {
-        let text = "Another new experiment is begun: create it, or throw it away, first (n)";
+        let begun = (state.keymap).brackets(&[(Context::List, Command::Create)]);
+        let text = format!("Another new experiment is begun: create it, or throw it away, first{begun}");
         notify(state, Level::Warn, text, now);
         return;
     }

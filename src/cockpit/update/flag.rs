@@ -347,7 +347,8 @@ pub fn conflict(state: &mut State, failure: &Failure, now: Timestamp) -> Option<
         }
     }
     Some(if open {
-        format!("{who} changed the same meanwhile. Close this and decide with m (yours) or t (theirs)")
+        let text = format!("{who} changed the same meanwhile. Close this and decide");
+        state.keymap.after(&text, ": ", &DECIDES)
     } else {
         format!("{who} changed it meanwhile; it is merged with yours. Look at the difference again.")
     })
@@ -437,6 +438,17 @@ pub fn merge(state: &mut State, now: Timestamp) {
     }
 }
 
+/// Whether a command of the page leads to nothing but unsaved changes, or to no change at all: the switch alone is saved
+/// by itself.
+#[must_use]
+pub fn only_edits(state: &State, command: Command) -> bool {
+    match command {
+        Command::FlagAdd | Command::FlagRemove => true,
+        Command::FlagEdit => !matches!(current(state), Some(Item::Enabled)),
+        _ => false,
+    }
+}
+
 /// A command of the page.
 pub fn command(state: &mut State, command: Command, now: Timestamp) {
     let Some((detail, row)) = state.objects.open_flag() else {
@@ -488,12 +500,11 @@ pub fn command(state: &mut State, command: Command, now: Timestamp) {
         }
         Command::FlagRemove => remove(state, &saved, item, now),
         Command::FlagSave => match state.objects.draft(id) {
-            Some(draft) if !draft.both.is_empty() => notify(
-                state,
-                Level::Warn,
-                "Somebody else changed the same: decide with m (yours) or t (theirs) first",
-                now,
-            ),
+            Some(draft) if !draft.both.is_empty() => {
+                let text = "Somebody else changed the same: decide first";
+                let text = state.keymap.after(text, ", ", &DECIDES);
+                notify(state, Level::Warn, text, now);
+            }
             Some(draft) if !draft.changed().is_empty() => {
                 let draft = Box::new(draft.clone());
                 form::open(state, Purpose::SaveFlag(draft), now);

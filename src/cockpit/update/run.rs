@@ -15,9 +15,17 @@ use crate::cockpit::times::Times;
 
 /// Runs a command, wherever it came from. Writes that are not allowed end here.
 pub(super) fn run(state: &mut State, command: Command, now: Timestamp, effects: &mut Vec<Effect>) {
-    if command.entry().is_some_and(|entry| entry.writes)
-        && let Some(why) = guard::command_refusal(state, command, now)
-    {
+    let refusal = match command.entry() {
+        // Without the server one can go on editing: it is saved later.
+        _ if flag::only_edits(state, command) => guard::edit_refusal(state),
+        // Where there is nothing more to open than the dialog that changes it.
+        Some(_) if command == Command::ObjectOpen && state.screen == Screen::Objects(Kind::Labs) => {
+            guard::command_refusal(state, Command::ObjectEdit, now)
+        }
+        Some(entry) if entry.writes => guard::command_refusal(state, command, now),
+        _ => None,
+    };
+    if let Some(why) = refusal {
         notify(state, Level::Warn, why, now);
         return;
     }

@@ -208,8 +208,14 @@ pub fn failed(state: &mut State, failure: &Failure, now: Timestamp) {
             format!("{who} changed it meanwhile; it is merged with yours. Look at the difference again.")
         }
         (_, Some(Code::NotFound)) => {
-            let anew = (Context::Edit, Command::Save, "makes a new one of it, with your changes");
-            let text = state.keymap.after("It was deleted by somebody else. Close this", ": ", &[anew]);
+            let anew = (
+                Context::Edit,
+                Command::Save,
+                "makes a new one of it, with your changes",
+            );
+            let text = state
+                .keymap
+                .after("It was deleted by somebody else. Close this", ": ", &[anew]);
             format!("{text}.")
         }
         _ => failure.message.clone(),

@@ -81,7 +81,9 @@ fn connection(state: &State, now: Timestamp) -> Option<(String, bool)> {
             match &link.health {
                 Health::Stopped { message } => {
                     let does = match service {
-                        Service::Api if preferences::renewable(&state.settings) => "reads the credentials anew",
+                        Service::Api if preferences::renewable(&state.settings) => {
+                            "reads the credentials anew"
+                        }
                         _ => "tries again",
                     };
                     let ways = state.keymap.ways(&[(Context::Global, Command::Reload, does)]);

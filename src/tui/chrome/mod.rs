@@ -96,10 +96,7 @@ pub fn key_text(key: Key) -> String {
 pub fn keyed(theme: &Theme, keymap: &Keymap, does: &[Does<'_>]) -> Vec<Span> {
     let ways = does.iter().filter_map(|(place, command, does)| {
         let way = keymap.way(*place, *command)?;
-        Some([
-            (format!("   {way}"), theme.key),
-            (format!(" {does}"), theme.dim),
-        ])
+        Some([(format!("   {way}"), theme.key), (format!(" {does}"), theme.dim)])
     });
     ways.flatten().collect()
 }

@@ -4,8 +4,10 @@ use jiff::Timestamp;
 use ratatui::style::Modifier;
 
 use super::GAP;
+use crate::cockpit::Key;
 use crate::cockpit::edit::Draft;
 use crate::cockpit::format;
+use crate::cockpit::keymap::{Command, Context, Keymap};
 use crate::cockpit::state::{ExperimentDetail, Tab};
 use crate::tui::page::{Span, draw_spans, width_of};
 use crate::tui::theme::Theme;
@@ -18,7 +20,7 @@ enum TabBar {
     Long,
     /// Short names for the tabs that are not open.
     Brief,
-    /// Numbers for the tabs that are not open.
+    /// Keys for the tabs that are not open.
     Short,
     /// The same with the name alone in front.
     Shorter,
@@ -50,7 +52,7 @@ fn about(theme: &Theme, detail: &ExperimentDetail, now: Timestamp) -> Vec<Span> 
 
 /// The tabs, one span a tab with the gap before it in a span of its own.
 fn tab_spans(
-    theme: &Theme,
+    (theme, keymap): (&Theme, &Keymap),
     detail: &ExperimentDetail,
     draft: Option<&Draft>,
     width: &TabBar,
@@ -59,7 +61,7 @@ fn tab_spans(
     let mut spans = Vec::new();
     for tab in Tab::ALL {
         let open = tab == detail.tab;
-        let number = tab.index() + 1;
+        let key = keymap.key_at(Context::Experiment, command(tab)).map(Key::word);
         let gap = if tab == Tab::ALL[0] {
             ""
         } else if short {
@@ -73,12 +75,11 @@ fn tab_spans(
         } else {
             ""
         };
-        let text = if open || !short {
-            format!("{number} {}{star}", tab.title())
-        } else if matches!(width, TabBar::Brief) {
-            format!("{number} {}{star}", brief(tab))
-        } else {
-            format!("{number}{star}")
+        let name = if open || !short { tab.title() } else { brief(tab) };
+        let text = match key {
+            Some(key) if open || !matches!(width, TabBar::Short) => format!("{key} {name}{star}"),
+            Some(key) => format!("{key}{star}"),
+            None => format!("{name}{star}"),
         };
         let style = if open {
             theme.accent.add_modifier(Modifier::UNDERLINED)
@@ -88,6 +89,18 @@ fn tab_spans(
         spans.push((Some(tab), (text, style)));
     }
     spans
+}
+
+/// What opens a tab.
+fn command(tab: Tab) -> Command {
+    match tab {
+        Tab::Setup => Command::TabSetup,
+        Tab::Variants => Command::TabVariants,
+        Tab::Rules => Command::TabRules,
+        Tab::Overrides => Command::TabOverrides,
+        Tab::Analytics => Command::TabAnalytics,
+        Tab::Insights => Command::TabInsights,
+    }
 }
 
 /// A short name of a tab.
@@ -108,7 +121,7 @@ fn plain(spans: &[(Option<Tab>, Span)]) -> Vec<Span> {
 
 /// What fits into a width, and the tabs that do.
 fn tab_plan(
-    theme: &Theme,
+    names: (&Theme, &Keymap),
     detail: &ExperimentDetail,
     draft: Option<&Draft>,
     left: &[Span],
@@ -116,12 +129,12 @@ fn tab_plan(
 ) -> (TabBar, Vec<(Option<Tab>, Span)>) {
     let used = width_of(left) + 1;
     for (plan, gap) in [(TabBar::Long, GAP), (TabBar::Brief, 1)] {
-        let spans = tab_spans(theme, detail, draft, &plan);
+        let spans = tab_spans(names, detail, draft, &plan);
         if used + gap + width_of(&plain(&spans)) < width {
             return (plan, spans);
         }
     }
-    let short = tab_spans(theme, detail, draft, &TabBar::Short);
+    let short = tab_spans(names, detail, draft, &TabBar::Short);
     let room = width_of(&plain(&short));
     if used + 1 + room < width {
         (TabBar::Short, short)
@@ -132,17 +145,17 @@ fn tab_plan(
     }
 }
 
-/// The tab whose name or number stands in a column of the second line.
+/// The tab whose name or key stands in a column of the second line.
 #[must_use]
 pub fn tab_at(
-    theme: &Theme,
+    (theme, keymap): (&Theme, &Keymap),
     detail: &ExperimentDetail,
     draft: Option<&Draft>,
     width: u16,
     column: u16,
     now: Timestamp,
 ) -> Option<Tab> {
-    let (_, tabs) = tab_plan(theme, detail, draft, &about(theme, detail, now), width);
+    let (_, tabs) = tab_plan((theme, keymap), detail, draft, &about(theme, detail, now), width);
     let mut x = width.checked_sub(width_of(&plain(&tabs)) + 1)?;
     for (tab, span) in &tabs {
         let end = x + width_of(std::slice::from_ref(span));
@@ -155,11 +168,17 @@ pub fn tab_at(
 }
 
 /// The second line of an experiment: its status, and the tabs.
-pub fn tab_bar(pen: &mut Pen<'_>, detail: &ExperimentDetail, draft: Option<&Draft>, now: Timestamp) {
+pub fn tab_bar(
+    pen: &mut Pen<'_>,
+    keymap: &Keymap,
+    detail: &ExperimentDetail,
+    draft: Option<&Draft>,
+    now: Timestamp,
+) {
     let theme = pen.theme;
     let left = about(theme, detail, now);
     let width = pen.width();
-    let (plan, tabs) = tab_plan(theme, detail, draft, &left, width);
+    let (plan, tabs) = tab_plan((theme, keymap), detail, draft, &left, width);
     let tabs = plain(&tabs);
     let room = width_of(&tabs);
     match plan {
@@ -174,10 +193,9 @@ pub fn tab_bar(pen: &mut Pen<'_>, detail: &ExperimentDetail, draft: Option<&Draf
             draw_spans(pen, width - room - 1, 0, &tabs);
         }
         TabBar::Open => {
-            let open = (
-                format!("{} {}", detail.tab.index() + 1, detail.tab.title()),
-                theme.accent,
-            );
+            let key = keymap.key_at(Context::Experiment, command(detail.tab));
+            let key = key.map_or_else(String::new, |key| format!("{} ", key.word()));
+            let open = (format!("{key}{}", detail.tab.title()), theme.accent);
             let name = with_mark(theme, detail, &left);
             let gap = ("  ".to_owned(), theme.dim);
             let spans: Vec<Span> = [open, gap].into_iter().chain(name).collect();

@@ -49,7 +49,11 @@ pub fn draw(pen: &mut Pen<'_>, state: &State, now: Timestamp, cursor: &mut Optio
             }
             None => {
                 let back = (Context::Always, Command::Back, "goes back to the list");
-                empty(&mut inside, "The flag is gone.", &state.keymap.sentence("", &[back]));
+                empty(
+                    &mut inside,
+                    "The flag is gone.",
+                    &state.keymap.sentence("", &[back]),
+                );
             }
         }
         return Laid::default();

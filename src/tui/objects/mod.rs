@@ -170,7 +170,8 @@ fn nothing<T: Listed>(pen: &mut Pen<'_>, state: &State, list: &ObjectList<T>, ki
 
 /// What is said where there is nothing yet.
 fn teach(keymap: &Keymap, kind: Kind) -> (&'static str, String) {
-    let makes = |text: &str, does: &str| keymap.sentence(text, &[(Context::Objects, Command::ObjectNew, does)]);
+    let makes =
+        |text: &str, does: &str| keymap.sentence(text, &[(Context::Objects, Command::ObjectNew, does)]);
     match kind {
         Kind::Flags => (
             "No flags yet.",

@@ -81,7 +81,9 @@ fn corner(state: &State, title: &str, width: u16) -> String {
     let closes = closing(&state.keymap, &[CLOSES]);
     let whole = match keys.is_empty() {
         true => closes.clone(),
-        false => format!("{} scroll the details   {closes}", keys.join(" ")).trim_end().to_owned(),
+        false => format!("{} scroll the details   {closes}", keys.join(" "))
+            .trim_end()
+            .to_owned(),
     };
     if !state.times.are_dates() {
         return whole;

@@ -69,7 +69,9 @@ pub fn draw(
         }
         Stage::Review | Stage::Running => {
             let height = canvas.area.height.saturating_sub(4).max(12);
-            canvas.boxed(&title, step, (width, height), |pen| review(pen, keymap, panel, now))
+            canvas.boxed(&title, step, (width, height), |pen| {
+                review(pen, keymap, panel, now)
+            })
         }
     }
 }
@@ -168,7 +170,10 @@ fn sending(pen: &mut Pen<'_>, keymap: &Keymap, panel: &ImportPanel, now: Timesta
     let lists = (Context::Overrides, Command::Imports, "lists it");
     let text = match keymap.ways(&[leaves]) {
         ways if ways.is_empty() => "Nothing is in force yet.".to_owned(),
-        ways => format!("Nothing is in force yet. {}.", keymap.after(&ways, ": ", &[lists])),
+        ways => format!(
+            "Nothing is in force yet. {}.",
+            keymap.after(&ways, ": ", &[lists])
+        ),
     };
     pen.text(0, 2, &text, theme.dim);
 }

@@ -33,7 +33,10 @@ pub fn draw(
     // Always the same height, so that the line that is typed into does not jump.
     let height = rows(MOST + 1);
     let selected = palette.selected.min(items.len().saturating_sub(1));
-    let keys = corner(&state.keymap, &[(Context::Palette, Command::Accept, "run"), CLOSES]);
+    let keys = corner(
+        &state.keymap,
+        &[(Context::Palette, Command::Accept, "run"), CLOSES],
+    );
     canvas.boxed("Commands", &keys, (width, height), |pen| {
         let start = pen.text(0, 0, ": ", pen.theme.key);
         let room = pen.width().saturating_sub(start);

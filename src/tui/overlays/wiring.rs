@@ -52,7 +52,11 @@ pub fn draw(canvas: &mut Canvas<'_, '_>, state: &State, panel: &WiringPanel) -> 
     let whose = match deployment {
         None if state.objects.deployments.rows.value.is_none() => "asking for the deployments …".to_owned(),
         None => {
-            let makes = (Context::Global, Command::GoDeployments, "leads to where one is made");
+            let makes = (
+                Context::Global,
+                Command::GoDeployments,
+                "leads to where one is made",
+            );
             state.keymap.after("no deployment", ": ", &[makes])
         }
         Some(d) if d.kind == DeploymentKind::Client => {

@@ -80,10 +80,7 @@ fn of_saved(
     page.heading("Summary", &age);
     let not_live = "Written by rules from the numbers, not by a language model. It does not follow the data";
     let anew = (Context::Insights, Command::Regenerate, "writes it anew");
-    page.text(
-        &format!("{}.", keymap.after(not_live, ": ", &[anew])),
-        theme.dim,
-    );
+    page.text(&format!("{}.", keymap.after(not_live, ": ", &[anew])), theme.dim);
     let changed = changes(experiment, detail, insight);
     match unknown(detail) {
         Some(why) => page.text(&why, theme.warn),
@@ -190,7 +187,11 @@ fn of_now(
             );
         }
         (Some(None), _) => {
-            let saves = (Context::Insights, Command::Regenerate, "saves one with the experiment");
+            let saves = (
+                Context::Insights,
+                Command::Regenerate,
+                "saves one with the experiment",
+            );
             let text = keymap.after("None was saved yet", ": ", &[saves]);
             page.text(&format!("{text}."), theme.dim);
         }

@@ -41,7 +41,11 @@ pub fn unknown(pen: &mut Pen<'_>, keymap: &Keymap, detail: &ExperimentDetail) ->
         Some(failure) => {
             let hint = match failure.kind {
                 FailureKind::Refused => {
-                    let all = (Context::Always, Command::Back, "shows all experiments of the project");
+                    let all = (
+                        Context::Always,
+                        Command::Back,
+                        "shows all experiments of the project",
+                    );
                     keymap.sentence("", &[all])
                 }
                 FailureKind::Configuration => retried(keymap, failure),

@@ -124,7 +124,11 @@ pub fn draw_flag(
     cursor: &mut Option<Position>,
 ) -> Laid {
     let (width, height) = (pen.width(), pen.height());
-    let used = unfinished(pen, keymap, overrides.imports.value.as_deref().unwrap_or_default());
+    let used = unfinished(
+        pen,
+        keymap,
+        overrides.imports.value.as_deref().unwrap_or_default(),
+    );
     let mut pen = pen.part(0, used, width, height - used);
     let (width, height) = (pen.width(), pen.height());
     let top = top(&mut pen, overrides, cursor);

@@ -19,7 +19,10 @@ pub fn retried(keymap: &Keymap, failure: &Failure) -> String {
 /// What lets back in what a filter or a search leaves out; empty where no key does.
 #[must_use]
 pub fn clears(keymap: &Keymap, what: &str) -> String {
-    keymap.sentence("", &[(Context::Always, Command::Back, &format!("clears the {what}"))])
+    keymap.sentence(
+        "",
+        &[(Context::Always, Command::Back, &format!("clears the {what}"))],
+    )
 }
 
 /// Draws what is missing in plain text and, below it, what to do about it, quieter. Centred in height

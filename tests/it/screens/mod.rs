@@ -3,7 +3,7 @@
 mod analytics;
 mod canvas;
 mod colours;
-mod more_worlds;
+pub mod more_worlds;
 mod results_fixture;
 mod sizes;
 mod snapshots;

@@ -1,5 +1,6 @@
 //! A cockpit without terminal and network: keys and answers in, state, effects and screens out.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -18,6 +19,7 @@ use splitdeck::api::results::{
 };
 use splitdeck::api::system::{Me, Role};
 use splitdeck::cockpit::edit::{DraftKey, Kept, Left, OnDisk, Place, StoredDraft};
+use splitdeck::cockpit::keymap::Keymap;
 use splitdeck::cockpit::ports::{
     Answer, Failure, FailureKind, Reply, Request, RunId, Service, Slot, Suggest,
 };
@@ -347,6 +349,35 @@ pub fn override_page(from: usize, rows: usize, next: bool) -> OverridePage {
     }
 }
 
+thread_local! {
+    /// The keys of the configuration, for every cockpit that is started on this thread.
+    static KEYBOARD: RefCell<BTreeMap<String, Vec<String>>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+/// Makes cockpits whose keys are bound like this. What a test presses it names by the keys that are built in: the
+/// cockpit hears those that are bound in their place.
+pub fn with_keys<T>(keys: &BTreeMap<String, Vec<String>>, make: impl FnOnce() -> T) -> T {
+    KEYBOARD.set(keys.clone());
+    let made = make();
+    KEYBOARD.take();
+    made
+}
+
+/// The key that is bound now to what a key is built in for where the keys go.
+fn bound(state: &State, key: Key) -> Key {
+    static BUILT_IN: LazyLock<Keymap> = LazyLock::new(Keymap::default);
+    if KEYBOARD.with_borrow(BTreeMap::is_empty) {
+        return key;
+    }
+    let contexts = update::contexts(state);
+    let command = BUILT_IN.command(&contexts, key);
+    let keys = command.map(|command| state.keymap.keys(&contexts, command).collect::<Vec<_>>());
+    match keys {
+        Some(keys) if !keys.contains(&key) => *keys.first().expect("it is bound somewhere"),
+        _ => key,
+    }
+}
+
 /// A cockpit, the time, and what it asked for.
 pub struct World {
     pub state: State,
@@ -390,6 +421,8 @@ impl World {
             looked_for: Vec::new(),
             listing: None,
         };
+        let problems = KEYBOARD.with_borrow(|keys| world.state.keymap.rebind(keys));
+        assert_eq!(problems, []);
         world.act(Action::Start);
         world
     }
@@ -426,7 +459,10 @@ impl World {
         world
     }
 
-    pub fn act(&mut self, action: Action) -> Vec<Effect> {
+    pub fn act(&mut self, mut action: Action) -> Vec<Effect> {
+        if let Action::Read(read) = &mut action {
+            KEYBOARD.with_borrow(|keys| read.keys.extend(keys.clone()));
+        }
         let effects = update(&mut self.state, action, self.now);
         for effect in &effects {
             match effect {
@@ -510,7 +546,7 @@ impl World {
     pub fn keys(&mut self, keys: &[&str]) -> &mut Self {
         for key in keys {
             let key: Key = key.parse().expect("a key");
-            self.act(Action::Key(key));
+            self.act(Action::Key(bound(&self.state, key)));
         }
         self
     }

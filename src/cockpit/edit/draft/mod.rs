@@ -40,7 +40,11 @@ impl Unread {
     #[must_use]
     pub fn told(&self, keymap: &Keymap) -> String {
         match self.half {
-            true => keymap.after(&self.why, ", ", &[(Context::Edit, Command::Edit, "goes on with it")]),
+            true => keymap.after(
+                &self.why,
+                ", ",
+                &[(Context::Edit, Command::Edit, "goes on with it")],
+            ),
             false => self.why.clone(),
         }
     }

@@ -148,22 +148,22 @@ pub const COMMANDS: &[Entry] = &[
         1,
         "Change what is under the cursor; nothing is saved by that, except on and off",
     )),
-    writing(entry(
+    entry(
         Command::FlagAdd,
         "flag.add",
         &[(In::Flag, "n")],
         "add",
         4,
         "Add a variant, or a rule where the cursor is among the rules",
-    )),
-    writing(entry(
+    ),
+    entry(
         Command::FlagRemove,
         "flag.remove",
         &[(In::Flag, "delete"), (In::Flag, "d")],
         "remove",
         5,
         "Remove the variant or rule under the cursor, in the draft",
-    )),
+    ),
     writing(entry(
         Command::FlagSave,
         "flag.save",

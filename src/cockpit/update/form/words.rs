@@ -348,7 +348,10 @@ fn undo(state: &State, import: &Import) -> Vec<String> {
         ));
     }
     lines.push("Whoever was changed by somebody else meanwhile is left alone.".to_owned());
-    lines.push(format!("{}.", state.keymap.after("Chunk by chunk", "; ", &[STOPS])));
+    lines.push(format!(
+        "{}.",
+        state.keymap.after("Chunk by chunk", "; ", &[STOPS])
+    ));
     lines
 }
 

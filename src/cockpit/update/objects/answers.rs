@@ -212,7 +212,12 @@ fn took(state: &mut State, changed: Changed, now: Timestamp) {
                             .to_owned()
                     } else {
                         let again = (Context::Objects, Command::CopyKey, "in the list copies it again");
-                        format!("{}.", state.keymap.after("The key of a client is no secret", ": ", &[again]))
+                        format!(
+                            "{}.",
+                            state
+                                .keymap
+                                .after("The key of a client is no secret", ": ", &[again])
+                        )
                     },
                     // Nothing is lost by closing what can be seen again.
                     copied: !once,

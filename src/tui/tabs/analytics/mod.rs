@@ -248,8 +248,11 @@ fn special_lines(page: &Page<'_>, glyphs: Glyphs) -> Vec<(&'static str, String, 
         lines.push((
             glyphs.status(Status::Paused, false),
             "Held".to_owned(),
-            page.keymap
-                .after(&waiting, " · ", &[(Context::Global, Command::Hold, "lets them in")]),
+            page.keymap.after(
+                &waiting,
+                " · ",
+                &[(Context::Global, Command::Hold, "lets them in")],
+            ),
         ));
     }
     let query = &page.analytics.query;

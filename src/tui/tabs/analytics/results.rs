@@ -2,8 +2,8 @@
 
 use super::View;
 use crate::api::results::{ArmResult, INCONCLUSIVE};
-use crate::cockpit::keymap::{Command, Context};
 use crate::cockpit::format;
+use crate::cockpit::keymap::{Command, Context};
 use crate::cockpit::state::analytics::Panel;
 use crate::domain::Metric;
 use crate::tui::widgets::Pen;

@@ -3,8 +3,8 @@
 use super::View;
 use super::charts::whole;
 use crate::api::results::Breakdown;
-use crate::cockpit::keymap::{Command, Context};
 use crate::cockpit::format;
+use crate::cockpit::keymap::{Command, Context};
 use crate::cockpit::state::analytics::Panel;
 use crate::domain::AssignmentMode;
 use crate::tui::widgets::heading::Heading;
