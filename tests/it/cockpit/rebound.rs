@@ -299,18 +299,19 @@ fn failed() -> Vec<(&'static str, World)> {
 
 /// What is said after a key, each in the line of notices or in a dialog.
 fn said() -> Vec<(&'static str, World)> {
-    let mut all: Vec<(&'static str, World)> = Vec::new();
-    all.push(("archived_too", press(World::list(), &["v"])));
-    all.push(("beside", press(World::list(), &["p", "Q"])));
-    all.push((
-        "beside_text",
-        checkout(&["4", "n", "tab", "tab", "tab", "tab", "Q"]),
-    ));
-    all.push(("not_a_flag", press(World::list(), &["j", "V"])));
-    all.push(("winner_of_list", press(World::list(), &["j", "W"])));
-    all.push(("rule_removed", checkout(&["3", "d"])));
-    all.push(("nothing_to_remove", checkout(&["d"])));
-    all.push(("discarded", checkout(&["2", "n", "X", "tab", "enter"])));
+    let mut all: Vec<(&'static str, World)> = vec![
+        ("archived_too", press(World::list(), &["v"])),
+        ("beside", press(World::list(), &["p", "Q"])),
+        (
+            "beside_text",
+            checkout(&["4", "n", "tab", "tab", "tab", "tab", "Q"]),
+        ),
+        ("not_a_flag", press(World::list(), &["j", "V"])),
+        ("winner_of_list", press(World::list(), &["j", "W"])),
+        ("rule_removed", checkout(&["3", "d"])),
+        ("nothing_to_remove", checkout(&["d"])),
+        ("discarded", checkout(&["2", "n", "X", "tab", "enter"])),
+    ];
     for row in 0..40 {
         let mut world = World::experiment("checkout-cta");
         for _ in 0..row {
