@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{COMMANDS, Command, Context, Entry};
-use crate::cockpit::Key;
+use crate::cockpit::{Code, Key};
 
 /// One key at work.
 #[derive(Debug, Clone, Copy, Eq, PartialEq)]
@@ -182,6 +182,10 @@ fn read(name: &str, texts: &[String]) -> Result<(&'static Entry, Vec<Key>), Stri
     let keys = texts.iter().map(|text| {
         let key: Key = text.parse().map_err(|error| format!("{error}"))?;
         match key.unreliable() {
+            // In every state it is what changes nothing, and a dialog that has just opened hears it.
+            _ if key == Key::plain(Code::Esc) && entry.command != Command::Back => Err(format!(
+                "{text} cannot be one of its keys: it goes back, or does nothing"
+            )),
             Some(why) => Err(format!("{text} cannot be one of its keys: {why}")),
             None => Ok(key),
         }
@@ -214,8 +218,6 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::cockpit::Code;
-
     #[test]
     fn every_key_of_the_registry_parses_and_is_bound_once() {
         let mut bound = BTreeMap::new();
@@ -308,6 +310,19 @@ mod tests {
         assert_eq!(keymap.command(&list, key("q")), None);
     }
 
+    /// Leaving by another key leaves esc to nobody else: it is safe whatever is bound.
+    #[test]
+    fn esc_is_never_another_command() {
+        let (keymap, problems) = rebind_all(&[("back", &["f8"]), ("experiment.pause", &["esc"])]);
+        let named: Vec<&str> = problems.iter().map(|p| p.command.as_str()).collect();
+        assert_eq!(named, ["experiment.pause"], "{problems:?}");
+        let list = [Context::List, Context::Rows, Context::Global, Context::Always];
+        let key = |text: &str| text.parse::<Key>().expect("a key");
+        assert_eq!(keymap.command(&list, key("f8")), Some(Command::Back));
+        assert_eq!(keymap.command(&list, key("esc")), None);
+        assert_eq!(keymap.command(&list, key("p")), Some(Command::Pause));
+    }
+
     fn rebind_all(keys: &[(&str, &[&str])]) -> (Keymap, Vec<KeyProblem>) {
         let mut keymap = Keymap::default();
         let keys = keys.iter().map(|(name, keys)| {
@@ -372,6 +387,7 @@ mod tests {
             ("help", &["f2", "ctrl-m"], "terminals send enter for it"),
             ("help", &["alt-enter"], "keep it for themselves"),
             ("experiment.activate", &["ctrl-A"], "small letter"),
+            ("help", &["f2", "esc"], "it goes back, or does nothing"),
         ] {
             let (keymap, problems) = rebind(name, keys);
             assert_eq!(problems.len(), 1);

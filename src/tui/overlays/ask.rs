@@ -87,10 +87,13 @@ fn body(page: &mut Page<'_>, state: &State, dialog: &AskDialog) {
                 page.text("They cannot be brought back.", theme.warn);
             } else if let Some(draft) = state.drafts.get(id) {
                 difference(page, draft);
-                page.blank();
                 let back = "brings them back, as long as this cockpit runs";
                 let back = (Context::Edit, Command::Undo, back);
-                page.text(&state.keymap.sentence("", &[back]), theme.dim);
+                let back = state.keymap.sentence("", &[back]);
+                if !back.is_empty() {
+                    page.blank();
+                    page.text(&back, theme.dim);
+                }
             }
         }
         Ask::RemoveVariant { id, key } => {

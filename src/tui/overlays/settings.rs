@@ -42,10 +42,14 @@ pub fn draw(canvas: &mut Canvas<'_, '_>, state: &State, panel: &SettingsPanel) -
     }
     for (at, (command, keys)) in state.preferences.keys.iter().enumerate() {
         let name = format!("{command:<width$}", width = usize::from(NAME) + 3);
+        let bound = match keys.is_empty() {
+            true => ("no key".to_owned(), theme.dim),
+            false => (keys.join(" "), theme.key),
+        };
         lines.push(Line::Spans(vec![
             label(if at == 0 { "keys" } else { "" }),
             (name, theme.text),
-            (keys.join(" "), theme.key),
+            bound,
         ]));
     }
     let selected = lines

@@ -507,6 +507,10 @@ fn saving_and_undoing_name_their_keys() {
         assert_eq!(notice(&removed), "The rule is removed, unsaved");
         removed.keys(&["X"]).wait(DEAF_FOR);
         assert!(!words(&mut removed).contains("brings"));
+        let mut settings = press(World::list(), &[]);
+        settings.state.preferences.keys = [("edit.undo".to_owned(), Vec::new())].into();
+        settings.keys(&[","]);
+        assert!(words(&mut settings).contains("edit.undo no key"));
     });
     let decide = |keys: &[(&str, &[&str])]| {
         bound(keys, || {
