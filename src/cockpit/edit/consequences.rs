@@ -9,6 +9,9 @@ use crate::cockpit::format;
 use crate::domain::experiment::AssignmentMode;
 use crate::domain::{Experiment, Status};
 
+/// Marks a line that counts subjects.
+pub const SO_FAR: &str = "so far";
+
 /// What saving the draft does to people while the experiment runs; empty when it does nothing to anybody.
 ///
 /// `overview` tells how many there are.
@@ -119,7 +122,11 @@ fn split(base: &Experiment, mine: &Experiment, overview: Option<&Overview>, line
     let seen = |points: u32, of: u32| {
         known.filter(|_| of > 0).map_or_else(String::new, |n| {
             let count = n.saturating_mul(u64::from(points)) / u64::from(of);
-            format!(" (about {} of {} so far)", format::count(count), format::count(n))
+            format!(
+                " (about {} of {} {SO_FAR})",
+                format::count(count),
+                format::count(n)
+            )
         })
     };
     for (key, points) in &lost {

@@ -43,6 +43,8 @@ pub enum Command {
     Archived,
     History,
     Explain,
+    /// What speaks for and against a split being as it is configured.
+    Evidence,
     Attach,
     CopyKey,
     Hold,

@@ -251,17 +251,14 @@ mod tests {
     }
 
     #[test]
-    fn the_door_of_the_srm_doctor_is_left_open() {
+    fn the_evidence_about_a_split_is_one_key_away_where_a_mismatch_is_told() {
         let keymap = Keymap::default();
-        let analytics = [
-            Context::Analytics,
-            Context::Experiment,
-            Context::Rows,
-            Context::Global,
-            Context::Always,
-        ];
         let d: Key = "d".parse().expect("a key");
-        assert_eq!(keymap.command(&analytics, d), None);
+        for first in [Context::Analytics, Context::List] {
+            let chain = Context::CHAINS.iter().find(|chain| chain[0] == first);
+            let chain = chain.expect("a chain");
+            assert_eq!(keymap.command(chain, d), Some(Command::Evidence), "{first:?}");
+        }
     }
 
     #[test]

@@ -42,6 +42,11 @@ pub enum Overlay {
         /// since the panel was opened came, for whoever opens it after a step looks for that step.
         settled: bool,
     },
+    /// What speaks for and against the split of the open experiment being as it is configured.
+    Evidence {
+        /// First line shown.
+        scroll: usize,
+    },
     /// A decision step by step.
     Explain(Box<ExplainPanel>),
     /// A question before something is changed or thrown away.

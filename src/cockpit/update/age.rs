@@ -5,10 +5,15 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::refresh::rest_after;
+use crate::cockpit::edit::consequences::{SO_FAR, consequences};
 use crate::cockpit::format;
+use crate::cockpit::lifecycle::Step;
 use crate::cockpit::ports::Slot;
+use crate::cockpit::state::ask::Ask;
 use crate::cockpit::state::link::later;
+use crate::cockpit::state::overlay::{Overlay, StepDialog};
 use crate::cockpit::state::{Screen, State, Tab};
+use crate::domain::{Experiment, Status};
 
 /// Numbers are old after so many refreshes that brought none.
 const REFRESHES: u32 = 3;
@@ -30,10 +35,15 @@ pub struct Age {
 
 impl Age {
     fn new(state: &State, slots: &[Slot], since: Timestamp) -> Self {
+        Self::rested(state, slots, since, LEAST)
+    }
+
+    /// Of numbers that are not old before they rested for `least`.
+    fn rested(state: &State, slots: &[Slot], since: Timestamp, least: Duration) -> Self {
         let pace = slots.iter().filter_map(|slot| state.requests.pace(*slot)).max();
         let pace = pace.unwrap_or_default();
         let refresh = pace + rest_after(pace).max(Duration::from_secs(2));
-        let rest = if state.focused { LEAST } else { LEAST * 5 };
+        let rest = if state.focused { least } else { least * 5 };
         let by_age = later(since, rest.max(refresh * REFRESHES));
         let waiting = slots.iter().filter_map(|slot| state.requests.pending(*slot));
         let waiting = waiting.map(|pending| pending.since).min();
@@ -89,11 +99,7 @@ pub fn list(state: &State) -> Option<Age> {
         return None;
     }
     state.list.overviews.value.as_ref()?;
-    let running = state
-        .list
-        .all()
-        .iter()
-        .any(|e| e.status == crate::domain::Status::Active);
+    let running = state.list.all().iter().any(|e| e.status == Status::Active);
     let since = state.list.overviews.at.filter(|_| running)?;
     Some(Age::new(state, &[Slot::Overview], since))
 }
@@ -114,6 +120,78 @@ pub fn live_numbers(state: &State) -> bool {
     let detail = state.detail().filter(|detail| detail.tab == Tab::Setup);
     let id = detail.and_then(|detail| detail.id());
     id.is_some_and(|id| state.list.overview(id).is_some())
+}
+
+/// The age of the evidence about the split of the open experiment; none before there are results.
+#[must_use]
+pub fn evidence(state: &State) -> Option<Age> {
+    let detail = state.open.as_deref()?;
+    detail.results.value.as_ref()?;
+    Some(Age::new(state, &[Slot::Probe, Slot::Results], detail.checked_at?))
+}
+
+/// The age of the subjects a day that a step's dialog tells, or of its evidence; none where it tells no numbers.
+#[must_use]
+pub fn of_step(state: &State, dialog: &StepDialog) -> Option<Age> {
+    match dialog.step {
+        Step::ResumeAutoPaused => evidence(state),
+        Step::Pause | Step::Complete => a_day(state, &dialog.experiment),
+        _ => None,
+    }
+}
+
+/// The age of the numbers that a question tells; none where it tells none.
+#[must_use]
+pub fn of_ask(state: &State, ask: &Ask) -> Option<Age> {
+    match ask {
+        Ask::ApplyWinner { experiment, .. } => a_day(state, experiment).or_else(|| evidence(state)),
+        Ask::Save { id } => {
+            let overview = state.list.overview(*id)?;
+            let counts = |line: &String| line.contains(SO_FAR);
+            let told = consequences(state.drafts.get(id)?, Some(overview));
+            told.iter().any(counts).then(|| overviews(state)).flatten()
+        }
+        Ask::RemoveVariant { id, .. } => {
+            let open = state.open.as_deref().filter(|detail| detail.id() == Some(*id))?;
+            open.overrides.page.value.as_ref()?;
+            Some(Age::rested(
+                state,
+                &[Slot::Overrides],
+                open.overrides.page.at?,
+                LEAST * 4,
+            ))
+        }
+        _ => None,
+    }
+}
+
+/// The age of the subjects a day of an experiment, where they are known and it is active.
+fn a_day(state: &State, experiment: &Experiment) -> Option<Age> {
+    let known = state.list.overview(experiment.id)?.subjects_per_day.is_some();
+    (known && experiment.status == Status::Active)
+        .then(|| overviews(state))
+        .flatten()
+}
+
+fn overviews(state: &State) -> Option<Age> {
+    Some(Age::new(state, &[Slot::Overview], state.list.overviews.at?))
+}
+
+/// The age of the numbers of what is on top; none where it tells none.
+#[must_use]
+pub fn on_top(state: &State) -> Option<Age> {
+    match state.overlays.last()? {
+        Overlay::Step(dialog) => of_step(state, dialog),
+        Overlay::Ask(dialog) => of_ask(state, &dialog.ask),
+        Overlay::Evidence { .. } => evidence(state),
+        _ => None,
+    }
+}
+
+/// Whether numbers are not to be taken for the present: they are old, or whoever has them is lost.
+#[must_use]
+pub fn is_stale(state: &State, age: &Age, now: Timestamp) -> bool {
+    age.is_old(now) || state.api.is_down() || state.warehouse.is_down()
 }
 
 #[cfg(test)]

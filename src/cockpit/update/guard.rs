@@ -323,6 +323,7 @@ pub fn applies(state: &State, command: Command) -> bool {
         Command::ImportUndo => {
             import::panel(state).is_none_or(|p| p.import.as_ref().is_some_and(|i| i.applied_chunks > 0))
         }
+        Command::Evidence => target.is_some_and(|e| super::overlays::can_be_tested(e)),
         Command::Open
         | Command::History
         | Command::Explain

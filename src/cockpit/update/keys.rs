@@ -25,7 +25,7 @@ pub fn contexts(state: &State) -> Vec<Context> {
 pub fn contexts_under(state: &State, overlays: &[Overlay]) -> Vec<Context> {
     if let Some(overlay) = overlays.last() {
         return match overlay {
-            Overlay::Help { .. } => {
+            Overlay::Help { .. } | Overlay::Evidence { .. } => {
                 vec![Context::Panel, Context::Rows, Context::Global, Context::Always]
             }
             Overlay::History { .. } | Overlay::Audit(_) => vec![

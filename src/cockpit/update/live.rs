@@ -121,12 +121,17 @@ pub fn next_clock(state: &State, clock: Timestamp) -> Timestamp {
     };
     let next = clock.checked_add(step).unwrap_or(Timestamp::MAX);
     // The moment from which on what is shown is old is told at once, not at the next minute.
-    [age::results(state), age::list(state), age::live(state)]
-        .into_iter()
-        .flatten()
-        .filter_map(|age| age.turns_at(clock))
-        .chain(updating::turns_at(state, clock))
-        .fold(next, Timestamp::min)
+    [
+        age::results(state),
+        age::list(state),
+        age::live(state),
+        age::on_top(state),
+    ]
+    .into_iter()
+    .flatten()
+    .filter_map(|age| age.turns_at(clock))
+    .chain(updating::turns_at(state, clock))
+    .fold(next, Timestamp::min)
 }
 
 /// When the newest event that is shown was taken in.

@@ -8,12 +8,13 @@ use crate::api::assign::{ExplainRequest, Suppose};
 use crate::cockpit::edit::Side;
 use crate::cockpit::effect::Effect;
 use crate::cockpit::keymap::{Command, Context};
+use crate::cockpit::lifecycle::Step;
 use crate::cockpit::ports::{Failure, FailureKind, Loaded, Request, Service};
 use crate::cockpit::state::form::Purpose;
 use crate::cockpit::state::overlay::{ExplainPanel, Overlay, WiringPanel};
 use crate::cockpit::state::{ExperimentDetail, Level, Screen, State, Tab};
 use crate::cockpit::wiring::{Way, Wiring, usable};
-use crate::domain::{Deployment, ExplainStep, Status, User};
+use crate::domain::{Deployment, Experiment, ExplainStep, Status, User};
 
 /// `?`: the keys that work here, or away with them.
 pub fn toggle_help(state: &mut State) {
@@ -36,6 +37,38 @@ pub fn open_history(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>
             scroll: 0,
             settled,
         });
+    }
+}
+
+/// `d`: the evidence about the split; of what nobody is drawn for there is none.
+pub fn open_evidence(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
+    if let Some(target) = experiment::target(state).filter(|e| !can_be_tested(e)) {
+        let text = format!(
+            "{} is {}: there is no split to test",
+            target.key,
+            target.status.as_str()
+        );
+        notify(state, Level::Info, text, now);
+        return;
+    }
+    if with_target(state, now, effects) {
+        state.overlays.push(Overlay::Evidence { scroll: 0 });
+    }
+}
+
+/// Whether subjects were drawn for it whose split is tested.
+#[must_use]
+pub fn can_be_tested(experiment: &Experiment) -> bool {
+    !matches!(experiment.status, Status::Draft | Status::Archived)
+}
+
+/// Whether evidence about a split is looked at: by itself, or before an automatic pause is lifted.
+#[must_use]
+pub fn weighs_evidence(state: &State) -> bool {
+    match state.overlays.last() {
+        Some(Overlay::Evidence { .. }) => true,
+        Some(Overlay::Step(dialog)) => dialog.step == Step::ResumeAutoPaused,
+        _ => false,
     }
 }
 
@@ -393,7 +426,7 @@ pub fn move_by(state: &mut State, by: isize, _now: Timestamp) {
     };
     let moved = |at: usize, last: usize| at.saturating_add_signed(by).min(last);
     match state.overlays.last_mut() {
-        Some(Overlay::Help { scroll }) => *scroll = moved(*scroll, last),
+        Some(Overlay::Help { scroll } | Overlay::Evidence { scroll }) => *scroll = moved(*scroll, last),
         Some(Overlay::Wiring(panel)) => panel.scroll = moved(panel.scroll, last),
         Some(Overlay::Form(form)) => form.scroll = moved(form.scroll, last),
         Some(Overlay::Audit(panel)) => {
@@ -452,7 +485,7 @@ pub fn scroll_entry(state: &mut State, command: Command) {
 /// Nothing is scrolled further than there is something to see.
 pub fn clamp(state: &mut State, last: usize) {
     match state.overlays.last_mut() {
-        Some(Overlay::Help { scroll }) => *scroll = (*scroll).min(last),
+        Some(Overlay::Help { scroll } | Overlay::Evidence { scroll }) => *scroll = (*scroll).min(last),
         Some(Overlay::Wiring(panel)) => panel.scroll = panel.scroll.min(last),
         Some(Overlay::Form(form)) => form.scroll = form.scroll.min(last),
         Some(Overlay::Explain(panel)) => panel.scroll = panel.scroll.min(last),

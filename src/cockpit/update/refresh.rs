@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{drafts, edit, guard, import, live, objects};
+use super::{drafts, edit, guard, import, live, objects, overlays};
 use crate::api::results::ResultsQuery;
 use crate::cockpit::effect::Effect;
-use crate::cockpit::lifecycle::Step;
 use crate::cockpit::ports::{Loaded, Request, Service, Slot};
 use crate::cockpit::state::ask::Ask;
 use crate::cockpit::state::experiment::whole;
@@ -249,11 +248,10 @@ fn wanted(state: &State, slot: Slot) -> Option<Request> {
         }
         Slot::SampleRatio => {
             let detail = state.open.as_deref()?;
-            let resumes = matches!(state.overlays.last(),
-                Some(Overlay::Step(dialog)) if dialog.step == Step::ResumeAutoPaused);
+            let weighed = overlays::weighs_evidence(state);
             let tab = state.screen == Screen::Experiment && detail.tab == Tab::Analytics;
             let config = detail.config().filter(|config| has_numbers(config))?;
-            (resumes || tab).then_some(Request::SampleRatio { id: config.id })
+            (weighed || tab).then_some(Request::SampleRatio { id: config.id })
         }
         Slot::History => {
             let detail = state.open.as_deref()?;
@@ -265,9 +263,8 @@ fn wanted(state: &State, slot: Slot) -> Option<Request> {
                     let more = detail.history.next_before.filter(|_| near_end);
                     (config.id, more)
                 }
-                Some(Overlay::Step(dialog)) if dialog.step == Step::ResumeAutoPaused || dialog.lost => {
-                    (config.id, None)
-                }
+                Some(Overlay::Step(dialog)) if dialog.lost => (config.id, None),
+                _ if overlays::weighs_evidence(state) => (config.id, None),
                 _ if drafts::wants_history(state) => (config.id, None),
                 _ => return None,
             };
@@ -358,7 +355,10 @@ fn note_asked(state: &mut State, request: &Request) {
 /// The open experiment, while something on the screen shows its results.
 fn results_watched(state: &State) -> Option<&ExperimentDetail> {
     let detail = state.open.as_deref()?;
-    let dialog = matches!(state.overlays.last(), Some(Overlay::Step(_)));
+    let dialog = matches!(
+        state.overlays.last(),
+        Some(Overlay::Step(_) | Overlay::Evidence { .. })
+    );
     let tab = state.screen == Screen::Experiment && matches!(detail.tab, Tab::Analytics | Tab::Insights);
     (tab || dialog).then_some(detail)
 }
@@ -371,13 +371,15 @@ fn watch_results(state: &mut State, now: Timestamp) {
     }
 }
 
-/// What results are asked for: those that Analytics shows; before an automatic pause is lifted all of them, whatever was
-/// filtered there.
+/// What results are asked for: those that Analytics shows; where evidence about the split is weighed all of them, whatever
+/// was filtered there.
 fn question(state: &State, detail: &ExperimentDetail) -> ResultsQuery {
     let query = detail.analytics.query.clone();
-    let resumes = matches!(state.overlays.last(),
-        Some(Overlay::Step(dialog)) if dialog.step == Step::ResumeAutoPaused);
-    if resumes { whole(query) } else { query }
+    if overlays::weighs_evidence(state) {
+        whole(query)
+    } else {
+        query
+    }
 }
 
 /// Whether other results are wanted than those that were asked for last.

@@ -131,6 +131,7 @@ pub(super) fn run(state: &mut State, command: Command, now: Timestamp, effects: 
         },
         Command::DetailsUp | Command::DetailsDown => overlays::scroll_entry(state, command),
         Command::Explain => overlays::open_explain(state, now, effects),
+        Command::Evidence => overlays::open_evidence(state, now, effects),
         Command::Attach => overlays::open_wiring(state, now, effects),
         Command::NextSnippet | Command::PreviousSnippet | Command::NextDeployment | Command::CopySnippet => {
             overlays::wiring(state, command, now, effects)

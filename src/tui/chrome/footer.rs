@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{GAP, key_text, right};
+use crate::cockpit::alarms::SRM_ALARM_P;
 use crate::cockpit::format;
 use crate::cockpit::keymap::{COMMANDS, Command, Entry};
 use crate::cockpit::state::analytics::Panel;
@@ -185,9 +186,19 @@ fn priority(state: &State, entry: &Entry) -> u8 {
     match entry.command {
         Command::Hold if state.hold.on => 1,
         Command::Hold if edited && age::live_numbers(state) => 3,
+        // Where the row under the cursor says that there is something to look at.
+        Command::Evidence if state.screen == Screen::Experiments && mismatched(state) => 2,
         Command::Hold if edited || state.screen == Screen::Create => 0,
         _ => entry.priority,
     }
+}
+
+/// Whether the split of the experiment under the cursor is told to be off. Where it is paused for that, the evidence is
+/// seen before it is resumed.
+fn mismatched(state: &State) -> bool {
+    let current = state.list.current().filter(|e| !e.is_auto_paused());
+    let overview = current.and_then(|e| state.list.overview(e.id));
+    overview.and_then(|o| o.srm_p).is_some_and(|p| p < SRM_ALARM_P)
 }
 
 /// Whether a key needs no word, because that of another one says as much: `left` and `right` decide a conflict, `tab` leads

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use ratatui::layout::Position;
 
 use super::form::{Form, Row, note, sending};
-use super::{Canvas, WIDEST};
+use super::{Canvas, WIDEST, counted};
 use crate::api::overrides::OverridePage;
 use crate::cockpit::edit::consequences::consequences;
 use crate::cockpit::edit::{Draft, Path, rows as edit_rows};
@@ -15,7 +15,7 @@ use crate::cockpit::ports::Loaded;
 use crate::cockpit::state::ask::{Ask, AskDialog, AskField};
 use crate::cockpit::state::editor::Found;
 use crate::cockpit::state::{Laid, State};
-use crate::cockpit::update::{ask, guard};
+use crate::cockpit::update::{age, ask, guard};
 use crate::domain::{Experiment, Key};
 use crate::tui::glyphs::Glyphs;
 use crate::tui::page::Page;
@@ -31,8 +31,15 @@ pub fn draw(
 ) -> (Laid, Option<Position>) {
     let theme = canvas.theme;
     let width = canvas.inside_width(WIDEST);
-    let mut page = Page::new(theme, width);
+    // What is stale is faded, and not what says so.
+    let age = age::of_ask(state, &dialog.ask);
+    let stale = age.is_some_and(|age| age::is_stale(state, &age, now));
+    let of_numbers = if stale { theme.faded() } else { theme.clone() };
+    let mut page = Page::new(&of_numbers, width);
     body(&mut page, state, dialog);
+    if let Some(age) = &age {
+        counted(&mut page, state, theme, age, now);
+    }
     let form = Form {
         rows: form_rows(canvas, state, dialog),
         focus: dialog.focus,

@@ -2,6 +2,7 @@
 
 mod ask;
 mod conflicts;
+mod evidence;
 mod explain;
 mod form;
 mod help;
@@ -17,6 +18,7 @@ mod step;
 mod wiring;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 use ratatui::widgets::Clear;
@@ -26,9 +28,11 @@ use super::page::Page;
 use super::theme::Theme;
 use super::widgets::Pen;
 use super::widgets::frame::{EDGES, Frame as Border, SIDES};
+use crate::cockpit::format;
 use crate::cockpit::keymap::{Command, Context, Does, Keymap};
 use crate::cockpit::state::overlay::Overlay;
 use crate::cockpit::state::{Laid, State};
+use crate::cockpit::update::age::{self, Age};
 
 /// The widest an overlay gets; lines longer than this are hard to read.
 const WIDEST: u16 = 76;
@@ -51,6 +55,7 @@ pub fn draw(
         };
         shown = match overlay {
             Overlay::Help { scroll } => help::draw(&mut canvas, state, &state.overlays[..at], *scroll),
+            Overlay::Evidence { scroll } => evidence::draw(&mut canvas, state, *scroll, now),
             Overlay::Palette(palette) => palette::draw(&mut canvas, state, palette, now),
             Overlay::Step(dialog) => step::draw(&mut canvas, state, dialog, now),
             Overlay::History { selected, scroll, .. } => {
@@ -166,6 +171,18 @@ impl Canvas<'_, '_> {
         };
         let mut inside = border.draw(&mut pen);
         draw(&mut inside)
+    }
+}
+
+/// When the numbers above were counted, and that this is too long ago to be taken for the present. Minutes are told, so
+/// that nothing is written while nothing changes.
+fn counted(page: &mut Page<'_>, state: &State, theme: &Theme, age: &Age, now: Timestamp) {
+    let at = age.since.to_zoned(TimeZone::UTC).strftime("%H:%M");
+    if age::is_stale(state, age, now) {
+        let told = format::age(age.since, now);
+        page.text(&format!("Stale: counted at {at} UTC, {told} ago."), theme.warn);
+    } else {
+        page.text(&format!("Counted at {at} UTC."), theme.dim);
     }
 }
 

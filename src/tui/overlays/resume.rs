@@ -1,5 +1,5 @@
-//! The evidence before an automatic pause is lifted: on one screen what was seen, since when, what was
-//! changed before, and how it stands now.
+//! The evidence about a split, by itself and before an automatic pause is lifted: on one screen what was seen, since
+//! when, what was changed before, and how it stands now.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -11,7 +11,8 @@ use crate::cockpit::format;
 use crate::cockpit::state::State;
 use crate::cockpit::state::overlay::{StepDialog, TestNow};
 use crate::cockpit::times::Times;
-use crate::domain::AuditEntry;
+use crate::cockpit::update::age;
+use crate::domain::{AuditEntry, Experiment};
 use crate::tui::glyphs::{Glyphs, arm_slots};
 use crate::tui::page::{Page, Span};
 use crate::tui::widgets::pen::{columns, fit_middle};
@@ -35,6 +36,15 @@ pub enum Length {
     Short,
 }
 
+/// What the evidence is about.
+#[derive(Debug, Clone, Copy)]
+pub struct About<'e> {
+    /// The experiment, as it is decided upon or looked at.
+    pub experiment: &'e Experiment,
+    /// Whether it is looked at to lift an automatic pause.
+    pub resumes: bool,
+}
+
 /// `auto-paused 2026-11-18 02:00:00, 2 d 3 h ago`
 pub fn paused_text(dialog: &StepDialog, times: Times, now: Timestamp) -> String {
     match dialog.experiment.status_changed_at {
@@ -50,36 +60,52 @@ pub fn paused_text(dialog: &StepDialog, times: Times, now: Timestamp) -> String 
 pub fn evidence(
     page: &mut Page<'_>,
     state: &State,
-    dialog: &StepDialog,
+    about: About<'_>,
     (test, length): (TestNow, Length),
     now: Timestamp,
 ) {
     let theme = page.theme;
     let short = length == Length::Short;
-    newest(page, state, dialog, length);
+    let experiment = about.experiment;
+    newest(page, state, experiment, length);
     let detail = state.open.as_deref();
     // Never those of a filter: what is decided upon is all of it.
     let results = detail.and_then(|d| d.decisive());
-    let from = dialog.experiment.srm_checked_from;
-    let crossed = results.and_then(|results| crossed_at(&dialog.experiment, results, from));
+    let from = experiment.srm_checked_from;
+    let crossed = results.and_then(|results| crossed_at(experiment, results, from));
     let tested = detail.and_then(|d| d.tested());
     let failure = detail.and_then(|d| d.guarded.failure.as_ref().or(d.results.failure.as_ref()));
     match (results, tested, failure) {
         (Some(results), Some(srm), _) => {
-            split(page, dialog, results, srm);
+            split(page, experiment, results, srm);
             test_line(page, srm, crossed, length);
         }
         (_, _, Some(failure)) => line(page, "Split", &failure.message, theme.warn),
         _ => line(page, "Split", "Asking ClickHouse for the numbers …", theme.dim),
     }
-    changes(page, state, dialog, (crossed, length), now);
-    let (text, style) = match test {
-        TestNow::Passes => ("the test passes now", theme.ok),
-        TestNow::Fails => ("still failing", theme.danger),
-        TestNow::Unknown => ("cannot be told: there are no results to test", theme.warn),
-        TestNow::Pending => ("being tested …", theme.dim),
+    // Where nothing went wrong there is nothing before it.
+    let sound = !about.resumes && test == TestNow::Passes && crossed.is_none();
+    if !sound {
+        changes(page, state, experiment, (crossed, length), now);
+    }
+    let (text, style) = match (test, about.resumes) {
+        (TestNow::Passes, true) => ("the test passes now", theme.ok),
+        (TestNow::Passes, false) => ("no mismatch: the test passes", theme.ok),
+        (TestNow::Fails, true) => ("still failing", theme.danger),
+        (TestNow::Fails, false) => ("the split is off: the test fails", theme.danger),
+        (TestNow::Unknown, _) => ("cannot be told: there are no results to test", theme.warn),
+        (TestNow::Pending, _) => ("being tested …", theme.dim),
     };
-    line(page, "Now", text, style);
+    let until = results.and_then(|results| results.data_as_of);
+    let until = until.map_or_else(String::new, |at| format!(", of events until {}", moment(at)));
+    let stale = age::evidence(state).filter(|age| age::is_stale(state, age, now));
+    match stale {
+        None => line(page, "Now", &format!("{text}{until}"), style),
+        Some(_) => line(page, "Now", &format!("stale: {text}{until}"), theme.warn),
+    }
+    if sound {
+        return;
+    }
     let bias = match (crossed, from) {
         (Some(at), _) if short => format!("stays in the data from {}", moment(at)),
         // What failed before it was resumed knowingly was never taken out.
@@ -100,6 +126,11 @@ pub fn evidence(
     }
     // What is known to be wrong does not pause it again the next night.
     match (from, test) {
+        (Some(from), _) if !about.resumes => {
+            let text = format!("only subjects first seen since {}", moment(from));
+            line(page, "Tested", &text, theme.text);
+        }
+        (None, _) if !about.resumes => {}
         (Some(from), _) if short => {
             let text = format!("since {}; the override moves that to now", moment(from));
             line(page, "Tested", &text, theme.text);
@@ -129,10 +160,10 @@ fn looks(watch: &SrmWatch, times: Times, now: Timestamp) -> String {
     )
 }
 
-fn split(page: &mut Page<'_>, dialog: &StepDialog, results: &Results, srm: &Srm) {
+fn split(page: &mut Page<'_>, experiment: &Experiment, results: &Results, srm: &Srm) {
     let theme = page.theme;
     let glyphs = theme.glyphs;
-    let slots = arm_slots(dialog.experiment.variants.iter().map(|v| v.is_control));
+    let slots = arm_slots(experiment.variants.iter().map(|v| v.is_control));
     let key = results
         .arms
         .iter()
@@ -177,13 +208,10 @@ fn split(page: &mut Page<'_>, dialog: &StepDialog, results: &Results, srm: &Srm)
 }
 
 /// What was changed since the dialog opened: what is decided upon is not that any more.
-fn newest(page: &mut Page<'_>, state: &State, dialog: &StepDialog, length: Length) {
+fn newest(page: &mut Page<'_>, state: &State, experiment: &Experiment, length: Length) {
     let theme = page.theme;
-    let seen = dialog.experiment.resource_version;
-    let open = state
-        .open
-        .as_deref()
-        .filter(|d| d.id() == Some(dialog.experiment.id));
+    let seen = experiment.resource_version;
+    let open = state.open.as_deref().filter(|d| d.id() == Some(experiment.id));
     let entries = open.and_then(|detail| detail.history.entries.value.as_deref());
     let newer: Vec<&AuditEntry> = entries
         .unwrap_or_default()
@@ -199,7 +227,7 @@ fn newest(page: &mut Page<'_>, state: &State, dialog: &StepDialog, length: Lengt
         };
         line(page, label, &(entry_text(entry) + &more), theme.warn);
     }
-    let live = state.list.experiment(dialog.experiment.id);
+    let live = state.list.experiment(experiment.id);
     let known = newer
         .iter()
         .map(|entry| entry.resource_version)
@@ -252,7 +280,7 @@ fn test_line(page: &mut Page<'_>, srm: &Srm, crossed: Option<Timestamp>, length:
 fn changes(
     page: &mut Page<'_>,
     state: &State,
-    dialog: &StepDialog,
+    experiment: &Experiment,
     (crossed, length): (Option<Timestamp>, Length),
     now: Timestamp,
 ) {
@@ -266,7 +294,7 @@ fn changes(
         return;
     };
     let results = state.open.as_deref().and_then(|d| d.decisive());
-    let before: Vec<String> = changes_before(&dialog.experiment, entries, results, crossed, now)
+    let before: Vec<String> = changes_before(experiment, entries, results, crossed, now)
         .take(if length == Length::Short { 1 } else { CHANGES })
         .map(entry_text)
         .collect();

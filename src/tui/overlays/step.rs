@@ -4,19 +4,20 @@ use jiff::Timestamp;
 use ratatui::layout::Position;
 
 use super::form::{Form, Row, note, sending};
-use super::resume::{self, Length};
-use super::{Canvas, WIDEST};
+use super::resume::{self, About, Length};
+use super::{Canvas, WIDEST, counted};
 use crate::cockpit::lifecycle::{self, Step};
 use crate::cockpit::ports::Slot;
 use crate::cockpit::state::overlay::{ENDED_REASONS, Field, StepDialog, TestNow};
 use crate::cockpit::state::{Laid, State};
+use crate::cockpit::update::age;
 use crate::cockpit::update::dialog::test_now;
 use crate::tui::glyphs::arm_slots;
 use crate::tui::page::Page;
 use crate::tui::tabs::setup::ended_text;
 
 /// The widest dialog: the evidence of a resume has bars side by side.
-const EVIDENCE: u16 = 92;
+pub(super) const EVIDENCE: u16 = 92;
 
 /// Draws the dialog.
 pub fn draw(
@@ -36,19 +37,30 @@ pub fn draw(
         buttons: [Field::Cancel, Field::Confirm],
         armed: now >= dialog.armed_at(),
     };
-    let mut page = Page::new(theme, width);
+    // What is stale is faded, and not what says so.
+    let age = age::of_step(state, dialog);
+    let stale = age.is_some_and(|age| age::is_stale(state, &age, now));
+    let of_numbers = if stale { theme.faded() } else { theme.clone() };
+    let mut page = Page::new(&of_numbers, width);
     if evidence {
-        resume::evidence(&mut page, state, dialog, (test, Length::Whole), now);
+        let about = About {
+            experiment: &dialog.experiment,
+            resumes: true,
+        };
+        resume::evidence(&mut page, state, about, (test, Length::Whole), now);
         if page.len() + form.rows.len() > usize::from(canvas.inside_height()) {
-            page = Page::new(theme, width);
-            resume::evidence(&mut page, state, dialog, (test, Length::Short), now);
+            page = Page::new(&of_numbers, width);
+            resume::evidence(&mut page, state, about, (test, Length::Short), now);
         }
     } else {
         let overview = state.list.overview(dialog.experiment.id);
         let linked = dialog.experiment.linked_flag.as_ref();
         let row = linked.and_then(|key| state.objects.flags.all().iter().find(|row| row.flag.key == *key));
         for line in lifecycle::effects(dialog, overview, row.map(|row| &row.flag), &state.keymap) {
-            page.text(&line, theme.text);
+            page.text(&line, of_numbers.text);
+        }
+        if let Some(age) = &age {
+            counted(&mut page, state, theme, age, now);
         }
         if let Some(changed) = changed_since(state, dialog) {
             page.blank();

@@ -6,6 +6,7 @@ mod calls;
 mod crowded;
 mod dialogs;
 mod editing;
+mod evidence;
 mod exports;
 mod flags;
 mod follows;

@@ -139,11 +139,13 @@ fn on_a_small_screen_the_focused_field_of_a_dialog_stays_in_view() {
 }
 
 /// The panels that may be wider than questions, as ADR 11 names them: columns of what stands in each, at most.
-const WIDER: [(&str, u16); 10] = [
+const WIDER: [(&str, u16); 12] = [
     ("history", 96),
     ("history_dates", 96),
     ("audit", 96),
     ("resume_auto_paused", 92),
+    ("evidence", 92),
+    ("evidence_sound", 92),
     ("wiring", 116),
     ("flag_wiring", 116),
     ("import_empty", 96),

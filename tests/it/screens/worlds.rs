@@ -113,6 +113,11 @@ pub fn worlds() -> Vec<(&'static str, World)> {
         .keys(&["tab", "tab"])
         .text("fixed the Safari bundle, deploy 4411");
     add("resume_auto_paused", resume);
+    add("evidence", pressed(World::list(), &["home", "d"], ""));
+    add(
+        "evidence_sound",
+        pressed(World::experiment("checkout-cta"), &["5", "d"], ""),
+    );
     worlds.extend(super::more_worlds::worlds());
     worlds.extend(editing());
     worlds

@@ -4,7 +4,7 @@ use super::{Command, Entry, In, entry, in_palette, writing};
 
 /// In the order of help and docs.
 pub const COMMANDS: &[Entry] = &[
-    // Analytics. `d` is kept free here: it is where the SRM doctor comes in.
+    // Analytics.
     entry(
         Command::FilterResults,
         "analytics.filter",
@@ -147,6 +147,14 @@ pub const COMMANDS: &[Entry] = &[
         "explain",
         10,
         "Type a user id, see its decision step by step",
+    )),
+    in_palette(entry(
+        Command::Evidence,
+        "srm.evidence",
+        &[(In::List, "d"), (In::Analytics, "d")],
+        "evidence",
+        13,
+        "The test of the split; since when it is off, and what was changed just before",
     )),
     in_palette(entry(
         Command::Attach,

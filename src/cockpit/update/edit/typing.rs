@@ -9,7 +9,7 @@ use super::take;
 use crate::cockpit::Key;
 use crate::cockpit::edit::{Cell, Part, Sheet, Which};
 use crate::cockpit::effect::Effect;
-use crate::cockpit::keymap::Command;
+use crate::cockpit::keymap::{Command, Context};
 use crate::cockpit::state::editor::{Editing, Found, Input};
 use crate::cockpit::state::text::TextField;
 use crate::cockpit::state::{Level, Screen, State};
@@ -230,13 +230,14 @@ pub fn escape(state: &mut State, now: Timestamp) {
         draft.left(now);
     }
     if let Some(text) = dropped {
-        let keep = state.keymap.aside(Command::Accept, "keeps what is typed");
         let stays = if stays.is_empty() {
             "as empty as it was"
         } else {
             &stays
         };
-        let text = format!("{label} stays {stays}, {text} was dropped{keep}");
+        let keeps = [(Context::Field, Command::Accept, "keeps what is typed")];
+        let text = format!("{label} stays {stays}, {text} was dropped");
+        let text = state.keymap.after(&text, "; ", &keeps);
         notify(state, Level::Info, text, now);
     }
 }

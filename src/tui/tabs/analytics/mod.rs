@@ -195,12 +195,14 @@ fn draw_banners(page: &Page<'_>, pen: &mut Pen<'_>) -> u16 {
     let mut y = 0;
     let resume = page.keymap.way(Context::Experiment, Command::Resume);
     let resume = resume.as_deref().map(|key| (key, "resume"));
+    let evidence = page.keymap.way(Context::Analytics, Command::Evidence);
+    let evidence = evidence.as_deref().map(|key| (key, "evidence"));
     let said = banners(page.auto_paused(), page.results);
     let troubles = trouble_text(page);
     let loud = said.iter().map(|banner| {
         let (tone, key) = match banner.kind {
             BannerKind::AutoPaused => (Tone::Danger, resume),
-            BannerKind::Srm => (Tone::Warn, None),
+            BannerKind::Srm => (Tone::Warn, evidence),
             BannerKind::Power => (Tone::Info, None),
         };
         (tone, banner.text.as_str(), key)
