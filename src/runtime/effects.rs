@@ -630,6 +630,32 @@ mod tests {
         }
     }
 
+    /// What is written into a file goes on with other credentials, and not with another server.
+    #[tokio::test]
+    async fn an_export_ends_with_its_server_and_not_with_a_token() {
+        let access = |token: &str| Access {
+            api: "http://127.0.0.1:1".to_owned(),
+            token: token.to_owned(),
+            project: None,
+            context: None,
+            from_file: true,
+            read_only: false,
+            allow_plain_http: false,
+        };
+        let (replies, _answers) = mpsc::unbounded_channel();
+        let mut runner = Runner::new(&access("old"), false, replies).expect("an address");
+        let exporting = tokio::spawn(std::future::pending::<()>());
+        let reading = tokio::spawn(std::future::pending::<()>());
+        runner.exporting = Some((1, exporting.abort_handle()));
+        runner.running.insert(Slot::Experiments, reading.abort_handle());
+        runner.renew(&access("new"), false).expect("an address");
+        assert!(reading.await.expect_err("dropped").is_cancelled());
+        assert!(!exporting.is_finished());
+        assert!(runner.exporting.is_some(), "and can be stopped");
+        runner.cancel_all();
+        assert!(exporting.await.expect_err("dropped").is_cancelled());
+    }
+
     #[test]
     fn a_thread_that_panics_ends_the_cockpit_and_one_that_ends_does_not() {
         let (replies, mut answers) = mpsc::unbounded_channel();

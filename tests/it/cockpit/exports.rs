@@ -1,13 +1,18 @@
 //! Tables into files: every one from its key, long ones page by page.
 
+use std::time::Duration;
+
 use splitdeck::api::openapi;
+use splitdeck::api::problem::{Code, Problem};
 use splitdeck::api::system::Role;
 use splitdeck::cockpit::edit::Of;
 use splitdeck::cockpit::effect::File;
 use splitdeck::cockpit::export::{Order, Source, Told};
+use splitdeck::cockpit::ports::{Failure, FailureKind, Service, Slot};
+use splitdeck::cockpit::state::preferences::Connected;
 use splitdeck::cockpit::{Action, Effect};
 
-use crate::support::cockpit::World;
+use crate::support::cockpit::{World, settings};
 
 fn list() -> World {
     World::list_of(Role::Admin, false)
@@ -168,6 +173,58 @@ fn overrides_are_exported_whole_with_progress_and_can_be_stopped() {
     };
     world.act(Action::Export(late));
     assert_eq!(world.state.notice.as_ref().expect("said").text, notice);
+}
+
+/// A token of the configuration that ends meanwhile is read anew: the export is of this server still.
+#[test]
+fn an_export_goes_on_while_the_token_is_read_anew_and_not_with_another_server() {
+    for stays in [true, false] {
+        let mut world = World::experiment("checkout-cta");
+        world.state.settings.token_from_file = true;
+        world.keys(&["4"]).answer_all(Role::Editor, false);
+        let order = begun(&mut world, "e");
+        world.wait(Duration::from_secs(3));
+        let why = "the server does not know this token";
+        let mut refused = Failure::new(Service::Api, FailureKind::Configuration, why);
+        refused.problem = Some(Box::new(Problem::new(Code::Unauthorized, why)));
+        world.reply(Slot::Experiment, Err(refused));
+        assert!(world.effects.contains(&Effect::Reconnect));
+        world.act(Action::Export(Told::Written {
+            id: order.id,
+            rows: 2_000,
+        }));
+        let api = settings().api;
+        world.act(Action::Connected(Box::new(Connected {
+            api: if stays {
+                api
+            } else {
+                "http://elsewhere:1".to_owned()
+            },
+            context: None,
+            token_from_file: true,
+            read_only: false,
+        })));
+        let stopped = world.effects.contains(&Effect::StopExport(order.id));
+        assert_eq!((world.state.export.is_some(), stopped), (stays, !stays));
+        let written = 3_000;
+        world.act(Action::Export(Told::Written {
+            id: order.id,
+            rows: written,
+        }));
+        if stays {
+            world.answer_all(Role::Editor, false);
+            world.wait(Duration::from_secs(7));
+            assert!(world.screen(120, 40).contains("exporting overrides,  3,000 of"));
+            let files = vec!["/a.csv".to_owned(), "/a.json".to_owned()];
+            world.act(Action::Export(Told::Ended {
+                id: order.id,
+                outcome: Ok((40_012, files)),
+            }));
+            let notice = &world.state.notice.as_ref().expect("said").text;
+            assert!(notice.starts_with("Saved 40,012 rows of overrides"), "{notice}");
+        }
+        assert!(world.state.export.is_none());
+    }
 }
 
 #[test]
