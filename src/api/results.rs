@@ -179,7 +179,9 @@ pub struct ArmResult {
     /// The configured share of the traffic (`trafficPct`), percent. The arms' shares need not add up to
     /// 100: the rest is unallocated, and its subjects are in no arm.
     pub configured_pct: f64,
-    /// The observed share of the subjects of all arms, percent; none without subjects. These add up to 100.
+    /// The observed share of the subjects in the test of the split (`srm.observed`), percent: who was forced or has a
+    /// variant by a rule is in no draw. Where nobody is in the test, that of all subjects; none without any. These add
+    /// up to 100.
     pub observed_pct: Option<f64>,
 }
 

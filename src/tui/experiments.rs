@@ -82,69 +82,63 @@ impl Columns {
         MARK + columns.saturating_sub(GAP)
     }
 
-    /// What fits: the key and the status always, the rest gives way from the least important on.
+    /// What fits. Each column has its place in one order, in which they come as there is more room, so that none that is
+    /// there goes when the terminal gets wider; a long key is shortened before a column goes.
     fn plan(width: u16, longest_key: u16, longest_name: u16, times: Times) -> Self {
+        let key = longest_key.clamp(12, 32);
         let mut plan = Self {
-            status: 11,
-            key: longest_key.clamp(12, 32),
+            status: 0,
+            key: key.min(SHORTEST_KEY),
             name: 0,
-            age: times.width(9),
-            subjects: 9,
-            rate: 5,
-            spark: 5,
-            best: 12,
-            alarms: 14,
+            age: 0,
+            subjects: 0,
+            rate: 0,
+            spark: 0,
+            best: 0,
+            alarms: 0,
         };
-        type Give = fn(&mut Columns);
-        let gives: [Give; 9] = [
-            |c| c.key = c.key.min(LEAST_KEY),
-            |c| c.spark = 0,
-            |c| c.rate = 0,
-            |c| c.age = 0,
-            |c| c.key = c.key.min(SHORTEST_KEY),
-            |c| c.best = 0,
-            |c| c.subjects = 0,
-            |c| c.alarms = 0,
-            |c| c.status = 0,
+        type Come = fn(&mut Columns, Times);
+        let age: Come = |c, times| c.age = times.width(9);
+        let best: Come = |c, _| c.best = 12;
+        // Dates were asked for: the best variant comes after them.
+        let (first, then) = match times {
+            Times::Ages => (best, age),
+            Times::Dates => (age, best),
+        };
+        let rate: Come = |c, _| c.rate = 5;
+        let (second, third) = match times {
+            Times::Ages => (rate, then),
+            Times::Dates => (then, rate),
+        };
+        let name: Come = |c, _| c.name = LEAST_NAME;
+        let order: [Come; 8] = [
+            |c, _| c.status = 11,
+            |c, _| c.alarms = 14,
+            |c, _| c.subjects = 9,
+            first,
+            second,
+            third,
+            |c, _| c.spark = 5,
+            name,
         ];
-        // Dates were asked for: the best variant gives way before them.
-        let order: [usize; 9] = match times {
-            Times::Ages => [0, 1, 2, 3, 4, 5, 6, 7, 8],
-            Times::Dates => [0, 1, 2, 4, 5, 3, 6, 7, 8],
-        };
-        let (age, rate, spark) = (plan.age, plan.rate, plan.spark);
-        for give in order.map(|at| gives[at]) {
-            if plan.total() <= width {
+        for (at, come) in order.into_iter().enumerate() {
+            let mut with = plan;
+            come(&mut with, times);
+            let names = at + 1 == order.len();
+            if names {
+                with.key = key.min(LEAST_KEY);
+            }
+            if with.total() > width || (names && longest_name == 0) {
                 break;
             }
-            give(&mut plan);
+            plan = with;
         }
-        // What went first may fit once something wider has gone, a key that is shortened a little more included.
-        type Back = fn(&mut Columns, u16);
-        let back: [(u16, Back); 3] = [
-            (age, |c, age| c.age = c.age.max(age)),
-            (rate, |c, rate| c.rate = c.rate.max(rate)),
-            (spark, |c, spark| c.spark = c.spark.max(spark)),
-        ];
-        let few = plan.best == 0;
-        for (columns, back) in back.into_iter().filter(|_| !few) {
-            let before = plan.key;
-            let mut with = plan;
-            back(&mut with, columns);
-            let over = with.total().saturating_sub(width);
-            with.key = before.saturating_sub(over);
-            if over == 0 || with.key >= SHORTEST_KEY {
-                plan = with;
-            }
-        }
-        // One long key does not take the names from all rows.
-        let wanted = (LEAST_NAME + GAP).saturating_sub(width.saturating_sub(plan.total()));
-        if longest_name > 0 && plan.key >= LEAST_KEY + wanted {
-            plan.key -= wanted;
-        }
+        // One long key does not take the names from all rows, and what room is left is its own first.
         let spare = width.saturating_sub(plan.total());
-        if longest_name > 0 && spare >= LEAST_NAME + GAP {
-            plan.name = longest_name.min(spare - GAP).min(48);
+        plan.key = key.min(plan.key + spare);
+        let spare = width.saturating_sub(plan.total());
+        if plan.name > 0 {
+            plan.name = longest_name.min(plan.name + spare).min(48);
         }
         // Words that are longer than most: since when there is no data.
         let spare = width.saturating_sub(plan.total());
@@ -496,7 +490,7 @@ mod tests {
             assert!(plan.total() <= width, "{width}");
             (plan.age > 0, plan.rate > 0, plan.spark > 0, plan.best > 0)
         };
-        assert_eq!(shown(80, 12), (true, false, false, true));
+        assert_eq!(shown(80, 12), (false, true, false, true));
         assert_eq!(shown(80, 15), (false, true, false, true));
         assert_eq!(shown(80, 80), (false, true, false, true), "shortened to sixteen");
         assert_eq!(shown(100, 14), (true, true, true, true));
@@ -504,6 +498,20 @@ mod tests {
         // At 200 columns nothing is cut that there is room for.
         let plan = Columns::plan(200, 20, 30, Times::Ages);
         assert!(plan.alarms >= "no data 2 d 3 h".len() as u16 && plan.best >= 20);
+    }
+
+    #[test]
+    fn no_column_goes_as_the_terminal_gets_wider() {
+        for times in [Times::Ages, Times::Dates] {
+            for (key, name) in [(1, 0), (12, 30), (17, 8), (26, 30), (64, 0), (64, 30)] {
+                let shown = |width| Columns::plan(width, key, name, times).all().map(|w| w > 0);
+                for width in 10..250 {
+                    let (narrow, wide) = (shown(width), shown(width + 1));
+                    let gone = narrow.iter().zip(wide).any(|(there, still)| *there && !still);
+                    assert!(!gone, "{key} {name} {width}: {narrow:?} {wide:?}");
+                }
+            }
+        }
     }
 
     #[test]

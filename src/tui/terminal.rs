@@ -383,7 +383,13 @@ fn calls(text: &str, ways: &[Call], tmux: bool) -> String {
 
 fn size_of(out: &OwnedFd) -> Option<Size> {
     let size = tcgetwinsize(out).ok()?;
-    (size.ws_col > 0 && size.ws_row > 0).then(|| Size::new(size.ws_col, size.ws_row))
+    known(size.ws_col, size.ws_row)
+}
+
+/// A size to draw for. Nothing in both directions is what a terminal says that is gone; in one of them it is a window that
+/// was pushed together, which has its size back in a moment.
+fn known(columns: u16, rows: u16) -> Option<Size> {
+    (columns > 0 || rows > 0).then(|| Size::new(columns.max(1), rows.max(1)))
 }
 
 /// Collects the bytes of a frame.
@@ -513,6 +519,14 @@ impl Backend for FrameBackend {
 mod tests {
     use super::*;
     use ratatui::style::{Color, Style};
+
+    #[test]
+    fn only_a_terminal_without_any_size_is_gone() {
+        assert_eq!(known(0, 0), None);
+        assert_eq!(known(30, 0), Some(Size::new(30, 1)));
+        assert_eq!(known(0, 24), Some(Size::new(1, 24)));
+        assert_eq!(known(80, 24), Some(Size::new(80, 24)));
+    }
 
     fn screen(width: u16, height: u16) -> Screen<FrameBackend> {
         Screen::new(FrameBackend::new(Size::new(width, height))).expect("a screen")

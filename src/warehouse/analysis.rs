@@ -93,7 +93,14 @@ pub(super) fn analyse(
         .find(|(p, _)| p.is_some_and(|p| p.prob_best >= WINNER_PROBABILITY))
         .map_or_else(|| INCONCLUSIVE.to_owned(), |(_, v)| v.key.to_string());
 
-    let all_subjects: u64 = tallies.iter().map(|t| t.subjects).sum();
+    let srm = sample_ratio(experiment, subjects)?;
+    // What is compared with the configured share: who was drawn. Without anybody who was, all there are.
+    let drawn = srm.observed.iter().sum::<u64>() > 0;
+    let share_of = |at: usize| match drawn {
+        true => srm.observed.get(at).copied().unwrap_or_default(),
+        false => tallies[at].subjects,
+    };
+    let all_subjects: u64 = (0..tallies.len()).map(share_of).sum();
     let arms = experiment
         .variants
         .iter()
@@ -113,8 +120,7 @@ pub(super) fn analyse(
             posterior: posteriors[at],
             exposures: exposures_of(exposures, at),
             configured_pct: variant.traffic_pct.percent(),
-            observed_pct: (all_subjects > 0)
-                .then(|| 100.0 * tallies[at].subjects as f64 / all_subjects as f64),
+            observed_pct: (all_subjects > 0).then(|| 100.0 * share_of(at) as f64 / all_subjects as f64),
         })
         .collect();
     Ok(Analysis {
@@ -124,7 +130,7 @@ pub(super) fn analyse(
         forced_subjects: tallies.iter().map(|t| t.forced).sum(),
         outside_subjects,
         unknown_subjects,
-        srm: sample_ratio(experiment, subjects)?,
+        srm,
         power,
     })
 }
@@ -422,6 +428,24 @@ mod tests {
         assert!(difference.low < 0.01 && difference.high > 0.01);
         assert_eq!((a.observed_pct, b.observed_pct), (Some(50.0), Some(50.0)));
         assert_eq!(analysis.winner, "a");
+    }
+
+    #[test]
+    fn the_observed_share_is_that_of_who_was_drawn() {
+        let rows = [
+            SubjectRow::drawn(0, 1, 300, 0),
+            SubjectRow::drawn(1, 1, 100, 0),
+            SubjectRow::drawn(1, 1, 600, 0).forced(),
+        ];
+        let shares = |rows: &[SubjectRow]| -> Vec<(u64, Option<f64>)> {
+            let arms = analysed(&experiment(json!({})), rows).arms;
+            arms.iter().map(|arm| (arm.subjects, arm.observed_pct)).collect()
+        };
+        assert_eq!(shares(&rows), [(300, Some(75.0)), (700, Some(25.0))]);
+        // Where nobody was, it is that of all.
+        let forced = rows.map(SubjectRow::forced);
+        assert_eq!(shares(&forced), [(300, Some(30.0)), (700, Some(70.0))]);
+        assert_eq!(shares(&[]), [(0, None), (0, None)]);
     }
 
     #[test]

@@ -142,8 +142,10 @@ pub fn command(state: &mut State, command: Command, now: Timestamp, effects: &mu
         Command::Press => match dialog.focus {
             Field::Cancel => leave(state),
             Field::Confirm => send(state, test, now, effects),
-            Field::Override => tick(dialog, test),
-            Field::Comment | Field::TypedKey | Field::Winner | Field::EndedReason => go(dialog, at + 1),
+            // A tick is set by its own key, never by one that was pressed once too often on the way to the buttons.
+            Field::Override | Field::Comment | Field::TypedKey | Field::Winner | Field::EndedReason => {
+                go(dialog, at + 1);
+            }
         },
         _ => {}
     }

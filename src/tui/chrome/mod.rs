@@ -47,6 +47,8 @@ pub fn list_title(pen: &mut Pen<'_>, state: &State, now: Timestamp) -> Option<Po
         let (needing, active) = list.counts(now);
         let needs = match needing {
             0 if !list.all_known() => (theme.glyphs.text("…"), theme.dim),
+            // What was all right is not known to be so now.
+            0 if is_stale(state, now) => ("nobody was needed".to_owned(), theme.dim),
             0 => ("nobody is needed".to_owned(), theme.ok),
             1 => ("1 needs you".to_owned(), theme.danger),
             n => (format!("{n} need you"), theme.danger),

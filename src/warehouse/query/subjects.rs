@@ -109,6 +109,13 @@ impl SubjectRow {
         }
     }
 
+    /// The same subjects, but forced into it.
+    #[cfg(test)]
+    pub(in crate::warehouse) fn forced(mut self) -> Self {
+        self.assigned = 1;
+        self
+    }
+
     /// How they came to their variant.
     pub(in crate::warehouse) fn assigned(&self) -> Assigned {
         Assigned::of_code(self.assigned)

@@ -372,6 +372,20 @@ fn resuming_after_an_automatic_pause_needs_a_reason_and_the_override() {
 }
 
 #[test]
+fn enter_leads_to_the_tick_and_past_it_and_never_sets_it() {
+    let mut world = resuming();
+    world.keys(&["tab", "tab"]);
+    while dialog(&world).focus != Field::Comment {
+        world.keys(&["tab"]);
+    }
+    world.text("fixed the Safari bundle").keys(&["enter"]);
+    assert_eq!(dialog(&world).focus, Field::Override);
+    world.keys(&["enter"]);
+    assert_eq!(dialog(&world).focus, Field::Cancel);
+    assert_eq!(dialog(&world).override_failing, None);
+}
+
+#[test]
 fn once_the_test_passes_nothing_has_to_be_overridden() {
     let mut world = on(SEARCH);
     world.keys(&["r"]);

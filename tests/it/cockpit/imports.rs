@@ -317,6 +317,9 @@ fn a_chunk_that_fails_on_its_way_is_tried_again_and_the_reason_stays() {
         error(&world)
     );
     assert!(!applies(&world));
+    let screen = world.screen(80, 24);
+    assert!(screen.contains("waiting to apply the next chunk"), "{screen}");
+    assert!(!screen.contains(" left"), "nobody knows how long: {screen}");
     // The lists come in meanwhile: they wipe nothing.
     world.answer_all(Role::Editor, false);
     assert!(

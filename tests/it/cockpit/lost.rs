@@ -136,3 +136,24 @@ fn what_cannot_be_kept_on_disk_stays_said_and_is_not_left_by_one_key() {
     world.keys(&["q", "q"]);
     assert!(world.state.quitting);
 }
+
+/// That nothing was wrong is no news of now.
+#[test]
+fn while_nothing_is_known_nobody_is_said_to_be_needed_no_more() {
+    let mut world = World::list();
+    world.wait(Duration::from_secs(10));
+    let calm: Vec<_> = experiments()
+        .into_iter()
+        .filter(|e| e.id == id(CHECKOUT))
+        .collect();
+    let list = ExperimentList { experiments: calm };
+    world.reply(Slot::Experiments, Ok(Answer::Experiments(list)));
+    world.answer_all_but_experiments();
+    let screen = world.screen(120, 40);
+    assert!(screen.contains("nobody is needed"), "{screen}");
+    world.wait(Duration::from_secs(10));
+    world.lose(Slot::Experiments);
+    let screen = world.screen(120, 40);
+    assert!(screen.contains("nobody was needed"), "{screen}");
+    assert!(!screen.contains("nobody is needed"), "{screen}");
+}

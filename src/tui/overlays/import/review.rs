@@ -185,8 +185,16 @@ fn chunks(pen: &mut Pen<'_>, y: u16, panel: &ImportPanel, import: &Import, now: 
     }
     let (bar_width, text) = progress(pen.width(), import);
     let pace = match (panel.pace(now), panel.run) {
+        // A chunk that does not go through has no rate, and nobody knows how long it will take.
+        (_, Some(run)) if run.failed > 0 => match run.undo {
+            true => "waiting to take the next chunk back".to_owned(),
+            false => "waiting to apply the next chunk".to_owned(),
+        },
         (Some((rate, left)), Some(run)) => {
-            let left = jiff::SignedDuration::try_from(left).map_or_else(|_| String::new(), format::span);
+            let left = match left.as_secs() {
+                0 => "< 1 s".to_owned(),
+                _ => jiff::SignedDuration::try_from(left).map_or_else(|_| String::new(), format::span),
+            };
             let verb = if run.undo { "taken back" } else { "applied" };
             format!("{} ids/s {verb}, {left} left", format::rounded(rate))
         }
