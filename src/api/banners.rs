@@ -79,9 +79,9 @@ pub const DRAFT: &str =
 #[must_use]
 pub fn srm_text(p: f64) -> String {
     format!(
-        "Sample ratio mismatch detected — actual split differs from expected (p={}). Check for bucketing \
+        "Sample ratio mismatch detected — actual split differs from expected ({}). Check for bucketing \
          bugs or traffic source bias before trusting results.",
-        format_p(p)
+        p_tight(p)
     )
 }
 
@@ -128,6 +128,21 @@ pub fn format_p(p: f64) -> String {
     }
     let decimals = usize::try_from(1 - exponent).unwrap_or_default();
     format!("{p:.decimals$}")
+}
+
+/// The same as a sentence has it: `p = 0.0086`, `p < 1e-300`.
+#[must_use]
+pub fn p_text(p: f64) -> String {
+    match format_p(p).strip_prefix('<') {
+        Some(bound) => format!("p < {bound}"),
+        None => format!("p = {}", format_p(p)),
+    }
+}
+
+/// The same without blanks: `p=0.0086`, `p<1e-300`.
+#[must_use]
+pub fn p_tight(p: f64) -> String {
+    p_text(p).replace(' ', "")
 }
 
 /// A count with its thousands set apart by commas.
@@ -242,6 +257,20 @@ mod tests {
         assert_eq!(banners(false, Some(&results(0.0086, false))), []);
         assert_eq!(banners(false, None), []);
         assert_eq!(banners(true, None).len(), 1);
+    }
+
+    #[test]
+    fn a_p_value_below_all_is_less_and_not_equal() {
+        assert!(
+            srm_text(0.0).contains("expected (p<1e-300). Check"),
+            "{}",
+            srm_text(0.0)
+        );
+        assert!(
+            srm_text(0.000_5).contains("expected (p=0.00050). Check"),
+            "{}",
+            srm_text(0.000_5)
+        );
     }
 
     #[test]

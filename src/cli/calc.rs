@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::CliError;
 use super::output::{Align, Table, print, print_json};
-use crate::api::banners::{format_p, group};
+use crate::api::banners::{group, p_text};
 use crate::cockpit::format::prob_best;
 use crate::stats::posterior::{self, Arm, ArmPosterior, MAX_SUBJECTS, Prior};
 use crate::stats::sequential::EValue;
@@ -320,8 +320,8 @@ fn srm_text(counts: &[u64], test: &srm::SrmTest, cohort: &CohortTest, e: EValue)
     let one_look = match (test.p, why_not(cohort)) {
         (_, Some(why)) => format!("not tested: {why}"),
         (p, None) => format!(
-            "p = {} (chi-square {:.4}, {} df): {}",
-            format_p(p.unwrap_or(f64::NAN)),
+            "{} (chi-square {:.4}, {} df): {}",
+            p_text(p.unwrap_or(f64::NAN)),
             test.chi_square,
             test.df,
             verdict(test.alarm, "p < 0.001")
@@ -329,8 +329,8 @@ fn srm_text(counts: &[u64], test: &srm::SrmTest, cohort: &CohortTest, e: EValue)
     };
     text.push_str(&format!("One look:        {one_look}.\n"));
     text.push_str(&format!(
-        "Looking always:  p = {} (E = {}): {}.\n",
-        format_p(e.p()),
+        "Looking always:  {} (E = {}): {}.\n",
+        p_text(e.p()),
         significant(e.value()),
         verdict(e.alarm(), "E ≥ 1,000")
     ));

@@ -2,7 +2,7 @@
 
 use jiff::civil::Date;
 
-use crate::api::banners::{banners, format_p, group};
+use crate::api::banners::{banners, group, p_tight};
 use crate::api::results::{
     ArmResult, Breakdown, INCONCLUSIVE, Interval, MultiVariant, Results, ResultsQuery, Series,
 };
@@ -232,11 +232,11 @@ fn conclusion(results: &Results) -> String {
     let srm = &results.srm;
     let words = match (&srm.test, &srm.why_not) {
         (Some(test), _) => format!(
-            "p={} (chi-square {:.2}, df {}), always valid p={} (E {})",
-            format_p(test.p),
+            "{} (chi-square {:.2}, df {}), always valid {} (E {})",
+            p_tight(test.p),
             test.chi_square,
             test.df,
-            format_p(test.always_valid_p),
+            p_tight(test.always_valid_p),
             evidence(test.e_value)
         ),
         (None, why) => format!("not tested: {}", why.as_deref().unwrap_or("no reason is given")),

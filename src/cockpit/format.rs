@@ -6,7 +6,7 @@
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-pub use crate::api::banners::{format_p as p_value, group as count};
+pub use crate::api::banners::{format_p as p_value, group as count, p_text};
 use crate::api::results::{Interval, WINNER_PROBABILITY};
 use crate::domain::Status;
 

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::api;
-use crate::api::banners::{format_p, group};
+use crate::api::banners::{group, p_text};
 use crate::api::results::{ArmResult, INCONCLUSIVE, Interval, MultiVariant, Results, SeriesPoint};
 use crate::domain::{AssignmentMode, Experiment, Status};
 
@@ -420,14 +420,6 @@ fn next(experiment: &Experiment, results: &Results) -> String {
         Status::Completed | Status::Ended | Status::Archived => "Nothing: it is over.",
     };
     text.to_owned()
-}
-
-/// `p = 0.0086`, `p < 1e-300`
-fn p_text(p: f64) -> String {
-    match format_p(p).strip_prefix('<') {
-        Some(bound) => format!("p < {bound}"),
-        None => format!("p = {}", format_p(p)),
-    }
 }
 
 fn percent(share: f64, decimals: usize) -> String {

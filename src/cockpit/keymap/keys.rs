@@ -43,12 +43,19 @@ impl Default for Keymap {
 
 /// Keys that a command cannot have.
 #[derive(Debug, Clone, Eq, PartialEq, thiserror::Error)]
-#[error("keys.{command}: {why}; its own keys stay")]
+#[error("keys.{command}: {why}{}", if self.is_known() { "; its own keys stay" } else { "" })]
 pub struct KeyProblem {
     /// Name of the command, as it was written.
     pub command: String,
     /// Why not.
     pub why: String,
+}
+
+impl KeyProblem {
+    /// Whether there is a command of this name.
+    fn is_known(&self) -> bool {
+        named(&self.command).is_some()
+    }
 }
 
 impl Keymap {
@@ -175,8 +182,12 @@ impl Keymap {
 }
 
 /// A command and its keys, as they are written.
+fn named(name: &str) -> Option<&'static Entry> {
+    COMMANDS.iter().find(|entry| entry.name == name)
+}
+
 fn read(name: &str, texts: &[String]) -> Result<(&'static Entry, Vec<Key>), String> {
-    let Some(entry) = COMMANDS.iter().find(|entry| entry.name == name) else {
+    let Some(entry) = named(name) else {
         return Err("there is no such command; docs/keys.md lists them".to_owned());
     };
     let keys = texts.iter().map(|text| {
@@ -389,6 +400,9 @@ mod tests {
             let (keymap, problems) = rebind(name, keys);
             assert_eq!(problems.len(), 1);
             assert!(problems[0].why.contains(says), "{problems:?}");
+            // One that is no command has none.
+            let stay = problems[0].to_string().ends_with("its own keys stay");
+            assert_eq!(stay, name != "hlep", "{problems:?}");
             for (key, command) in [
                 ("?", Command::Help),
                 ("q", Command::Quit),

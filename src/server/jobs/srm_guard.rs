@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::api::banners::format_p;
+use crate::api::banners::p_tight;
 use crate::api::jobs::{SRM_GUARD, SrmChecked, SrmGuardRun, SrmOutcome};
 use crate::api::problem::Code;
 use crate::api::results::{Srm, SrmWatch};
@@ -207,11 +207,11 @@ async fn pause(
     let id = tested.id.to_string();
     let left_alone = |why: &str| Ok((SrmOutcome::LeftAlone, Some(why.to_owned())));
     let p = srm.test.map(|numbers| match test {
-        Test::Fixed => format!("sample ratio mismatch, p={}", format_p(numbers.p)),
+        Test::Fixed => format!("sample ratio mismatch, {}", p_tight(numbers.p)),
         Test::AlwaysValid => {
             format!(
-                "sample ratio mismatch, always-valid p={}",
-                format_p(numbers.always_valid_p)
+                "sample ratio mismatch, always-valid {}",
+                p_tight(numbers.always_valid_p)
             )
         }
     });

@@ -261,8 +261,8 @@ fn test_line(page: &mut Page<'_>, srm: &Srm, crossed: Option<Timestamp>, length:
         Some(test) => {
             let mut text = format!(
                 "chi-square {} · always valid {}",
-                p_text(test.p),
-                p_text(test.always_valid_p)
+                format::p_text(test.p),
+                format::p_text(test.always_valid_p)
             );
             // Where little is said, the bias begins at the same moment.
             if let Some(at) = crossed.filter(|_| length == Length::Whole) {
@@ -310,14 +310,6 @@ fn changes(
 fn line(page: &mut Page<'_>, label: &str, text: &str, style: ratatui::style::Style) {
     let label = (format!("{label:<LABEL$}"), page.theme.dim);
     page.hanging(&[label], text, style);
-}
-
-/// `p = 0.0086`, `p < 1e-300`
-fn p_text(p: f64) -> String {
-    match format::p_value(p).strip_prefix('<') {
-        Some(bound) => format!("p < {bound}"),
-        None => format!("p = {}", format::p_value(p)),
-    }
 }
 
 fn bar(glyphs: Glyphs, share: f64, columns: usize) -> String {

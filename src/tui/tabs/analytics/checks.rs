@@ -24,11 +24,11 @@ pub fn findings(view: &View<'_>) -> Vec<(Tone, String)> {
             findings.push((
                 tone,
                 format!(
-                    "sample ratio: {verdict} · chi-square {:.2}, df {}, p = {} · always-valid p = {}",
+                    "sample ratio: {verdict} · chi-square {:.2}, df {}, {} · always-valid {}",
                     test.chi_square,
                     test.df,
-                    format::p_value(test.p),
-                    format::p_value(test.always_valid_p)
+                    format::p_text(test.p),
+                    format::p_text(test.always_valid_p)
                 ),
             ));
         }
@@ -93,8 +93,8 @@ fn guard(view: &View<'_>, srm: &Srm) -> Option<(Tone, String)> {
         )
     });
     let text = format!(
-        "guard: always-valid p = {} after {}{of}; last look {}",
-        format::p_value(watch.always_valid_p),
+        "guard: always-valid {} after {}{of}; last look {}",
+        format::p_text(watch.always_valid_p),
         format::counted(watch.looks, "look", "looks"),
         format::moment(watch.last_look_at, &view.zone)
     );
