@@ -31,6 +31,8 @@ pub struct Age {
     pub waiting: Option<Timestamp>,
     /// From when on they are old.
     old_from: Timestamp,
+    /// Whether ClickHouse has them: the server has what is configured and forced by itself.
+    counted: bool,
 }
 
 impl Age {
@@ -52,6 +54,7 @@ impl Age {
             since,
             waiting,
             old_from: by_wait.map_or(by_age, |by_wait| by_wait.min(by_age)),
+            counted: slots.iter().any(|slot| *slot != Slot::Overrides),
         }
     }
 
@@ -191,7 +194,7 @@ pub fn on_top(state: &State) -> Option<Age> {
 /// Whether numbers are not to be taken for the present: they are old, or whoever has them is lost.
 #[must_use]
 pub fn is_stale(state: &State, age: &Age, now: Timestamp) -> bool {
-    age.is_old(now) || state.api.is_down() || state.warehouse.is_down()
+    age.is_old(now) || state.api.is_down() || (age.counted && state.warehouse.is_down())
 }
 
 #[cfg(test)]

@@ -215,6 +215,15 @@ fn the_other_dialogs_that_count_say_when_too() {
         screen.contains("overrides force subjects into it") && screen.contains("Counted at 05:03 UTC."),
         "{screen}"
     );
+    // The server has them: a lost ClickHouse makes them no older.
+    world.wait(Duration::from_secs(2));
+    world.lose(Slot::Overview);
+    assert!(world.state.warehouse.is_down());
+    let screen = world.screen(100, 30);
+    assert!(
+        screen.contains("Counted at 05:03 UTC.") && !screen.contains("Stale: counted"),
+        "{screen}"
+    );
     // How many lose a variant by a changed split.
     let mut world = World::experiment("checkout-cta");
     world
