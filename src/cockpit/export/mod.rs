@@ -9,7 +9,7 @@ mod tables;
 pub use order::{ExportId, Order, Source, Told};
 pub use results::results;
 pub use rows::{Rows, Shape, Text};
-pub use tables::{Table, any, on_screen, shapes};
+pub use tables::{Table, any, any_below, on_screen, shapes};
 
 use jiff::Timestamp;
 

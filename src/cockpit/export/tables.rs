@@ -296,7 +296,12 @@ enum Place<'a> {
 
 impl<'a> Place<'a> {
     fn of(state: &'a State) -> Option<Self> {
-        match state.overlays.last() {
+        Self::under(state, &state.overlays)
+    }
+
+    /// With only these overlays open.
+    fn under(state: &'a State, overlays: &'a [Overlay]) -> Option<Self> {
+        match overlays.last() {
             Some(Overlay::History { .. }) => return state.open.as_deref().map(Place::History),
             Some(Overlay::Audit(panel)) => return Some(Place::Audit(panel)),
             Some(Overlay::Import(panel)) => return panel.import.is_some().then_some(Place::Import),
@@ -347,6 +352,12 @@ impl<'a> Place<'a> {
 #[must_use]
 pub fn any(state: &State) -> bool {
     Place::of(state).is_some()
+}
+
+/// Whether there is a table on the screen that lies below all overlays.
+#[must_use]
+pub fn any_below(state: &State) -> bool {
+    Place::under(state, &[]).is_some()
 }
 
 /// The table on the screen: what its filter lets through, as it was last heard; longer ones page by page.

@@ -34,7 +34,8 @@ pub fn render() -> String {
         "# Keys of the cockpit\n\n\
          Written from the registry in `src/cockpit/keymap/table/`; a test keeps it true \
          (`SPLITDECK_BLESS=1 cargo test generated` writes it anew).\n\n\
-         `:` reaches everything by name, `?` shows what works where you are. Commands marked with * change \
+         `:` finds every command by name, wherever you are, but for those that move, type or belong to an open panel; \
+         Enter on one that works elsewhere leads there. `?` shows what works where you are. Commands marked with * change \
          something on the server: each opens a dialog first, and is refused with `--read-only`, with a \
          viewer's token, and while the server is lost. Those marked with + change what is unsaved; in the Variants \
          table of a draft, which nobody has seen, they also save it, without a dialog.\n",

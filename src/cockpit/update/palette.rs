@@ -1,12 +1,16 @@
-//! The palette: everything by name.
+//! The palette: everything by name. What works where one is comes first; what works elsewhere is told with its place.
+
+mod elsewhere;
 
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 use uuid::Uuid;
 
+pub use self::elsewhere::{go, told};
 use super::{guard, preferences};
 use crate::cockpit::effect::Effect;
-use crate::cockpit::keymap::{COMMANDS, Command};
+use crate::cockpit::export;
+use crate::cockpit::keymap::{COMMANDS, Command, Entry};
 use crate::cockpit::state::objects::{Kind, Listed, ObjectList};
 use crate::cockpit::state::overlay::{Overlay, Palette};
 use crate::cockpit::state::text::TextField;
@@ -17,6 +21,8 @@ use crate::cockpit::state::{Screen, State};
 pub enum PaletteItem {
     /// Run a command.
     Command(Command),
+    /// Go where a command works and run it there, or say where that is: it does nothing here.
+    Elsewhere(Command),
     /// Look at an experiment.
     Experiment(Uuid),
     /// Look at a flag, or at its list with the cursor on it.
@@ -55,13 +61,20 @@ pub fn items(state: &State, typed: &str) -> Vec<PaletteItem> {
     if let Some(typed) = servers {
         return matching(contexts_of(state).collect(), typed);
     }
-    let commands = COMMANDS
+    let line = |entry: &Entry, item: PaletteItem| {
+        let (word, key) = entry.name.rsplit_once('.').unwrap_or(("", entry.name));
+        Line::new(item, word, key, entry.help)
+    };
+    let (here, elsewhere): (Vec<&Entry>, Vec<&Entry>) = COMMANDS
         .iter()
-        .filter(|entry| entry.palette && guard::applies(state, entry.command))
-        .map(|entry| {
-            let (word, key) = entry.name.rsplit_once('.').unwrap_or(("", entry.name));
-            Line::new(PaletteItem::Command(entry.command), word, key, entry.help)
-        });
+        .filter(|entry| entry.palette)
+        .partition(|entry| works(state, entry.command));
+    let commands = here
+        .into_iter()
+        .map(|entry| line(entry, PaletteItem::Command(entry.command)));
+    let elsewhere = elsewhere
+        .into_iter()
+        .map(|entry| line(entry, PaletteItem::Elsewhere(entry.command)));
     let experiments = state.list.all().iter().map(|e| {
         let item = PaletteItem::Experiment(e.id);
         Line::new(item, "open", e.key.as_str(), &e.name)
@@ -77,7 +90,7 @@ pub fn items(state: &State, typed: &str) -> Vec<PaletteItem> {
         let item = PaletteItem::Theme(at);
         Line::new(item, "theme", &theme.name, &theme.description)
     });
-    let rest = contexts.chain(objects).chain(themes);
+    let rest = contexts.chain(objects).chain(themes).chain(elsewhere);
     let all: Vec<Line> = if state.screen == Screen::Experiments {
         // There one looks for an experiment first.
         experiments.chain(commands).chain(rest).collect()
@@ -85,6 +98,15 @@ pub fn items(state: &State, typed: &str) -> Vec<PaletteItem> {
         commands.chain(experiments).chain(rest).collect()
     };
     matching(all, typed)
+}
+
+/// Whether a command does something where one is. A list open over it is not where one is: the palette closes it.
+fn works(state: &State, command: Command) -> bool {
+    let applies = match command {
+        Command::Export => export::any_below(state),
+        command => guard::applies(state, command),
+    };
+    applies && elsewhere::at_home(state, command)
 }
 
 /// The servers of the configuration.
@@ -177,10 +199,24 @@ impl Line {
             return Some(Fit::Told);
         }
         let searched = match self.item {
-            PaletteItem::Command(_) => name,
+            PaletteItem::Command(_) | PaletteItem::Elsewhere(_) => name,
             _ => key,
         };
         letters(searched).map(|score| Fit::Letters(std::cmp::Reverse(score)))
+    }
+}
+
+/// The order of matches: what works here first; what works elsewhere before what only its letters find, and one that
+/// is named in full before what only its text finds.
+fn rank(item: PaletteItem, fit: Fit) -> u8 {
+    let elsewhere = matches!(item, PaletteItem::Elsewhere(_));
+    match (fit, elsewhere) {
+        (Fit::Name | Fit::Begins | Fit::Words | Fit::Within, false) => 0,
+        (Fit::Name, true) => 1,
+        (Fit::Told, false) => 2,
+        (Fit::Begins | Fit::Words | Fit::Within | Fit::Told, true) => 3,
+        (Fit::Letters(_), false) => 4,
+        (Fit::Letters(_), true) => 5,
     }
 }
 
@@ -203,7 +239,7 @@ fn matching(all: Vec<Line>, typed: &str) -> Vec<PaletteItem> {
         })
         .collect();
     // Stable: equal matches stay in the order of the registry.
-    found.sort_by_key(|(fit, _)| *fit);
+    found.sort_by_key(|(fit, item)| (rank(*item, *fit), *fit));
     found.into_iter().map(|(_, item)| item).collect()
 }
 

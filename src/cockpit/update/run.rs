@@ -296,6 +296,7 @@ fn accept(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
             if let Some(item) = palette::take(state) {
                 match item {
                     palette::PaletteItem::Command(command) => run(state, command, now, effects),
+                    palette::PaletteItem::Elsewhere(command) => palette::go(state, command, now, effects),
                     palette::PaletteItem::Experiment(id) => experiment::open(state, id, now, effects),
                     palette::PaletteItem::Object(kind, id) => objects::show(state, kind, id, now, effects),
                     palette::PaletteItem::Context(at) => preferences::connect(state, at, now, effects),

@@ -108,6 +108,16 @@ fn line(pen: &mut Pen<'_>, y: u16, state: &State, item: PaletteItem, now: Timest
             let help = refused.or(nowhere).unwrap_or_else(|| entry.help.to_owned());
             (entry.name.to_owned(), help, keys.join(" "))
         }
+        PaletteItem::Elsewhere(command) => {
+            let Some(entry) = command.entry() else {
+                return;
+            };
+            (
+                entry.name.to_owned(),
+                palette::told(state, command),
+                String::new(),
+            )
+        }
         PaletteItem::Context(at) => match state.preferences.contexts.get(at) {
             Some(context) => {
                 let here = state.settings.context.as_deref() == Some(context.name.as_str());
@@ -137,7 +147,12 @@ fn line(pen: &mut Pen<'_>, y: u16, state: &State, item: PaletteItem, now: Timest
     };
     let keys = theme.glyphs.text(&keys);
     let keys_at = pen.width().saturating_sub(columns(&keys));
-    pen.text_within(0, y, &name, NAME, theme.heading);
+    // What does nothing here stands back.
+    let style = match item {
+        PaletteItem::Elsewhere(_) => theme.dim,
+        _ => theme.heading,
+    };
+    pen.text_within(0, y, &name, NAME, style);
     let room = keys_at.saturating_sub(NAME + 2);
     pen.text_within(NAME + 1, y, &theme.glyphs.text(&help), room, theme.dim);
     pen.text(keys_at, y, &keys, theme.key);

@@ -20,6 +20,7 @@ mod live;
 mod lost;
 mod narrow;
 mod objects;
+mod palette;
 mod rebound;
 mod rows;
 mod said;

@@ -503,6 +503,13 @@ fn saving_and_undoing_name_their_keys() {
         );
     });
     bound(&[("edit.undo", &[])], || {
+        let removed = checkout(&["3", "d"]);
+        assert_eq!(
+            notice(&removed),
+            "The rule is removed, unsaved; :edit.undo brings it back"
+        );
+    });
+    bound(&[("edit.undo", &[]), ("palette", &[])], || {
         let mut removed = checkout(&["3", "d"]);
         assert_eq!(notice(&removed), "The rule is removed, unsaved");
         removed.keys(&["X"]).wait(DEAF_FOR);

@@ -29,38 +29,38 @@ pub const COMMANDS: &[Entry] = &[
         2,
         "Save the unsaved changes: the difference is shown first",
     ))),
-    entry(
+    in_palette(entry(
         Command::Add,
         "edit.add",
         &[(In::Edit, "n")],
         "add",
         4,
         "Add a variant, a rule, a condition, a filter or a tracked event",
-    ),
-    entry(
+    )),
+    in_palette(entry(
         Command::Remove,
         "edit.remove",
         &[(In::Edit, "d"), (In::Edit, "delete")],
         "remove",
         5,
         "Remove the row under the cursor, or empty the field",
-    ),
-    entry(
+    )),
+    in_palette(entry(
         Command::MoveUp,
         "edit.move-up",
         &[(In::Edit, "K"), (In::Edit, "shift-up")],
         "move up",
         13,
         "Move the variant, rule or condition one place up",
-    ),
-    entry(
+    )),
+    in_palette(entry(
         Command::MoveDown,
         "edit.move-down",
         &[(In::Edit, "J"), (In::Edit, "shift-down")],
         "move down",
         14,
         "Move the variant, rule or condition one place down",
-    ),
+    )),
     entry(
         Command::ColumnLeft,
         "edit.left",
@@ -77,30 +77,30 @@ pub const COMMANDS: &[Entry] = &[
         0,
         "One field to the right",
     ),
-    entry(
+    in_palette(entry(
         Command::SplitEvenly,
         "edit.even-split",
         &[(In::Table, "=")],
         "even split",
         6,
         "The same share for every variant",
-    ),
-    entry(
+    )),
+    in_palette(entry(
         Command::Undo,
         "edit.undo",
         &[(In::Edit, "u")],
         "undo",
         7,
         "Take the last change back",
-    ),
-    entry(
+    )),
+    in_palette(entry(
         Command::Redo,
         "edit.redo",
         &[(In::Edit, "U")],
         "redo",
         15,
         "Do what was taken back again",
-    ),
+    )),
     in_palette(entry(
         Command::Restore,
         "edit.restore",
@@ -166,30 +166,30 @@ pub const COMMANDS: &[Entry] = &[
         "Give the winner to everybody and complete the experiment",
     ))),
     // Overrides.
-    writing(entry(
+    writing(in_palette(entry(
         Command::AddOverride,
         "overrides.add",
         &[(In::Overrides, "n")],
         "force one",
         5,
         "Force one subject into a variant",
-    )),
-    writing(entry(
+    ))),
+    writing(in_palette(entry(
         Command::RemoveOverride,
         "overrides.remove",
         &[(In::Overrides, "d"), (In::Overrides, "delete")],
         "release",
         6,
         "Force the subject under the cursor no longer",
-    )),
-    entry(
+    ))),
+    in_palette(entry(
         Command::Search,
         "overrides.search",
         &[(In::Overrides, "/"), (In::FlagOverrides, "/"), (In::Review, "/")],
         "search",
         2,
         "Show only overrides whose id contains a text",
-    ),
+    )),
     entry(
         Command::NextPage,
         "overrides.next-page",

@@ -18,7 +18,7 @@ pub const COMMANDS: &[Entry] = &[
         &[(In::Global, ":"), (In::Global, "ctrl-p")],
         "commands",
         21,
-        "The command palette: everything by name",
+        "The command palette: everything by name, also what works elsewhere",
     ),
     in_palette(entry(
         Command::Settings,
@@ -83,14 +83,14 @@ pub const COMMANDS: &[Entry] = &[
         1,
         "Stop the export that is under way; no file is kept",
     )),
-    entry(
+    in_palette(entry(
         Command::Help,
         "help",
         &[(In::Global, "?"), (In::Global, "f1")],
         "help",
         22,
         "The keys that work here",
-    ),
+    )),
     entry(
         Command::Repaint,
         "repaint",

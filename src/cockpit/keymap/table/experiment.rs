@@ -5,46 +5,46 @@ use super::{Command, Entry, In, entry, in_palette, writing};
 /// In the order of help and docs.
 pub const COMMANDS: &[Entry] = &[
     // Analytics.
-    entry(
+    in_palette(entry(
         Command::FilterResults,
         "analytics.filter",
         &[(In::Analytics, "/")],
         "filter",
         2,
         "Dates, interval, time zone, segment and property of the results, in one line",
-    ),
-    entry(
+    )),
+    in_palette(entry(
         Command::NextInterval,
         "analytics.interval",
         &[(In::Analytics, "i")],
         "interval",
         3,
         "The next bucket of the time series: automatic, minute, hour, day, week",
-    ),
-    entry(
+    )),
+    in_palette(entry(
         Command::SegmentBy,
         "analytics.segment",
         &[(In::Analytics, "s")],
         "segment",
         4,
         "By which property the segments are",
-    ),
-    entry(
+    )),
+    in_palette(entry(
         Command::BreakDownBy,
         "analytics.property",
         &[(In::Analytics, "b")],
         "break down",
         6,
         "By which property the breakdown is",
-    ),
-    entry(
+    )),
+    in_palette(entry(
         Command::Zoom,
         "analytics.zoom",
         &[(In::Analytics, "z"), (In::Analytics, "enter")],
         "zoom",
         1,
         "The panel under the focus alone on the whole screen, and back",
-    ),
+    )),
     entry(
         Command::NextPanel,
         "analytics.next-panel",

@@ -84,14 +84,14 @@ pub const COMMANDS: &[Entry] = &[
         1,
         "Open the experiment under the cursor",
     ),
-    entry(
+    in_palette(entry(
         Command::Filter,
         "list.filter",
         &[(In::List, "/")],
         "filter",
         5,
         "Show only what matches, fuzzily, by key, name or status",
-    ),
+    )),
     entry(
         Command::Accept,
         "accept",

@@ -68,14 +68,14 @@ pub const COMMANDS: &[Entry] = &[
         1,
         "Open the flag under the cursor; go to the project under the cursor; change the lab under the cursor",
     ),
-    writing(entry(
+    writing(in_palette(entry(
         Command::ObjectEdit,
         "object.edit",
         &[(In::Objects, "e")],
         "edit",
         4,
         "Open the flag, rename the deployment, change the project or the lab",
-    )),
+    ))),
     writing(in_palette(entry(
         Command::ObjectNew,
         "object.new",
@@ -84,14 +84,14 @@ pub const COMMANDS: &[Entry] = &[
         2,
         "A new flag, deployment, project or token",
     ))),
-    entry(
+    in_palette(entry(
         Command::ObjectFilter,
         "object.filter",
         &[(In::Objects, "/")],
         "filter",
         5,
         "Show only what matches, fuzzily",
-    ),
+    )),
     writing(in_palette(entry(
         Command::FlagToggle,
         "flag.toggle",
@@ -124,22 +124,22 @@ pub const COMMANDS: &[Entry] = &[
         25,
         "Copy the flag or the experiment, also to another project",
     ))),
-    writing(entry(
+    writing(in_palette(entry(
         Command::RotateKey,
         "deployment.rotate",
         &[(In::Deployments, "r")],
         "new key",
         3,
         "Give the deployment a new key; the old one may be taken for a while",
-    )),
-    writing(entry(
+    ))),
+    writing(in_palette(entry(
         Command::Revoke,
         "object.revoke",
         &[(In::Deployments, "X"), (In::Tokens, "X")],
         "revoke",
         6,
         "Take no key of the deployment, or the token, any more",
-    )),
+    ))),
     writing(entry(
         Command::FlagEdit,
         "flag.edit",
@@ -148,70 +148,70 @@ pub const COMMANDS: &[Entry] = &[
         1,
         "Change what is under the cursor; nothing is saved by that, except on and off",
     )),
-    entry(
+    in_palette(entry(
         Command::FlagAdd,
         "flag.add",
         &[(In::Flag, "n")],
         "add",
         4,
         "Add a variant, or a rule where the cursor is among the rules",
-    ),
-    entry(
+    )),
+    in_palette(entry(
         Command::FlagRemove,
         "flag.remove",
         &[(In::Flag, "delete"), (In::Flag, "d")],
         "remove",
         5,
         "Remove the variant or rule under the cursor, in the draft",
-    ),
-    writing(entry(
+    )),
+    writing(in_palette(entry(
         Command::FlagSave,
         "flag.save",
         &[(In::Flag, "S"), (In::Flag, "ctrl-o")],
         "save",
         2,
         "Save the changes; the difference is shown first",
-    )),
-    entry(
+    ))),
+    in_palette(entry(
         Command::FlagUndo,
         "flag.undo",
         &[(In::Flag, "u")],
         "undo",
         6,
         "Take the last change of the draft back",
-    ),
-    entry(
+    )),
+    in_palette(entry(
         Command::FlagMine,
         "flag.mine",
         &[(In::Flag, "m")],
         "keep mine",
         7,
         "Of what both changed, keep yours",
-    ),
-    entry(
+    )),
+    in_palette(entry(
         Command::FlagTheirs,
         "flag.theirs",
         &[(In::Flag, "t")],
         "take theirs",
         8,
         "Of what both changed, take theirs",
-    ),
-    writing(entry(
+    )),
+    writing(in_palette(entry(
         Command::FlagAddOverride,
         "flag.add-override",
         &[(In::FlagOverrides, "n")],
         "force",
         1,
         "Force a user or a device into a variant of the flag",
-    )),
-    writing(entry(
+    ))),
+    writing(in_palette(entry(
         Command::FlagDropOverride,
         "flag.drop-override",
         &[(In::FlagOverrides, "delete"), (In::FlagOverrides, "d")],
         "remove",
         5,
         "Remove the override under the cursor",
-    )),
+    ))),
     entry(
         Command::CopySecret,
         "secret.copy",
