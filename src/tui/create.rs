@@ -162,7 +162,8 @@ fn duration(days: f64) -> String {
     } else if days < 100.0 {
         format!("about {days:.1} days")
     } else {
-        format!("about {days:.0} days")
+        // A number of days that an integer holds; more saturate.
+        format!("about {} days", format::rounded(days))
     }
 }
 
@@ -231,10 +232,22 @@ fn review(pen: &mut Pen<'_>, state: &State, e: &Experiment) -> Laid {
         );
     }
     if let Some(draft) = state.drafts.get(&uuid::Uuid::nil())
-        && let Some((_, why)) = save::in_the_way(draft, &state.keymap)
+        && let Some((_, why)) = save::in_the_way(state, draft)
     {
         page.blank();
         page.text(&why, theme.danger);
     }
     page.draw(pen, 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_days_are_grouped_as_every_count() {
+        assert_eq!(duration(0.4), "less than a day");
+        assert_eq!(duration(3.25), "about 3.2 days");
+        assert_eq!(duration(16_316.4), "about 16,316 days");
+    }
 }

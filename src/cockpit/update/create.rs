@@ -163,7 +163,7 @@ pub fn review(state: &mut State, now: Timestamp) {
     if draft_of(state, id, now).is_none() {
         return;
     }
-    let problem = (state.drafts.get(&id)).and_then(|draft| save::in_the_way(draft, &state.keymap));
+    let problem = (state.drafts.get(&id)).and_then(|draft| save::in_the_way(state, draft));
     if let Some((cell, why)) = problem {
         if let Some(cell) = cell {
             edit::jump(state, id, &cell);
@@ -286,7 +286,7 @@ pub fn created(state: &mut State, experiment: &Arc<Experiment>, now: Timestamp, 
         crate::cockpit::ports::Slot::Create,
         match left {
             0 => format!(
-                "Created {}: a draft, served to nobody until it is activated",
+                "Created {}: a draft, everybody sees the default until it is activated",
                 experiment.key
             ),
             left => {

@@ -1,6 +1,7 @@
 //! Editing a sheet: what each command does. Typing, moving, rows and suggestions have a file each.
 
 mod lines;
+pub mod names;
 mod places;
 mod suggest;
 mod typing;

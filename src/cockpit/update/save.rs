@@ -11,7 +11,7 @@ use crate::cockpit::edit::path::{Path, request};
 use crate::cockpit::edit::{Cell, Draft, Sheet, refused};
 use crate::cockpit::effect::Effect;
 use crate::cockpit::format;
-use crate::cockpit::keymap::{Command, Context, Keymap};
+use crate::cockpit::keymap::{Command, Context};
 use crate::cockpit::ports::{Failure, FailureKind, Request, Slot};
 use crate::cockpit::state::ask::Ask;
 use crate::cockpit::state::overlay::Overlay;
@@ -34,7 +34,7 @@ pub fn ask(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
         notify(state, Level::Info, "There are no unsaved changes", now);
         return;
     };
-    if let Some((cell, why)) = in_the_way(draft, &state.keymap) {
+    if let Some((cell, why)) = in_the_way(state, draft) {
         if let Some(cell) = cell {
             edit::jump(state, id, &cell);
         }
@@ -53,11 +53,12 @@ pub fn ask(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
 
 /// The first thing for which a draft would be refused, and the field it is about.
 #[must_use]
-pub fn in_the_way(draft: &Draft, keymap: &Keymap) -> Option<(Option<Cell>, String)> {
+pub fn in_the_way(state: &State, draft: &Draft) -> Option<(Option<Cell>, String)> {
     if let Some((cell, unread)) = draft.unread.iter().next() {
-        return Some((Some(cell.clone()), unread.told(keymap)));
+        return Some((Some(cell.clone()), unread.told(&state.keymap)));
     }
-    let refusal = draft.refusals().into_iter().next()?;
+    let unknown = edit::names::refusals(state, draft);
+    let refusal = draft.refusals().into_iter().chain(unknown).next()?;
     let exactly = Cell::exactly(&refusal.field, &draft.mine);
     Some((
         exactly.or_else(|| Cell::of_refusal(&refusal.field, &draft.mine)),
@@ -73,7 +74,7 @@ pub fn send(state: &mut State, id: Uuid, now: Timestamp) -> Result<Effect, Strin
     let Some(draft) = state.drafts.get(&id).filter(|draft| !draft.is_clean()) else {
         return Err("There are no unsaved changes any more".to_owned());
     };
-    if let Some((_, why)) = in_the_way(draft, &state.keymap) {
+    if let Some((_, why)) = in_the_way(state, draft) {
         return Err(why);
     }
     if draft.open_conflicts() > 0 {

@@ -8,6 +8,7 @@ use crate::api::results::Overview;
 use crate::cockpit::edit::{Cell, Draft, Sheet, refused};
 use crate::cockpit::state::State;
 use crate::cockpit::state::editor::Editing;
+use crate::cockpit::update::edit::names;
 use crate::domain::{Experiment, FieldError};
 use crate::tui::theme::Theme;
 
@@ -52,7 +53,11 @@ impl<'a> View<'a> {
             editing: editor.editing.as_ref(),
             refusals: draft
                 .filter(|d| !d.is_clean())
-                .map(Draft::refusals)
+                .map(|d| {
+                    let mut all = d.refusals();
+                    all.extend(names::refusals(state, d));
+                    all
+                })
                 .unwrap_or_default(),
             overview: state.list.overview(id),
             state,

@@ -169,3 +169,54 @@ fn an_empty_list_offers_only_what_can_be_done() {
     assert!(!none.contains("open") && !none.contains("edit"), "{none}");
     assert!(none.contains("n new"), "{none}");
 }
+
+/// What is given and what there is stands under the field as soon as it is left, and keeps the steps from their end.
+#[test]
+fn a_lab_that_does_not_exist_is_told_as_its_field_is_left() {
+    let mut world = World::list();
+    world
+        .keys(&["n"])
+        .text("Faster search")
+        .keys(&["enter", "end", "k", "enter", "ctrl-u"]);
+    world.text("bad key ü").keys(&["tab"]);
+    let says = "lab: got \"bad key ü\", allowed is one of DEFAULT, checkout";
+    // Whether it exists is not known yet.
+    assert!(!world.screen(160, 50).contains("allowed is one of"));
+    world.answer_all(Role::Editor, false);
+    let screen = world.screen(160, 50);
+    assert!(screen.contains(says), "{screen}");
+    world.keys(&["esc", "S"]);
+    let notice = world.state.notice.as_ref().map_or("", |notice| &notice.text);
+    assert_eq!(notice, format!("Cannot be created yet: {says}"));
+    // Whatever the case, as the server finds it.
+    world.keys(&["enter", "ctrl-u"]).text("Checkout").keys(&["enter"]);
+    let screen = world.screen(160, 50);
+    assert!(!screen.contains("allowed is one of"), "{screen}");
+}
+
+/// The same of an experiment that there is, where a flag is not made along.
+#[test]
+fn a_flag_that_does_not_exist_is_told_as_its_field_is_left() {
+    use splitdeck::cockpit::edit::Cell;
+    use splitdeck::cockpit::update::edit::jump;
+
+    use crate::support::cockpit::{CHECKOUT, id};
+
+    let mut world = World::experiment("checkout-cta");
+    jump(&mut world.state, id(CHECKOUT), &Cell::LinkedFlag);
+    world.keys(&["enter", "ctrl-u"]).answer_all(Role::Editor, false);
+    world
+        .text("nowhere")
+        .keys(&["enter"])
+        .answer_all(Role::Editor, false);
+    let screen = world.screen(160, 50);
+    assert!(screen.contains("got \"nowhere\", allowed is "), "{screen}");
+    assert!(screen.contains("new-checkout"), "{screen}");
+    world.keys(&["S"]);
+    assert!(world.state.overlays.is_empty(), "nothing is asked about");
+    let notice = world.state.notice.as_ref().map_or("", |notice| &notice.text);
+    assert!(
+        notice.starts_with("Cannot be saved: linked flag: got \"nowhere\""),
+        "{notice}"
+    );
+}

@@ -1,5 +1,6 @@
 //! What is asked of the server for what is on the screen.
 
+use super::super::edit::names;
 use super::super::{flag, import};
 use crate::api::audit::AuditQuery;
 use crate::api::system::Role;
@@ -26,7 +27,7 @@ pub fn wanted(state: &State, slot: Slot) -> Option<Request> {
     let admin = state.me.as_ref().is_some_and(|me| me.role == Role::Admin);
     match slot {
         Slot::Flags => {
-            let named = matches!(named_cell(state), Some(Cell::LinkedFlag));
+            let named = matches!(named_cell(state), Some(Cell::LinkedFlag)) || names::wants_flags(state);
             // What a flag does once its experiment decides it no longer is said before that happens.
             let left_to_flag = matches!(state.overlays.last(), Some(Overlay::Step(dialog))
                 if matches!(dialog.step, Step::End | Step::Archive) && dialog.experiment.linked_flag.is_some());
@@ -36,7 +37,7 @@ pub fn wanted(state: &State, slot: Slot) -> Option<Request> {
             shown.then_some(Request::Flags)
         }
         Slot::Labs => {
-            let named = matches!(named_cell(state), Some(Cell::Lab));
+            let named = matches!(named_cell(state), Some(Cell::Lab)) || names::wants_labs(state);
             (list == Some(Kind::Labs) || palette || named).then_some(Request::Labs)
         }
         Slot::Deployments => (list == Some(Kind::Deployments) || flags_shown || wiring || palette)
