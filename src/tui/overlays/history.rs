@@ -1,5 +1,7 @@
 //! `H`: who changed what, newest first.
 
+mod recorded;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use ratatui::layout::Position;
@@ -317,69 +319,6 @@ fn named(what: &str, entry: &AuditEntry) -> String {
     }
 }
 
-/// What was recorded as evidence: a name and a value each, with numbers as they stand everywhere else.
-fn evidence(value: &Value) -> String {
-    let value_text = |value: &Value| match value {
-        Value::Null => "unknown".to_owned(),
-        Value::String(text) => text.clone(),
-        Value::Number(number) => match (number.as_u64(), number.as_f64()) {
-            (Some(n), _) => format::count(n),
-            (None, Some(f)) => measured(f),
-            _ => number.to_string(),
-        },
-        other => other.to_string(),
-    };
-    let Value::Object(fields) = value else {
-        return value_text(value);
-    };
-    let parts: Vec<String> = fields
-        .iter()
-        .map(|(name, value)| match value {
-            Value::Object(inner) => {
-                let inner: Vec<String> = inner
-                    .iter()
-                    .map(|(key, value)| format!("{key} {}", value_text(value)))
-                    .collect();
-                format!("{} {}", words_of(name), inner.join(" · "))
-            }
-            value => format!("{} {}", words_of(name), value_text(value)),
-        })
-        .collect();
-    parts.join(", ")
-}
-
-/// A number that was computed: two significant digits of what is smaller than one, two decimals of what is not, with
-/// its thousands set apart.
-fn measured(number: f64) -> String {
-    let size = number.abs();
-    if size >= 1e9 {
-        return format!("{number:.1e}");
-    }
-    if number > 0.0 && number < 1.0 {
-        return format::p_value(number);
-    }
-    let sign = if number < 0.0 { "-" } else { "" };
-    let text = format!("{size:.2}");
-    let (whole, decimals) = text.split_once('.').unwrap_or((&text, "00"));
-    let whole = whole.parse().map_or_else(|_| whole.to_owned(), format::count);
-    match decimals {
-        "00" => format!("{sign}{whole}"),
-        _ => format!("{sign}{whole}.{decimals}"),
-    }
-}
-
-/// `alwaysValidP` as a person writes it: `always valid p`.
-fn words_of(name: &str) -> String {
-    let mut words = String::new();
-    for c in name.chars() {
-        if c.is_ascii_uppercase() {
-            words.push(' ');
-        }
-        words.push(c.to_ascii_lowercase());
-    }
-    words
-}
-
 fn describe(page: &mut Page<'_>, entry: &AuditEntry) {
     let theme = page.theme;
     page.heading(
@@ -390,18 +329,14 @@ fn describe(page: &mut Page<'_>, entry: &AuditEntry) {
         page.field("comment", comment);
     }
     for change in &entry.changes {
-        let side = |value: &Value| match value {
-            Value::Null => "nothing".to_owned(),
-            Value::String(text) => text.clone(),
-            other => other.to_string(),
-        };
+        let side = |value: &Value| recorded::side(&change.field, value);
         page.field(
             &change.field,
             &format!("{} → {}", side(&change.from), side(&change.to)),
         );
     }
     if !entry.evidence.is_null() {
-        page.field("evidence", &evidence(&entry.evidence));
+        page.field("evidence", &recorded::evidence(&entry.evidence));
     }
     if entry.changes.is_empty() && entry.comment.is_none() && entry.evidence.is_null() {
         page.text("No fields were recorded.", theme.dim);
@@ -413,28 +348,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-
-    #[test]
-    fn evidence_reads_as_words_and_numbers() {
-        let recorded = json!({
-            "p": 9.1e-20, "chiSquare": 96.674_150_996_351_4, "df": 1, "alwaysValidP": 5.964e-20,
-            "observed": {"control": 1000, "treatment": 2000}, "eValue": null,
-            "expected": {"control": 2374.0, "treatment": 2374.5}, "share": 0.0049,
-        });
-        let text = evidence(&recorded);
-        for part in [
-            "p 9.1e-20",
-            "chi square 96.67",
-            "df 1",
-            "always valid p 6.0e-20",
-            "observed control 1,000 · treatment 2,000",
-            "e value unknown",
-            "expected control 2,374 · treatment 2,374.50",
-            "share 0.0049",
-        ] {
-            assert!(text.contains(part), "{part}: {text}");
-        }
-    }
 
     #[test]
     fn every_action_has_words_of_its_own() {

@@ -527,7 +527,7 @@ fn every_line_of_a_change_can_be_read() {
                 squeezed.contains(&format!("field{n:02}")),
                 "{n} at {width}:\n{read}"
             );
-            let end = format!("\"end{n:02}\"");
+            let end = format!("end end{n:02}");
             assert!(read.contains(&end) || width < 80, "{end} at {width}:\n{read}");
         }
         // Back, and from another entry on it begins at its top again.
