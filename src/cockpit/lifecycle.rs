@@ -153,12 +153,14 @@ impl Step {
     }
 }
 
-/// What a step will do, one sentence a line. `flag` is the linked one, where it is known.
+/// What a step will do, one sentence a line. `flag` is the linked one, where it is known; so many
+/// `overrides` it has, where that is known.
 #[must_use]
 pub fn effects(
     dialog: &StepDialog,
     overview: Option<&Overview>,
     flag: Option<&Flag>,
+    overrides: Option<u64>,
     keymap: &Keymap,
 ) -> Vec<String> {
     let experiment = dialog.experiment.as_ref();
@@ -211,10 +213,14 @@ pub fn effects(
         }
         Step::Delete => {
             lines.push("Nobody has seen it: a draft serves only its default.".to_owned());
-            lines.push(
-                "It is gone for good, with its rules and overrides; the audit log keeps that it was there."
-                    .to_owned(),
-            );
+            let with = match overrides {
+                None => "rules and overrides".to_owned(),
+                Some(0) => "rules; it has no overrides".to_owned(),
+                Some(n) => format!("rules and {}", format::counted(n, "override", "overrides")),
+            };
+            lines.push(format!(
+                "It is gone for good, with its {with}; the audit log keeps that it was there."
+            ));
             if let Some(flag) = &experiment.linked_flag {
                 lines.push(format!(
                     "The flag {flag} goes with it if it came with it and is as it was made; else it stays."
@@ -525,6 +531,22 @@ mod tests {
 
     use super::*;
     use crate::cockpit::edit::wizard;
+
+    #[test]
+    fn how_many_overrides_go_with_a_draft_is_said() {
+        let experiment = wizard::blank(Timestamp::UNIX_EPOCH);
+        let dialog = StepDialog::new(
+            Step::Delete,
+            std::sync::Arc::new(experiment),
+            false,
+            Timestamp::UNIX_EPOCH,
+        );
+        let said = |overrides| effects(&dialog, None, None, overrides, &Keymap::default()).join(" ");
+        assert!(said(Some(1_000_001)).contains("with its rules and 1,000,001 overrides;"));
+        assert!(said(Some(1)).contains("with its rules and 1 override;"));
+        assert!(said(Some(0)).contains("with its rules; it has no overrides;"));
+        assert!(said(None).contains("with its rules and overrides;"));
+    }
 
     #[test]
     fn who_loses_an_arm_is_counted_while_it_runs() {

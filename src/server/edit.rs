@@ -8,6 +8,7 @@ pub mod flag;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use crate::api::banners::group;
 use crate::api::experiments::{CreateExperiment, UpdateExperiment};
 use crate::decide::split;
 use crate::domain::experiment::DEFAULT_LAB;
@@ -376,6 +377,14 @@ fn same_arms(current: &Experiment, next: &Experiment) -> bool {
         })
 }
 
+/// `1 override forces a subject`, `2 overrides force subjects`.
+pub fn forcing(count: u64) -> String {
+    match count {
+        1 => "1 override forces a subject".to_owned(),
+        _ => format!("{} overrides force subjects", group(count)),
+    }
+}
+
 /// A variant that overrides force subjects into cannot go.
 fn refuse_orphaned_overrides(
     current: &Experiment,
@@ -393,10 +402,22 @@ fn refuse_orphaned_overrides(
                 "variants",
                 format!("no variant {}", gone.key),
                 format!(
-                    "{} as well: {count} overrides force subjects into it; remove them first",
-                    gone.key
+                    "{} as well: {} into it; remove them first",
+                    gone.key,
+                    forcing(count)
                 ),
             ));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn overrides_are_counted_as_everywhere() {
+        assert_eq!(forcing(1), "1 override forces a subject");
+        assert_eq!(forcing(1_000_000), "1,000,000 overrides force subjects");
     }
 }

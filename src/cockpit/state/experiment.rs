@@ -122,6 +122,8 @@ pub struct ExperimentDetail {
     pub summary: Vec<Paragraph>,
     /// The summary that was saved; none within when none was.
     pub insight: Loaded<Option<Box<Insight>>>,
+    /// The version of the experiment that was known when it was asked for last: what changed since is told up to there.
+    pub insight_asked: u64,
     /// The Analytics tab.
     pub analytics: AnalyticsState,
     /// The Overrides tab.
@@ -162,6 +164,7 @@ impl ExperimentDetail {
             guarded_asked: 0,
             summary: Vec::new(),
             insight: Loaded::default(),
+            insight_asked: 0,
             analytics: AnalyticsState::default(),
             overrides: OverridesState::default(),
             editor: EditorState::default(),

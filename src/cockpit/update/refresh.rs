@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use super::{drafts, edit, guard, import, live, objects, overlays};
 use crate::api::results::ResultsQuery;
 use crate::cockpit::effect::Effect;
+use crate::cockpit::lifecycle::Step;
 use crate::cockpit::ports::{Loaded, Request, Service, Slot};
 use crate::cockpit::state::ask::Ask;
 use crate::cockpit::state::experiment::whole;
@@ -154,6 +155,9 @@ fn due(state: &State, slot: Slot) -> Option<Timestamp> {
     if slot == Slot::Suggest && suggestions_outdated(state) {
         return None;
     }
+    if slot == Slot::Insight && insight_outdated(state) {
+        return None;
+    }
     if slot == Slot::SampleRatio && test_outdated(state) {
         return None;
     }
@@ -275,9 +279,13 @@ fn wanted(state: &State, slot: Slot) -> Option<Request> {
             })
         }
         Slot::Overrides => {
-            let detail = state
-                .detail()
-                .filter(|d| d.tab == Tab::Overrides || removes_variant(state))?;
+            let detail = match deletes(state) {
+                // From the list too.
+                true => state.open.as_deref()?,
+                false => state
+                    .detail()
+                    .filter(|d| d.tab == Tab::Overrides || removes_variant(state))?,
+            };
             Some(Request::Overrides {
                 id: detail.id()?,
                 query: detail.overrides.query(),
@@ -347,6 +355,9 @@ fn note_asked(state: &mut State, request: &Request) {
         Request::History { .. } => {
             detail.history.asked = detail.config().map_or(0, |config| config.resource_version);
         }
+        Request::Insight { .. } => {
+            detail.insight_asked = detail.config().map_or(0, |config| config.resource_version);
+        }
         Request::Overrides { query, .. } => detail.overrides.asked = Some(query.clone()),
         _ => {}
     }
@@ -410,6 +421,23 @@ fn other_page(state: &State, slot: Slot) -> bool {
 /// Whether it is asked whether a variant goes: then it is told how many overrides name it.
 fn removes_variant(state: &State) -> bool {
     matches!(state.overlays.last(), Some(Overlay::Ask(dialog)) if matches!(dialog.ask, Ask::RemoveVariant { .. }))
+}
+
+/// Whether the experiment was changed since the saved summary was asked for: what it says has changed is not all then.
+fn insight_outdated(state: &State) -> bool {
+    let detail = state.detail().filter(|d| d.tab == Tab::Insights);
+    detail.is_some_and(|detail| {
+        let asked = detail.insight_asked;
+        asked > 0
+            && detail
+                .config()
+                .is_some_and(|config| config.resource_version > asked)
+    })
+}
+
+/// Whether it is asked whether an experiment is deleted: then it is told how many overrides go with it.
+fn deletes(state: &State) -> bool {
+    matches!(state.overlays.last(), Some(Overlay::Step(dialog)) if dialog.step == Step::Delete)
 }
 
 fn overrides_outdated(state: &State) -> bool {

@@ -9,7 +9,7 @@ use crate::decide::split;
 use crate::domain::flag::{OFF, ON};
 use crate::domain::{Cohort, EvaluationMode, Experiment, FieldError, Flag, Key, Percent, Rule, Variant};
 
-use super::{free_slug, in_order, set, usable_key};
+use super::{forcing, free_slug, in_order, set, usable_key};
 use crate::server::evaluate::export;
 
 /// The rollout of a flag that is created with an experiment.
@@ -148,8 +148,7 @@ pub fn orphans(current: &Flag, next: &Flag, overrides_of: impl Fn(&Key) -> u64) 
     counted
         .filter(|(_, count)| *count > 0)
         .map(|(key, count)| {
-            let allowed =
-                format!("{key} as well: {count} overrides force subjects into it; remove them first");
+            let allowed = format!("{key} as well: {} into it; remove them first", forcing(count));
             FieldError::new("variants", format!("no variant {key}"), allowed)
         })
         .collect()

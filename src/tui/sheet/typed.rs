@@ -99,7 +99,11 @@ fn lines(pen: &mut Pen<'_>, view: &View<'_>, editing: &Editing, cursor: &mut Opt
         right: &theme.glyphs.text(&view.state.keymap.ways(&[
             (Context::Always, Command::Back, "leaves it"),
             (Context::Field, Command::NextCell, "goes on"),
-            (Context::Field, Command::Save, "saves"),
+            (
+                Context::Field,
+                Command::Save,
+                if view.id.is_nil() { "creates" } else { "saves" },
+            ),
         ])),
         focused: true,
     };

@@ -182,6 +182,11 @@ fn a_draft_is_deleted_with_its_unsaved_changes() {
     world.keys(&["enter", "ctrl-u"]).text("Renamed").keys(&["enter"]);
     assert_eq!(world.disk.len(), 1);
     world.act(Action::Command(Command::Delete));
+    assert!(world.screen(120, 40).contains("with its rules and overrides"));
+    // How many go with it is asked for, also from the list.
+    world.answer_all(Role::Editor, true);
+    let screen = world.screen(120, 40);
+    assert!(screen.contains("with its rules and 40,012 overrides"), "{screen}");
     world.wait(ARMED).keys(&["right", "enter"]);
     assert!(error(&world).contains("type the key"), "{}", error(&world));
     world.text("pricing-page-v3").keys(&["tab", "right", "enter"]);

@@ -918,6 +918,48 @@ fn creating() -> World {
     world
 }
 
+/// What its dialog says and what is said afterwards is the same: a draft serves the default to everybody.
+#[test]
+fn a_new_experiment_is_told_to_serve_the_default() {
+    let mut world = World::list();
+    world.keys(&["n"]).text("Faster search").keys(&["enter"]);
+    while world.state.overlays.is_empty() {
+        world.keys(&["S"]);
+    }
+    let screen = world.screen(120, 40);
+    assert!(
+        screen.contains("everybody sees the default until it is activated"),
+        "{screen}"
+    );
+    world
+        .wait(ARMED)
+        .keys(&["right", "enter"])
+        .answer_all(Role::Editor, false);
+    assert_eq!(
+        notice(&world),
+        "Created faster-search: a draft, everybody sees the default until it is activated"
+    );
+}
+
+/// What ctrl-o does is told by the field as the footer tells it.
+#[test]
+fn the_hypothesis_of_a_new_experiment_says_that_it_is_created() {
+    let mut world = World::list();
+    world.keys(&["n"]).text("Faster search").keys(&["enter"]);
+    splitdeck::cockpit::update::edit::jump(&mut world.state, uuid::Uuid::nil(), &Cell::Hypothesis);
+    world.keys(&["enter"]);
+    let screen = world.screen(120, 40);
+    assert!(
+        screen.contains("ctrl-o creates") && !screen.contains("ctrl-o saves"),
+        "{screen}"
+    );
+    let mut world = World::experiment("checkout-cta");
+    go_to(&mut world, &Cell::Hypothesis);
+    world.keys(&["enter"]);
+    let screen = world.screen(120, 40);
+    assert!(screen.contains("ctrl-o saves"), "{screen}");
+}
+
 #[test]
 fn what_is_typed_while_a_new_experiment_is_on_its_way_are_its_unsaved_changes() {
     let mut world = creating();

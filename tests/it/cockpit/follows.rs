@@ -265,6 +265,35 @@ fn releasing_somebody_follows_the_experiment_too() {
     );
 }
 
+/// What changed since is asked for anew with the change, and named.
+#[test]
+fn a_saved_summary_names_what_was_changed_since() {
+    let mut world = World::experiment("checkout-cta");
+    world.keys(&["6"]);
+    let insight = |changed: &[&str]| {
+        let insight = json!({
+            "paragraphs": [{"title": "In short", "text": "Treatment is ahead."}],
+            "author": "rules", "actor": "ana", "generatedAt": "2026-11-18T05:03:00Z", "resourceVersion": 17,
+            "subjects": 90_189, "conversions": 17_440, "changedSince": changed,
+        });
+        let insight = serde_json::from_value(insight).expect("a summary");
+        Ok(Answer::Insight(Some(Box::new(insight))))
+    };
+    world.reply(Slot::Insight, insight(&[]));
+    world.wait(Duration::from_secs(3));
+    assert!(world.waiting_for(Slot::Insight).is_none(), "it rests");
+    let mut theirs = experiments().remove(1);
+    theirs.resource_version += 1;
+    theirs.hypothesis = "Bigger is better".to_owned();
+    world.reply(Slot::Experiment, Ok(Answer::Experiment(Box::new(theirs))));
+    world.reply(Slot::Insight, insight(&["hypothesis"]));
+    let screen = world.screen(120, 40);
+    assert!(
+        screen.contains("the configuration changed (v17 to v18): hypothesis."),
+        "{screen}"
+    );
+}
+
 #[test]
 fn a_saved_summary_says_what_is_known_of_the_data_since() {
     const NOTHING: &str = "Nothing has changed since.";

@@ -119,6 +119,18 @@ fn a_file_takes_the_place_of_pasted_ids_and_they_are_kept() {
 }
 
 #[test]
+fn one_id_is_told_as_one() {
+    let (mut world, ids) = pasted();
+    counted(&mut world, ids, 1);
+    world.keys(&["ctrl-x"]);
+    assert!(
+        notice(&world).contains("ctrl-x once more throws the 1 id away"),
+        "{}",
+        notice(&world)
+    );
+}
+
+#[test]
 fn ids_are_thrown_away_only_when_that_is_said_twice() {
     let (mut world, ids) = pasted();
     world.keys(&["ctrl-x"]);

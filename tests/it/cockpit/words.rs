@@ -260,7 +260,7 @@ fn a_step_says_what_it_does() {
     let said = |step, experiment: Experiment, winner| {
         let mut dialog = StepDialog::new(step, experiment.into(), false, at(NOW));
         dialog.winner = winner;
-        effects(&dialog, Some(overview), None, &Keymap::default()).join("\n")
+        effects(&dialog, Some(overview), None, None, &Keymap::default()).join("\n")
     };
     let draft = experiments().remove(3);
     let text = said(Step::Activate, draft, 0);

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::{Cut, check, close, panel, panel_mut};
 use crate::cockpit::effect::Effect;
-use crate::cockpit::format::count;
+use crate::cockpit::format::{count, counted};
 use crate::cockpit::intake::{KEPT_DAYS, Left, Order, Source, Told};
 use crate::cockpit::keymap::{Command, Context};
 use crate::cockpit::state::import::{BURST, Before, Focus, ImportPanel};
@@ -139,7 +139,7 @@ pub(super) fn discard(state: &mut State, now: Timestamp, effects: &mut Vec<Effec
         panel.discard_until = Some(later(now, NOTICE_FOR));
         let ids = match panel.tally.received {
             0 => "ids".to_owned(),
-            n => format!("{} ids", count(n)),
+            n => counted(n, "id", "ids"),
         };
         let key = key.map_or_else(|| "The same".to_owned(), |key| key.word());
         let text = format!("{key} once more throws the {ids} away: nothing brings them back");
