@@ -10,13 +10,13 @@ use crate::cockpit::format;
 pub fn side(field: &str, value: &Value) -> String {
     match value {
         Value::Null => "nothing".to_owned(),
-        value => text(last(field), value, 0),
+        value => text(last(field), value, (0, "none")),
     }
 }
 
 /// What was recorded as evidence: a name and a value each.
 pub fn evidence(value: &Value) -> String {
-    text("", value, 0)
+    text("", value, (0, "unknown"))
 }
 
 /// The last part of a path.
@@ -25,12 +25,13 @@ fn last(path: &str) -> &str {
     part.split('[').next().unwrap_or(part)
 }
 
-/// A value in words, `depth` objects below the outermost one.
-fn text(name: &str, value: &Value, depth: usize) -> String {
+/// A value in words, `depth` objects below the outermost one; `absent` is what is said of one that is not there.
+fn text(name: &str, value: &Value, (depth, absent): (usize, &str)) -> String {
     match value {
-        Value::Null => "unknown".to_owned(),
+        Value::Null => absent.to_owned(),
         Value::Bool(true) => "yes".to_owned(),
         Value::Bool(false) => "no".to_owned(),
+        Value::String(said) if said.is_empty() && depth > 0 => "none".to_owned(),
         Value::String(said) => moment(said).unwrap_or_else(|| said.clone()),
         Value::Number(number) => match (number.as_u64(), number.as_f64()) {
             (whole, Some(f)) => figure(name, f, whole),
@@ -38,21 +39,25 @@ fn text(name: &str, value: &Value, depth: usize) -> String {
         },
         Value::Array(all) if all.is_empty() => "none".to_owned(),
         Value::Array(all) => {
-            let parts: Vec<String> = all.iter().map(|value| text(name, value, depth + 1)).collect();
+            let parts: Vec<String> = all
+                .iter()
+                .map(|value| text(name, value, (depth + 1, absent)))
+                .collect();
             let whole = all.iter().any(|value| value.is_object() || value.is_array());
             parts.join(if whole { "; " } else { ", " })
         }
-        Value::Object(fields) => object(name, fields, depth),
+        Value::Object(fields) => object(name, fields, (depth, absent)),
     }
 }
 
 /// The fields of an object, what it is called before the others.
-fn object(of: &str, fields: &Map<String, Value>, depth: usize) -> String {
+fn object(of: &str, fields: &Map<String, Value>, (depth, absent): (usize, &str)) -> String {
     if let Some(range) = range(fields) {
         return range;
     }
     // Names of people's own stay as they are written.
-    let own = matches!(of, "observed" | "expected" | "changedFrom" | "payload" | "links");
+    let own = matches!(of, "observed" | "expected" | "changedFrom" | "payload" | "links")
+        || (of == "variants" && fields.values().all(Value::is_number));
     let titles = ["variant", "key", "name"];
     let title = titles
         .into_iter()
@@ -63,8 +68,8 @@ fn object(of: &str, fields: &Map<String, Value>, depth: usize) -> String {
     let others = fields.iter().filter(|(name, _)| Some(name.as_str()) != title);
     let parts: Vec<String> = others
         .map(|(name, value)| match own {
-            true => format!("{name} {}", text(of, value, depth + 1)),
-            false => format!("{} {}", words_of(name), text(name, value, depth + 1)),
+            true => format!("{name} {}", text(of, value, (depth + 1, absent))),
+            false => format!("{} {}", words_of(name), text(name, value, (depth + 1, absent))),
         })
         .collect();
     let parts = parts.join(if depth == 0 { ", " } else { " · " });
@@ -94,7 +99,7 @@ fn figure(name: &str, number: f64, whole: Option<u64>) -> String {
         "pBest" | "probBest" => format::prob_best(number),
         "p" | "alwaysValidP" => format::p_value(number),
         // On the wire a fraction.
-        "split" => format!("{} %", plain(number * 100.0)),
+        "split" | "variants" => format!("{} %", plain(number * 100.0)),
         name if name.ends_with("Pct") => format!("{} %", plain(number)),
         _ => match whole {
             Some(n) => format::count(n),
@@ -215,6 +220,17 @@ mod tests {
         assert!(!text.contains(['{', '"', '[']), "{text}");
         assert_eq!(side("variants.treatment.trafficPct", &json!(33.33)), "33.33 %");
         assert_eq!(side("holdoutPct", &json!(5.0)), "5 %");
+        // As the log of a flag has them: shares by variant, and what was left empty.
+        let shares = json!([{"index": 1, "variants": {"gate_30": 0.25, "myGate": 0.25}}]);
+        assert_eq!(
+            side("cohorts", &shares),
+            "index 1 · variants gate_30 25 % · myGate 25 %"
+        );
+        let variant = json!([{"key": "gate_30", "description": "", "payload": null, "trafficPct": 50}]);
+        assert_eq!(
+            side("variants", &variant),
+            "gate_30 description none · payload none · traffic 50 %"
+        );
         assert_eq!(side("rules", &json!([])), "none");
         assert_eq!(side("description", &Value::Null), "nothing");
         assert_eq!(side("enabled", &json!(true)), "yes");
