@@ -117,14 +117,20 @@ async fn events_for_what_was_made_through_one_count_at_once_through_the_other() 
         for n in 0..6 {
             let key = format!("x{n}");
             let live = one.active(&key).await;
+            let events = json!([
+                exposure(&live, "u", "control", &at),
+                exposure(&live, "v", "treatment", &at)
+            ]);
+            if n % 3 == 0 {
+                // Who sends them is known for long.
+                let tracked = two.post("/track", &events).await.expect(200);
+                assert_eq!(tracked.get("unattributed"), None, "{tracked}");
+                continue;
+            }
             let deployment = json!({ "name": format!("d{n}"), "kind": "client" });
             let made = one.post("/deployments", &deployment).await.expect(201);
             let secret = made["key"].as_str().expect("a key");
-            if n % 2 == 0 {
-                let events = json!([
-                    exposure(&live, "u", "control", &at),
-                    exposure(&live, "v", "treatment", &at)
-                ]);
+            if n % 3 == 1 {
                 let tracked = send(two.request(Method::POST, "/track", secret).json(&events)).await;
                 assert_eq!(tracked.expect(200).get("unattributed"), None);
             } else {
