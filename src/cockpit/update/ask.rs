@@ -249,7 +249,7 @@ pub fn done(state: &mut State, slot: Slot, text: impl Into<String>, now: Timesta
 }
 
 /// It was not: the dialog says why; where it is closed, a notice does. The focus is on what was refused; where that
-/// stands on the screen below, the cursor there is.
+/// stands on the screen below, the dialog makes way for it.
 pub fn failed(
     state: &mut State,
     slot: Slot,
@@ -258,11 +258,15 @@ pub fn failed(
     now: Timestamp,
 ) {
     let waits = |dialog: &AskDialog| dialog.sending && slot_of(&dialog.ask) == Some(slot);
-    let dialog = state.overlays.iter_mut().find_map(|overlay| match overlay {
-        Overlay::Ask(dialog) if waits(dialog) => Some(dialog),
-        _ => None,
-    });
-    let Some(dialog) = dialog else {
+    let dialog = state
+        .overlays
+        .iter_mut()
+        .enumerate()
+        .find_map(|(at, overlay)| match overlay {
+            Overlay::Ask(dialog) if waits(dialog) => Some((at, dialog)),
+            _ => None,
+        });
+    let Some((at, dialog)) = dialog else {
         notify(state, Level::Warn, text, now);
         return;
     };
@@ -286,21 +290,32 @@ pub fn failed(
         Ask::Create => uuid::Uuid::nil(),
         _ => return,
     };
-    let Some(mine) = state.edited(id).cloned() else {
+    let Some(draft) = state.drafts.get_mut(&id) else {
         return;
     };
-    let named = problem
-        .errors
-        .iter()
-        .find_map(|error| Cell::of_refusal(&error.field, &mine));
-    let taken = (problem.code == Code::KeyTaken).then_some(Cell::NewKey);
-    if let Some(Overlay::Ask(dialog)) = state.overlays.last_mut()
-        && named.is_some()
-    {
-        dialog.error = Some(words(problem, |error| editing::refused(&error, &mine)));
+    let mut errors: Vec<FieldError> = problem.errors.iter().cloned().map(FieldError::from).collect();
+    if problem.code == Code::KeyTaken && errors.is_empty() {
+        errors.push(FieldError::new(
+            "key",
+            &draft.mine.key,
+            "a key that no other one has",
+        ));
     }
-    if let Some(cell) = named.or(taken) {
-        edit::jump(state, id, &cell);
+    draft.refuse(errors.iter().cloned());
+    let mine = draft.mine.clone();
+    let named = errors.iter().find_map(|error| {
+        Cell::exactly(&error.field, &mine).or_else(|| Cell::of_refusal(&error.field, &mine))
+    });
+    let Some(cell) = named else { return };
+    let all = errors.iter().map(|error| editing::refused(error, &mine));
+    let text = all.collect::<Vec<_>>().join("; ");
+    if edit::jump(state, id, &cell) {
+        // What is to be mended lies below, with why beside it: nothing may stand over it.
+        state.overlays.remove(at);
+        let what = if id.is_nil() { "Not created" } else { "Not saved" };
+        notify(state, Level::Warn, format!("{what}: {text}"), now);
+    } else if let Some(Overlay::Ask(dialog)) = state.overlays.get_mut(at) {
+        dialog.error = Some(text);
     }
 }
 

@@ -56,6 +56,7 @@ impl<'a> View<'a> {
                 .map(|d| {
                     let mut all = d.refusals();
                     all.extend(names::refusals(state, d));
+                    all.extend(d.refused_last());
                     all
                 })
                 .unwrap_or_default(),

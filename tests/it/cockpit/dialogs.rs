@@ -6,6 +6,7 @@ use jiff::SignedDuration;
 use splitdeck::api::experiments::{ChangeStatus, ExperimentList, History};
 use splitdeck::api::problem::{Code, Problem};
 use splitdeck::api::system::Role;
+use splitdeck::cockpit::edit::{Cell, Which};
 use splitdeck::cockpit::keymap::Command;
 use splitdeck::cockpit::ports::{Answer, Failure, FailureKind, Request, Service, Slot};
 use splitdeck::cockpit::state::Overlay;
@@ -14,6 +15,7 @@ use splitdeck::cockpit::state::overlay::{Field, StepDialog};
 use splitdeck::cockpit::state::preferences::{Connected, ContextEntry};
 use splitdeck::cockpit::{Action, Effect};
 use splitdeck::domain::{EndedReason, FieldError, Status};
+use uuid::Uuid;
 
 use crate::support::cockpit::{
     CHECKOUT, PRICING, SEARCH, World, answer, at, experiments, history, id, me, results, status,
@@ -1051,6 +1053,13 @@ fn a_refused_override_leads_to_what_was_refused() {
     }
 }
 
+/// The field under the cursor.
+fn under_the_cursor(world: &World) -> Option<Cell> {
+    let (id, sheet) = world.state.sheet().expect("a sheet");
+    let mine = world.state.edited(id).expect("edited");
+    world.state.editor().expect("an editor").cell(sheet, mine)
+}
+
 #[test]
 fn what_the_server_refuses_to_save_is_where_the_cursor_is() {
     let mut world = World::experiment("pricing-page-v3");
@@ -1062,24 +1071,74 @@ fn what_the_server_refuses_to_save_is_where_the_cursor_is() {
     world.keys(&["right", "enter"]);
     let fields = [("name", "Renamed", "a name that nobody else has")];
     world.reply(Slot::Update, Err(refusal(Code::Invalid, "no", &fields)));
-    let screen = world.screen(100, 28);
     assert!(
-        reads(
-            &screen,
-            "name: got \"Renamed\", allowed is a name that nobody else has"
+        world.state.overlays.is_empty(),
+        "nothing stands over what is to be mended"
+    );
+    let said = "name: got \"Renamed\", allowed is a name that nobody else has";
+    let notice = world.state.notice.as_ref().expect("said");
+    assert_eq!(notice.text, format!("Not saved: {said}"));
+    assert_eq!(under_the_cursor(&world), Some(Cell::Name));
+    // It stands beside the field for as long as that says the same.
+    world.wait(Duration::from_secs(20));
+    assert!(world.state.notice.is_none());
+    let screen = world.screen(100, 28);
+    assert!(reads(&screen, said), "{screen}");
+    world.keys(&["enter", "ctrl-u"]).text("Other").keys(&["enter"]);
+    let screen = world.screen(100, 28);
+    assert!(!screen.contains("that nobody else has"), "{screen}");
+    // It is in the way of nothing: what was refused then may be allowed by now.
+    world.keys(&["u", "S"]).wait(ARMED).keys(&["right", "enter"]);
+    assert!(world.waiting_for(Slot::Update).is_some());
+}
+
+#[test]
+fn what_the_server_refuses_to_create_is_in_sight_in_its_step() {
+    let mut refused = Vec::new();
+    refused.push((
+        refusal(
+            Code::Invalid,
+            "no",
+            &[("parentId", "cart", "a lab of this project")],
         ),
-        "{screen}"
-    );
-    world.keys(&["esc"]);
-    let (detail, place) = (
-        world.state.detail().expect("open"),
-        world.state.sheet().expect("a sheet"),
-    );
-    let mine = world.state.edited(place.0).expect("edited");
-    assert_eq!(
-        detail.editor.cell(place.1, mine),
-        Some(splitdeck::cockpit::edit::Cell::Name)
-    );
+        Cell::Lab,
+    ));
+    refused.push((
+        refusal(Code::KeyTaken, "faster-search is taken", &[]),
+        Cell::NewKey,
+    ));
+    let metric = [("primaryMetric.event", "purchase", "an event that is tracked")];
+    refused.push((refusal(Code::Invalid, "no", &metric), Cell::Event(Which::Primary)));
+    for (failure, cell) in refused {
+        let mut world = World::list();
+        world.keys(&["n"]).text("Faster search").keys(&["enter"]);
+        splitdeck::cockpit::update::edit::jump(&mut world.state, Uuid::nil(), &Cell::Metric(Which::Primary));
+        world.keys(&["enter"]).text("purchase").keys(&["enter", "esc"]);
+        while world.state.overlays.is_empty() {
+            world.keys(&["S"]);
+        }
+        world.wait(ARMED).keys(&["right", "enter"]);
+        let problem = failure.problem.as_deref().expect("a problem");
+        let allowed = problem
+            .errors
+            .first()
+            .map_or("a key that no other one has", |error| &error.allowed);
+        let allowed = allowed.to_owned();
+        world.reply(Slot::Create, Err(failure));
+        assert!(world.state.overlays.is_empty(), "{cell:?}");
+        assert_eq!(under_the_cursor(&world), Some(cell));
+        assert!(
+            world
+                .state
+                .notice
+                .as_ref()
+                .is_some_and(|n| n.text.starts_with("Not created: "))
+        );
+        world.wait(Duration::from_secs(20));
+        assert!(world.state.notice.is_none());
+        let screen = world.screen(80, 24);
+        assert!(reads(&screen, &allowed), "{screen}");
+    }
 }
 
 #[test]

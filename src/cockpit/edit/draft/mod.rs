@@ -73,6 +73,8 @@ pub struct Draft {
     pub conflicts: Vec<Conflict>,
     /// What was sent and is not answered yet.
     pub sent: Option<Box<Experiment>>,
+    /// What the server refused of what was sent last: each with its field, and the text that this had then.
+    refused: Vec<(Cell, String, FieldError)>,
     /// When it last changed.
     pub at: Timestamp,
     /// +1 at every change, also of a text that is being typed.
@@ -101,6 +103,7 @@ impl Draft {
             news: None,
             conflicts: Vec::new(),
             sent: None,
+            refused: Vec::new(),
             at: now,
             revision: 0,
             kept: 0,
@@ -143,6 +146,26 @@ impl Draft {
     #[must_use]
     pub fn refusals(&self) -> Vec<FieldError> {
         self.mine.check(usize::MAX).err().unwrap_or_default()
+    }
+
+    /// What the server refused of what was sent last, and still stands there. It is told and is in the way of
+    /// nothing: what was refused then may be allowed by now.
+    #[must_use]
+    pub fn refused_last(&self) -> Vec<FieldError> {
+        let stands = |(cell, text, _): &&(Cell, String, FieldError)| cell.text(&self.mine) == *text;
+        let refused = self.refused.iter().filter(stands);
+        refused.map(|(.., error)| error.clone()).collect()
+    }
+
+    /// The server refused these of what was sent last.
+    pub fn refuse(&mut self, errors: impl IntoIterator<Item = FieldError>) {
+        let mine = &self.mine;
+        let of = |error: FieldError| {
+            let cell = Cell::exactly(&error.field, mine).or_else(|| Cell::of_refusal(&error.field, mine))?;
+            let text = cell.text(mine);
+            Some((cell, text, error))
+        };
+        self.refused = errors.into_iter().filter_map(of).collect();
     }
 
     /// Takes a text into a field. What cannot be read is kept beside it.

@@ -180,6 +180,7 @@ impl Draft {
 
     /// What was sent is saved: only what was changed since then is left.
     pub fn saved(&mut self, result: &Arc<Experiment>, now: Timestamp) {
+        self.refused.clear();
         if let Some(sent) = self.sent.take() {
             // What I sent is where I started from; the server's answer is theirs, and says the same.
             let mine = merge(&sent, &self.mine, result).mine;

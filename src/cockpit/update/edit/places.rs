@@ -105,10 +105,10 @@ pub fn point(state: &mut State, row: usize, column: usize) {
     }
 }
 
-/// Goes to a field, wherever it stands.
-pub fn jump(state: &mut State, id: Uuid, cell: &Cell) {
+/// Goes to a field, wherever it stands. False where it stands on none of the sheets that can be reached from here.
+pub fn jump(state: &mut State, id: Uuid, cell: &Cell) -> bool {
     let Some(e) = state.edited(id).cloned() else {
-        return;
+        return false;
     };
     let tab = cell.tab();
     let panel = cell.panel();
@@ -121,7 +121,7 @@ pub fn jump(state: &mut State, id: Uuid, cell: &Cell) {
         }
         (Screen::Create, _) => {
             let Some(create) = state.create.as_deref_mut() else {
-                return;
+                return false;
             };
             create.wizard.step = step_of(cell, &e).unwrap_or(create.wizard.step);
         }
@@ -133,10 +133,14 @@ pub fn jump(state: &mut State, id: Uuid, cell: &Cell) {
     if let Some((_, sheet)) = state.sheet()
         && let Some(editor) = state.editor_mut()
     {
-        editor.go_to(sheet, place, &e);
-        if let Some((panel, _)) = panel {
-            editor.panels.push(panel);
-            editor.go_to(panel, cell, &e);
-        }
+        let found = editor.go_to(sheet, place, &e);
+        return match panel {
+            Some((panel, _)) => {
+                editor.panels.push(panel);
+                editor.go_to(panel, cell, &e)
+            }
+            None => found,
+        };
     }
+    false
 }
