@@ -5,7 +5,7 @@ mod run;
 
 use jiff::Timestamp;
 
-pub use self::collect::{not_ready, paste, told};
+pub use self::collect::{not_ready, paste, told, wants_ids};
 pub use self::run::{adopt, again, confirmed, failed, outcome, refused, stepped};
 use super::{experiment, form, guard, notify};
 use crate::api::imports::{Import, ImportState, RowEffect, StartImport};

@@ -212,7 +212,8 @@ pub(super) fn press(state: &mut State, key: Key, now: Timestamp, effects: &mut V
 /// A letter in a dialog while a button or a choice has the focus. It is the first one of the text that is still
 /// missing; where none is, it is said where text goes. It never presses anything. False outside dialogs.
 fn type_beside(state: &mut State, key: Key, now: Timestamp) -> bool {
-    let Some(texts) = form::texts::of(state) else {
+    let text = key.typed().map(String::from).unwrap_or_default();
+    let Some(texts) = form::texts::of(state, &text) else {
         return false;
     };
     if texts.missing.is_some_and(|to| form::texts::focus(state, to)) {
@@ -222,7 +223,7 @@ fn type_beside(state: &mut State, key: Key, now: Timestamp) -> bool {
         }
         return true;
     }
-    let tab = state.keymap.keys(&[Context::Dialog], Command::NextField).next();
+    let tab = (state.keymap.keys(&contexts(state), Command::NextField)).next();
     let tab = tab.map_or_else(|| "the next field".to_owned(), |key| key.word());
     let text = match texts.any {
         Some(label) => format!("Nothing is typed here: {tab} goes to {label}"),
@@ -258,6 +259,16 @@ fn suggesting(state: &State, key: Key) -> bool {
             .is_some_and(|editing| matches!(editing.input, Input::Line(_)))
 }
 
+/// A paste while a button or a choice of a dialog has the focus goes where text is missing.
+pub(super) fn lead_paste(state: &mut State, text: &str, now: Timestamp) {
+    if armed_at(state).is_some_and(|armed| now < armed) || text_field(state).is_some() {
+        return;
+    }
+    if let Some(missing) = form::texts::of(state, text).and_then(|texts| texts.missing) {
+        form::texts::focus(state, missing);
+    }
+}
+
 /// Puts a paste, or a piece of one, where text is typed. `cut` is whether the terminal's input cut it.
 pub(super) fn paste(state: &mut State, text: &str, cut: bool, now: Timestamp) {
     if armed_at(state).is_some_and(|armed| now < armed) {
@@ -268,12 +279,6 @@ pub(super) fn paste(state: &mut State, text: &str, cut: bool, now: Timestamp) {
     } else {
         None
     };
-    if edited.is_none()
-        && text_field(state).is_none()
-        && let Some(missing) = form::texts::of(state).and_then(|texts| texts.missing)
-    {
-        form::texts::focus(state, missing);
-    }
     let taken = edited.or_else(|| {
         let whole = text_field(state)?.paste(text);
         text_changed(state, now);

@@ -43,7 +43,7 @@ use super::state::{Dirty, Level, Notice, Screen, State};
 pub use keys::{armed_at, contexts, contexts_under};
 pub use refresh::next_deadline;
 
-use keys::{paste, press};
+use keys::{lead_paste, paste, press};
 use run::run;
 
 /// How long a notice stands.
@@ -76,6 +76,7 @@ pub fn update(state: &mut State, action: Action, now: Timestamp) -> Vec<Effect> 
             truncated,
             more,
         } => {
+            lead_paste(state, &text, now);
             if import::takes_pieces(state) {
                 let truncated = truncated && !more;
                 import::paste(state, &text, import::Cut { truncated, more }, now, &mut effects);

@@ -515,3 +515,64 @@ fn a_choice_of_the_card_says_how_it_is_made() {
     }
     assert!(!world.screen(80, 24).contains(hint));
 }
+
+/// What a letter on a button or a choice begins is what is still missing: the ids, or the path of a file of them.
+#[test]
+fn what_is_typed_beside_the_ids_begins_what_is_missing() {
+    for (focus, text, path) in [
+        (Focus::Check, "/tmp/ids.txt", true),
+        (Focus::Check, "./ids.txt", true),
+        (Focus::Cancel, "~/ids.txt", true),
+        (Focus::Check, "u-1", false),
+        (Focus::Variant, "u-1", false),
+        (Focus::Subject, "/tmp/ids.txt", true),
+    ] {
+        for pasted in [false, true] {
+            let mut world = World::experiment("checkout-cta");
+            world.keys(&["4", "i"]).answer_all(Role::Editor, false);
+            while panel(&world).focus != focus {
+                world.keys(&["up"]);
+            }
+            if pasted {
+                world.act(Action::Paste {
+                    text: text.to_owned(),
+                    truncated: false,
+                    more: false,
+                });
+            } else {
+                world.text(text);
+            }
+            let card = panel(&world);
+            let case = format!("{focus:?} {text} {pasted}");
+            assert_eq!(card.path.text(), if path { text } else { "" }, "{case}");
+            match (path, pasted) {
+                (true, _) => {
+                    assert_eq!((card.focus, card.intake), (Focus::Path, None), "{case}");
+                    world.keys(&["enter"]);
+                    let intake = panel(&world).intake.expect("it is read");
+                    let path = Some(text.to_owned());
+                    let reads = Effect::Intake(Order::Read { intake, path });
+                    assert!(world.effects.contains(&reads), "{case}");
+                }
+                (false, false) => assert_eq!((card.focus, card.line.text()), (Focus::Ids, text), "{case}"),
+                // A paste is whole: its last id too.
+                (false, true) => assert!(card.intake.is_some() && card.line.text().is_empty(), "{case}"),
+            }
+        }
+    }
+    // A list of ids is none of paths, whatever it begins with.
+    let mut world = World::experiment("checkout-cta");
+    world.keys(&["4", "i", "up"]).answer_all(Role::Editor, false);
+    world.act(Action::Paste {
+        text: "/a\n/b\n".to_owned(),
+        truncated: false,
+        more: false,
+    });
+    assert!(panel(&world).intake.is_some() && panel(&world).path.text().is_empty());
+    // Where nothing is missing, it is said where text goes, and nothing is pressed.
+    let (mut world, _) = pasted();
+    world.keys(&["up", "u"]);
+    assert_eq!(notice(&world), "Nothing is typed here: down goes to Ids");
+    assert_eq!(panel(&world).focus, Focus::Check);
+    assert!(!world.effects.iter().any(Effect::writes));
+}

@@ -4,7 +4,9 @@ use crate::cockpit::lifecycle::Step;
 use crate::cockpit::state::State;
 use crate::cockpit::state::ask::{Ask, AskField};
 use crate::cockpit::state::form::{Focus, Input};
+use crate::cockpit::state::import::{Focus as Part, Stage};
 use crate::cockpit::state::overlay::{Field, Overlay};
+use crate::cockpit::update::import;
 
 /// A text of the dialog on top.
 #[derive(Debug, Clone, Copy, Eq, PartialEq)]
@@ -15,6 +17,8 @@ pub enum Place {
     Ask(AskField),
     /// Of a form.
     Form(Focus),
+    /// Of the card of a bulk import.
+    Card(Part),
 }
 
 /// The texts of the dialog on top.
@@ -26,9 +30,10 @@ pub struct Texts {
     pub any: Option<&'static str>,
 }
 
-/// The texts of the dialog on top; none where there is no dialog, or its answer is waited for.
+/// The texts of the dialog on top, for `text` that is typed or pasted beside them; none where there is no dialog, or
+/// its answer is waited for.
 #[must_use]
-pub fn of(state: &State) -> Option<Texts> {
+pub fn of(state: &State, text: &str) -> Option<Texts> {
     let (missing, any) = match state.overlays.last()? {
         Overlay::Step(dialog) if !dialog.sending => {
             let fields = dialog.fields(super::super::dialog::test_now(state));
@@ -80,9 +85,22 @@ pub fn of(state: &State) -> Option<Texts> {
                     .or(key.map(|_| AskField::TypedKey.label())),
             )
         }
+        Overlay::Import(panel) if panel.stage == Stage::Collect && !panel.malformed => {
+            let to = match is_path(text) {
+                true => Part::Path,
+                false => Part::Ids,
+            };
+            (import::wants_ids(panel).then_some(Place::Card(to)), Some("Ids"))
+        }
         _ => return None,
     };
     Some(Texts { missing, any })
+}
+
+/// Whether what begins like this is the path of a file rather than ids.
+fn is_path(text: &str) -> bool {
+    let text = text.trim();
+    text.starts_with(['/', '~', '.']) && !text.contains(['\n', '\r', ','])
 }
 
 /// Gives it the focus. False where it is not of the dialog on top.
@@ -91,6 +109,7 @@ pub fn focus(state: &mut State, place: Place) -> bool {
         (Some(Overlay::Step(dialog)), Place::Step(field)) => dialog.focus = field,
         (Some(Overlay::Ask(dialog)), Place::Ask(field)) => dialog.focus = field,
         (Some(Overlay::Form(form)), Place::Form(focus)) => super::go(form, focus),
+        (Some(Overlay::Import(panel)), Place::Card(part)) => panel.focus = part,
         _ => return false,
     }
     true

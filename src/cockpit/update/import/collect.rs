@@ -333,8 +333,14 @@ pub(super) fn take_left(state: &mut State, effects: &mut Vec<Effect>) {
 
 /// The part of the card that [`not_ready`] is about; none where one can only wait.
 pub(super) fn in_question(panel: &ImportPanel) -> Option<Focus> {
+    wants_ids(panel).then_some(Focus::Ids)
+}
+
+/// Whether there are no ids yet that a dry run could be made of, and none that are being counted.
+#[must_use]
+pub fn wants_ids(panel: &ImportPanel) -> bool {
     let waits = panel.intake.is_some() && panel.counting;
-    (not_ready(panel).is_some() && !waits).then_some(Focus::Ids)
+    not_ready(panel).is_some() && !waits
 }
 
 /// Why the dry run cannot be asked for; none when it can.

@@ -35,7 +35,7 @@ fn ends(ids: &[String], room: u16, glyphs: Glyphs) -> String {
     texts.join("  ")
 }
 
-/// Beside a choice that has the focus: what is typed there goes nowhere.
+/// Beside a choice that has the focus: nothing is typed there.
 fn how_to_choose(pen: &mut Pen<'_>, keymap: &Keymap, (end, y): (u16, u16), focused: bool) {
     let keys = [Command::Less, Command::More].map(|command| keymap.way(Context::Collect, command));
     let keys: Vec<String> = keys.into_iter().flatten().collect();
