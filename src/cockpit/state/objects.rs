@@ -18,6 +18,8 @@ use crate::api::projects::{ProjectRow, TokenRow};
 use crate::cockpit::Key;
 use crate::cockpit::edit::{FlagDraft, StoredFlag};
 use crate::cockpit::ports::Loaded;
+use crate::cockpit::width::columns;
+use crate::domain::flag::OFF;
 use crate::domain::{Flag, Lab};
 
 /// A list that is a screen of its own.
@@ -55,6 +57,42 @@ pub trait Listed {
     fn id(&self) -> Uuid;
     /// What the filter searches.
     fn text(&self) -> String;
+    /// What stands in its first column.
+    fn label(&self) -> &str;
+    /// What stands in the columns that have more room where their words are longer, from the left.
+    fn words(&self, _deployments: &[DeploymentRow]) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// The variants that a flag serves, in a few words.
+#[must_use]
+pub fn serves(flag: &Flag) -> String {
+    let served: Vec<String> = flag
+        .variants
+        .iter()
+        .filter(|v| !v.key.as_str().eq_ignore_ascii_case(OFF))
+        .map(|v| format!("{} {}", v.key, v.traffic_pct))
+        .collect();
+    served.join(", ")
+}
+
+/// The names of deployments; of one that is not known the beginning of its id.
+#[must_use]
+pub fn names(ids: &[Uuid], deployments: &[DeploymentRow]) -> String {
+    let name = |id: &Uuid| match deployments.iter().find(|row| row.deployment.id == *id) {
+        Some(row) => row.deployment.name.clone(),
+        None => id.to_string().chars().take(8).collect(),
+    };
+    ids.iter().map(name).collect::<Vec<_>>().join(", ")
+}
+
+/// What a token may do where, in a few words.
+#[must_use]
+pub fn roles(token: &TokenRow) -> String {
+    let roles = token.roles.iter();
+    let roles = roles.map(|(project, role)| format!("{project} {}", role.as_str()));
+    roles.collect::<Vec<_>>().join(", ")
 }
 
 impl Listed for FlagRow {
@@ -66,6 +104,20 @@ impl Listed for FlagRow {
         let on = if self.flag.enabled { "on" } else { "off" };
         let archived = if self.flag.archived { " archived" } else { "" };
         format!("{} {} {on}{archived}", self.flag.key, self.flag.name)
+    }
+
+    fn label(&self) -> &str {
+        self.flag.key.as_str()
+    }
+
+    fn words(&self, deployments: &[DeploymentRow]) -> Vec<String> {
+        let decided = self.decided_by.as_ref().map(ToString::to_string);
+        vec![
+            serves(&self.flag),
+            decided.unwrap_or_default(),
+            self.flag.name.clone(),
+            names(&self.flag.deployments, deployments),
+        ]
     }
 }
 
@@ -79,6 +131,10 @@ impl Listed for DeploymentRow {
         let kind = self.deployment.kind.as_str();
         format!("{} {kind}{revoked}", self.deployment.name)
     }
+
+    fn label(&self) -> &str {
+        &self.deployment.name
+    }
 }
 
 impl Listed for ProjectRow {
@@ -89,6 +145,14 @@ impl Listed for ProjectRow {
     fn text(&self) -> String {
         let environment = self.project.environment.as_str();
         format!("{} {} {environment}", self.project.key, self.project.name)
+    }
+
+    fn label(&self) -> &str {
+        self.project.key.as_str()
+    }
+
+    fn words(&self, _deployments: &[DeploymentRow]) -> Vec<String> {
+        vec![self.project.name.clone()]
     }
 }
 
@@ -106,6 +170,14 @@ impl Listed for TokenRow {
         let revoked = self.revoked_at.map_or("", |_| " revoked");
         format!("{} {}{revoked}", self.name, roles.join(" "))
     }
+
+    fn label(&self) -> &str {
+        &self.name
+    }
+
+    fn words(&self, _deployments: &[DeploymentRow]) -> Vec<String> {
+        vec![roles(self)]
+    }
 }
 
 impl Listed for Lab {
@@ -116,6 +188,14 @@ impl Listed for Lab {
     fn text(&self) -> String {
         let archived = if self.archived { " archived" } else { "" };
         format!("{} {}{archived}", self.key, self.name)
+    }
+
+    fn label(&self) -> &str {
+        self.key.as_str()
+    }
+
+    fn words(&self, _deployments: &[DeploymentRow]) -> Vec<String> {
+        vec![self.name.clone(), self.description.clone()]
     }
 }
 
@@ -130,6 +210,34 @@ pub struct ObjectList<T> {
     pub filter: TextField,
     /// Whether the filter takes the keys.
     pub filtering: bool,
+    /// How wide all of them are, so that a frame looks only at the rows that it shows.
+    widths: Widths,
+}
+
+/// How wide the widest texts of a list are, in columns.
+#[derive(Debug, Clone, Default, Eq, PartialEq)]
+pub struct Widths {
+    /// Of the labels.
+    pub label: u16,
+    /// Of each of [`Listed::words`].
+    pub words: Vec<u16>,
+}
+
+impl Widths {
+    /// Those of these rows.
+    #[must_use]
+    pub fn of<T: Listed>(rows: &[T], deployments: &[DeploymentRow]) -> Self {
+        let mut widths = Self::default();
+        for row in rows {
+            widths.label = widths.label.max(columns(row.label()));
+            let words = row.words(deployments);
+            widths.words.resize(words.len(), 0);
+            for (widest, text) in widths.words.iter_mut().zip(&words) {
+                *widest = columns(text).max(*widest);
+            }
+        }
+        widths
+    }
 }
 
 impl<T> Default for ObjectList<T> {
@@ -139,11 +247,18 @@ impl<T> Default for ObjectList<T> {
             selected: None,
             filter: TextField::default(),
             filtering: false,
+            widths: Widths::default(),
         }
     }
 }
 
 impl<T: Listed> ObjectList<T> {
+    /// How wide the texts of all rows are.
+    #[must_use]
+    pub fn widths(&self) -> &Widths {
+        &self.widths
+    }
+
     /// All rows; none before the first answer.
     #[must_use]
     pub fn all(&self) -> &[T] {
@@ -252,10 +367,17 @@ impl Objects {
     /// The name of a deployment; the beginning of its id where it is not known.
     #[must_use]
     pub fn deployment_name(&self, id: Uuid) -> String {
-        match self.deployments.get(id) {
-            Some(row) => row.deployment.name.clone(),
-            None => id.to_string().chars().take(8).collect(),
-        }
+        names(&[id], self.deployments.all())
+    }
+
+    /// Rows have come in: the lists are measured anew, so that no frame has to.
+    pub fn measure(&mut self) {
+        let deployments = self.deployments.all();
+        self.flags.widths = Widths::of(self.flags.all(), deployments);
+        self.projects.widths = Widths::of(self.projects.all(), deployments);
+        self.tokens.widths = Widths::of(self.tokens.all(), deployments);
+        self.labs.widths = Widths::of(self.labs.all(), deployments);
+        self.deployments.widths = Widths::of(deployments, deployments);
     }
 
     /// The open flag with its row.

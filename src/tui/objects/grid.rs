@@ -3,10 +3,10 @@
 use ratatui::style::Style;
 
 use crate::cockpit::state::Laid;
+use crate::cockpit::state::objects::Widths;
 use crate::cockpit::times::Times;
 use crate::tui::page::Span;
 use crate::tui::widgets::Pen;
-use crate::tui::widgets::pen::columns;
 
 /// A column beside the label.
 #[derive(Debug, Clone, Copy)]
@@ -103,12 +103,12 @@ const MARK: u16 = 3;
 /// The least that a label gets before columns give way.
 const LEAST_LABEL: u16 = 14;
 
-/// Draws titles and those rows that are in view; `longest_label` is the width of the longest label. How wide a column
-/// is follows from all rows, so that none moves while one scrolls.
+/// Draws titles and those rows that are in view, and builds no others. How wide a column is follows from `widths`,
+/// which are those of all rows, so that none moves while one scrolls.
 pub fn draw(
     pen: &mut Pen<'_>,
     title: &str,
-    longest_label: u16,
+    widths: &Widths,
     all: &[Column],
     count: usize,
     selected: usize,
@@ -121,7 +121,7 @@ pub fn draw(
     let mut shown: Vec<usize> = (0..all.len()).collect();
     let taken =
         |shown: &[usize], all: &[Column]| -> u16 { shown.iter().map(|at| all[*at].width + GAP).sum() };
-    let wanted = longest_label.clamp(LEAST_LABEL, 40);
+    let wanted = widths.label.clamp(LEAST_LABEL, 40);
     while MARK + wanted + taken(&shown, &all) > width {
         let Some(last) = shown
             .iter()
@@ -140,20 +140,14 @@ pub fn draw(
     let titled = u16::from(height >= 3);
     let rows = usize::from(height - titled);
     let first = selected.saturating_sub(rows / 2).min(count.saturating_sub(rows));
-    let grows = shown.iter().any(|at| all[*at].most > all[*at].width);
-    let (measured, above) = if grows {
-        (0..count, first)
-    } else {
-        (first..count.min(first + rows), 0)
-    };
-    let measured: Vec<Row> = measured.map(row).collect();
     // What there is room for beside all of it goes to words that are longer than their column.
+    let growing = (0..all.len()).filter(|at| all[*at].most > all[*at].width);
+    let mut growing: Vec<(usize, u16)> = growing.zip(widths.words.iter().copied()).collect();
+    growing.retain(|(at, _)| shown.contains(at));
+    growing.sort_by_key(|(at, _)| all[*at].rank);
     let mut spare = width.saturating_sub(MARK + label + taken(&shown, &all));
-    let mut by_rank = shown.clone();
-    by_rank.sort_by_key(|at| all[*at].rank);
-    for at in by_rank {
-        let texts = measured.iter().filter_map(|row| row.cells.get(at));
-        let wanted = longest(texts.map(|(text, _)| text.as_str())).min(all[at].most);
+    for (at, longest) in growing {
+        let wanted = longest.min(all[at].most);
         let more = wanted.saturating_sub(all[at].width).min(spare);
         all[at].width += more;
         spare -= more;
@@ -166,10 +160,8 @@ pub fn draw(
             x += all[*at].width + GAP;
         }
     }
-    for ((y, at), row) in (titled..height)
-        .zip(first..)
-        .zip(measured.into_iter().skip(above))
-    {
+    for (y, at) in (titled..height).zip(first..count) {
+        let row = row(at);
         pen.text(1, y, row.mark.0, row.mark.1);
         let text = pen.glyphs().text(&row.label.0);
         pen.text_within(MARK, y, &text, label, row.label.1);
@@ -199,7 +191,50 @@ fn cell(pen: &mut Pen<'_>, x: u16, y: u16, column: &Column, (text, style): &Span
     }
 }
 
-/// The width of the longest of some labels.
-pub fn longest<'a>(labels: impl Iterator<Item = &'a str>) -> u16 {
-    labels.map(columns).max().unwrap_or(0)
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::tui::widgets::testing;
+
+    /// What a frame builds is what it shows, however many rows there are; and where it shows them moves no column.
+    #[test]
+    fn only_the_rows_in_view_are_built() {
+        let columns = [Column::left("words", 6, 1).growing(30), Column::right("n", 9, 0)];
+        let widths = Widths {
+            label: 12,
+            words: vec![24],
+        };
+        let mut titles = Vec::new();
+        for (count, selected) in [(5, 0), (100_000, 0), (100_000, 50_000), (100_000, 99_999)] {
+            let built = Cell::new(0);
+            let drawn = testing::draw(80, 20, |pen| {
+                let style = pen.theme.text;
+                let row = |at: usize| {
+                    built.set(built.get() + 1);
+                    Row {
+                        mark: ("*", style),
+                        label: (format!("row-{at}"), style),
+                        cells: vec![("short".to_owned(), style), (at.to_string(), style)],
+                    }
+                };
+                draw(pen, "key", &widths, &columns, count, selected, row);
+            });
+            assert_eq!(built.get(), count.min(19));
+            let lines = testing::lines(&drawn);
+            let there = lines
+                .iter()
+                .any(|line| line.contains(&format!("row-{selected} ")));
+            assert!(there, "{lines:?}");
+            titles.push(lines[0].clone());
+        }
+        assert!(titles.iter().all(|title| *title == titles[0]), "{titles:?}");
+        let apart = titles[0].rfind(" n").expect("a title") - titles[0].find("words").expect("a title");
+        assert_eq!(
+            apart,
+            usize::from(24 + GAP + 9 - 2),
+            "as wide as its longest word"
+        );
+    }
 }

@@ -106,6 +106,7 @@ pub fn draw(pen: &mut Pen<'_>, state: &State, kind: Kind, now: Timestamp) -> Lai
             }
             rows::deployments(
                 pen,
+                state,
                 &shown,
                 objects.deployments.position_in(&shown).unwrap_or(0),
                 now,
@@ -136,7 +137,8 @@ pub fn draw(pen: &mut Pen<'_>, state: &State, kind: Kind, now: Timestamp) -> Lai
             if shown.is_empty() {
                 return nothing(pen, state, &objects.tokens, kind);
             }
-            rows::tokens(pen, &shown, objects.tokens.position_in(&shown).unwrap_or(0), now)
+            let at = objects.tokens.position_in(&shown).unwrap_or(0);
+            rows::tokens(pen, state, &shown, at, now)
         }
     }
 }

@@ -3,15 +3,15 @@
 use jiff::Timestamp;
 use ratatui::style::Style;
 
-use super::grid::{self, Column, Row, longest};
+use super::grid::{self, Column, Row};
 use crate::api::deployments::DeploymentRow;
 use crate::api::flags::FlagRow;
 use crate::api::projects::{ProjectRow, TokenRow};
 use crate::cockpit::edit::Of;
 use crate::cockpit::format;
+use crate::cockpit::state::objects::{names, roles, serves};
 use crate::cockpit::state::{Laid, State};
 use crate::cockpit::update::drafts;
-use crate::domain::flag::OFF;
 use crate::domain::{Environment, Flag, Lab, Status};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::Pen;
@@ -32,18 +32,6 @@ pub fn standing(theme: &Theme, flag: &Flag) -> (&'static str, &'static str, Styl
     }
 }
 
-/// The variants that a flag serves, in a few words.
-#[must_use]
-pub fn serves(flag: &Flag) -> String {
-    let served: Vec<String> = flag
-        .variants
-        .iter()
-        .filter(|v| !v.key.as_str().eq_ignore_ascii_case(OFF))
-        .map(|v| format!("{} {}", v.key, v.traffic_pct))
-        .collect();
-    served.join(", ")
-}
-
 pub fn flags(pen: &mut Pen<'_>, state: &State, shown: &[&FlagRow], at: usize, now: Timestamp) -> Laid {
     const COLUMNS: [Column; 9] = [
         Column::left("state", 10, 0),
@@ -58,8 +46,10 @@ pub fn flags(pen: &mut Pen<'_>, state: &State, shown: &[&FlagRow], at: usize, no
     ];
     let theme = pen.theme;
     let none = theme.glyphs.none();
-    let label = longest(shown.iter().map(|row| row.flag.key.as_str()));
-    grid::draw(pen, "key", label + 1, &COLUMNS, shown.len(), at, |at| {
+    // A mark stands behind the key of one with unsaved changes.
+    let mut widths = state.objects.flags.widths().clone();
+    widths.label += 1;
+    grid::draw(pen, "key", &widths, &COLUMNS, shown.len(), at, |at| {
         let row = shown[at];
         let flag = &row.flag;
         // Where an experiment decides, neither its switch nor its rollout does.
@@ -77,11 +67,6 @@ pub fn flags(pen: &mut Pen<'_>, state: &State, shown: &[&FlagRow], at: usize, no
             theme.text
         };
         let dirty = drafts::unsaved(state, Of::Flag, flag.id);
-        let names: Vec<String> = flag
-            .deployments
-            .iter()
-            .map(|id| state.objects.deployment_name(*id))
-            .collect();
         let decided = match &row.decided_by {
             Some(key) => (key.to_string(), theme.info),
             None => (none.to_owned(), theme.dim),
@@ -105,7 +90,10 @@ pub fn flags(pen: &mut Pen<'_>, state: &State, shown: &[&FlagRow], at: usize, no
                 decided,
                 (flag.name.clone(), theme.dim),
                 (flag.evaluation_mode.as_str().to_owned(), theme.dim),
-                (names.join(", "), theme.dim),
+                (
+                    names(&flag.deployments, state.objects.deployments.all()),
+                    theme.dim,
+                ),
                 (format::count(row.overrides), theme.text),
                 (theme.times.cell(flag.updated_at, now), theme.dim),
             ],
@@ -113,7 +101,13 @@ pub fn flags(pen: &mut Pen<'_>, state: &State, shown: &[&FlagRow], at: usize, no
     })
 }
 
-pub fn deployments(pen: &mut Pen<'_>, shown: &[&DeploymentRow], at: usize, now: Timestamp) -> Laid {
+pub fn deployments(
+    pen: &mut Pen<'_>,
+    state: &State,
+    shown: &[&DeploymentRow],
+    at: usize,
+    now: Timestamp,
+) -> Laid {
     const COLUMNS: [Column; 6] = [
         Column::left("kind", 6, 0),
         Column::left("key", 20, 1),
@@ -124,8 +118,8 @@ pub fn deployments(pen: &mut Pen<'_>, shown: &[&DeploymentRow], at: usize, now: 
     ];
     let theme = pen.theme;
     let none = theme.glyphs.none();
-    let label = longest(shown.iter().map(|row| row.deployment.name.as_str()));
-    grid::draw(pen, "name", label, &COLUMNS, shown.len(), at, |at| {
+    let widths = state.objects.deployments.widths();
+    grid::draw(pen, "name", widths, &COLUMNS, shown.len(), at, |at| {
         let row = shown[at];
         let d = &row.deployment;
         let grace = d.previous_key_until.filter(|until| *until > now);
@@ -177,8 +171,8 @@ pub fn projects(pen: &mut Pen<'_>, state: &State, shown: &[&ProjectRow], at: usi
     let theme = pen.theme;
     let none = theme.glyphs.none();
     let here = state.me.as_ref().map(|me| me.project.id);
-    let label = longest(shown.iter().map(|row| row.project.key.as_str()));
-    grid::draw(pen, "key", label, &COLUMNS, shown.len(), at, |at| {
+    let widths = state.objects.projects.widths();
+    grid::draw(pen, "key", widths, &COLUMNS, shown.len(), at, |at| {
         let row = shown[at];
         let project = &row.project;
         let open = here == Some(project.id);
@@ -214,15 +208,15 @@ pub fn projects(pen: &mut Pen<'_>, state: &State, shown: &[&ProjectRow], at: usi
     })
 }
 
-pub fn tokens(pen: &mut Pen<'_>, shown: &[&TokenRow], at: usize, now: Timestamp) -> Laid {
+pub fn tokens(pen: &mut Pen<'_>, state: &State, shown: &[&TokenRow], at: usize, now: Timestamp) -> Laid {
     const COLUMNS: [Column; 3] = [
         Column::left("state", 19, 2).of_times(19),
         Column::left("roles", 40, 1).growing(120),
         Column::left("made", 9, 3).of_times(11),
     ];
     let theme = pen.theme;
-    let label = longest(shown.iter().map(|token| token.name.as_str()));
-    grid::draw(pen, "name", label, &COLUMNS, shown.len(), at, |at| {
+    let widths = state.objects.tokens.widths();
+    grid::draw(pen, "name", widths, &COLUMNS, shown.len(), at, |at| {
         let token = shown[at];
         let ended = token.expires_at.filter(|at| *at <= now);
         let (mark, state, style) = match (token.revoked_at, ended, token.expires_at) {
@@ -244,17 +238,12 @@ pub fn tokens(pen: &mut Pen<'_>, shown: &[&TokenRow], at: usize, now: Timestamp)
         } else {
             Status::Active
         };
-        let roles: Vec<String> = token
-            .roles
-            .iter()
-            .map(|(project, role)| format!("{project} {}", role.as_str()))
-            .collect();
         Row {
             mark: (theme.glyphs.status(status, false), style),
             label: (token.name.clone(), theme.heading),
             cells: vec![
                 (state, style),
-                (roles.join(", "), theme.text),
+                (roles(token), theme.text),
                 (theme.times.cell(token.created_at, now), theme.dim),
             ],
         }
@@ -270,8 +259,8 @@ pub fn labs(pen: &mut Pen<'_>, state: &State, shown: &[&Lab], at: usize, now: Ti
         Column::left("changed", 8, 3).of_times(11),
     ];
     let theme = pen.theme;
-    let label = longest(shown.iter().map(|lab| lab.key.as_str()));
-    grid::draw(pen, "key", label, &COLUMNS, shown.len(), at, |at| {
+    let widths = state.objects.labs.widths();
+    grid::draw(pen, "key", widths, &COLUMNS, shown.len(), at, |at| {
         let lab = shown[at];
         let all = state.list.all().iter();
         let inside = all

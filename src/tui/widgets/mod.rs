@@ -14,4 +14,4 @@ pub mod table;
 pub use pen::Pen;
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;

@@ -34,7 +34,7 @@ fn error(world: &World) -> String {
     dialog(world).error.clone().unwrap_or_default()
 }
 
-fn sent(world: &World) -> Option<(uuid::Uuid, ChangeStatus)> {
+fn sent(world: &World) -> Option<(Uuid, ChangeStatus)> {
     match world.waiting_for(Slot::Status) {
         Some(Request::Status { id, change }) => Some((*id, change.clone())),
         _ => None,

@@ -124,6 +124,7 @@ pub fn answered(
         Answer::Changed(changed) => took(state, changed, now),
         other => return Some(other),
     }
+    state.objects.measure();
     None
 }
 
