@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 use futures_util::stream::{self, Stream};
 use jiff::Timestamp;
 use tokio::io::AsyncReadExt as _;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 use uuid::Uuid;
 
+use super::export::Step;
 use super::files;
 use super::intake::{self, Intakes};
 use super::look::Files;
@@ -76,6 +77,8 @@ pub fn thread(
 /// Runs requests.
 pub struct Runner {
     client: Client,
+    /// The client that is in force, for what asks page by page.
+    clients: watch::Sender<Client>,
     reader: Reader,
     replies: mpsc::UnboundedSender<Outcome>,
     running: HashMap<Slot, AbortHandle>,
@@ -98,6 +101,7 @@ impl Runner {
         let client = client_of(access, allow_plain_http)?;
         let reader = Reader::new(client.clone(), allow_plain_http);
         Ok(Self {
+            clients: watch::Sender::new(client.clone()),
             client,
             reader,
             intakes: Intakes::new(replies.clone()),
@@ -109,7 +113,8 @@ impl Runner {
     }
 
     /// From now on the same server is asked with these credentials. What is read is dropped; what is written, taken in
-    /// and exported goes on: ids that come in pieces are one list, and an export ends by itself.
+    /// and exported goes on: ids that come in pieces are one list, and an export asks for its next page with these as
+    /// soon as it is told which project is meant.
     ///
     /// # Errors
     /// As [`Self::new`]; everything stays as it was then.
@@ -128,6 +133,7 @@ impl Runner {
     /// When the key cannot be sent.
     pub fn turn_to(&mut self, project: &str) -> Result<(), ClientError> {
         self.client = self.client.clone().in_project(Some(project))?;
+        self.clients.send_replace(self.client.clone());
         // What was counted of another project is of no use.
         self.reader = Reader::new(self.client.clone(), self.allow_plain_http);
         Ok(())
@@ -243,7 +249,7 @@ impl Runner {
 
     /// Writes a table that comes in pages into new files of the working directory.
     pub fn export(&mut self, order: export::Order) {
-        let client = self.client.clone();
+        let clients = self.clients.subscribe();
         let replies = self.replies.clone();
         let id = order.id;
         let tell = move |told| {
@@ -252,8 +258,13 @@ impl Runner {
         };
         let crashed = self.replies.clone();
         let work = tokio::spawn(async move {
-            let written = |rows| tell(export::Told::Written { id, rows });
-            let outcome = super::export::write(&client, &order, Path::new("."), written).await;
+            let step = |step| {
+                tell(match step {
+                    Step::Written(rows) => export::Told::Written { id, rows },
+                    Step::Refused(why) => export::Told::Refused { id, why },
+                });
+            };
+            let outcome = super::export::write(clients, &order, Path::new("."), step).await;
             tell(export::Told::Ended { id, outcome });
         });
         self.exporting = Some((id, work.abort_handle()));
@@ -652,6 +663,13 @@ mod tests {
         assert!(reading.await.expect_err("dropped").is_cancelled());
         assert!(!exporting.is_finished());
         assert!(runner.exporting.is_some(), "and can be stopped");
+        // Its next page is asked for as soon as it is known of which project it is.
+        let mut clients = runner.clients.subscribe();
+        clients.mark_unchanged();
+        runner.renew(&access("newer"), false).expect("an address");
+        assert!(!clients.has_changed().expect("a runner"));
+        runner.turn_to("shop").expect("a key");
+        assert!(clients.has_changed().expect("a runner"));
         runner.cancel_all();
         assert!(exporting.await.expect_err("dropped").is_cancelled());
     }

@@ -1,16 +1,24 @@
 //! Tables of any size into files: a page is asked for, written, and forgotten.
 
 use std::path::Path;
+use std::time::Duration;
 
 use serde::Serialize;
+use tokio::sync::watch;
 
 use super::effects::{api_failure, owner};
 use super::files::{Part, keep_all};
 use crate::api::experiments::HistoryQuery;
+use crate::api::problem::Code;
 use crate::client::{Client, ClientError};
-use crate::cockpit::export::{Order, Rows, Source, Text};
+use crate::cockpit::export::{Order, Rows, Source, Text, ended};
+
+/// How long an export waits for other credentials once its token is refused: a program may have to print them, which
+/// has ten seconds.
+const RENEWED_WITHIN: Duration = Duration::from_secs(30);
 
 /// Where the next page begins, whatever the table.
+#[derive(Clone)]
 enum Next {
     Text(String),
     Number(u64),
@@ -66,33 +74,63 @@ impl Writer {
     }
 }
 
-/// Writes a table; how many rows, and the paths of the files. `told` hears after each page how many there are.
+/// What is told of an export before its end.
+#[derive(Debug, Clone, Eq, PartialEq)]
+pub enum Step {
+    /// So many rows are written.
+    Written(u64),
+    /// Its token is refused, in these words: it waits for another one.
+    Refused(String),
+}
+
+/// Why there is no page.
+enum NoPage {
+    /// The token is refused, in these words.
+    Refused(String),
+    /// Anything else.
+    Failed(String),
+}
+
+/// Writes a table; how many rows, and the paths of the files. `told` hears after each page how many there are. Each page
+/// is asked for with the credentials of then: a token that is refused ends nothing while another one comes.
 /// Dropped before its end, nothing of the files stays.
 ///
 /// # Errors
 /// What failed, on what, and what to do.
 pub async fn write(
-    client: &Client,
+    mut clients: watch::Receiver<Client>,
     order: &Order,
     folder: &Path,
-    told: impl Fn(u64),
+    told: impl Fn(Step),
 ) -> Result<(u64, Vec<String>), String> {
     let mut writer = Writer::begin(order, folder)?;
     let mut next = None;
     loop {
-        let turned = page(client, &order.source, next, &mut writer).await;
-        next = turned.map_err(|why| {
-            let what = order.source.shape().what;
-            format!(
-                "The export of {what} ended after {} rows, and no file is kept: {why}",
-                writer.rows.written()
-            )
-        })?;
-        writer = writer.write().await?;
-        told(writer.rows.written());
-        if next.is_none() {
-            return writer.end().await;
-        }
+        let client = clients.borrow_and_update().clone();
+        let why = match page(&client, &order.source, next.clone(), &mut writer).await {
+            Ok(turned) => {
+                next = turned;
+                writer = writer.write().await?;
+                told(Step::Written(writer.rows.written()));
+                if next.is_none() {
+                    return writer.end().await;
+                }
+                continue;
+            }
+            Err(NoPage::Refused(why)) => {
+                // Another one may have come while this page was asked for.
+                if !clients.has_changed().unwrap_or(false) {
+                    told(Step::Refused(why.clone()));
+                }
+                let other = tokio::time::timeout(RENEWED_WITHIN, clients.changed()).await;
+                if matches!(other, Ok(Ok(()))) {
+                    continue;
+                }
+                why
+            }
+            Err(NoPage::Failed(why)) => why,
+        };
+        return Err(ended(order.source.shape().what, writer.rows.written(), &why));
     }
 }
 
@@ -102,8 +140,14 @@ async fn page(
     source: &Source,
     next: Option<Next>,
     writer: &mut Writer,
-) -> Result<Option<Next>, String> {
-    let failed = |error: ClientError| api_failure(&error).message;
+) -> Result<Option<Next>, NoPage> {
+    let failed = |error: ClientError| {
+        let message = api_failure(&error).message;
+        match error.code() {
+            Some(Code::Unauthorized) => NoPage::Refused(message),
+            _ => NoPage::Failed(message),
+        }
+    };
     match source {
         Source::Overrides { of, id, query } => {
             let mut query = query.clone();
@@ -112,7 +156,7 @@ async fn page(
             }
             let id = id.to_string();
             let page = client.overrides(owner(*of, &id), &query).await.map_err(failed)?;
-            writer.add(&page.overrides)?;
+            writer.add(&page.overrides).map_err(NoPage::Failed)?;
             Ok(page.next_after.map(Next::Text))
         }
         Source::History { id } => {
@@ -121,14 +165,14 @@ async fn page(
                 ..HistoryQuery::default()
             };
             let page = client.history(&id.to_string(), &query).await.map_err(failed)?;
-            writer.add(&page.entries)?;
+            writer.add(&page.entries).map_err(NoPage::Failed)?;
             Ok(page.next_before.map(Next::Entry))
         }
         Source::Audit(query) => {
             let mut query = (**query).clone();
             query.before = entry(next);
             let page = client.audit(&query).await.map_err(failed)?;
-            writer.add(&page.entries)?;
+            writer.add(&page.entries).map_err(NoPage::Failed)?;
             Ok(page.next_before.map(Next::Entry))
         }
         Source::ImportRows {
@@ -146,7 +190,7 @@ async fn page(
                 .import_rows(owner(*of, &id), &import, &query)
                 .await
                 .map_err(failed)?;
-            writer.add(&page.rows)?;
+            writer.add(&page.rows).map_err(NoPage::Failed)?;
             Ok(page.next_after.map(Next::Number))
         }
     }
@@ -156,5 +200,106 @@ fn entry(next: Option<Next>) -> Option<i64> {
     match next {
         Some(Next::Entry(before)) => Some(before),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use uuid::Uuid;
+    use wiremock::matchers::{header, query_param, query_param_is_missing};
+    use wiremock::{Mock, MockServer, ResponseTemplate};
+
+    use super::*;
+    use crate::api::overrides::ListOverrides;
+    use crate::client::Options;
+    use crate::cockpit::edit::Of;
+
+    /// A server with two pages of one override each. The token `old` is good for the first one only.
+    async fn server() -> MockServer {
+        let server = MockServer::start().await;
+        let page = |id: &str, next: Option<&str>| {
+            let one = json!({
+                "subjectType": "user", "subjectId": id, "variant": "control", "source": "fixed",
+                "updatedAt": "2026-11-20T05:00:00Z",
+            });
+            ResponseTemplate::new(200).set_body_json(json!({
+                "overrides": [one], "fixed": 2, "manual": 0, "nextAfter": next,
+            }))
+        };
+        Mock::given(query_param_is_missing("after"))
+            .respond_with(page("u-1", Some("1")))
+            .mount(&server)
+            .await;
+        Mock::given(query_param("after", "1"))
+            .and(header("authorization", "Bearer new"))
+            .respond_with(page("u-2", None))
+            .mount(&server)
+            .await;
+        let refused = json!({ "type": "about:blank", "title": "Unauthorized", "status": 401, "code": "unauthorized",
+                              "detail": "no such token" });
+        Mock::given(query_param("after", "1"))
+            .and(header("authorization", "Bearer old"))
+            .respond_with(ResponseTemplate::new(401).set_body_json(refused))
+            .mount(&server)
+            .await;
+        server
+    }
+
+    #[tokio::test]
+    async fn a_token_that_is_refused_ends_no_export_for_which_another_one_comes() {
+        let server = server().await;
+        let client = |token: &str| Client::new(&server.uri(), token, Options::default()).expect("a client");
+        let query = ListOverrides::default();
+        let source = Source::Overrides {
+            of: Of::Experiment,
+            id: Uuid::from_u128(1),
+            query,
+        };
+        let order = Order {
+            id: 1,
+            name: "ids".to_owned(),
+            source,
+        };
+        let folder = tempfile::tempdir().expect("a folder");
+        for next in [Some("new"), None] {
+            let clients = std::cell::RefCell::new(Some(watch::Sender::new(client("old"))));
+            let listening = clients.borrow().as_ref().expect("a sender").subscribe();
+            let told = |step| {
+                if let Step::Refused(why) = step {
+                    assert!(why.contains("the server does not know this token"), "{why}");
+                    match next {
+                        Some(token) => {
+                            let sender = clients.borrow();
+                            sender.as_ref().expect("a sender").send_replace(client(token));
+                        }
+                        // Whoever would give it is gone.
+                        None => drop(clients.take()),
+                    }
+                }
+            };
+            let outcome = write(listening, &order, folder.path(), told).await;
+            match (next, outcome) {
+                (Some(_), outcome) => {
+                    let (rows, paths) = outcome.expect("it goes on");
+                    let csv = std::fs::read_to_string(&paths[0]).expect("a file");
+                    assert_eq!(
+                        (rows, csv.matches("u-1").count(), csv.matches("u-2").count()),
+                        (2, 1, 1)
+                    );
+                    paths
+                        .iter()
+                        .for_each(|path| std::fs::remove_file(path).expect("removed"));
+                }
+                (None, outcome) => {
+                    let why = outcome.expect_err("it ends");
+                    assert!(
+                        why.starts_with("The export of overrides ended after 1 row, and no file"),
+                        "{why}"
+                    );
+                    assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 0);
+                }
+            }
+        }
     }
 }

@@ -6,7 +6,7 @@ mod results;
 mod rows;
 mod tables;
 
-pub use order::{ExportId, Order, Source, Told};
+pub use order::{ExportId, Order, Source, Told, ended};
 pub use results::results;
 pub use rows::{Rows, Shape, Text};
 pub use tables::{Table, any, any_below, on_screen, shapes};

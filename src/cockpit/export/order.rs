@@ -8,6 +8,7 @@ use crate::api::audit::AuditQuery;
 use crate::api::imports::ListImportRows;
 use crate::api::overrides::ListOverrides;
 use crate::cockpit::edit::Of;
+use crate::cockpit::format;
 
 /// The number of an export; later ones have higher ones.
 pub type ExportId = u64;
@@ -79,6 +80,13 @@ pub enum Told {
         /// How many.
         rows: u64,
     },
+    /// Its token is refused: it waits for other credentials, if there are any.
+    Refused {
+        /// Which export.
+        id: ExportId,
+        /// That it is, in words.
+        why: String,
+    },
     /// It has ended.
     Ended {
         /// Which export.
@@ -86,4 +94,11 @@ pub enum Told {
         /// How many rows were written, and the paths of the files; or what failed, on what, and what to do.
         outcome: Result<(u64, Vec<String>), String>,
     },
+}
+
+/// That an export ended before its time, and why.
+#[must_use]
+pub fn ended(what: &str, rows: u64, why: &str) -> String {
+    let rows = format::counted(rows, "row", "rows");
+    format!("The export of {what} ended after {rows}, and no file is kept: {why}")
 }

@@ -19,6 +19,8 @@ pub struct Exporting {
     pub total: Option<u64>,
     /// When it began.
     pub began_at: Timestamp,
+    /// Whether the token was refused since the last page that came.
+    pub refused: bool,
 }
 
 impl Exporting {

@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 
-use super::notify;
+use super::{notify, preferences};
 use crate::cockpit::effect::Effect;
-use crate::cockpit::export::{Order, Table, Told, on_screen};
+use crate::cockpit::export::{Order, Table, Told, ended, on_screen};
 use crate::cockpit::format;
 use crate::cockpit::state::export::Exporting;
 use crate::cockpit::state::{Dirty, Level, State};
@@ -33,6 +33,7 @@ pub fn begin(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
                 rows: 0,
                 total,
                 began_at: now,
+                refused: false,
             });
             // What was said before would stand where it is told how far this is.
             state.notice = None;
@@ -63,16 +64,42 @@ pub fn leave(state: &mut State, effects: &mut Vec<Effect>) {
     }
 }
 
+/// Other credentials could not be had: an export whose token was refused waits for nothing.
+pub fn not_renewed(state: &mut State, why: &str, now: Timestamp, effects: &mut Vec<Effect>) {
+    if state.export.as_ref().is_some_and(|export| export.refused) {
+        end(state, why, now, effects);
+    }
+}
+
+/// Ends the export that is under way before its time.
+fn end(state: &mut State, why: &str, now: Timestamp, effects: &mut Vec<Effect>) {
+    if let Some(export) = state.export.take() {
+        effects.push(Effect::StopExport(export.id));
+        notify(state, Level::Warn, ended(export.what, export.rows, why), now);
+    }
+}
+
 /// How far an export is, or how it ended.
-pub fn told(state: &mut State, told: Told, now: Timestamp) {
+pub fn told(state: &mut State, told: Told, now: Timestamp, effects: &mut Vec<Effect>) {
     let of = match &told {
-        Told::Written { id, .. } | Told::Ended { id, .. } => *id,
+        Told::Written { id, .. } | Told::Refused { id, .. } | Told::Ended { id, .. } => *id,
     };
     let Some(export) = state.export.as_mut().filter(|export| export.id == of) else {
         return;
     };
     match told {
-        Told::Written { rows, .. } => export.rows = rows,
+        Told::Written { rows, .. } => {
+            export.rows = rows;
+            export.refused = false;
+        }
+        // It goes on with the credentials that the configuration gives by now; once, for each token that was good.
+        Told::Refused { why, .. } => {
+            let again = std::mem::replace(&mut export.refused, true);
+            if again || !preferences::renew(state, now, effects) {
+                let why = preferences::refused_words(state).unwrap_or(why);
+                end(state, &why, now, effects);
+            }
+        }
         Told::Ended { outcome, .. } => {
             let what = export.what;
             state.export = None;

@@ -124,7 +124,7 @@ pub fn update(state: &mut State, action: Action, now: Timestamp) -> Vec<Effect> 
             export::saved(state, outcome, now);
             state.touch(Dirty::Now);
         }
-        Action::Export(told) => export::told(state, told, now),
+        Action::Export(told) => export::told(state, told, now, &mut effects),
         Action::Read(read) => {
             preferences::read(state, *read, now, &mut effects);
             state.touch(Dirty::Now);
@@ -136,7 +136,8 @@ pub fn update(state: &mut State, action: Action, now: Timestamp) -> Vec<Effect> 
         Action::Failed(why) => {
             state.going_to = None;
             state.renewing = false;
-            notify(state, Level::Warn, why, now);
+            notify(state, Level::Warn, why.clone(), now);
+            export::not_renewed(state, &why, now, &mut effects);
         }
         Action::Mouse(mouse) => {
             mouse::take(state, mouse, now, &mut effects);

@@ -265,16 +265,24 @@ pub fn token_refused(state: &mut State, failure: &mut Failure, now: Timestamp, e
         .problem
         .as_ref()
         .is_some_and(|p| p.code == Code::Unauthorized);
-    let place = match &state.settings.context {
-        _ if !refused => return,
-        Some(context) => format!("of the context {context}"),
-        None if state.settings.token_from_file => "below [cockpit] in the configuration".to_owned(),
-        None => return,
+    let Some(words) = refused_words(state).filter(|_| refused) else {
+        return;
     };
-    failure.message = format!("the token {place} is refused: mend it");
+    failure.message = words;
     if state.api.health == Health::Up {
         renew(state, now, effects);
     }
+}
+
+/// That the token is refused, and where the configuration has it; none where it was given some other way.
+#[must_use]
+pub fn refused_words(state: &State) -> Option<String> {
+    let place = match &state.settings.context {
+        Some(context) => format!("of the context {context}"),
+        None if state.settings.token_from_file => "below [cockpit] in the configuration".to_owned(),
+        None => return None,
+    };
+    Some(format!("the token {place} is refused: mend it"))
 }
 
 /// Whether what was found are other credentials for the server that is spoken to, which were asked for.

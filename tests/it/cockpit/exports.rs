@@ -227,6 +227,74 @@ fn an_export_goes_on_while_the_token_is_read_anew_and_not_with_another_server() 
     }
 }
 
+/// The token of an export is refused at a page: it waits for what the configuration gives by now, once.
+#[test]
+fn an_export_whose_token_is_refused_goes_on_with_another_one_or_says_why_not() {
+    let refused = |id| {
+        Action::Export(Told::Refused {
+            id,
+            why: "the server does not know this token".to_owned(),
+        })
+    };
+    let connected = || {
+        Action::Connected(Box::new(Connected {
+            api: settings().api,
+            context: None,
+            token_from_file: true,
+            read_only: false,
+        }))
+    };
+    let started = |renewable: bool| {
+        let mut world = World::experiment("checkout-cta");
+        world.state.settings.token_from_file = renewable;
+        world.keys(&["4"]).answer_all(Role::Editor, false);
+        let order = begun(&mut world, "e");
+        world.act(Action::Export(Told::Written {
+            id: order.id,
+            rows: 2_000,
+        }));
+        world.act(refused(order.id));
+        (world, order.id)
+    };
+    let ended = |world: &World, why: &str| {
+        assert_eq!(world.state.export, None);
+        let text = &world.state.notice.as_ref().expect("said").text;
+        assert_eq!(
+            *text,
+            format!("The export of overrides ended after 2,000 rows, and no file is kept: {why}")
+        );
+    };
+    let (mut world, id) = started(true);
+    assert!(world.effects.contains(&Effect::Reconnect));
+    world.act(connected());
+    // What comes with the new one is taken as ever, and its end is one more that is asked about.
+    world.act(Action::Export(Told::Written { id, rows: 3_000 }));
+    assert_eq!(world.state.export.as_ref().expect("under way").rows, 3_000);
+    world.effects.clear();
+    world.act(refused(id));
+    assert!(world.effects.contains(&Effect::Reconnect) && world.state.export.is_some());
+
+    let (mut world, id) = started(true);
+    world.act(connected());
+    world.act(refused(id));
+    assert!(world.effects.contains(&Effect::StopExport(id)));
+    ended(
+        &world,
+        "the token below [cockpit] in the configuration is refused: mend it",
+    );
+
+    let (mut world, id) = started(true);
+    world.act(Action::Failed(
+        "Cannot read the token anew: no such file".to_owned(),
+    ));
+    assert!(world.effects.contains(&Effect::StopExport(id)));
+    ended(&world, "Cannot read the token anew: no such file");
+
+    let (world, id) = started(false);
+    assert!(world.effects.contains(&Effect::StopExport(id)));
+    ended(&world, "the server does not know this token");
+}
+
 #[test]
 fn only_what_is_searched_for_is_exported() {
     let mut world = World::experiment("checkout-cta");
