@@ -399,6 +399,10 @@ pub struct Overview {
     /// that is younger. None while nobody is new, and in its first minute.
     #[serde(default)]
     pub subjects_per_day: Option<u64>,
+    /// Over how many seconds these were counted: 86,400, or fewer of an experiment that is younger, of which a day is
+    /// reckoned. None where `subjectsPerDay` is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subjects_per_day_seconds: Option<u64>,
     /// Exposure events of each of the last 30 full minutes, oldest first.
     pub per_minute: Vec<u64>,
     /// When the newest event was taken in.

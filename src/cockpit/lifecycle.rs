@@ -1,5 +1,7 @@
 //! The steps of an experiment's life, and what each will do, in words.
 
+use jiff::SignedDuration;
+
 use crate::api::experiments::ChangeStatus;
 use crate::api::results::Overview;
 use crate::domain::flag::OFF;
@@ -9,6 +11,9 @@ use super::format;
 use super::keymap::{Command, Context, Keymap};
 use super::ports::Request;
 use super::state::overlay::{ENDED_REASONS, StepDialog, TestNow};
+
+/// The seconds of a day.
+const A_DAY: u64 = 86_400;
 
 /// A step that a person can take.
 #[derive(Debug, Clone, Copy, Eq, Hash, PartialEq)]
@@ -417,12 +422,15 @@ pub fn replaced(experiment: &Experiment, winner: &str, overview: Option<&Overvie
         }];
     }
     let mut lines = Vec::new();
+    let mut counted = false;
     for variant in &experiment.variants {
         if wins(&variant.key) || variant.traffic_pct.basis_points() == 0 {
             continue;
         }
         let share = outside_holdout(experiment, variant.traffic_pct.basis_points());
-        let a_day = a_day(experiment, variant, overview).map_or_else(String::new, |n| {
+        let a_day = a_day(experiment, variant, overview);
+        counted |= a_day.is_some();
+        let a_day = a_day.map_or_else(String::new, |n| {
             format!(" (about {} subjects/day)", format::about(n))
         });
         lines.push(format!(
@@ -444,7 +452,26 @@ pub fn replaced(experiment: &Experiment, winner: &str, overview: Option<&Overvie
             "{share} % of the subjects are unallocated, and stop seeing {default}."
         ));
     }
+    lines.extend(overview.filter(|_| counted).and_then(basis));
     lines
+}
+
+/// What the subjects a day of an experiment are worth: from how short a time they are reckoned, and that nobody comes
+/// at present. None where they are those of a whole day, and go on coming.
+#[must_use]
+pub fn basis(overview: &Overview) -> Option<String> {
+    let seconds = overview.subjects_per_day_seconds?;
+    let short = (seconds < A_DAY).then(|| {
+        let span = SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));
+        format!("A day is reckoned from only {} of data.", format::span(span))
+    });
+    let minutes = overview.per_minute.len();
+    let silent = minutes > 0 && overview.per_minute.iter().all(|exposures| *exposures == 0);
+    let silent = silent.then(|| format!("No exposure came in the last {minutes} min."));
+    match (short, silent) {
+        (Some(short), Some(silent)) => Some(format!("{short} {silent}")),
+        (short, silent) => short.or(silent),
+    }
 }
 
 /// What is sent for the step, by what is known of the test of the split.
@@ -481,9 +508,9 @@ fn change(dialog: &StepDialog, to: Status, test: TestNow) -> ChangeStatus {
     }
 }
 
-/// "About 12,400 subjects/day stop seeing treatment", for each arm with traffic but `stays`.
+/// "About 12,400 subjects/day stop seeing treatment", for each arm with traffic but `stays`, and what that is worth.
 fn losing(experiment: &Experiment, stays: &str, overview: Option<&Overview>) -> Vec<String> {
-    experiment
+    let mut lines: Vec<String> = experiment
         .variants
         .iter()
         .filter(|v| v.traffic_pct.basis_points() > 0 && !v.key.as_str().eq_ignore_ascii_case(stays))
@@ -491,7 +518,11 @@ fn losing(experiment: &Experiment, stays: &str, overview: Option<&Overview>) -> 
             let a_day = format::about(a_day(experiment, v, overview)?);
             Some(format!("About {a_day} subjects/day stop seeing {}.", v.key))
         })
-        .collect()
+        .collect();
+    if !lines.is_empty() {
+        lines.extend(overview.and_then(basis));
+    }
+    lines
 }
 
 /// How many subjects a day an arm gets, while it gets any and that is known.
@@ -556,6 +587,7 @@ mod tests {
             experiment_id: Uuid::nil(),
             subjects: 1_000,
             subjects_per_day: None,
+            subjects_per_day_seconds: None,
             per_minute: Vec::new(),
             last_event_at: None,
             leader: None,
@@ -567,8 +599,31 @@ mod tests {
         overview.subjects_per_day = Some(288_000);
         let lines = losing(&experiment, "control", Some(&overview));
         assert_eq!(lines, ["About 144,000 subjects/day stop seeing treatment."]);
+        // What that is worth is said where it is less than it seems.
+        overview.subjects_per_day_seconds = Some(20 * 60 + 31);
+        overview.per_minute = vec![0, 3, 0];
+        let lines = losing(&experiment, "control", Some(&overview));
+        assert_eq!(lines[1..], ["A day is reckoned from only 20 min of data."]);
+        overview.per_minute = vec![0; 30];
+        let both = "A day is reckoned from only 20 min of data. No exposure came in the last 30 min.";
+        assert_eq!(losing(&experiment, "control", Some(&overview))[1..], [both]);
+        assert_eq!(
+            replaced(&experiment, "control", Some(&overview))
+                .last()
+                .map(String::as_str),
+            Some(both)
+        );
+        overview.subjects_per_day_seconds = Some(86_400);
+        assert_eq!(
+            basis(&overview).as_deref(),
+            Some("No exposure came in the last 30 min.")
+        );
+        overview.per_minute = vec![1; 30];
+        assert_eq!(basis(&overview), None);
         experiment.status = Status::Paused;
         assert!(losing(&experiment, "control", Some(&overview)).is_empty());
+        overview.per_minute = vec![0; 30];
+        assert!(!replaced(&experiment, "treatment", Some(&overview)).contains(&both.to_owned()));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::cockpit::edit::wizard::{REVIEW, STEPS, daily_traffic};
 use crate::cockpit::edit::{Path, Sheet};
 use crate::cockpit::format;
 use crate::cockpit::keymap::{Command, Context};
+use crate::cockpit::lifecycle::basis;
 use crate::cockpit::state::{Creation, Laid, State};
 use crate::cockpit::update::{create, save};
 use crate::domain::{Experiment, Status};
@@ -124,7 +125,8 @@ fn estimate(page: &mut Page<'_>, state: &State, create: &Creation, e: &Experimen
             let all = list.all().iter();
             let all = all.filter_map(|e| Some((&**e, list.overview(e.id)?)));
             match daily_traffic(all) {
-                Some(daily) if allocated > 0 => {
+                Some((daily, overview)) if allocated > 0 => {
+                    let basis = basis(overview);
                     let daily = daily * u64::from(allocated) / 10_000;
                     #[expect(clippy::cast_precision_loss, reason = "days need no 53 bits")]
                     let days = sample.total as f64 / daily.max(1) as f64;
@@ -136,6 +138,9 @@ fn estimate(page: &mut Page<'_>, state: &State, create: &Creation, e: &Experimen
                         allocated % 100
                     );
                     page.text(&text, theme.text);
+                    if let Some(basis) = basis {
+                        page.text(&basis, theme.warn);
+                    }
                 }
                 _ => {
                     let running = list.all().iter().any(|e| e.status == Status::Active);

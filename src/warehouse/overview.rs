@@ -41,11 +41,19 @@ struct Known {
 #[derive(Debug, Clone, Default, PartialEq)]
 struct Counted {
     subjects: u64,
-    per_day: Option<u64>,
+    per_day: Option<PerDay>,
     leader: Option<Leader>,
     srm_p: Option<f64>,
     gathering: bool,
     not_counted: Option<String>,
+}
+
+/// New subjects of a day.
+#[derive(Debug, Clone, Copy, Eq, PartialEq)]
+struct PerDay {
+    subjects: u64,
+    /// Over how many seconds they were counted.
+    seconds: u64,
 }
 
 impl Known {
@@ -157,7 +165,8 @@ impl Warehouse {
                 Overview {
                     experiment_id: experiment.id,
                     subjects: counted.subjects,
-                    subjects_per_day: counted.per_day,
+                    subjects_per_day: counted.per_day.map(|a_day| a_day.subjects),
+                    subjects_per_day_seconds: counted.per_day.map(|a_day| a_day.seconds),
                     per_minute: minutes
                         .remove(&experiment.id)
                         .unwrap_or_else(|| vec![0; usize::from(MINUTES)]),
@@ -237,14 +246,15 @@ fn not_counted(error: ResultsError) -> Result<Counted, ResultsError> {
 
 /// The new subjects of the last day; of a younger experiment, as many as a day of what there is would bring. None
 /// without any, and in the first minute, in which one more or less would be thousands.
-fn per_day(rows: &[SubjectRow], now: i64) -> Option<u64> {
+fn per_day(rows: &[SubjectRow], now: i64) -> Option<PerDay> {
     let inside = || rows.iter().filter(|row| row.inside);
     let recent: u64 = inside().map(|row| row.recent).sum();
     let began = i64::try_from(inside().map(|row| row.began).min()?).ok()?;
     let span = now.saturating_sub(began).min(DAY_MS);
     let a_day = u128::from(recent) * u128::try_from(DAY_MS).ok()? / u128::try_from(span).ok()?.max(1);
-    let a_day = u64::try_from(a_day).ok()?;
-    (span >= MINUTE_MS && a_day > 0).then_some(a_day)
+    let subjects = u64::try_from(a_day).ok()?;
+    let seconds = u64::try_from(span / 1_000).ok()?;
+    (span >= MINUTE_MS && subjects > 0).then_some(PerDay { subjects, seconds })
 }
 
 fn counted(analysis: &Analysis) -> Counted {

@@ -134,13 +134,15 @@ fn rate(percent: f64) -> String {
     format!("{text} %")
 }
 
-/// The new subjects of a day of a running experiment, as a guess for a new one: the busiest of them.
+/// The new subjects of a day of a running experiment, as a guess for a new one: the busiest of them, with its numbers.
 #[must_use]
-pub fn daily_traffic<'a>(running: impl Iterator<Item = (&'a Experiment, &'a Overview)>) -> Option<u64> {
+pub fn daily_traffic<'a>(
+    running: impl Iterator<Item = (&'a Experiment, &'a Overview)>,
+) -> Option<(u64, &'a Overview)> {
     running
         .filter(|(e, _)| e.status == Status::Active)
-        .filter_map(|(_, overview)| overview.subjects_per_day)
-        .max()
+        .filter_map(|(_, overview)| Some((overview.subjects_per_day?, overview)))
+        .max_by_key(|(daily, _)| *daily)
 }
 
 /// A new experiment: control and treatment, half each.

@@ -1291,7 +1291,8 @@ fn how_long_a_new_experiment_takes_is_not_known_for_the_right_reason() {
             .find_map(|_| {
                 world.keys(&["tab"]);
                 let screen = world.screen(120, 40);
-                screen.contains("How many days").then_some(screen)
+                let told = ["How many days", "with the new subjects"];
+                told.iter().any(|told| screen.contains(told)).then_some(screen)
             })
             .expect("the step of the power estimate")
     };
@@ -1309,6 +1310,16 @@ fn how_long_a_new_experiment_takes_is_not_known_for_the_right_reason() {
     }
     let screen = power(&mut world);
     assert!(screen.contains("had no new subjects in the last day"), "{screen}");
+    // Minutes that are taken for a day, and days of which nothing came lately, are called that.
+    let mut world = World::list();
+    for overview in (world.state.list.overviews.value.as_mut().expect("numbers")).values_mut() {
+        overview.subjects_per_day = Some(72_000);
+        overview.subjects_per_day_seconds = Some(20 * 60);
+        overview.per_minute = vec![0; 30];
+    }
+    let screen = power(&mut world);
+    let said = "A day is reckoned from only 20 min of data. No exposure came in the last 30 min.";
+    assert!(screen.contains(said), "{screen}");
     let mut world = World::list();
     for experiment in world.state.list.experiments.value.as_mut().expect("a list") {
         std::sync::Arc::make_mut(experiment).status = Status::Draft;

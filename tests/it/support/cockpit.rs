@@ -131,6 +131,7 @@ pub fn overviews() -> Vec<Overview> {
                 experiment_id: id(n),
                 subjects,
                 subjects_per_day: per_day,
+                subjects_per_day_seconds: per_day.map(|_| 86_400),
                 per_minute: per_minute.to_vec(),
                 last_event_at: Some(at(NOW) - SignedDuration::from_secs(ago)),
                 leader: leader.map(|(variant, prob_best)| Leader {

@@ -231,6 +231,9 @@ async fn subjects_a_day_are_the_new_ones_of_the_last_day() {
     let overviews = world.reader.overview(&list, now()).await.expect("overviews");
     let a_day: Vec<Option<u64>> = overviews.iter().map(|o| o.subjects_per_day).collect();
     assert_eq!(a_day, [Some(10), Some(400), None, None, None]);
+    let over: Vec<Option<u64>> = overviews.iter().map(|o| o.subjects_per_day_seconds).collect();
+    let quarter = u64::try_from(6 * HOUR / SECOND).expect("seconds");
+    assert_eq!(over, [Some(86_400), Some(quarter), None, None, None]);
     // Numbers that were kept are not kept for another day.
     let mut memo = OverviewMemo::default();
     let mut per_day = async |at: Timestamp| {
