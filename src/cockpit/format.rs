@@ -168,11 +168,12 @@ pub fn since(then: Timestamp, now: Timestamp) -> String {
     }
 }
 
-/// How long an answer took: `12 ms`, `1.4 s`.
+/// How long an answer took: `12 ms`, `1.4 s`. Of less than five milliseconds no more is told: what is left of them is noise.
 #[must_use]
 pub fn latency(took: std::time::Duration) -> String {
     match took.as_millis() {
-        ms @ 0..1_000 => format!("{ms} ms"),
+        0..5 => "<5 ms".to_owned(),
+        ms @ 5..1_000 => format!("{ms} ms"),
         _ => format!("{:.1} s", took.as_secs_f64()),
     }
 }
@@ -440,6 +441,8 @@ mod tests {
         assert_eq!(tick(then, Interval::Hour, &zone), "18 Nov 02:05");
         assert_eq!(tick(then, Interval::Day, &zone), "18 Nov");
         assert_eq!(latency(std::time::Duration::from_micros(12_400)), "12 ms");
+        assert_eq!(latency(std::time::Duration::from_micros(4_999)), "<5 ms");
+        assert_eq!(latency(std::time::Duration::from_millis(5)), "5 ms");
         assert_eq!(latency(std::time::Duration::from_millis(1_440)), "1.4 s");
     }
 

@@ -1,5 +1,6 @@
 //! Connections: are they there, how fast are they, when are they tried again.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -35,17 +36,23 @@ pub enum Health {
 pub struct Link {
     /// Whether it answers.
     pub health: Health,
-    /// How long answers take, as it is shown: it stays until they take clearly longer or shorter, so that
-    /// a number that says nothing new does not flicker.
+    /// How long answers take, as it is shown: the median of the last ones. It stays for a while, and for as long as
+    /// that says nothing new, so that it does not flicker.
     pub latency: Option<Duration>,
-    /// How long answers take, smoothed.
-    smoothed: Option<Duration>,
+    /// From when on that may change.
+    steady_until: Option<Timestamp>,
+    /// How long the last answers took, the newest last.
+    took: VecDeque<Duration>,
     /// When it last answered.
     pub last_ok: Option<Timestamp>,
 }
 
-/// A latency that is off by less is no news.
-const UNSTEADY: Duration = Duration::from_millis(20);
+/// Of how many answers the median is shown.
+const MEASURED: usize = 15;
+/// A latency that is off by no more is no news, nor is one by a quarter.
+const UNSTEADY: Duration = Duration::from_millis(8);
+/// How long a latency is shown at least.
+const STEADY_FOR: Duration = Duration::from_secs(10);
 /// The first pause before a lost service is tried again.
 const FIRST_PAUSE_MS: u64 = 200;
 /// The longest pause.
@@ -55,14 +62,18 @@ impl Link {
     /// It answered.
     pub fn up(&mut self, took: Duration, now: Timestamp) {
         self.health = Health::Up;
-        let smoothed = self.smoothed.map_or(took, |before| (before * 7 + took * 3) / 10);
-        self.smoothed = Some(smoothed);
-        let steady = self.latency.is_some_and(|shown| {
-            let off = shown.abs_diff(smoothed);
-            off <= (shown / 2).max(UNSTEADY)
-        });
-        if !steady {
-            self.latency = Some(smoothed);
+        if self.took.len() == MEASURED {
+            self.took.pop_front();
+        }
+        self.took.push_back(took);
+        let mut sorted: Vec<Duration> = self.took.iter().copied().collect();
+        sorted.sort_unstable();
+        let median = sorted.get(sorted.len() / 2).copied().unwrap_or(took);
+        let stays = self.steady_until.is_some_and(|until| now < until);
+        let news = |shown: Duration| shown.abs_diff(median) > (shown / 4).max(UNSTEADY);
+        if !stays && self.latency.is_none_or(news) {
+            self.latency = Some(median);
+            self.steady_until = Some(later(now, STEADY_FOR));
         }
         self.last_ok = Some(now);
     }
@@ -168,19 +179,40 @@ mod tests {
         assert_eq!(link, once);
     }
 
+    /// The latency that is shown after an answer each second.
+    fn shown(link: &mut Link, from: i64, took: &[u64]) -> Vec<u128> {
+        let answers = took.iter().zip(from..);
+        let shown = answers.map(|(ms, second)| {
+            link.up(Duration::from_millis(*ms), at(second * 1_000));
+            link.latency.expect("measured").as_millis()
+        });
+        shown.collect()
+    }
+
     #[test]
     fn the_latency_that_is_shown_does_not_flicker() {
         let mut link = Link::default();
-        let shown = |link: &mut Link, ms: u64| {
-            link.up(Duration::from_millis(ms), at(0));
-            link.latency.map(|latency| latency.as_millis())
-        };
-        assert_eq!(shown(&mut link, 12), Some(12));
-        for ms in [11, 14, 9, 12, 30, 13, 25, 2, 22] {
-            assert_eq!(shown(&mut link, ms), Some(12), "{ms}");
-        }
-        let slow: Vec<_> = (0..30).filter_map(|_| shown(&mut link, 400)).collect();
-        assert!(*slow.last().expect("some") > 300, "{slow:?}");
+        let noise = [12, 11, 14, 9, 12, 30, 13, 25, 2, 11, 13, 15, 9, 400, 12, 14, 8, 12];
+        assert_eq!(shown(&mut link, 0, &noise), [12; 18]);
+    }
+
+    #[test]
+    fn a_latency_that_is_wrong_is_put_right_soon_and_not_at_once() {
+        // The first answer comes over a connection that has yet to be made.
+        let mut link = Link::default();
+        let all = shown(&mut link, 0, &[[17].as_slice(), &[1; 20]].concat());
+        assert_eq!(all[..10], [17; 10]);
+        assert_eq!(all[10..], [1; 11]);
+        // What was fast is slow from now on: not after one answer, but after a few.
+        let all = shown(&mut link, 100, &[17; 12]);
+        assert_eq!(all[..7], [1; 7]);
+        assert_eq!(all[7..], [17; 5]);
+        let slow = shown(&mut link, 200, &[400; 9]);
+        assert_eq!(slow.last(), Some(&400));
+        // Each stands for ten seconds.
+        let all = shown(&mut link, 209, &[40; 12]);
+        let changed = all.iter().position(|ms| *ms == 40).expect("put right");
+        assert_eq!(changed, 8, "{all:?}");
     }
 
     #[test]
