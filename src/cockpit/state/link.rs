@@ -192,7 +192,9 @@ mod tests {
     #[test]
     fn the_latency_that_is_shown_does_not_flicker() {
         let mut link = Link::default();
-        let noise = [12, 11, 14, 9, 12, 30, 13, 25, 2, 11, 13, 15, 9, 400, 12, 14, 8, 12];
+        let noise = [
+            12, 11, 14, 9, 12, 30, 13, 25, 2, 11, 13, 15, 9, 400, 12, 14, 8, 12,
+        ];
         assert_eq!(shown(&mut link, 0, &noise), [12; 18]);
     }
 

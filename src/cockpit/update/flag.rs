@@ -438,15 +438,21 @@ pub fn merge(state: &mut State, now: Timestamp) {
     }
 }
 
-/// Whether a command of the page leads to nothing but unsaved changes, or to no change at all: the switch alone is saved
-/// by itself.
+/// Whether a command of the page leads to nothing but unsaved changes: the switch alone is saved by itself.
 #[must_use]
 pub fn only_edits(state: &State, command: Command) -> bool {
     match command {
         Command::FlagAdd | Command::FlagRemove => true,
-        Command::FlagEdit => !matches!(current(state), Some(Item::Enabled)),
+        Command::FlagEdit => !matches!(current(state), Some(Item::Enabled | Item::Overrides)),
         _ => false,
     }
+}
+
+/// Whether it leads to no change at all: the overrides are there for everybody to be looked at.
+#[must_use]
+pub fn only_looks(state: &State, command: Command) -> bool {
+    let page = state.screen == Screen::Flag && state.overlays.is_empty();
+    page && command == Command::FlagEdit && matches!(current(state), Some(Item::Overrides))
 }
 
 /// A command of the page.

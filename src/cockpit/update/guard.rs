@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{ask, experiment, form, import, notify};
+use super::{ask, experiment, flag, form, import, notify};
 use crate::api::system::{Me, Role};
 use crate::cockpit::change::Change;
 use crate::cockpit::edit::{Cell, Draft, Sheet};
@@ -52,7 +52,7 @@ pub fn refusal(state: &State, now: Timestamp) -> Option<String> {
 #[must_use]
 pub fn always_refused(state: &State, command: Command) -> bool {
     let writes = command.edits() || command.entry().is_some_and(|entry| entry.writes);
-    if !writes {
+    if !writes || flag::only_looks(state, command) {
         return false;
     }
     let only_managed = of_list(command)
@@ -269,7 +269,7 @@ pub fn applies(state: &State, command: Command) -> bool {
     let target = experiment::target(state);
     let step = |step: Step| target.is_some_and(|e| step.refusal(e).is_none());
     let objects = matches!(state.screen, Screen::Objects(_) | Screen::Flag);
-    let flag = super::flag::target(state).is_some();
+    let flag = flag::target(state).is_some();
     let draft = state
         .objects
         .flag

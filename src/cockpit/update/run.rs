@@ -16,6 +16,7 @@ use crate::cockpit::times::Times;
 /// Runs a command, wherever it came from. Writes that are not allowed end here.
 pub(super) fn run(state: &mut State, command: Command, now: Timestamp, effects: &mut Vec<Effect>) {
     let refusal = match command.entry() {
+        _ if flag::only_looks(state, command) => None,
         // Without the server one can go on editing: it is saved later.
         _ if flag::only_edits(state, command) => guard::edit_refusal(state),
         // Where there is nothing more to open than the dialog that changes it.

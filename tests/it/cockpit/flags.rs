@@ -47,6 +47,15 @@ fn draft_of(world: &World) -> &Flag {
         .mine
 }
 
+/// The flag as it is edited.
+fn draft_or_saved(world: &World) -> &Flag {
+    world.state.objects.edited(id(NEW_CHECKOUT)).expect("the flag")
+}
+
+fn notice(world: &World) -> &str {
+    world.state.notice.as_ref().map_or("", |notice| &notice.text)
+}
+
 fn percent(share: f64) -> Percent {
     Percent::new(share).expect("a share")
 }
@@ -770,4 +779,97 @@ fn ids_for_a_flag_that_is_not_there_go_nowhere() {
     assert_eq!(world.state.screen, Screen::Flag);
     assert_eq!(reads(&world).len(), 0);
     assert!(world.screen(120, 40).contains("nothing can be changed"));
+}
+
+/// Without the server one can go on editing a flag: it is saved later. The switch is saved at once.
+#[test]
+fn a_flag_is_edited_while_the_server_is_lost() {
+    let rule = |world: &World| {
+        draft_or_saved(world)
+            .rules
+            .first()
+            .map(|rule| Item::Rule(rule.id))
+    };
+    let mut world = page();
+    world.wait(std::time::Duration::from_secs(3)).lose(Slot::Flags);
+    assert!(world.state.api.is_down());
+    let editable = [
+        Some(Item::Part(FlagPart::Rollout)),
+        Some(Item::AddVariant),
+        Some(Item::AddRule),
+        rule(&world),
+    ];
+    for item in editable.iter().flatten() {
+        put_cursor(&mut world, item);
+        world.keys(&["enter"]);
+        let form = world.state.overlays.last();
+        assert!(matches!(form, Some(Overlay::Form(_))), "{item:?}: {form:?}");
+        world.keys(&["esc"]);
+    }
+    roll_out(&mut world, "7");
+    assert_eq!(draft_of(&world).rollout_pct, percent(7.0));
+    let first = rule(&world).expect("a rule");
+    put_cursor(&mut world, &first);
+    world.keys(&["n"]);
+    assert!(matches!(world.state.overlays.last(), Some(Overlay::Form(_))));
+    world.keys(&["esc", "delete"]);
+    assert_eq!(draft_of(&world).rules.len(), 1, "removed, unsaved");
+    for (item, key) in [(Item::Enabled, "enter"), (Item::Part(FlagPart::Rollout), "S")] {
+        put_cursor(&mut world, &item);
+        world.keys(&[key]);
+        assert!(world.state.overlays.is_empty(), "{item:?}");
+        assert!(notice(&world).starts_with("The server is lost: nothing can be changed"));
+    }
+    assert!(!world.effects.iter().any(Effect::writes));
+}
+
+/// Overrides are there for everybody to be looked at; all else of the page is for those who may change it.
+#[test]
+fn a_viewer_looks_at_the_overrides_of_a_flag() {
+    let mut world = World::list_of(Role::Viewer, false);
+    for key in ["F", "j", "enter"] {
+        world.keys(&[key]).answer_all(Role::Viewer, false);
+    }
+    let shown = |world: &World| {
+        world
+            .state
+            .objects
+            .flag
+            .as_deref()
+            .is_some_and(|flag| flag.overrides.is_some())
+    };
+    for item in [
+        Item::Enabled,
+        Item::Part(FlagPart::Rollout),
+        Item::AddVariant,
+        Item::AddRule,
+    ] {
+        put_cursor(&mut world, &item);
+        world.keys(&["enter"]);
+        assert!(world.state.overlays.is_empty() && !shown(&world), "{item:?}");
+        assert!(notice(&world).contains("nothing can be changed"), "{item:?}");
+        assert!(!world.screen(120, 40).contains("⏎ edit"), "{item:?}");
+        world.wait(std::time::Duration::from_secs(7));
+    }
+    for key in ["n", "delete"] {
+        world.keys(&[key]);
+        assert!(world.state.overlays.is_empty(), "{key}");
+        assert!(notice(&world).contains("nothing can be changed"), "{key}");
+    }
+    put_cursor(&mut world, &Item::Overrides);
+    world.wait(std::time::Duration::from_secs(7));
+    assert!(world.screen(120, 40).contains("⏎ edit"));
+    world.keys(&["enter"]).answer_all(Role::Viewer, false);
+    assert!(shown(&world));
+    let screen = world.screen(120, 40);
+    assert!(
+        !screen.contains("i import") && !screen.contains("nothing can be changed"),
+        "{screen}"
+    );
+    // So they are while the server is lost.
+    let mut world = page();
+    world.wait(std::time::Duration::from_secs(3)).lose(Slot::Flags);
+    put_cursor(&mut world, &Item::Overrides);
+    world.keys(&["enter"]);
+    assert!(shown(&world));
 }
