@@ -47,6 +47,7 @@ pub fn read(state: &mut State, read: Read, now: Timestamp, effects: &mut Vec<Eff
     let preferences = &mut state.preferences;
     preferences.themes = read.themes;
     preferences.contexts = read.contexts;
+    let rebound = preferences.keys != read.keys;
     preferences.keys = read.keys;
     if let Some(look) = read.look {
         preferences.look = look;
@@ -63,6 +64,14 @@ pub fn read(state: &mut State, read: Read, now: Timestamp, effects: &mut Vec<Eff
     if read.again && (fine || before != state.settings.read_only) {
         let text = words_again(before, state.settings.read_only, &read.later);
         notify(state, Level::Ok, text, now);
+    } else if read.again && rebound {
+        // What was said before may name keys as they were.
+        notify(
+            state,
+            Level::Ok,
+            "The keys were read again, as far as they can be used",
+            now,
+        );
     }
 }
 

@@ -3,9 +3,9 @@
 use splitdeck::api::experiments::ExperimentList;
 use splitdeck::api::system::Role;
 use splitdeck::cockpit::ports::{Answer, ImportStep, Request, Slot};
-use splitdeck::cockpit::state::Overlay;
 use splitdeck::cockpit::state::overlay::DEAF_FOR;
 use splitdeck::cockpit::state::preferences::{ContextEntry, Mistake, Read};
+use splitdeck::cockpit::state::{Level, Overlay};
 use splitdeck::cockpit::update;
 use splitdeck::cockpit::{Action, Effect};
 use splitdeck::domain::{Experiment, Status};
@@ -104,6 +104,38 @@ fn enter_in_the_palette_runs_the_line_that_stood_there() {
         panic!("no palette");
     };
     assert_eq!(palette.selected, 0, "what is typed anew begins at the best match");
+}
+
+/// A notice that names a key is made with the keys of then: where others are read, something newer stands in its place,
+/// also where the rest of the file cannot be used.
+#[test]
+fn no_notice_names_keys_that_were_bound_before() {
+    let file = |keys: &[(&str, &str)], wrong: bool| {
+        let keys = keys.iter();
+        let mistake = Mistake {
+            file: "config.toml".to_owned(),
+            what: "line 5: there is no such theme".to_owned(),
+        };
+        Action::Read(Box::new(Read {
+            keys: keys
+                .map(|(name, key)| ((*name).to_owned(), vec![(*key).to_owned()]))
+                .collect(),
+            mistakes: wrong.then_some(mistake).into_iter().collect(),
+            again: true,
+            ..Read::default()
+        }))
+    };
+    for wrong in [false, true] {
+        let mut world = World::experiment("checkout-cta");
+        world.keys(&["1", "X"]);
+        let before = notice(&world).to_owned();
+        world.act(file(&[], true));
+        assert_eq!(notice(&world), before, "the same keys: it says what is so");
+        let text = "The unsaved changes are thrown away; u brings them back";
+        update::notify(&mut world.state, Level::Ok, text, world.now);
+        world.act(file(&[("edit.undo", "f7")], wrong));
+        assert!(notice(&world).contains("were read again"), "{}", notice(&world));
+    }
 }
 
 /// A safety switch is in force as soon as it is acknowledged, and a dialog that is open changes nothing any more.
