@@ -46,26 +46,21 @@ impl Command {
     /// [`Self::saves_tables`].
     #[must_use]
     pub fn edits(self) -> bool {
-        matches!(
-            self,
-            Self::Edit
-                | Self::Add
-                | Self::Remove
-                | Self::MoveUp
-                | Self::MoveDown
-                | Self::SplitEvenly
-                | Self::Undo
-                | Self::Redo
-                | Self::FlagAdd
-                | Self::FlagRemove
-                | Self::FlagUndo
-                | Self::Restore
-        )
+        self.edits_sheets()
+            || matches!(
+                self,
+                Self::FlagAdd | Self::FlagRemove | Self::FlagUndo | Self::Restore
+            )
     }
 
     /// Whether it ends an edit of the Variants table, which in a draft saves it at once: nobody has seen a draft.
     #[must_use]
     pub fn saves_tables(self) -> bool {
+        self.edits_sheets() || matches!(self, Self::Accept | Self::NextCell | Self::PreviousCell)
+    }
+
+    /// Whether it changes the fields or the rows of an experiment.
+    fn edits_sheets(self) -> bool {
         matches!(
             self,
             Self::Edit
@@ -76,9 +71,6 @@ impl Command {
                 | Self::SplitEvenly
                 | Self::Undo
                 | Self::Redo
-                | Self::Accept
-                | Self::NextCell
-                | Self::PreviousCell
         )
     }
 }
