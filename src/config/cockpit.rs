@@ -135,17 +135,23 @@ impl std::str::FromStr for Notify {
 
     /// Words separated by commas: `bell,osc9`, or `off`.
     fn from_str(text: &str) -> Result<Self, String> {
-        if text.trim() == "off" {
+        if text.trim() == OFF {
             return Ok(Self(Vec::new()));
         }
         text.split(',').map(call).collect::<Result<_, _>>().map(Self)
     }
 }
 
+/// The word for no way at all.
+const OFF: &str = "off";
+
 fn call(word: &str) -> Result<Call, String> {
     let word = word.trim();
     let found = Call::ALL.into_iter().find(|call| call.as_str() == word);
-    found.ok_or_else(|| format!("{word:?} is none of bell, osc9, osc777, off"))
+    found.ok_or_else(|| match word {
+        OFF => "\"off\" stands alone, not in a list".to_owned(),
+        _ => format!("{word:?} is none of bell, osc9, osc777, off"),
+    })
 }
 
 impl<'de> Deserialize<'de> for Notify {
@@ -159,7 +165,7 @@ impl<'de> Deserialize<'de> for Notify {
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Notify, E> {
-                if text == "off" {
+                if text == OFF {
                     return Ok(Notify(Vec::new()));
                 }
                 call(text).map(|call| Notify(vec![call])).map_err(E::custom)
@@ -210,5 +216,12 @@ mod tests {
         assert_eq!("bell,osc9".parse(), Ok(Notify(vec![Call::Bell, Call::Osc9])));
         assert_eq!("off".parse(), Ok(Notify(vec![])));
         assert!("bel".parse::<Notify>().is_err());
+        // Not "none of … off", for it is one of them.
+        let beside = "bell,off".parse::<Notify>();
+        assert_eq!(beside, Err("\"off\" stands alone, not in a list".to_owned()));
+        assert_eq!(
+            read("notify = [\"off\"]"),
+            Err("\"off\" stands alone, not in a list".to_owned())
+        );
     }
 }

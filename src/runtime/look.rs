@@ -119,7 +119,10 @@ impl Files {
             .find(|path| path.file_stem().is_some_and(|stem| stem == name));
         match own {
             Some(path) => read_theme(path),
-            None => Theme::built_in(name),
+            None => Theme::built_in(name).map_err(|_| ThemeError::Unknown {
+                name: name.to_owned(),
+                known: self.themes().0.into_iter().map(|theme| theme.name).collect(),
+            }),
         }
     }
 
@@ -361,6 +364,17 @@ mod tests {
         assert_eq!(mine.danger, dark.danger);
         assert_eq!(files.theme("light").expect("mine").description, "my light");
         assert!(files.theme("../mine").is_err());
+        // What can be chosen is what is named: the user's own that can be used, the built-in ones, and the one by the ground.
+        let error = files.theme("nope").expect_err("no such theme").to_string();
+        let names: Vec<&str> = themes.iter().map(|theme| theme.name.as_str()).collect();
+        assert!(
+            error.ends_with(&format!("there are {}", names.join(", "))),
+            "{error}"
+        );
+        for name in names {
+            assert!(files.theme(name).is_ok(), "{name}");
+        }
+        assert!(error.contains("mine") && error.contains(AUTO), "{error}");
     }
 
     #[test]

@@ -28,11 +28,13 @@ use crate::reading::toml::{self, Mistake};
 /// A theme that cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum ThemeError {
-    /// No built-in theme has this name.
-    #[error("theme {name:?}: no theme has this name; there are {}", Theme::names().join(", "))]
+    /// No theme has this name.
+    #[error("theme {name:?}: no theme has this name; there are {}", known.join(", "))]
     Unknown {
         /// What was asked for.
         name: String,
+        /// The names that can stand in its place.
+        known: Vec<String>,
     },
     /// The file is no theme.
     #[error("theme {name:?}: {}", first(problems))]
@@ -221,6 +223,7 @@ impl Theme {
                 .find(|(known, _)| *known == name)
                 .ok_or_else(|| ThemeError::Unknown {
                     name: name.to_owned(),
+                    known: Self::names().into_iter().map(str::to_owned).collect(),
                 })?;
         Self::parse(name, text)
     }
