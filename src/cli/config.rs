@@ -14,6 +14,7 @@ use crate::cockpit::state::preferences::Mistake as Mistaken;
 use crate::config::{self, Config, Paths};
 use crate::reading::toml::{self, Mistake};
 use crate::runtime::look::Files;
+use crate::tui::theme::ThemeError;
 
 /// Arguments of `splitdeck config`.
 #[derive(Debug, Clone, clap::Args)]
@@ -181,7 +182,8 @@ fn mistakes(text: &str, themes: Option<PathBuf>) -> Vec<Mistake> {
         say(&["keys", &problem.command], problem.why);
     }
     let files = Files { config: None, themes };
-    if let Err(error) = files.theme(&config.cockpit.theme) {
+    // What is wrong in the file of a theme is named there.
+    if let Err(error @ ThemeError::Unknown { .. }) = files.theme(&config.cockpit.theme) {
         say(&["cockpit", "theme"], error.to_string());
     }
     addresses(&config, &mut say);

@@ -36,12 +36,18 @@ impl std::fmt::Display for Mistake {
 pub fn read<T: DeserializeOwned + Default>(text: &str) -> (T, Vec<Mistake>) {
     let (table, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
-        let mistakes = errors.iter().map(|error| Mistake {
-            line: line_of(text, error.span().map_or(0, |span| span.start)),
-            key: String::new(),
-            message: error.message().to_owned(),
-        });
-        return (T::default(), mistakes.collect());
+        let mut mistakes: Vec<Mistake> = errors
+            .iter()
+            .map(|error| Mistake {
+                line: line_of(text, error.span().map_or(0, |span| span.start)),
+                key: String::new(),
+                message: error.message().to_owned(),
+            })
+            .collect();
+        // Behind the first one in a line the reader has lost its place: the others are guesses about the same text.
+        mistakes.sort_by_key(|mistake| mistake.line);
+        mistakes.dedup_by_key(|mistake| mistake.line);
+        return (T::default(), mistakes);
     }
     let mut mistakes = Vec::new();
     let whole = table.span();
@@ -136,6 +142,20 @@ mod tests {
         assert_eq!(locate(text, &["contexts", "prod"]), Some(5));
         assert_eq!(locate(text, &["contexts", "prod", "api"]), Some(6));
         assert_eq!(locate(text, &["keys", "quit"]), None);
+    }
+
+    #[test]
+    fn a_line_that_is_no_toml_is_told_once() {
+        for (text, lines) in [
+            ("a = \"red\nb = 1\n", vec![1]),
+            ("a = 1\na = \"red\nb = 1\n", vec![2]),
+            ("a = [1,\nb = \"red\nc = 3\n", vec![2, 3]),
+            ("a = \nb = 1\n[c\n", vec![1, 3]),
+        ] {
+            let (_, mistakes) = read::<toml::Table>(text);
+            let told: Vec<usize> = mistakes.iter().map(|mistake| mistake.line).collect();
+            assert_eq!(told, lines, "{text:?}: {mistakes:?}");
+        }
     }
 
     #[test]

@@ -55,6 +55,14 @@ fn by_ground(colorfgbg: Option<&str>) -> &'static str {
     }
 }
 
+/// The name of the theme that is meant: what `auto` stands for, else the name itself.
+fn by_name(name: &str) -> &str {
+    match name {
+        AUTO => by_ground(std::env::var("COLORFGBG").ok().as_deref()),
+        name => name,
+    }
+}
+
 /// Path → when it was changed and how long it is.
 pub type Stamp = BTreeMap<PathBuf, (Option<SystemTime>, u64)>;
 
@@ -109,21 +117,20 @@ impl Files {
     /// # Errors
     /// See [`ThemeError`].
     pub fn theme(&self, name: &str) -> Result<Theme, ThemeError> {
-        let name = match name {
-            AUTO => by_ground(std::env::var("COLORFGBG").ok().as_deref()),
-            name => name,
-        };
-        let own = self.theme_files();
-        let own = own
-            .iter()
-            .find(|path| path.file_stem().is_some_and(|stem| stem == name));
-        match own {
-            Some(path) => read_theme(path),
+        let name = by_name(name);
+        match self.own(name) {
+            Some(path) => read_theme(&path),
             None => Theme::built_in(name).map_err(|_| ThemeError::Unknown {
                 name: name.to_owned(),
                 known: self.themes().0.into_iter().map(|theme| theme.name).collect(),
             }),
         }
+    }
+
+    /// The file of a theme of the user's own.
+    fn own(&self, name: &str) -> Option<PathBuf> {
+        let mut files = self.theme_files().into_iter();
+        files.find(|path| path.file_stem().is_some_and(|stem| stem == name))
     }
 
     /// The themes there are, the user's own first, and what is wrong with those that cannot be used.
@@ -171,9 +178,17 @@ impl Files {
 
     /// All that the core is told.
     pub fn read(&self, config: &Config, fixed: &Fixed, again: bool) -> Read {
-        let (themes, mut mistakes) = self.themes();
-        mistakes.extend(self.file_mistakes());
+        let (themes, mut of_themes) = self.themes();
+        let look = look(config, fixed);
+        // A theme that is not in use can wait.
+        let in_use = self.own(by_name(&look.theme)).map(|path| shown(&path));
+        of_themes.sort_by_key(|mistake| in_use.as_ref() != Some(&mistake.file));
+        let mut mistakes = self.file_mistakes();
         mistakes.extend(self.key_mistakes(config));
+        if fixed.theme.is_none() {
+            mistakes.extend(self.theme_mistake(&look.theme));
+        }
+        mistakes.extend(of_themes);
         let contexts = config.contexts.iter().map(|(name, context)| ContextEntry {
             name: name.clone(),
             api: context
@@ -184,7 +199,7 @@ impl Files {
             project: context.project.clone(),
         });
         Read {
-            look: Some(look(config, fixed)),
+            look: Some(look),
             themes,
             contexts: contexts.collect(),
             keys: config.keys.clone(),
@@ -213,17 +228,20 @@ impl Files {
             .collect()
     }
 
-    /// That the theme of the file cannot be used, with its line.
-    #[must_use]
-    pub fn theme_mistake(&self, error: &ThemeError) -> Mistake {
+    /// That there is no theme of the name that the file gives, with its line. What is wrong in the file of a theme is named
+    /// there.
+    fn theme_mistake(&self, name: &str) -> Option<Mistake> {
+        let Err(error @ ThemeError::Unknown { .. }) = self.theme(name) else {
+            return None;
+        };
         let path = self.config.as_deref();
         let text = path.and_then(|path| std::fs::read_to_string(path).ok());
         let line = text.and_then(|text| toml::locate(&text, &["cockpit", "theme"]));
         let line = line.map_or_else(String::new, |line| format!("line {line}: "));
-        Mistake {
+        Some(Mistake {
             file: path.map(shown).unwrap_or_default(),
             what: format!("{line}cockpit.theme: {error}"),
-        }
+        })
     }
 
     /// Keys that cannot be bound, each with the file and the line.
@@ -423,5 +441,28 @@ mod tests {
         };
         let read = files.read(&config, &fixed, true);
         assert_eq!(read.look.expect("a look").theme, "light");
+    }
+
+    #[test]
+    fn mistakes_of_what_is_in_use_come_first_and_each_is_said_once() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let files = files(dir.path());
+        std::fs::create_dir(dir.path().join("themes")).expect("made");
+        let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).expect("written");
+        write("themes/a.toml", "inherits = \"dark\"\naccent = \"mauve\"\n");
+        write("themes/mine.toml", "inherits = \"dark\naccent = \"red\"\n");
+        write(
+            "config.toml",
+            "[cockpit]\ntheme = \"mine\"\n[keys]\nhlep = [\"f3\"]\n",
+        );
+        let named = || {
+            let config = files.config().expect("reads");
+            let read = files.read(&config, &Fixed::default(), true);
+            let name = |mistake: &Mistake| mistake.file.rsplit('/').next().map(str::to_owned);
+            read.mistakes.iter().filter_map(name).collect::<Vec<_>>()
+        };
+        assert_eq!(named(), ["config.toml", "mine.toml", "a.toml"]);
+        write("config.toml", "[cockpit]\ntheme = \"nope\"\n");
+        assert_eq!(named(), ["config.toml", "a.toml", "mine.toml"]);
     }
 }

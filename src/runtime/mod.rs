@@ -30,7 +30,7 @@ use crate::client::ClientError;
 use crate::cockpit::action::Mouse;
 use crate::cockpit::effect::File;
 use crate::cockpit::keymap::{Command, Context};
-use crate::cockpit::state::preferences::{Connected, Look, Mistake, Read};
+use crate::cockpit::state::preferences::{Connected, Look, Read};
 use crate::cockpit::state::{Dirty, Level, Settings, State};
 use crate::cockpit::update::import;
 use crate::cockpit::update::preferences::renews;
@@ -146,16 +146,15 @@ const DATA_FRAME: SignedDuration = SignedDuration::from_millis(100);
 pub fn run(options: CockpitOptions) -> Result<(), CockpitError> {
     let profile = theme::profile(&termprofile::Env, &std::io::stdout());
     let look = look::look(&options.config, &options.fixed);
-    let (theme, mistake) = match dressed(&options.files, &look, profile) {
-        Ok(theme) => (theme, None),
-        // A file that is wrong keeps nobody out; what was asked for now is refused.
-        Err(error) if options.fixed.theme.is_none() => {
+    let theme = match dressed(&options.files, &look, profile) {
+        Ok(theme) => theme,
+        // A file that is wrong keeps nobody out, and is told above the list; what was asked for now is refused.
+        Err(_) if options.fixed.theme.is_none() => {
             let look = Look {
                 theme: CockpitConfig::default().theme,
                 ..look
             };
-            let mistake = options.files.theme_mistake(&error);
-            (dressed(&options.files, &look, profile)?, Some(mistake))
+            dressed(&options.files, &look, profile)?
         }
         Err(error) => return Err(error.into()),
     };
@@ -163,7 +162,7 @@ pub fn run(options: CockpitOptions) -> Result<(), CockpitError> {
         .enable_all()
         .build()
         .map_err(CockpitError::Setup)?;
-    let outcome = runtime.block_on(Cockpit::run(options, theme, mistake, profile));
+    let outcome = runtime.block_on(Cockpit::run(options, theme, profile));
     // Whatever is still on its way is not waited for.
     runtime.shutdown_background();
     outcome
@@ -206,7 +205,6 @@ impl Cockpit {
     async fn run(
         options: CockpitOptions,
         theme: Theme,
-        mistake: Option<Mistake>,
         profile: TermProfile,
     ) -> Result<(), CockpitError> {
         let clock = Clock::start();
@@ -228,8 +226,7 @@ impl Cockpit {
         if let Some(file) = &options.files.config {
             state.preferences.file = shown(file);
         }
-        let mut read = options.files.read(&options.config, &options.fixed, false);
-        read.mistakes.extend(mistake);
+        let read = options.files.read(&options.config, &options.fixed, false);
         let (replies, answered) = mpsc::unbounded_channel();
         let mut cockpit = Self {
             state,

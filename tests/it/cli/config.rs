@@ -84,6 +84,24 @@ async fn every_mistake_of_the_themes_beside_it_is_named_too() {
     );
 }
 
+/// A mistake in the theme that is chosen stands in its file, once, and is not said of the configuration as well.
+#[tokio::test]
+async fn a_mistake_of_the_chosen_theme_is_named_once() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let themes = dir.path().join("themes");
+    std::fs::create_dir(&themes).expect("made");
+    let file = dir.path().join("config.toml");
+    std::fs::write(&file, "[cockpit]\ntheme = \"mine\"\n").expect("written");
+    let mine = themes.join("mine.toml");
+    std::fs::write(&mine, "inherits = \"dark\"\nok = \"red\"\nok = \"blue\n").expect("written");
+    let checked = run(splitdeck(&["config", "check", &file.display().to_string()]), "").await;
+    assert_eq!(checked.code, 1, "{}", checked.out);
+    assert_eq!(checked.out.lines().count(), 1, "{}", checked.out);
+    let place = format!("{}:3: ", mine.display());
+    assert!(checked.out.starts_with(&place), "{}", checked.out);
+    assert!(checked.err.contains("a theme beside it cannot be used"), "{}", checked.err);
+}
+
 #[tokio::test]
 async fn the_example_and_no_file_at_all_are_fine() {
     let dir = tempfile::tempdir().expect("a directory");
