@@ -88,7 +88,7 @@ pub struct WiringPanel {
 /// The settings.
 #[derive(Debug)]
 pub struct SettingsPanel {
-    /// The line under the cursor.
+    /// The line under the cursor: a choice, or behind them a line of keys.
     pub selected: usize,
     /// How everything looked when they were opened: what Esc goes back to.
     pub before: Look,

@@ -123,14 +123,15 @@ pub fn toggle(state: &mut State, effects: &mut Vec<Effect>) {
     }));
 }
 
-/// Moves among the choices; each shows at once what it looks like.
+/// Moves among the choices, each of which shows at once what it looks like, and on among the lines of keys below them.
 pub fn move_by(state: &mut State, by: isize, effects: &mut Vec<Effect>) {
     let choices = choices(&state.preferences);
+    let lines = state.laid.last;
     let Some(Overlay::Settings(panel)) = state.overlays.last_mut() else {
         return;
     };
-    let last = choices.len().saturating_sub(1);
-    panel.selected = panel.selected.saturating_add_signed(by).min(last);
+    let last = choices.len().saturating_sub(1).max(lines);
+    panel.selected = panel.selected.min(last).saturating_add_signed(by).min(last);
     let mut look = panel.before.clone();
     if let Some(choice) = choices.get(panel.selected) {
         apply(&mut look, choice);
@@ -159,7 +160,7 @@ pub fn close(state: &mut State, effects: &mut Vec<Effect>) {
     }
 }
 
-/// What is under the cursor of the settings.
+/// What is under the cursor of the settings; none on a line of keys.
 #[must_use]
 pub fn chosen(state: &State) -> Option<Choice> {
     let Some(Overlay::Settings(panel)) = state.overlays.last() else {

@@ -11,9 +11,12 @@ use crate::cockpit::update::preferences::{Choice, choices, line_for};
 use crate::tui::chrome::from_the_left;
 use crate::tui::page::{Span, draw_spans};
 use crate::tui::widgets::Pen;
+use crate::tui::widgets::pen::{broken, columns, fit, wrap};
 
 /// Columns of the names.
 const NAME: u16 = 16;
+/// The most columns of the name of a command; those of the built-in ones have fewer.
+const MOST_NAME: u16 = 28;
 /// Columns of what is chosen.
 const LABEL: u16 = 8;
 
@@ -40,22 +43,36 @@ pub fn draw(canvas: &mut Canvas<'_, '_>, state: &State, panel: &SettingsPanel) -
         let text = state.keymap.after(text, ", ", &[shows]);
         lines.push(Line::Spans(vec![label("keys"), (text, theme.dim)]));
     }
+    let width = canvas.inside_width(WIDEST);
+    let names = state.preferences.keys.keys().map(|name| columns(name));
+    let of_names = names.max().unwrap_or(0).clamp(NAME + 1, MOST_NAME) + 2;
+    let of_keys = width.saturating_sub(1 + LABEL + of_names).max(1);
     for (at, (command, keys)) in state.preferences.keys.iter().enumerate() {
-        let name = format!("{command:<width$}", width = usize::from(NAME) + 3);
+        // All of them, in as many lines as they take.
         let bound = match keys.is_empty() {
-            true => ("no key".to_owned(), theme.dim),
-            false => (keys.join(" "), theme.key),
+            true => vec![("no key".to_owned(), theme.dim)],
+            false => wrap(&broken(&keys.join(" "), of_keys), of_keys, u16::MAX, theme.glyphs)
+                .into_iter()
+                .map(|line| (line, theme.key))
+                .collect(),
         };
-        lines.push(Line::Spans(vec![
-            label(if at == 0 { "keys" } else { "" }),
-            (name, theme.text),
-            bound,
-        ]));
+        for (line, bound) in bound.into_iter().enumerate() {
+            let (word, name) = match (at, line) {
+                (0, 0) => ("keys", command.as_str()),
+                (_, 0) => ("", command.as_str()),
+                _ => ("", ""),
+            };
+            let name = fit(name, of_names - 2, theme.glyphs);
+            let name = format!("{name:<width$}", width = usize::from(of_names));
+            lines.push(Line::Spans(vec![label(word), (name, theme.text), bound]));
+        }
     }
-    let selected = lines
-        .iter()
-        .position(|line| matches!(line, Line::Choice(at, _) if *at == panel.selected))
-        .unwrap_or(0);
+    // The cursor goes on to the keys, line by line: there may be more of them than there is room.
+    let last = match state.preferences.keys.is_empty() {
+        true => choices.len().saturating_sub(1),
+        false => lines.len() - 1,
+    };
+    let selected = panel.selected.min(last);
     let sample = [
         ("ok", theme.ok),
         ("warn", theme.warn),
@@ -65,19 +82,27 @@ pub fn draw(canvas: &mut Canvas<'_, '_>, state: &State, panel: &SettingsPanel) -
         ("stale", theme.stale),
         ("accent", theme.accent),
     ];
-    let keep = choices.get(panel.selected).map(line_for).unwrap_or_default();
-    let width = canvas.inside_width(WIDEST);
-    let height = rows(lines.len() + FOOT);
-    let laid = canvas.boxed(
-        "Settings",
-        &corner(
+    let choice = choices.get(selected);
+    let keep = match choice {
+        Some(choice) => format!("to keep it: {}  below [cockpit] in", line_for(choice)),
+        None => "keys are bound below [keys] in".to_owned(),
+    };
+    let closes = (Context::Always, Command::Back, "back");
+    let corner = match choice {
+        Some(_) => corner(
             &state.keymap,
             &[
                 (Context::Settings, Command::Accept, "keep"),
                 (Context::Settings, Command::CopyKey, "copy"),
-                (Context::Always, Command::Back, "back"),
+                closes,
             ],
         ),
+        None => corner(&state.keymap, &[closes]),
+    };
+    let height = rows(lines.len() + FOOT);
+    let laid = canvas.boxed(
+        "Settings",
+        &corner,
         (width, height),
         |pen| {
             let height = usize::from(pen.height());
@@ -85,17 +110,17 @@ pub fn draw(canvas: &mut Canvas<'_, '_>, state: &State, panel: &SettingsPanel) -
             let first = selected
                 .saturating_sub(shown / 2)
                 .min(lines.len().saturating_sub(shown));
-            for (y, line) in (0_u16..).zip(lines.iter().skip(first).take(shown)) {
+            for (y, (row, line)) in (0_u16..).zip(lines.iter().enumerate().skip(first).take(shown)) {
                 match line {
                     Line::Choice(at, choice) => {
                         let first = *at == 0
                             || matches!((choice, &choices[*at - 1]), (Choice::Glyphs(_), Choice::Theme(_)));
                         choice_line(pen, y, state, choice, first);
-                        if *at == panel.selected {
-                            pen.restyle_row(y, pen.theme.selection);
-                        }
                     }
                     Line::Spans(spans) => draw_spans(pen, 1, y, spans),
+                }
+                if row == selected {
+                    pen.restyle_row(y, pen.theme.selection);
                 }
             }
             if height > FOOT {
@@ -103,15 +128,11 @@ pub fn draw(canvas: &mut Canvas<'_, '_>, state: &State, panel: &SettingsPanel) -
                 preview(pen, y, &sample);
                 let width = pen.width().saturating_sub(1);
                 let (dim, glyphs) = (pen.theme.dim, pen.glyphs());
-                let keep = format!("to keep it: {keep}  below [cockpit] in");
                 pen.text_within(1, y + 1, &keep, width, dim);
                 let file = from_the_left(&state.preferences.file, width.saturating_sub(2), glyphs);
                 pen.text(3, y + 2, &glyphs.text(&file), dim);
             }
-            Laid {
-                rows: shown,
-                last: choices.len().saturating_sub(1),
-            }
+            Laid { rows: shown, last }
         },
     );
     (laid, None)

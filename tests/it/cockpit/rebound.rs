@@ -490,6 +490,42 @@ fn the_card_of_an_import_names_its_keys() {
     });
 }
 
+/// However many keys a person has bound, the settings show all of them.
+#[test]
+fn the_settings_show_every_key_that_is_bound() {
+    let many: Vec<String> = ('a'..='z').map(|c| format!("ctrl-alt-{c}")).collect();
+    for commands in [1, COMMANDS.len()] {
+        let mut world = World::list();
+        let named = COMMANDS.iter().map(|entry| entry.name.to_owned());
+        let keys = named.take(commands).map(|name| (name, many.clone()));
+        world.state.preferences.keys = keys.collect();
+        world.keys(&[","]);
+        let mut seen = String::new();
+        let mut before = String::new();
+        // The cursor moves before the lines do.
+        let mut still = 0;
+        while still < 3 {
+            let screen = world.screen(80, 24);
+            still = if screen == before { still + 1 } else { 0 };
+            seen.push_str(&screen);
+            before = screen;
+            world.keys(&["pagedown"]);
+        }
+        for entry in COMMANDS.iter().take(commands) {
+            assert!(seen.contains(entry.name), "{}", entry.name);
+        }
+        let seen: BTreeSet<&str> = seen.split_whitespace().collect();
+        for key in &many {
+            assert!(seen.contains(key.as_str()), "{key}: {seen:?}");
+        }
+        // They are looked at, not chosen: what is drawn is as it was.
+        assert!(before.contains("[keys]"), "{before}");
+        let look = world.state.preferences.look.clone();
+        world.keys(&["enter"]);
+        assert_eq!(world.state.preferences.look, look);
+    }
+}
+
 #[test]
 fn saving_and_undoing_name_their_keys() {
     bound(&[("edit.undo", &["z"]), ("edit.discard", &["f7"])], || {
