@@ -202,11 +202,7 @@ struct Cockpit {
 }
 
 impl Cockpit {
-    async fn run(
-        options: CockpitOptions,
-        theme: Theme,
-        profile: TermProfile,
-    ) -> Result<(), CockpitError> {
+    async fn run(options: CockpitOptions, theme: Theme, profile: TermProfile) -> Result<(), CockpitError> {
         let clock = Clock::start();
         let leaving = Arc::default();
         let mut signals = Signals::listen(&leaving).map_err(CockpitError::Setup)?;

@@ -201,7 +201,23 @@ fn read(name: &str, texts: &[String]) -> Result<(&'static Entry, Vec<Key>), Stri
             None => Ok(key),
         }
     });
-    Ok((entry, keys.collect::<Result<_, _>>()?))
+    let keys: Vec<Key> = keys.collect::<Result<_, _>>()?;
+    if keys.is_empty() && entry.command == Command::Back {
+        return Err(
+            "it needs a key, or what lies over a screen could not be closed: name one, such as \"esc\""
+                .to_owned(),
+        );
+    }
+    // A command whose keys are all characters where it only works while text is typed would have none, without a word.
+    if let Some(first) = keys.first()
+        && asked_for(entry, &keys).next().is_none()
+    {
+        return Err(format!(
+            "{first} cannot be one of its keys: it works where text is typed, and there {first} is text; one that types \
+             nothing can, such as \"f8\""
+        ));
+    }
+    Ok((entry, keys))
 }
 
 /// The bindings of a command with these keys, in each place where it has any.
@@ -396,6 +412,10 @@ mod tests {
             ("help", &["alt-enter"], "keep it for themselves"),
             ("experiment.activate", &["ctrl-A"], "small letter"),
             ("help", &["f2", "esc"], "it goes back, or does nothing"),
+            // Nothing could be closed any more, nor a field be left.
+            ("back", &[], "it needs a key"),
+            ("back", &["b"], "there b is text"),
+            ("field.next", &["N", "M"], "there N is text"),
         ] {
             let (keymap, problems) = rebind(name, keys);
             assert_eq!(problems.len(), 1);
@@ -407,6 +427,7 @@ mod tests {
                 ("?", Command::Help),
                 ("q", Command::Quit),
                 ("a", Command::Activate),
+                ("esc", Command::Back),
             ] {
                 let key = key.parse().expect("a key");
                 assert_eq!(keymap.command(&list, key), Some(command));

@@ -41,14 +41,17 @@ pub fn line_for(choice: &Choice) -> String {
 /// Takes what was read from the files.
 pub fn read(state: &mut State, read: Read, now: Timestamp, effects: &mut Vec<Effect>) {
     let mut keymap = Keymap::default();
-    // What is wrong with a key was said by whoever knows its line.
-    keymap.rebind(&read.keys);
+    // What is wrong with a key was said by whoever knows its line; the command has its own keys.
+    let refused = keymap.rebind(&read.keys);
     state.keymap = keymap;
     let preferences = &mut state.preferences;
     preferences.themes = read.themes;
     preferences.contexts = read.contexts;
     let rebound = preferences.keys != read.keys;
     preferences.keys = read.keys;
+    preferences
+        .keys
+        .retain(|name, _| refused.iter().all(|problem| problem.command != *name));
     if let Some(look) = read.look {
         preferences.look = look;
     }

@@ -100,41 +100,36 @@ pub fn draw(canvas: &mut Canvas<'_, '_>, state: &State, panel: &SettingsPanel) -
         None => corner(&state.keymap, &[closes]),
     };
     let height = rows(lines.len() + FOOT);
-    let laid = canvas.boxed(
-        "Settings",
-        &corner,
-        (width, height),
-        |pen| {
-            let height = usize::from(pen.height());
-            let shown = height.saturating_sub(FOOT).max(1);
-            let first = selected
-                .saturating_sub(shown / 2)
-                .min(lines.len().saturating_sub(shown));
-            for (y, (row, line)) in (0_u16..).zip(lines.iter().enumerate().skip(first).take(shown)) {
-                match line {
-                    Line::Choice(at, choice) => {
-                        let first = *at == 0
-                            || matches!((choice, &choices[*at - 1]), (Choice::Glyphs(_), Choice::Theme(_)));
-                        choice_line(pen, y, state, choice, first);
-                    }
-                    Line::Spans(spans) => draw_spans(pen, 1, y, spans),
+    let laid = canvas.boxed("Settings", &corner, (width, height), |pen| {
+        let height = usize::from(pen.height());
+        let shown = height.saturating_sub(FOOT).max(1);
+        let first = selected
+            .saturating_sub(shown / 2)
+            .min(lines.len().saturating_sub(shown));
+        for (y, (row, line)) in (0_u16..).zip(lines.iter().enumerate().skip(first).take(shown)) {
+            match line {
+                Line::Choice(at, choice) => {
+                    let first = *at == 0
+                        || matches!((choice, &choices[*at - 1]), (Choice::Glyphs(_), Choice::Theme(_)));
+                    choice_line(pen, y, state, choice, first);
                 }
-                if row == selected {
-                    pen.restyle_row(y, pen.theme.selection);
-                }
+                Line::Spans(spans) => draw_spans(pen, 1, y, spans),
             }
-            if height > FOOT {
-                let y = pen.height() - 3;
-                preview(pen, y, &sample);
-                let width = pen.width().saturating_sub(1);
-                let (dim, glyphs) = (pen.theme.dim, pen.glyphs());
-                pen.text_within(1, y + 1, &keep, width, dim);
-                let file = from_the_left(&state.preferences.file, width.saturating_sub(2), glyphs);
-                pen.text(3, y + 2, &glyphs.text(&file), dim);
+            if row == selected {
+                pen.restyle_row(y, pen.theme.selection);
             }
-            Laid { rows: shown, last }
-        },
-    );
+        }
+        if height > FOOT {
+            let y = pen.height() - 3;
+            preview(pen, y, &sample);
+            let width = pen.width().saturating_sub(1);
+            let (dim, glyphs) = (pen.theme.dim, pen.glyphs());
+            pen.text_within(1, y + 1, &keep, width, dim);
+            let file = from_the_left(&state.preferences.file, width.saturating_sub(2), glyphs);
+            pen.text(3, y + 2, &glyphs.text(&file), dim);
+        }
+        Laid { rows: shown, last }
+    });
     (laid, None)
 }
 

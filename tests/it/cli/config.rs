@@ -99,7 +99,11 @@ async fn a_mistake_of_the_chosen_theme_is_named_once() {
     assert_eq!(checked.out.lines().count(), 1, "{}", checked.out);
     let place = format!("{}:3: ", mine.display());
     assert!(checked.out.starts_with(&place), "{}", checked.out);
-    assert!(checked.err.contains("a theme beside it cannot be used"), "{}", checked.err);
+    assert!(
+        checked.err.contains("a theme beside it cannot be used"),
+        "{}",
+        checked.err
+    );
 }
 
 #[tokio::test]

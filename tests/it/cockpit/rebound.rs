@@ -407,7 +407,9 @@ fn no_screen_names_a_key_that_was_given_away() {
 #[test]
 fn no_screen_names_a_key_that_is_none() {
     let built_in = BuiltIn::new();
+    // What goes back always has a key.
     let nothing: BTreeMap<String, Vec<String>> = (COMMANDS.iter())
+        .filter(|entry| entry.command != Command::Back)
         .map(|entry| (entry.name.to_owned(), Vec::new()))
         .collect();
     let mut wrong = BTreeMap::new();
@@ -554,6 +556,20 @@ fn saving_and_undoing_name_their_keys() {
         settings.state.preferences.keys = [("edit.undo".to_owned(), Vec::new())].into();
         settings.keys(&[","]);
         assert!(words(&mut settings).contains("edit.undo no key"));
+        // What was refused is not in force.
+        let keys = [("back", vec![]), ("help", vec!["f2"])];
+        let keys = keys.map(|(name, keys): (&str, Vec<&str>)| {
+            (name.to_owned(), keys.into_iter().map(str::to_owned).collect())
+        });
+        settings.act(Action::Read(Box::new(Read {
+            keys: keys.into(),
+            ..Read::default()
+        })));
+        let said = words(&mut settings);
+        assert!(
+            said.contains("help f2") && !said.contains("back no key"),
+            "{said}"
+        );
     });
     let decide = |keys: &[(&str, &[&str])]| {
         bound(keys, || {
