@@ -17,6 +17,8 @@ pub enum Context {
     Experiment,
     /// Setup, Variants, Rules, and what opens from them: fields to edit.
     Edit,
+    /// The Variants tab and the Rules tab, which hold tables of an experiment.
+    Tables,
     /// A table of fields.
     Table,
     /// A field, while it is typed.
@@ -75,7 +77,7 @@ pub enum Context {
 
 impl Context {
     /// All of them, in the order of docs.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 35] = [
         Self::Always,
         Self::Global,
         Self::Rows,
@@ -83,6 +85,7 @@ impl Context {
         Self::Filter,
         Self::Experiment,
         Self::Edit,
+        Self::Tables,
         Self::Table,
         Self::Field,
         Self::Create,
@@ -120,7 +123,24 @@ impl Context {
             &[In::Filter, In::Always],
             &[In::Edit, In::Experiment, In::Rows, In::Global, In::Always],
             &[
+                In::Tables,
+                In::Edit,
+                In::Experiment,
+                In::Rows,
+                In::Global,
+                In::Always,
+            ],
+            &[
                 In::Table,
+                In::Edit,
+                In::Experiment,
+                In::Rows,
+                In::Global,
+                In::Always,
+            ],
+            &[
+                In::Table,
+                In::Tables,
                 In::Edit,
                 In::Experiment,
                 In::Rows,
@@ -193,6 +213,7 @@ impl Context {
             Self::Filter => "While typing a filter",
             Self::Experiment => "One experiment",
             Self::Edit => "Editing: Setup, Variants, Rules",
+            Self::Tables => "Variants and Rules",
             Self::Table => "Editing a table",
             Self::Field => "While typing in a field",
             Self::Create => "New experiment",

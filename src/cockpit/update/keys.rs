@@ -90,13 +90,14 @@ pub fn contexts_under(state: &State, overlays: &[Overlay]) -> Vec<Context> {
                 Tab::Insights => Some(Context::Insights),
                 Tab::Setup | Tab::Variants | Tab::Rules => Some(Context::Edit),
             };
+            let tables = matches!(detail.tab, Tab::Variants | Tab::Rules).then_some(Context::Tables);
             let rest = [
                 Context::Experiment,
                 Context::Rows,
                 Context::Global,
                 Context::Always,
             ];
-            table.into_iter().chain(tab).chain(rest).collect()
+            table.into_iter().chain(tables).chain(tab).chain(rest).collect()
         }
         (Screen::Objects(kind), _) if objects::filter(&state.objects, kind).1 => {
             vec![Context::Filter, Context::Always]

@@ -7,11 +7,15 @@ use splitdeck::api::problem::{Code, Problem};
 use splitdeck::api::system::Role;
 use splitdeck::cockpit::edit::Of;
 use splitdeck::cockpit::effect::File;
-use splitdeck::cockpit::export::{Order, Source, Told};
+use splitdeck::cockpit::export::{Order, Source, Told, any};
+use splitdeck::cockpit::keymap::Command;
 use splitdeck::cockpit::ports::{Failure, FailureKind, Service, Slot};
+use splitdeck::cockpit::state::Overlay;
 use splitdeck::cockpit::state::preferences::Connected;
+use splitdeck::cockpit::update::contexts;
 use splitdeck::cockpit::{Action, Effect};
 
+use crate::screens::worlds::worlds;
 use crate::support::cockpit::{World, settings};
 
 fn list() -> World {
@@ -367,7 +371,7 @@ fn variants_and_rules_have_files_of_their_own() {
 fn where_there_is_no_table_that_is_said() {
     let mut world = World::experiment("checkout-cta");
     world.effects.clear();
-    world.keys(&["1", "e"]);
+    world.keys(&["1"]).act(Action::Command(Command::Export));
     assert!(
         !world
             .effects
@@ -376,6 +380,20 @@ fn where_there_is_no_table_that_is_said() {
     );
     let notice = &world.state.notice.as_ref().expect("said").text;
     assert_eq!(notice, "There is no table here to export");
+}
+
+/// A key for it is told, by help and by `docs/keys.md`, only where there is a table.
+#[test]
+fn where_there_is_a_key_for_it_there_is_a_table() {
+    for (name, world) in worlds() {
+        let keymap = &world.state.keymap;
+        let told = keymap.keys(&contexts(&world.state), Command::Export).next();
+        let asks = matches!(
+            world.state.overlays.last(),
+            Some(Overlay::Import(panel)) if panel.import.is_none()
+        );
+        assert!(told.is_none() || asks || any(&world.state), "{name}: {told:?}");
+    }
 }
 
 /// The columns are names of the wire: a field that is renamed there is found here.

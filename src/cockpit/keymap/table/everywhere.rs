@@ -57,7 +57,7 @@ pub const COMMANDS: &[Entry] = &[
         "export",
         &[
             (In::List, "e"),
-            (In::Edit, "e"),
+            (In::Tables, "e"),
             (In::Overrides, "e"),
             (In::Analytics, "e"),
             (In::FlagOverrides, "e"),
