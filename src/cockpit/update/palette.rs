@@ -2,6 +2,7 @@
 
 mod elsewhere;
 
+use jiff::Timestamp;
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 use uuid::Uuid;
@@ -98,6 +99,27 @@ pub fn items(state: &State, typed: &str) -> Vec<PaletteItem> {
         commands.chain(experiments).chain(rest).collect()
     };
     matching(all, typed)
+}
+
+/// Why Enter on a command that works where one is does nothing now; none where it does something.
+#[must_use]
+pub fn refused(state: &State, command: Command, now: Timestamp) -> Option<String> {
+    let writes = command.entry().is_some_and(|entry| entry.writes);
+    let nowhere = command == Command::Contexts && state.preferences.contexts.is_empty();
+    let why = writes.then(|| guard::refusal(state, now)).flatten();
+    why.or_else(|| nowhere.then(|| preferences::no_contexts(&state.preferences)))
+}
+
+/// What Enter does with a line, in a word; none where it only says why nothing comes of it.
+#[must_use]
+pub fn enters(state: &State, item: PaletteItem, now: Timestamp) -> Option<&'static str> {
+    match item {
+        PaletteItem::Command(command) => refused(state, command, now).is_none().then_some("run"),
+        PaletteItem::Elsewhere(command) => elsewhere::leads(state, command, now).then_some("go there"),
+        PaletteItem::Experiment(_) | PaletteItem::Object(..) => Some("open"),
+        PaletteItem::Context(_) => Some("go there"),
+        PaletteItem::Theme(_) => Some("try on"),
+    }
 }
 
 /// Whether a command does something where one is. A list open over it is not where one is: the palette closes it.

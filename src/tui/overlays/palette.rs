@@ -5,12 +5,12 @@ use ratatui::layout::Position;
 use uuid::Uuid;
 
 use super::{CLOSES, Canvas, WIDEST, corner, rows};
-use crate::cockpit::keymap::{Command, Context};
+use crate::cockpit::keymap::{Command, Context, Does};
 use crate::cockpit::state::objects::Kind;
 use crate::cockpit::state::overlay::Palette;
 use crate::cockpit::state::{Laid, State};
+use crate::cockpit::update::contexts_under;
 use crate::cockpit::update::palette::{self, PaletteItem};
-use crate::cockpit::update::{contexts_under, guard, preferences};
 use crate::tui::chrome::key_text;
 use crate::tui::field;
 use crate::tui::widgets::Pen;
@@ -33,10 +33,13 @@ pub fn draw(
     // Always the same height, so that the line that is typed into does not jump.
     let height = rows(MOST + 1);
     let selected = palette.selected.min(items.len().saturating_sub(1));
-    let keys = corner(
-        &state.keymap,
-        &[(Context::Palette, Command::Accept, "run"), CLOSES],
-    );
+    // What Enter does with the line under the cursor; nothing where that line says why nothing can be done.
+    let enters = items
+        .get(selected)
+        .and_then(|item| palette::enters(state, *item, now));
+    let enters = enters.map(|does| (Context::Palette, Command::Accept, does));
+    let does: Vec<Does<'_>> = enters.into_iter().chain([CLOSES]).collect();
+    let keys = corner(&state.keymap, &does);
     canvas.boxed("Commands", &keys, (width, height), |pen| {
         let start = pen.text(0, 0, ": ", pen.theme.key);
         let room = pen.width().saturating_sub(start);
@@ -95,7 +98,7 @@ fn line(pen: &mut Pen<'_>, y: u16, state: &State, item: PaletteItem, now: Timest
                 return;
             };
             // What is refused now says why, before anybody chooses it.
-            let refused = entry.writes.then(|| guard::refusal(state, now)).flatten();
+            let refused = palette::refused(state, command, now);
             let contexts: Vec<Context> = contexts_under(state, &[]);
             let keys: Vec<String> = state
                 .keymap
@@ -103,9 +106,7 @@ fn line(pen: &mut Pen<'_>, y: u16, state: &State, item: PaletteItem, now: Timest
                 .take(2)
                 .map(key_text)
                 .collect();
-            let nowhere = (command == Command::Contexts && state.preferences.contexts.is_empty())
-                .then(|| preferences::no_contexts(&state.preferences));
-            let help = refused.or(nowhere).unwrap_or_else(|| entry.help.to_owned());
+            let help = refused.unwrap_or_else(|| entry.help.to_owned());
             (entry.name.to_owned(), help, keys.join(" "))
         }
         PaletteItem::Elsewhere(command) => {

@@ -251,3 +251,36 @@ fn what_is_refused_is_refused_before_one_is_led_anywhere() {
     assert_eq!(world.state.screen, Screen::Experiments);
     assert!(world.state.overlays.is_empty());
 }
+
+/// What the corner says of Enter is what comes of it, and nothing is said where nothing does.
+#[test]
+fn the_corner_says_what_enter_does_with_the_line() {
+    let mut seen = std::collections::BTreeSet::new();
+    for role in [Role::Admin, Role::Viewer] {
+        for entry in COMMANDS.iter().filter(|entry| entry.palette) {
+            let mut world = World::list_of(role, false);
+            world.keys(&[":"]).text(entry.name);
+            let screen = world.screen(120, 40);
+            let edge = screen.lines().find(|line| line.contains("Commands ─"));
+            let edge = edge.expect("the palette");
+            let word = ["run", "go there", "open", "try on"]
+                .into_iter()
+                .find(|word| edge.contains(&format!("⏎ {word}")));
+            seen.insert(word);
+            world.effects.clear();
+            world.keys(&["enter"]);
+            let moved = world.state.screen != Screen::Experiments || world.state.list.filtering;
+            match word {
+                Some("go there") => assert!(moved, "{}: {edge}", entry.name),
+                Some(_) => {}
+                None => {
+                    assert!(!edge.contains('⏎'), "{edge}");
+                    assert!(!moved && world.state.overlays.is_empty(), "{}", entry.name);
+                    assert!(!notice(&world).is_empty(), "{}: it says why", entry.name);
+                }
+            }
+        }
+    }
+    assert!(seen.contains(&None) && seen.contains(&Some("run")), "{seen:?}");
+    assert!(seen.contains(&Some("go there")), "{seen:?}");
+}

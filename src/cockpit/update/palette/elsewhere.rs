@@ -187,8 +187,23 @@ impl Home {
         }
     }
 
+    /// Whether there is one way there from where one is, and no choice.
+    fn is_near(self, state: &State) -> bool {
+        match self {
+            Self::List | Self::Deployments => true,
+            Self::Overrides | Self::FlagOverrides if state.screen == Screen::Flag => {
+                state.objects.open_flag().is_some()
+            }
+            Self::Tab(_) | Self::Overrides | Self::Editing => experiment::target(state).is_some(),
+            _ => false,
+        }
+    }
+
     /// Goes there, where there is one way only. False where there is none, or a choice.
     fn go(self, state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) -> bool {
+        if !self.is_near(state) {
+            return false;
+        }
         let tab = match self {
             Self::List => {
                 objects::go_home(state, now, effects);
@@ -199,20 +214,16 @@ impl Home {
                 return true;
             }
             Self::Overrides | Self::FlagOverrides if state.screen == Screen::Flag => {
-                let known = state.objects.open_flag().is_some();
-                if let Some(detail) = state.objects.flag.as_deref_mut().filter(|_| known) {
+                if let Some(detail) = state.objects.flag.as_deref_mut() {
                     detail.overrides.get_or_insert_default();
                 }
-                return known;
+                return true;
             }
             Self::Tab(tab) => tab,
             Self::Overrides => Tab::Overrides,
             Self::Editing => Tab::Setup,
             _ => return false,
         };
-        if experiment::target(state).is_none() {
-            return false;
-        }
         experiment::tab(state, tab, now, effects);
         state.detail().is_some_and(|detail| detail.tab == tab)
     }
@@ -224,6 +235,14 @@ pub fn at_home(state: &State, command: Command) -> bool {
     let home = Home::of(command);
     // These know their places themselves.
     matches!(home, Home::Tables | Home::Editing) || home.reached(state)
+}
+
+/// Whether Enter on a command that does nothing where one is leads to where it works. Elsewhere it says why not.
+#[must_use]
+pub fn leads(state: &State, command: Command, now: Timestamp) -> bool {
+    let refused = command.entry().is_some_and(|entry| entry.writes) && guard::refusal(state, now).is_some();
+    let home = Home::of(command);
+    !refused && !home.reached(state) && home.is_near(state)
 }
 
 /// Where a command works; where one is there already, why it does nothing now.
