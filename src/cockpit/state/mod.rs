@@ -141,6 +141,8 @@ pub struct Notice {
     pub level: Level,
     /// Until when it stands, unless a later one comes.
     pub until: Timestamp,
+    /// Whether it answers what a person did where one is: it goes as soon as something else is looked at.
+    pub here: bool,
 }
 
 /// Live updates that are held back while a person pauses them.
@@ -255,7 +257,33 @@ pub struct State {
     pub quitting: bool,
 }
 
+/// What the keys go to: a screen, and of which object; what lies over it.
+#[derive(Debug, Clone, Eq, PartialEq)]
+pub struct Looked {
+    screen: Screen,
+    experiment: Option<(String, Tab)>,
+    flag: Option<(Uuid, bool)>,
+    step: Option<usize>,
+    overlays: Vec<std::mem::Discriminant<Overlay>>,
+}
+
 impl State {
+    /// What is looked at now.
+    #[must_use]
+    pub fn looked(&self) -> Looked {
+        let flag = self.objects.flag.as_deref();
+        let flag = flag.filter(|_| self.screen == Screen::Flag);
+        let create = self.create.as_deref();
+        let create = create.filter(|_| self.screen == Screen::Create);
+        Looked {
+            screen: self.screen,
+            experiment: self.detail().map(|detail| (detail.name.clone(), detail.tab)),
+            flag: flag.map(|detail| (detail.id, detail.overrides.is_some())),
+            step: create.map(|create| create.wizard.step),
+            overlays: self.overlays.iter().map(std::mem::discriminant).collect(),
+        }
+    }
+
     /// The state before anything is known.
     #[must_use]
     pub fn new(settings: Settings, size: (u16, u16)) -> Self {

@@ -57,6 +57,11 @@ pub fn update(state: &mut State, action: Action, now: Timestamp) -> Vec<Effect> 
     let lists = cursors::before(state);
     let shown = cursors::shown(state);
     let screen = state.screen;
+    let by_hand = matches!(
+        action,
+        Action::Key(_) | Action::Command(_) | Action::Mouse(_) | Action::Paste { .. }
+    );
+    let (looked, said) = (state.looked(), state.notice.clone());
     match action {
         Action::Start => {
             if let Some(name) = state.settings.experiment.clone() {
@@ -179,6 +184,14 @@ pub fn update(state: &mut State, action: Action, now: Timestamp) -> Vec<Effect> 
             calls::look(state, now, &mut effects);
         }
     }
+    if state.notice != said {
+        if let Some(notice) = &mut state.notice {
+            notice.here = by_hand;
+        }
+    } else if by_hand && said.is_some_and(|notice| notice.here) && state.looked() != looked {
+        // It spoke of what was looked at before: `Copied …`, `This is the last page`.
+        state.notice = None;
+    }
     create::begin(state, now);
     drafts::settle(state, now, &mut effects);
     guard::follow(state, now);
@@ -201,6 +214,7 @@ pub fn notify(state: &mut State, level: Level, text: impl Into<String>, now: Tim
         text: text.into(),
         level,
         until: later(now, NOTICE_FOR),
+        here: false,
     });
     state.touch(Dirty::Data);
 }

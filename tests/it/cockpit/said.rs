@@ -469,3 +469,29 @@ fn drafts_of_the_last_time_are_marked_in_the_lists() {
         "{screen}"
     );
 }
+
+/// What answers a key is about what is looked at, and goes with it; what came in by itself stands wherever one goes.
+#[test]
+fn what_was_said_of_a_screen_does_not_stand_on_the_next_one() {
+    for leaves in ["esc", "2", "tab", "H", ":", "F", "?"] {
+        let mut world = World::experiment("checkout-cta");
+        world.keys(&["y"]);
+        assert_eq!(notice(&world), "Copied checkout-cta");
+        world.keys(&["j"]);
+        assert_eq!(notice(&world), "Copied checkout-cta", "it is still there");
+        world.keys(&[leaves]);
+        assert_eq!(notice(&world), "", "{leaves}");
+        let mut world = World::experiment("checkout-cta");
+        world.act(Action::Saved(Ok(vec!["a.csv".to_owned()])));
+        world.keys(&[leaves]);
+        assert_eq!(notice(&world), "Saved a.csv", "{leaves}");
+    }
+    // What the key that leads on says itself is read there.
+    let mut world = World::list();
+    world.keys(&["y", ":"]).text("edit.even-split").keys(&["enter"]);
+    assert!(
+        notice(&world).starts_with("edit.even-split"),
+        "{}",
+        notice(&world)
+    );
+}
