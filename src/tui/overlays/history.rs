@@ -18,10 +18,12 @@ use crate::tui::chrome::key_text;
 use crate::tui::page::Page;
 use crate::tui::widgets::Pen;
 use crate::tui::widgets::empty::{empty, retried};
-use crate::tui::widgets::pen::columns;
+use crate::tui::widgets::pen::{columns, fit_middle};
 
 /// As wide as its lines need.
 const WIDEST: u16 = 96;
+/// How much of a key is left at least beside what was done to it.
+const LEAST_KEY: u16 = 12;
 
 /// What one panel shows.
 struct Shown<'s> {
@@ -188,7 +190,12 @@ fn list(pen: &mut Pen<'_>, entries: &[AuditEntry], panel: &Shown<'_>, now: Times
                 Some(("experiment", _)) | None => String::new(),
                 Some((noun, _)) => format!("{noun} "),
             };
-            format!("{noun}{}: {}", entry.object_key, what(entry))
+            let done = theme.glyphs.text(&what(entry));
+            // What was done is read before the key is read whole: that stands below, in the details.
+            let least = columns(&entry.object_key).min(LEAST_KEY);
+            let left = width.saturating_sub(x + columns(&noun) + columns(&done) + 2);
+            let key = fit_middle(&entry.object_key, left.max(least), theme.glyphs);
+            format!("{noun}{key}: {done}")
         } else {
             what(entry)
         };
@@ -348,6 +355,44 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::tui::widgets::testing::{draw as draw_into, lines};
+
+    /// However long the keys are, the rows of the log tell what was done, and which of two keys is meant.
+    #[test]
+    fn a_long_key_gives_way_to_what_was_done() {
+        let entry = |key: &str, field: &str| -> AuditEntry {
+            serde_json::from_value(json!({
+                "id": 1, "at": "2026-11-18T02:00:00Z", "actor": "a-deploy-bot-with-a-long-name",
+                "action": "flag.settings_changed", "objectId": uuid::Uuid::nil(), "objectKey": key,
+                "resourceVersion": 12, "changes": [{"field": field, "from": null, "to": "x"}],
+            }))
+            .expect("an entry")
+        };
+        let long = "checkout-of-the-shop-with-a-very-long-key-that-says-everything-";
+        let keys = [format!("{long}1"), format!("{long}2"), "short".to_owned()];
+        let entries: Vec<AuditEntry> = (keys.iter().zip(["name", "rolloutPct", "description"]))
+            .map(|(key, field)| entry(key, field))
+            .collect();
+        let loaded = Loaded::default();
+        let panel = Shown {
+            title: "",
+            loaded: &loaded,
+            selected: 0,
+            scroll: 0,
+            of_all: true,
+        };
+        let now = "2026-11-18T03:00:00Z".parse().expect("a time");
+        for width in [76, 96] {
+            let drawn = draw_into(width, 12, |pen| {
+                list(pen, &entries, &panel, now);
+            });
+            let rows = lines(&drawn);
+            assert!(rows[0].ends_with("1: changed: name"), "{rows:#?}");
+            assert!(rows[1].ends_with("2: changed: rolloutPct"), "{rows:#?}");
+            assert!(rows[2].ends_with("flag short: changed: description"), "{rows:#?}");
+            assert!(rows[0].contains("flag check"), "{rows:#?}");
+        }
+    }
 
     #[test]
     fn every_action_has_words_of_its_own() {
