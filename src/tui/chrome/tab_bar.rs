@@ -58,7 +58,9 @@ fn tab_spans(
     width: &TabBar,
 ) -> Vec<(Option<Tab>, Span)> {
     let short = !matches!(width, TabBar::Long);
-    let mut spans = Vec::new();
+    let mut spans: Vec<(Option<Tab>, Span)> = Vec::new();
+    // The mark of what is unsaved stands in the gap behind its tab: nothing moves as it comes and goes.
+    let mut marked = None;
     for tab in Tab::ALL {
         let open = tab == detail.tab;
         let key = keymap.key_at(Context::Experiment, command(tab)).map(Key::word);
@@ -69,17 +71,19 @@ fn tab_spans(
         } else {
             "  "
         };
-        spans.push((None, (gap.to_owned(), theme.dim)));
-        let star = if draft.is_some_and(|draft| draft.touches(tab)) {
+        let star = if marked.is_some() && !gap.is_empty() {
             "*"
         } else {
             ""
         };
+        spans.push((marked, (star.to_owned(), theme.dirty)));
+        spans.push((None, (gap[star.len()..].to_owned(), theme.dim)));
+        marked = draft.is_some_and(|draft| draft.touches(tab)).then_some(tab);
         let name = if open || !short { tab.title() } else { brief(tab) };
         let text = match key {
-            Some(key) if open || !matches!(width, TabBar::Short) => format!("{key} {name}{star}"),
-            Some(key) => format!("{key}{star}"),
-            None => format!("{name}{star}"),
+            Some(key) if open || !matches!(width, TabBar::Short) => format!("{key} {name}"),
+            Some(key) => key,
+            None => name.to_owned(),
         };
         let style = if open {
             theme.accent.add_modifier(Modifier::UNDERLINED)

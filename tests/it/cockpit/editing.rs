@@ -1493,3 +1493,29 @@ fn the_difference_names_the_part_of_a_variant_with_a_long_key() {
         assert!(screen.contains(label), "{label}: {screen}");
     }
 }
+
+/// The mark of what is unsaved comes and goes, and no name of a tab moves.
+#[test]
+fn the_tabs_stay_where_they_are_whatever_is_unsaved() {
+    for width in [80, 96, 100, 120, 160, 200] {
+        for open in ["1", "2", "3", "4", "5", "6"] {
+            let mut world = World::experiment("checkout-cta");
+            let tabs = |world: &mut World| {
+                world.keys(&[open]);
+                let screen = world.screen(width, 40);
+                screen.lines().nth(1).expect("the second line").to_owned()
+            };
+            let before = tabs(&mut world);
+            assert!(!before.contains('*'), "{before}");
+            world.keys(&["1"]);
+            set(&mut world, &Cell::Name, "Taller button");
+            world.keys(&["2"]);
+            set(&mut world, &Cell::Variant("treatment".into(), Attr::Name), "Tall");
+            world.keys(&["3", "d"]);
+            let after = tabs(&mut world);
+            assert_eq!(after.matches('*').count(), 3, "{width}: {after}");
+            let unmarked = after.replace('*', " ");
+            assert_eq!(unmarked.trim_end(), before.trim_end(), "{width}");
+        }
+    }
+}
