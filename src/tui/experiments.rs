@@ -189,7 +189,7 @@ pub fn draw(pen: &mut Pen<'_>, state: &State, now: Timestamp) -> Laid {
             continue;
         };
         let dirty = drafts::unsaved(state, Of::Experiment, *id);
-        row(pen, y, &plan, experiment, (list.overview(*id), dirty), now);
+        row(pen, y, &plan, experiment, (list.listed(experiment), dirty), now);
         if list.selected == Some(*id) {
             pen.restyle_row(y, pen.theme.selection);
         }

@@ -378,7 +378,7 @@ pub fn on_screen(state: &State, now: Timestamp) -> Result<Table, String> {
                 .ok_or_else(|| unknown("experiments"))?;
             let shown = state.list.rows.iter().filter_map(|id| {
                 let experiment = state.list.experiment(*id)?;
-                let overview = state.list.overview(*id);
+                let overview = state.list.listed(experiment);
                 Some(Listing { experiment, overview })
             });
             files(project, EXPERIMENTS, shown, now).map(Table::Files)

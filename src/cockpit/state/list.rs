@@ -90,6 +90,13 @@ impl ListState {
         self.overviews.value.as_ref()?.get(&id)
     }
 
+    /// The live numbers that the list has of an experiment: none of one that has none to be asked for, although its own
+    /// page may have asked.
+    #[must_use]
+    pub fn listed(&self, experiment: &Experiment) -> Option<&Overview> {
+        self.overview(experiment.id).filter(|_| has_numbers(experiment))
+    }
+
     /// The experiment under the cursor.
     #[must_use]
     pub fn current(&self) -> Option<&Arc<Experiment>> {
@@ -109,7 +116,7 @@ impl ListState {
         let needing = self
             .all()
             .iter()
-            .filter(|e| alarms::need_person(&alarms::of(e, self.overview(e.id), now)))
+            .filter(|e| alarms::need_person(&alarms::of(e, self.listed(e), now)))
             .count();
         let active = self.all().iter().filter(|e| e.status == Status::Active);
         (needing, active.count())
@@ -181,7 +188,7 @@ impl ListState {
             .iter()
             .filter_map(|experiment| {
                 let score = scores.of(experiment)?;
-                let alarms = alarms::of(experiment, self.overview(experiment.id), now);
+                let alarms = alarms::of(experiment, self.listed(experiment), now);
                 let worst = alarms
                     .iter()
                     .map(|a| a.severity())
@@ -199,6 +206,12 @@ impl ListState {
         rows.sort();
         rows.into_iter().map(|(_, id)| id).collect()
     }
+}
+
+/// Whether an experiment can have events: a draft never served anything but its default.
+#[must_use]
+pub fn has_numbers(experiment: &Experiment) -> bool {
+    !matches!(experiment.status, Status::Draft | Status::Archived)
 }
 
 impl Whole {

@@ -14,9 +14,10 @@ use crate::cockpit::ports::{Loaded, Request, Service, Slot};
 use crate::cockpit::state::ask::Ask;
 use crate::cockpit::state::experiment::whole;
 use crate::cockpit::state::link::later;
+use crate::cockpit::state::list::has_numbers;
 use crate::cockpit::state::overlay::Overlay;
 use crate::cockpit::state::{ExperimentDetail, Health, Screen, State, Tab};
-use crate::domain::{Experiment, Status};
+use crate::domain::Experiment;
 
 /// Everything is asked this many times less often while the window has no focus.
 const UNFOCUSED: u32 = 5;
@@ -445,9 +446,4 @@ fn overrides_outdated(state: &State) -> bool {
         .detail()
         .filter(|d| d.tab == Tab::Overrides)
         .is_some_and(|d| d.overrides.asked.as_ref() != Some(&d.overrides.query()))
-}
-
-/// Whether an experiment can have events: a draft never served anything but its default.
-fn has_numbers(experiment: &Experiment) -> bool {
-    !matches!(experiment.status, Status::Draft | Status::Archived)
 }

@@ -220,3 +220,24 @@ fn where_the_row_under_the_cursor_goes_the_next_one_comes_up() {
     world.reply(Slot::Flags, Ok(Answer::Flags(flags)));
     assert_eq!(world.state.objects.flags.selected, Some(next));
 }
+
+/// A draft serves nobody: that its page was looked at puts no numbers into its row.
+#[test]
+fn a_draft_has_the_same_row_whether_it_was_opened_or_not() {
+    let mut world = World::list();
+    let row = |world: &mut World| {
+        let screen = world.screen(120, 40);
+        let row = screen.lines().find(|line| line.contains("pricing-page-v3"));
+        row.expect("its row").to_owned()
+    };
+    world.keys(&["G"]);
+    let before = row(&mut world);
+    world.keys(&["enter"]).answer_all(Role::Editor, false);
+    let mut none = overviews()[0].clone();
+    (none.experiment_id, none.subjects, none.srm_p) = (id(PRICING), 0, None);
+    world.wait(Duration::from_secs(2));
+    world.reply(Slot::Overview, Ok(Answer::Overview(vec![none])));
+    assert!(world.state.list.overview(id(PRICING)).is_some());
+    world.keys(&["esc"]);
+    assert_eq!(row(&mut world), before);
+}
