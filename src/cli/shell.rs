@@ -46,10 +46,34 @@ pub fn man(args: &ManArgs) -> Result<(), CliError> {
         ))
     };
     std::fs::create_dir_all(&args.dir).map_err(|error| failed(&args.dir, error))?;
-    clap_mangen::generate_to(Cli::command(), &args.dir).map_err(|error| failed(&args.dir, error))?;
+    let mut command = Cli::command().disable_help_subcommand(true);
+    command.build();
+    pages(&command, &args.dir).map_err(|error| failed(&args.dir, error))?;
     print(&format!(
         "the manual is in {}; `man -l {}` shows it\n",
         args.dir.display(),
         args.dir.join("splitdeck.1").display()
     ))
+}
+
+/// What stands in the middle of the head of a page: that of `man` itself is so long that the titles on both sides of it
+/// are written over one another.
+const MANUAL: &str = "splitdeck";
+
+/// Writes the page of a command and those of the commands below it.
+fn pages(command: &clap::Command, dir: &Path) -> std::io::Result<()> {
+    for below in command.get_subcommands().filter(|below| !below.is_hide_set()) {
+        pages(below, dir)?;
+    }
+    let name = command.get_display_name().unwrap_or(command.get_name());
+    // The head has it twice, left and right; the whole name stands below NAME.
+    let title = name.strip_prefix("splitdeck-").unwrap_or(name);
+    clap_mangen::Man::new(command.clone())
+        .title(title)
+        // An empty one would be left out, and what follows would stand in its place.
+        .date(" ")
+        .source(concat!("splitdeck ", env!("CARGO_PKG_VERSION")))
+        .manual(MANUAL)
+        .generate_to(dir)?;
+    Ok(())
 }

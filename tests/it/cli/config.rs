@@ -228,6 +228,20 @@ async fn shells_and_man_are_served() {
     assert!(page("splitdeck.1").contains("context"));
     assert!(page("splitdeck-config-check.1").contains("mistake"));
     assert!(page("splitdeck-experiments.1").starts_with(".ie"));
+    // The head of each page has its title twice and the manual between them, in the 78 columns that `man` gives them.
+    let mut pages = 0;
+    for entry in std::fs::read_dir(&man).expect("the folder") {
+        let path = entry.expect("an entry").path();
+        let text = std::fs::read_to_string(&path).expect("a page");
+        let head = text.lines().find_map(|line| line.strip_prefix(".TH "));
+        let head = head.unwrap_or_else(|| panic!("{}: no head", path.display()));
+        let rest = concat!(" 1 \" \" \"splitdeck ", env!("CARGO_PKG_VERSION"), "\" splitdeck");
+        let title = head.strip_suffix(rest).unwrap_or_else(|| panic!("{head}"));
+        let (title, manual) = (title.len() + "(1)".len(), "splitdeck".len());
+        assert!(2 * title + manual + 2 <= 78, "{head}");
+        pages += 1;
+    }
+    assert!(pages > 50, "{pages}");
     let message = run(splitdeck(&["man", "/proc/no/such"]), "").await.failed(1);
     assert!(message.contains("/proc/no/such"), "{message}");
 }
