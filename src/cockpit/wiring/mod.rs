@@ -68,6 +68,16 @@ impl Way {
         }
     }
 
+    /// The same where there is little room.
+    #[must_use]
+    pub fn brief(self) -> &'static str {
+        match self {
+            Self::JsServer => "JS server",
+            Self::JsWeb => "JS web",
+            _ => self.title(),
+        }
+    }
+
     /// The word of the command line.
     #[must_use]
     pub fn as_str(self) -> &'static str {

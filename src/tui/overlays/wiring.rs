@@ -10,6 +10,7 @@ use crate::cockpit::update::overlays::{snippet, wiring_deployments};
 use crate::cockpit::wiring::{KEY_VARIABLE, Way};
 use crate::domain::DeploymentKind;
 use crate::tui::page::{Page, Span, draw_spans, width_of};
+use crate::tui::theme::Theme;
 use crate::tui::widgets::pen::columns;
 
 /// Wider than other overlays: code is broken into lines of our own only where it does not fit.
@@ -72,17 +73,7 @@ pub fn draw(canvas: &mut Canvas<'_, '_>, state: &State, panel: &WiringPanel) -> 
     };
     let height = rows(page.len() + 2);
     let laid = canvas.boxed(&title, &whose, (width, height), |pen| {
-        let mut tabs: Vec<Span> = Vec::new();
-        for (n, way) in Way::ALL.into_iter().enumerate() {
-            let style = if n == at { theme.selection } else { theme.dim };
-            tabs.push((format!(" {} ", way.title()), style));
-        }
-        // The chosen one is always in view.
-        let mut first = 0;
-        while first < at && width_of(&tabs[first..=at]) > pen.width() {
-            first += 1;
-        }
-        draw_spans(pen, 0, 0, &tabs[first..]);
+        draw_spans(pen, 0, 0, &tabs(theme, at, pen.width()));
         let (width, height) = (pen.width(), pen.height());
         let top = if height >= 6 { 2 } else { 1 };
         page.draw(
@@ -91,6 +82,41 @@ pub fn draw(canvas: &mut Canvas<'_, '_>, state: &State, panel: &WiringPanel) -> 
         )
     });
     (laid, None)
+}
+
+/// The names of the ways, the chosen one always among them, in at most `width` columns as far as that has room. Where they
+/// do not all fit, short ones; then only whole ones, and a mark where there are more.
+fn tabs(theme: &Theme, chosen: usize, width: u16) -> Vec<Span> {
+    let named = |name: fn(Way) -> &'static str| -> Vec<Span> {
+        let style = |at| if at == chosen { theme.selection } else { theme.dim };
+        let ways = Way::ALL.into_iter().enumerate();
+        ways.map(|(at, way)| (format!(" {} ", name(way)), style(at)))
+            .collect()
+    };
+    let all = named(Way::title);
+    if width_of(&all) <= width {
+        return all;
+    }
+    let all = named(Way::brief);
+    let more = (theme.glyphs.ellipsis().to_owned(), theme.dim);
+    let of_more = width_of(std::slice::from_ref(&more));
+    let fits = |first: usize, last: usize| {
+        let marks = u16::from(first > 0) + u16::from(last + 1 < all.len());
+        width_of(&all[first..=last]) + marks * of_more <= width
+    };
+    // From the first one on, as long as the chosen one is among them; then as many as there is room for.
+    let mut first = 0;
+    while first < chosen && !fits(first, chosen) {
+        first += 1;
+    }
+    let mut last = chosen;
+    while last + 1 < all.len() && fits(first, last + 1) {
+        last += 1;
+    }
+    let before = (first > 0).then(|| more.clone());
+    let after = (last + 1 < all.len()).then_some(more);
+    let shown = all[first..=last].iter().cloned();
+    before.into_iter().chain(shown).chain(after).collect()
 }
 
 /// The line in pieces of at most `width` columns.
@@ -114,6 +140,30 @@ fn pieces(line: &str, width: usize) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_names_of_the_ways_are_shown_whole_and_the_chosen_one_always() {
+        let theme = Theme::built_in("default").expect("built in");
+        let names: Vec<&str> = Way::ALL
+            .iter()
+            .flat_map(|way| [way.title(), way.brief()])
+            .collect();
+        for width in 20..120 {
+            for (chosen, way) in Way::ALL.into_iter().enumerate() {
+                let shown = tabs(&theme, chosen, width);
+                assert!(width_of(&shown) <= width, "{width}: {shown:?}");
+                let mut told: Vec<&str> = shown.iter().map(|(name, _)| name.trim()).collect();
+                assert!(
+                    told.contains(&way.title()) || told.contains(&way.brief()),
+                    "{told:?}"
+                );
+                told.retain(|name| *name != theme.glyphs.ellipsis());
+                assert!(told.iter().all(|name| names.contains(name)), "{told:?}");
+                // A box in a terminal of 80 columns has room for all of them.
+                assert!(width < 78 || told.len() == Way::ALL.len(), "{width}: {told:?}");
+            }
+        }
+    }
 
     #[test]
     fn a_long_line_is_shown_in_pieces_and_whole() {
