@@ -88,10 +88,12 @@ pub fn draw(pen: &mut Pen<'_>, view: &View<'_>, drawn: &mut Drawn) -> Laid {
                 continue;
             };
             if view.on(at, *column) {
+                // The glyph of the arm stays in front of what is typed.
+                let glyph = if is_key(cell) { GLYPH } else { 0 };
                 focus = Some(Focus {
                     line: page.len(),
-                    x: x.saturating_sub(1),
-                    width: how.width.max(14) + 2,
+                    x: x.saturating_sub(1) + glyph,
+                    width: how.width.max(14) + 2 - glyph,
                 });
             }
             let (text, style) = value(theme, view, e, cell, *slot);
@@ -146,22 +148,34 @@ fn shown(all: &[Column], selected: usize, width: u16) -> Vec<usize> {
     shown
 }
 
+/// Columns of the glyph of an arm in front of its key, with the blank behind it.
+const GLYPH: u16 = 2;
+
+/// Whether a field is the key of a variant.
+fn is_key(cell: &Cell) -> bool {
+    matches!(cell, Cell::Variant(_, Attr::Key))
+}
+
 /// What a field of the table says.
 fn value(theme: &Theme, view: &View<'_>, e: &Experiment, cell: &Cell, slot: usize) -> (String, Style) {
     let editing = view.editing.filter(|editing| editing.cell == *cell);
+    let glyph = match is_key(cell) {
+        true => format!("{} ", theme.glyphs.arm(slot)),
+        false => String::new(),
+    };
     if let Some(Input::Line(_)) = editing.map(|editing| &editing.input) {
-        // What is typed is drawn over it.
-        return (String::new(), theme.text);
+        // What is typed is drawn behind it.
+        return (glyph, theme.arm(slot));
     }
     if let Some(text) = crate::cockpit::update::drafts::unread(view.state, view.id, cell) {
-        return (text.to_owned(), theme.danger);
+        return (format!("{glyph}{text}"), theme.danger);
     }
     let dirty = view.old(cell).is_some();
     let style = if dirty { theme.dirty } else { theme.text };
     let text = cell.text(e);
     match cell {
         Cell::Variant(_, Attr::Key) => (
-            format!("{} {text}", theme.glyphs.arm(slot)),
+            format!("{glyph}{text}"),
             if dirty { theme.dirty } else { theme.arm(slot) },
         ),
         Cell::Variant(_, Attr::Control) | Cell::VariantDefault(_) => {

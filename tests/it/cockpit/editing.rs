@@ -1519,3 +1519,28 @@ fn the_tabs_stay_where_they_are_whatever_is_unsaved() {
         }
     }
 }
+
+/// An arm has its glyph also while its key is typed, and while the key cannot stand.
+#[test]
+fn the_glyph_of_an_arm_stays_while_its_key_is_typed() {
+    let mut world = World::experiment("pricing-page-v3");
+    world.keys(&["2"]);
+    let key = Cell::Variant("treatment".into(), Attr::Key);
+    let glyph = |world: &mut World, key: &str| {
+        let screen = world.screen(120, 40);
+        let row = |line: &&str| line.contains('●') && line.contains(key);
+        let row = screen.lines().skip(3).find(row);
+        let row = row.unwrap_or_else(|| panic!("no {key} with its glyph: {screen}"));
+        let at = row.find('●').expect("there");
+        assert!(at < row.find(key).expect("there"), "{row}");
+        row[..at].chars().count()
+    };
+    let before = glyph(&mut world, "treatment");
+    go_to(&mut world, &key);
+    world.keys(&["enter"]);
+    assert_eq!(glyph(&mut world, "treatment"), before);
+    world.keys(&["ctrl-u"]).text("not a key");
+    assert_eq!(glyph(&mut world, "not a key"), before);
+    world.keys(&["enter"]);
+    assert_eq!(glyph(&mut world, "not a key"), before, "it waits there");
+}
