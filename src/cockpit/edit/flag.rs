@@ -243,6 +243,8 @@ pub struct FlagDraft {
     pub revision: u64,
     /// Files whose changes are in this draft: they may go once it is on disk itself.
     pub instead_of: Vec<String>,
+    /// Whether it was taken up from disk: what was done before is one step that undo does not go back over.
+    pub restored: bool,
 }
 
 impl FlagDraft {
@@ -258,6 +260,7 @@ impl FlagDraft {
             at: now,
             revision: 0,
             instead_of: Vec::new(),
+            restored: false,
         }
     }
 
@@ -268,6 +271,7 @@ impl FlagDraft {
             mine: stored.mine,
             both: stored.both,
             revision: 1,
+            restored: true,
             ..Self::new(stored.base, stored.at)
         }
     }

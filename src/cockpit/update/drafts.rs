@@ -10,7 +10,7 @@ use crate::cockpit::edit::identity::follow;
 use crate::cockpit::edit::{Cell, Draft, DraftKey, Kept, Left, Of, OnDisk, Place};
 use crate::cockpit::effect::Effect;
 use crate::cockpit::format;
-use crate::cockpit::keymap::{Command, Context};
+use crate::cockpit::keymap::{Command, Context, Keymap};
 use crate::cockpit::state::editor::Found;
 use crate::cockpit::state::{EditorState, ExperimentDetail, Level, Screen, State};
 use crate::domain::Experiment;
@@ -267,6 +267,19 @@ pub fn restore(state: &mut State, now: Timestamp) {
         notify(state, Level::Warn, text, now);
     } else {
         notify(state, Level::Ok, text, now);
+    }
+}
+
+/// What is said where undo goes back no further, of a draft that was restored or not, and is clean or not.
+#[must_use]
+pub fn no_undo(keymap: &Keymap, (restored, clean): (bool, bool), place: Context) -> String {
+    match restored && !clean {
+        true => keymap.after(
+            "What is left was changed before the restart, which undo does not reach",
+            "; ",
+            &[(place, Command::Discard, "throws all of it away")],
+        ),
+        false => "There is nothing to take back".to_owned(),
     }
 }
 

@@ -189,9 +189,13 @@ fn step(state: &mut State, id: Uuid, sheet: Sheet, forward: bool, now: Timestamp
     };
     if !done {
         let text = if forward {
-            "Nothing was taken back"
+            "Nothing was taken back".to_owned()
         } else {
-            "There is nothing to take back"
+            let restored = state
+                .drafts
+                .get(&id)
+                .map(|draft| (draft.restored, draft.is_clean()));
+            drafts::no_undo(&state.keymap, restored.unwrap_or_default(), Context::Edit)
         };
         notify(state, Level::Info, text, now);
         return;

@@ -518,8 +518,11 @@ pub fn command(state: &mut State, command: Command, now: Timestamp) {
             _ => notify(state, Level::Info, "There is nothing to save", now),
         },
         Command::FlagUndo => {
-            if !state.objects.draft_mut(&saved, now).take_back(now) {
-                notify(state, Level::Info, "There is nothing to undo", now);
+            let draft = state.objects.draft_mut(&saved, now);
+            if !draft.take_back(now) {
+                let how = (draft.restored, draft.changed().is_empty());
+                let text = drafts::no_undo(&state.keymap, how, Context::Flag);
+                notify(state, Level::Info, text, now);
             }
             tidy(state);
         }

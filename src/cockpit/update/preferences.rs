@@ -47,11 +47,10 @@ pub fn read(state: &mut State, read: Read, now: Timestamp, effects: &mut Vec<Eff
     let preferences = &mut state.preferences;
     preferences.themes = read.themes;
     preferences.contexts = read.contexts;
-    let rebound = preferences.keys != read.keys;
-    preferences.keys = read.keys;
-    preferences
-        .keys
-        .retain(|name, _| refused.iter().all(|problem| problem.command != *name));
+    let mut keys = read.keys;
+    keys.retain(|name, _| refused.iter().all(|problem| problem.command != *name));
+    let rebound = preferences.keys != keys;
+    preferences.keys = keys;
     if let Some(look) = read.look {
         preferences.look = look;
     }

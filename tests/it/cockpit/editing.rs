@@ -1544,3 +1544,26 @@ fn the_glyph_of_an_arm_stays_while_its_key_is_typed() {
     world.keys(&["enter"]);
     assert_eq!(glyph(&mut world, "not a key"), before, "it waits there");
 }
+
+/// Undo does not reach over a restart, and says so.
+#[test]
+fn undo_says_that_it_does_not_reach_over_a_restart() {
+    let mut world = World::experiment("checkout-cta");
+    set(&mut world, &Cell::Name, "Mine");
+    let disk = world.disk.clone();
+    let mut world = World::list();
+    world.left_behind(disk);
+    world.keys(&["j", "enter"]).answer_all(Role::Editor, false);
+    world.keys(&["R", "u"]);
+    assert_eq!(
+        notice(&world),
+        "What is left was changed before the restart, which undo does not reach; X throws all of it away"
+    );
+    // What was done since can be taken back.
+    set(&mut world, &Cell::Name, "Newer");
+    world.keys(&["u"]);
+    assert_eq!(world.state.drafts[&id(CHECKOUT)].mine.name, "Mine");
+    world.keys(&["X"]).wait(ARMED).keys(&["right", "enter"]);
+    world.keys(&["u", "u", "u"]);
+    assert_eq!(world.state.drafts[&id(CHECKOUT)].mine.name, "Mine");
+}

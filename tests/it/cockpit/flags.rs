@@ -873,3 +873,20 @@ fn a_viewer_looks_at_the_overrides_of_a_flag() {
     world.keys(&["enter"]);
     assert!(shown(&world));
 }
+
+#[test]
+fn undo_of_a_restored_draft_says_how_far_it_reaches() {
+    let mut world = page();
+    roll_out(&mut world, "50");
+    let disk = world.disk.clone();
+    let mut world = World::list_of(Role::Admin, false);
+    world.left_behind(disk);
+    let mut world = opened(world);
+    world.keys(&["R", "u"]);
+    let notice = &world.state.notice.as_ref().expect("told").text;
+    assert!(
+        notice.starts_with("What is left was changed before the restart") && notice.contains("X throws"),
+        "{notice}"
+    );
+    assert_eq!(draft_of(&world).rollout_pct, percent(50.0));
+}

@@ -85,6 +85,8 @@ pub struct Draft {
     pub instead_of: Vec<String>,
     /// Whether changes of another cockpit were taken in, so that a conflict may be one between the two.
     pub joined: bool,
+    /// Whether it was taken up from disk: what was done before is one step that undo does not go back over.
+    pub restored: bool,
     /// The part whose text is being typed and that somebody else has changed since: still to be decided, although
     /// mine says nothing yet.
     typed: Option<Path>,
@@ -109,6 +111,7 @@ impl Draft {
             kept: 0,
             instead_of: Vec::new(),
             joined: false,
+            restored: false,
             typed: None,
             undo: Vec::new(),
             redo: Vec::new(),

@@ -65,6 +65,7 @@ impl Draft {
             .collect();
         draft.decided();
         draft.revision = 1;
+        draft.restored = true;
         draft
     }
 
