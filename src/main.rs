@@ -1,6 +1,5 @@
 //! The `splitdeck` binary: arguments in, exit code out; everything else is in the library.
 
-use std::io::Write as _;
 use std::process::ExitCode;
 
 use splitdeck::cli::{self, Cli};
@@ -10,8 +9,7 @@ fn main() -> ExitCode {
     match cli::run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Nothing is left to tell if standard error itself is gone.
-            let _ = writeln!(std::io::stderr(), "splitdeck: {error}");
+            cli::output::remark(&error.to_string());
             error.exit_code()
         }
     }

@@ -3,7 +3,7 @@
 //! The cockpit is this process. Everything else runs in a child that ends when its standard input closes,
 //! that is, when the cockpit ends, however it ends.
 
-use std::io::{BufRead as _, BufReader, IsTerminal as _, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{BufRead as _, BufReader, IsTerminal as _, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::demo_backend;
+use super::output::remark;
 use super::progress::Bar;
 use super::{CliError, cockpit};
 use crate::config::{Access, Flags, Paths};
@@ -116,11 +117,7 @@ fn with_screen(data_dir: &Path, args: &Args) -> Result<(), CliError> {
         changes: args.changes.clone(),
         ..cockpit::Args::default()
     };
-    // Standard error may be closed: the demo starts all the same.
-    let _ = writeln!(
-        std::io::stderr(),
-        "splitdeck: starting ClickHouse and the server …"
-    );
+    remark("starting ClickHouse and the server …");
     let log = Log::begun(demo_backend::log_file(data_dir)?);
     let mut backend = Backend::start(data_dir, args, &log.path)?;
     let ready = backend.ready(&log)?;
@@ -267,6 +264,8 @@ impl Log {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use super::*;
 
     #[test]

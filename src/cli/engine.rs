@@ -1,13 +1,12 @@
 //! `splitdeck engine`: the embedded ClickHouse by itself.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::CliError;
-use super::output::{print, print_json};
+use super::output::{print, print_json, remark};
 use super::progress::Bar;
 use crate::config::Paths;
 use crate::engine::child::{self, Body, Role};
@@ -245,11 +244,7 @@ async fn tell(engine: &Engine, bar: &Bar, credentials: &Path, as_json: bool) -> 
                 }
             }
             EngineState::Restarting { after, why, .. } => {
-                // Who closed standard error does not want to be told.
-                let _ = writeln!(
-                    std::io::stderr(),
-                    "splitdeck: {why}\nStarting it again in {after:.1?}."
-                );
+                remark(&format!("{why}\nStarting it again in {after:.1?}."));
             }
             EngineState::Failed { .. } | EngineState::Stopped => {
                 return engine.ready().await.map(|_| ()).map_err(failed);

@@ -14,7 +14,7 @@ use crate::domain::{Deployment, Experiment, Key, Status};
 
 use super::CliError;
 use super::life::{self, Life, Step};
-use super::output::{Align, Table, print, print_json, say};
+use super::output::{Align, Table, print_as_is, print_json, say};
 use super::remote::{Remote, Session};
 
 /// Arguments of `splitdeck experiments`.
@@ -146,7 +146,7 @@ async fn wiring(
         Err(error) => return Err(error.into()),
     };
     if !json {
-        return print(&wiring.snippet(way));
+        return print_as_is(&wiring.snippet(way));
     }
     let all: BTreeMap<&str, String> = Way::ALL
         .into_iter()

@@ -1,5 +1,6 @@
 //! How headless commands write: JSON for programs, calm tables for people.
 
+use std::borrow::Cow;
 use std::io::{ErrorKind, Write as _};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -9,23 +10,42 @@ use unicode_width::UnicodeWidthStr as _;
 use super::CliError;
 use crate::cockpit::format::steers;
 
-/// Writes text to standard output. A reader that has gone away (`| head`) is no failure.
+/// Writes text to standard output, with what could steer the terminal escaped. A reader that has gone away (`| head`) is
+/// no failure.
 ///
 /// # Errors
 /// [`CliError::Failed`] when standard output cannot be written.
 pub fn print(text: &str) -> Result<(), CliError> {
-    match stream(text) {
+    print_as_is(&lines(text))
+}
+
+/// Writes to standard output what is for programs, as it is. A reader that has gone away is no failure.
+///
+/// # Errors
+/// [`CliError::Failed`] when standard output cannot be written.
+pub fn print_as_is(text: &str) -> Result<(), CliError> {
+    match stream_as_is(text) {
         Err(CliError::NobodyReads) => Ok(()),
         other => other,
     }
 }
 
-/// Writes text to standard output, for commands that do nothing but print, and end when nobody reads any more.
+/// Writes text to standard output, with what could steer the terminal escaped, for commands that do nothing but print,
+/// and end when nobody reads any more.
+///
+/// # Errors
+/// As [`stream_as_is()`].
+pub fn stream(text: &str) -> Result<(), CliError> {
+    stream_as_is(&lines(text))
+}
+
+/// Writes to standard output what is for programs, as it is, for commands that do nothing but print, and end when nobody
+/// reads any more.
 ///
 /// # Errors
 /// [`CliError::NobodyReads`] when the reader has gone away; [`CliError::Failed`] when standard output cannot be
 /// written.
-pub fn stream(text: &str) -> Result<(), CliError> {
+pub fn stream_as_is(text: &str) -> Result<(), CliError> {
     let mut out = std::io::stdout().lock();
     out.write_all(text.as_bytes())
         .and_then(|()| out.flush())
@@ -51,10 +71,10 @@ pub fn still_read() -> Result<(), CliError> {
     Ok(())
 }
 
-/// Writes a line to standard error: what is said beside the output. Nothing is left to tell it to when that is
-/// closed.
+/// Writes a line to standard error: what is said beside the output, or why there is none. What could steer the terminal
+/// is escaped: names from files, arguments and servers stand in it. Nothing is left to tell it to when that is closed.
 pub fn remark(text: &str) {
-    let _ = writeln!(std::io::stderr(), "splitdeck: {text}");
+    let _ = writeln!(std::io::stderr(), "splitdeck: {}", lines(text));
 }
 
 /// Writes a value as JSON, indented, with a line end.
@@ -64,7 +84,7 @@ pub fn remark(text: &str) {
 pub fn print_json(value: &impl Serialize) -> Result<(), CliError> {
     let json = serde_json::to_string_pretty(value)
         .map_err(|error| CliError::Failed(format!("cannot write the answer as JSON: {error}")))?;
-    print(&format!("{json}\n"))
+    print_as_is(&format!("{json}\n"))
 }
 
 /// Writes an answer as JSON where that is asked for, else as text.
@@ -88,6 +108,23 @@ pub fn plain(text: &str) -> String {
         }
     }
     plain
+}
+
+/// Text of several lines as it may be shown: as [`plain()`], but that lines may end and tabs stand.
+fn lines(text: &str) -> Cow<'_, str> {
+    let harmless = |c: char| matches!(c, '\n' | '\t');
+    if !text.chars().any(|c| steers(c) && !harmless(c)) {
+        return Cow::Borrowed(text);
+    }
+    let parts = text.split_inclusive(harmless);
+    Cow::Owned(
+        parts
+            .map(|part| match part.strip_suffix(harmless) {
+                Some(said) => plain(said) + &part[said.len()..],
+                None => plain(part),
+            })
+            .collect(),
+    )
 }
 
 /// Where the text of a column stands.
@@ -194,6 +231,10 @@ mod tests {
         assert_eq!(plain("a\u{1b}[31m\nb\u{9b}c"), "a\\u{1b}[31m\\nb\\u{9b}c");
         // Nor turns the rest of its line around.
         assert_eq!(plain("a\u{202e}b\u{2066}ج"), "a\\u{202e}b\\u{2066}ج");
+        assert_eq!(
+            lines("a\u{1b}[31m\n\tb\u{202e}\n"),
+            "a\\u{1b}[31m\n\tb\\u{202e}\n"
+        );
         let mut table = Table::pairs();
         table.row(["x", "\u{7}"]);
         assert_eq!(table.text(), "x  \\u{7}\n");

@@ -1,10 +1,11 @@
 //! An installation's progress on standard error: a bar on a terminal, a line for each phase elsewhere.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
 use std::sync::{Mutex, PoisonError};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::output::remark;
 use crate::engine::{Progress, Step};
 
 /// Draws the steps of an installation.
@@ -40,8 +41,7 @@ impl Bar {
         last.clone_from(&phase);
         match &self.bar {
             None if is_new => {
-                // Who closed standard error does not want to be told.
-                let _ = writeln!(std::io::stderr(), "splitdeck: {phase}");
+                remark(&phase);
             }
             None => {}
             Some(bar) => {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::CommandFactory as _;
 use clap_complete::Shell;
 
-use super::output::print;
+use super::output::{print, print_as_is};
 use super::{Cli, CliError};
 
 /// Arguments of `splitdeck completions`.
@@ -31,7 +31,7 @@ pub fn completions(args: &CompletionsArgs) -> Result<(), CliError> {
     let mut command = Cli::command();
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut command, "splitdeck", &mut script);
-    print(&String::from_utf8_lossy(&script))
+    print_as_is(&String::from_utf8_lossy(&script))
 }
 
 /// Writes a manual page for the program and for each of its commands.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::CliError;
-use super::output::{plain, remark, still_read, stream};
+use super::output::{plain, remark, still_read, stream, stream_as_is};
 use super::remote::{Remote, Session, runtime};
 use crate::api::problem::Code;
 use crate::api::results::{Overview, WINNER_PROBABILITY};
@@ -61,11 +61,10 @@ pub(super) fn until(args: Args, session: &Session, mut ends: impl FnMut() -> boo
         match runtime.block_on(watch.look(Timestamp::now())) {
             Ok(look) => {
                 (answered, lost) = (true, false);
-                stream(&if args.json {
-                    look.json()?
-                } else {
-                    look.changed_lines()
-                })?;
+                match args.json {
+                    true => stream_as_is(&look.json()?)?,
+                    false => stream(&look.changed_lines())?,
+                }
             }
             Err(error) if args.once || !answered => return Err(error),
             Err(error) => {

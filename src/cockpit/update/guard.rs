@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{ask, experiment, flag, form, import, notify};
+use super::{ask, dialog, experiment, flag, form, import, notify};
 use crate::api::system::{Me, Role};
 use crate::cockpit::change::Change;
 use crate::cockpit::edit::{Cell, Draft, Sheet};
@@ -11,7 +11,10 @@ use crate::cockpit::export;
 use crate::cockpit::keymap::{Command, Context};
 use crate::cockpit::lifecycle::Step;
 use crate::cockpit::ports::Request;
+use crate::cockpit::state::ask::AskField;
+use crate::cockpit::state::form::Input;
 use crate::cockpit::state::objects::Kind;
+use crate::cockpit::state::overlay::Field;
 use crate::cockpit::state::{Health, Level, Overlay, Screen, State, Tab};
 use crate::domain::{Experiment, Status};
 
@@ -361,10 +364,31 @@ pub fn applies(state: &State, command: Command) -> bool {
             .detail()
             .and_then(|d| d.overrides.page.value.as_ref())
             .is_some_and(|page| !page.overrides.is_empty()),
+        Command::Toggle => toggles(state),
         Command::Back => {
             let filtered = state.list.filtering || !state.list.filter.text().is_empty();
             !state.overlays.is_empty() || state.screen != Screen::Experiments || filtered
         }
+        _ => true,
+    }
+}
+
+/// Whether what is on top has a box to tick or a choice to take.
+fn toggles(state: &State) -> bool {
+    match state.overlays.last() {
+        Some(Overlay::Step(dialog)) => {
+            let fields = dialog.fields(dialog::test_now(state));
+            let has = |field| fields.contains(&field);
+            has(Field::Override) || has(Field::Winner) || has(Field::EndedReason)
+        }
+        Some(Overlay::Ask(dialog)) => {
+            let fields = dialog.fields();
+            fields.contains(&AskField::Kind) || fields.contains(&AskField::Variant)
+        }
+        Some(Overlay::Form(form)) => form
+            .lines
+            .iter()
+            .any(|line| !matches!(line.input, Input::Text(_))),
         _ => true,
     }
 }

@@ -21,9 +21,11 @@ pub const MAX_AGE_MS: i64 = 1_827 * 24 * 3_600 * 1_000;
 pub const MAX_AHEAD_MS: i64 = 3_600 * 1_000;
 /// Where the time that a client sent is kept when it lies outside of the window.
 pub const CLIENT_TIMESTAMP: &str = "__clientTimestamp";
-/// A value longer than this, in bytes, stays out of the columns for well-known properties: their
-/// dictionaries are made for few short values. It is in the properties like any other.
+/// A value longer than this, in bytes, is cut in the columns for well-known properties, and ends in [`CUT`]: their
+/// dictionaries are made for few short values. It is whole in the properties like any other.
 const MAX_WELL_KNOWN: usize = 100;
+/// The end of a value that was cut.
+const CUT: char = '…';
 /// Property of an event that holds the user properties it sets.
 pub const SET: &str = "$set";
 /// Property of an event that holds the user properties it takes away, each with [`NOTHING`].
@@ -309,14 +311,23 @@ pub fn user_property(flag: &str) -> String {
     format!("[Experiment] {flag}")
 }
 
+/// A value as it stands in the columns for well-known properties.
+fn cut(text: String) -> String {
+    if text.len() <= MAX_WELL_KNOWN {
+        return text;
+    }
+    let end = text.floor_char_boundary(MAX_WELL_KNOWN - CUT.len_utf8());
+    format!("{}{CUT}", &text[..end])
+}
+
 fn well_known(properties: &Map<String, Value>) -> WellKnown {
     let first = |names: &[&str]| {
         let texts = names
             .iter()
             .filter_map(|name| properties.get(*name))
             .filter_map(property_text);
-        let mut short = texts.filter(|text| !text.is_empty() && text.len() <= MAX_WELL_KNOWN);
-        short.next().unwrap_or_default()
+        let mut there = texts.filter(|text| !text.is_empty());
+        there.next().map(cut).unwrap_or_default()
     };
     WellKnown {
         country: first(&["country", "$country"]),
@@ -443,9 +454,14 @@ mod tests {
         let long = "x".repeat(MAX_WELL_KNOWN + 1);
         let record = record(json!({"name": "a", "properties": {
             "$country": "TH", "os": "", "$os": "Linux", "browser": long, "appVersion": 3, "$lib": "web",
+            "region": "é".repeat(MAX_WELL_KNOWN), "platform": "y".repeat(MAX_WELL_KNOWN),
         }}));
         let expected = WellKnown {
             country: "TH".into(),
+            // Longer ones are values too, of which the beginning stands.
+            browser: "x".repeat(97) + "…",
+            region: "é".repeat(48) + "…",
+            platform: "y".repeat(MAX_WELL_KNOWN),
             os: "Linux".into(),
             app_version: "3".into(),
             sdk: "web".into(),

@@ -98,6 +98,13 @@ async fn what_cannot_be_created_says_why() {
     };
     let message = create(r#"{"name": "X", "varaints": []}"#).await;
     assert!(message.contains("unknown field `varaints`"), "{message}");
+    // The file may be somebody else's.
+    let message = create("{\"name\": \"X\", \"li\\u001b[31mnks\": 1}").await;
+    assert!(
+        message.contains("unknown field `li\\u{1b}[31mnks`"),
+        "{message:?}"
+    );
+    assert!(!message.contains('\u{1b}'), "{message:?}");
     assert!(create("{").await.contains("line 1 column 1"));
     let message = create(r#"{"name": "X", "holdoutPct": 30}"#).await;
     assert!(message.contains("holdoutPct: got \"30.00\""), "{message}");

@@ -23,7 +23,7 @@ async fn plain(server: &TestServer, args: &[&str], env: &[(&str, &str)], input: 
 async fn everything_is_done_in_lines_of_text() {
     let server = TestServer::with_two_drafts().await;
     let input = "help\nlist\nshow pricing-page\nexperiments activate checkout-button --comment \"go on\"\n\
-                 list\nhistory checkout-button\nnonsense\nshow \"\nexperiments show none\nquit\nnever read\n";
+                 list\nhistory checkout-button\nnonsense\nshow \"\nexperiments show no\u{1b}[31mne\nquit\nnever read\n";
     let out = plain(&server, &["--plain"], &[], input).await.ok();
     for words in [
         "DEVELOPMENT, as ",
@@ -34,7 +34,7 @@ async fn everything_is_done_in_lines_of_text() {
         "\"go on\"",
         "unrecognized subcommand 'nonsense'",
         "error: a quote \" is open",
-        "error: ",
+        "no\\u{1b}[31mne",
     ] {
         assert!(out.contains(words), "no {words:?} in\n{out}");
     }

@@ -34,6 +34,14 @@ async fn a_table_for_people_and_json_for_programs() {
     server.post("/track", &json!(events)).await.expect(200);
     drained(&server).await;
 
+    // What is named in a heading steers no terminal.
+    let steering = on(&server, &["results", "exp", "--segment", "c\u{1b}[31m"])
+        .await
+        .ok();
+    assert!(
+        steering.contains("SEGMENT c\\u{1b}[31m") && !steering.contains('\u{1b}'),
+        "{steering:?}"
+    );
     let text = on(&server, &["results", "exp"]).await.ok();
     let line = |start: &str| {
         let line = text.lines().find(|line| line.starts_with(start));

@@ -1,8 +1,10 @@
 //! Every key has one meaning on every screen.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use splitdeck::cockpit::keymap::{Command, Context, Keymap};
+use splitdeck::cockpit::state::Overlay;
 use splitdeck::cockpit::update;
 
 use crate::screens::worlds::worlds;
@@ -71,4 +73,43 @@ fn the_texts_of_setup_name_the_keys_as_they_are_bound() {
         !screen.contains("pauses") && screen.contains("; c completes"),
         "{screen}"
     );
+}
+
+/// The last line of a dialog names the key that ticks and chooses where a field takes it, and nowhere else.
+#[test]
+fn a_dialog_offers_to_tick_what_can_be_ticked() {
+    let (mut with, mut without) = (0, 0);
+    for (name, mut world) in worlds() {
+        if !matches!(
+            world.state.overlays.last(),
+            Some(Overlay::Step(_) | Overlay::Ask(_) | Overlay::Form(_))
+        ) {
+            continue;
+        }
+        // A dialog is deaf at first.
+        world.wait(Duration::from_secs(1));
+        let screen = world.screen(200, 50);
+        let offered = screen
+            .lines()
+            .last()
+            .is_some_and(|line| line.contains("space tick"));
+        let mut ticks = false;
+        for _ in 0..20 {
+            let text = match world.state.overlays.last_mut() {
+                Some(Overlay::Step(dialog)) => dialog.focused_text().is_some(),
+                Some(Overlay::Ask(dialog)) => dialog.focused_text().is_some(),
+                Some(Overlay::Form(form)) => form.focused_text().is_some(),
+                _ => panic!("{name}: gone\n{screen}"),
+            };
+            if !text {
+                let before = world.screen(200, 50);
+                world.keys(&["space"]);
+                ticks |= world.screen(200, 50) != before;
+            }
+            world.keys(&["tab"]);
+        }
+        assert_eq!(offered, ticks, "{name}\n{screen}");
+        *(if ticks { &mut with } else { &mut without }) += 1;
+    }
+    assert!(with > 3 && without > 3, "{with} with, {without} without");
 }
