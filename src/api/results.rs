@@ -379,7 +379,8 @@ pub struct Breakdown {
 pub struct BreakdownRow {
     /// The value; none where the property is missing.
     pub value: Option<String>,
-    /// Distinct events of each arm, in the order of `arms`.
+    /// Distinct events of each arm, in the order of `arms`: also those of subjects of several variants, each for the
+    /// variant that it names.
     pub events: Vec<u64>,
     /// Subjects of each arm as the results count them: one of two variants in no arm, or in the first one. In the
     /// segments each subject has the value of its first exposure and is in one row; in the property breakdown it is in

@@ -411,10 +411,12 @@ fn values(results: &Results, title: &str, breakdown: &Breakdown) -> String {
         text.push_str(&format!("{} more values\n", group(more)));
     }
     if results.multi_variant_subjects > 0 {
-        text.push_str(&format!(
-            "{} of several variants stand in each of theirs\n",
-            group(results.multi_variant_subjects)
-        ));
+        let counted = match results.query.multi_variant {
+            MultiVariant::Exclude => "In EVENTS, not in SUBJECTS",
+            MultiVariant::FirstSeen => "In EVENTS of each of their variants, in SUBJECTS of the first",
+        };
+        let who = group(results.multi_variant_subjects);
+        text.push_str(&format!("{counted}: {who} of several variants\n"));
     }
     text
 }

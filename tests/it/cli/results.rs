@@ -70,6 +70,11 @@ async fn a_table_for_people_and_json_for_programs() {
     assert_eq!(words(&format!("{day} 00:00")), format!("{day} 00:00 400 801"));
     assert_eq!(words("buy "), "buy 40 / 40 80 / 80");
     assert_eq!(words("TH "), "TH 400 / 399 801 / 800");
+    // As the row above has it: an event more than subjects, in both arms.
+    assert!(
+        text.contains("In EVENTS, not in SUBJECTS: 1 of several variants\n"),
+        "{text}"
+    );
 
     let json = on(
         &server,
@@ -78,6 +83,13 @@ async fn a_table_for_people_and_json_for_programs() {
     .await
     .json();
     assert_eq!(json["arms"][0]["subjects"], 400);
+    let first = on(&server, &["results", "exp", "--first-seen"]).await.ok();
+    assert!(
+        first.contains(
+            "In EVENTS of each of their variants, in SUBJECTS of the first: 1 of several variants\n"
+        ),
+        "{first}"
+    );
     assert_eq!(json["series"]["interval"], "day");
 }
 

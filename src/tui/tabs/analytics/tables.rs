@@ -2,7 +2,7 @@
 
 use super::View;
 use super::charts::whole;
-use crate::api::results::Breakdown;
+use crate::api::results::{Breakdown, MultiVariant};
 use crate::cockpit::format;
 use crate::cockpit::keymap::{Command, Context};
 use crate::cockpit::state::analytics::Panel;
@@ -148,11 +148,12 @@ pub fn breakdown_detail(view: &View<'_>, data: &Breakdown, wanted: &str, width: 
     let several = view.results.multi_variant_subjects;
     if several > 0 {
         let several = format::count(several);
-        let longs = [
-            format!("{detail} {dot} {several} of several variants stand in each"),
-            format!("{detail} {dot} {several} in several variants"),
-            format!("{detail} {dot} {several} in several"),
-        ];
+        // The arms have subjects, the column beside them events: of who saw several variants these are not the same.
+        let counted = match view.results.query.multi_variant {
+            MultiVariant::Exclude => ["of several variants in events only", "in events only", "left out"],
+            MultiVariant::FirstSeen => ["of several variants in their first", "in their first", "in first"],
+        };
+        let longs = counted.map(|words| format!("{detail} {dot} {several} {words}"));
         let fits = |text: &&String| width_of(text) <= width;
         detail.clone_from(longs.iter().find(fits).unwrap_or(&longs[2]));
     }
