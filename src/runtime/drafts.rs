@@ -6,9 +6,9 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc::UnboundedSender;
@@ -22,6 +22,9 @@ use crate::cockpit::edit::{DraftKey, Kept, Left, Of, OnDisk, Place};
 const PREFIX: &str = ".draft-";
 /// From when on such a file belongs to nobody.
 const LEFT_BEHIND: Duration = Duration::from_secs(3600);
+
+/// How long what could not be written rests before it is tried again: there may be room by then.
+const RETRY: Duration = Duration::from_secs(5);
 
 /// How the files begin by which cockpits show that they run.
 const COCKPIT: &str = "cockpit-";
@@ -47,11 +50,16 @@ impl Drafts {
     /// Drafts below `state`, the user's state directory; without one nothing is kept, and that is said.
     /// Nothing is read or written yet.
     pub fn open(state: Option<&Path>, replies: UnboundedSender<Outcome>) -> Self {
+        Self::trying_again(state, replies, RETRY)
+    }
+
+    /// The same; what could not be written is tried again after `retry`.
+    fn trying_again(state: Option<&Path>, replies: UnboundedSender<Outcome>, retry: Duration) -> Self {
         let (jobs, queue) = mpsc::channel();
         let dir = state.map(|state| state.join("drafts"));
         let worker = effects::thread(replies.clone(), move || {
             let shelf = dir.map(Shelf::new);
-            work(shelf, &queue, &replies);
+            work(shelf, &queue, &replies, retry);
         });
         Self { jobs, worker }
     }
@@ -94,7 +102,28 @@ impl Drafts {
     }
 }
 
-fn work(mut shelf: Option<Shelf>, queue: &Receiver<Job>, replies: &UnboundedSender<Outcome>) {
+/// The newest of an object that is not on disk.
+struct Unwritten {
+    /// Why not, as it was told.
+    why: String,
+    /// The draft; none where its file could not be removed.
+    draft: Option<Kept>,
+}
+
+/// The next job, or none where it is time to try again what could not be written.
+fn next(queue: &Receiver<Job>, retry_at: Option<Instant>) -> Result<Job, RecvTimeoutError> {
+    match retry_at {
+        None => queue.recv().map_err(RecvTimeoutError::from),
+        Some(at) => queue.recv_timeout(at.saturating_duration_since(Instant::now())),
+    }
+}
+
+fn work(
+    mut shelf: Option<Shelf>,
+    queue: &Receiver<Job>,
+    replies: &UnboundedSender<Outcome>,
+    retry: Duration,
+) {
     let tell = |action| {
         // The loop is gone when nobody listens.
         let _ = replies.send(Outcome::Done(Box::new(action)));
@@ -102,13 +131,16 @@ fn work(mut shelf: Option<Shelf>, queue: &Receiver<Job>, replies: &UnboundedSend
     if let Some(shelf) = &shelf {
         shelf.sweep();
     }
-    // Why the newest of an object is not on disk.
-    let mut failed: BTreeMap<DraftKey, String> = BTreeMap::new();
-    while let Ok(first) = queue.recv() {
+    let mut failed: BTreeMap<DraftKey, Unwritten> = BTreeMap::new();
+    let mut retry_at = None;
+    let mut ended = false;
+    while !ended {
+        let first = next(queue, retry_at);
+        ended = matches!(first, Err(RecvTimeoutError::Disconnected));
         // Of several drafts of one object only the newest is written.
         let mut latest: BTreeMap<DraftKey, Option<Kept>> = BTreeMap::new();
         let (mut wanted, mut places, mut dealt) = (Vec::new(), Vec::new(), Vec::new());
-        for job in std::iter::once(first).chain(queue.try_iter()) {
+        for job in first.into_iter().chain(queue.try_iter()) {
             match job {
                 Job::Find(key) => wanted.push(key),
                 Job::List(place) => places.push(place),
@@ -119,6 +151,14 @@ fn work(mut shelf: Option<Shelf>, queue: &Receiver<Job>, replies: &UnboundedSend
                     latest.insert(key, None);
                 }
                 Job::ForgetLeft(file) => dealt.push(file),
+            }
+        }
+        // Before the end it is tried once more, however lately it was.
+        if ended || retry_at.is_some_and(|at| at <= Instant::now()) {
+            retry_at = None;
+            for (key, unwritten) in &failed {
+                let draft = || unwritten.draft.clone();
+                latest.entry(key.clone()).or_insert_with(draft);
             }
         }
         let some_failed = !failed.is_empty();
@@ -133,12 +173,13 @@ fn work(mut shelf: Option<Shelf>, queue: &Receiver<Job>, replies: &UnboundedSend
                 if failed.is_empty() {
                     tell(Action::DraftLost(why.to_owned()));
                 }
-                failed.insert(key, why.to_owned());
+                let why = why.to_owned();
+                failed.insert(key, Unwritten { why, draft });
                 continue;
             };
             let path = shelf.own(&key);
-            let outcome = match draft {
-                Some(draft) => shelf.write(&path, &draft),
+            let outcome = match &draft {
+                Some(draft) => shelf.write(&path, draft),
                 None => remove(&path),
             };
             let Err(error) = outcome else {
@@ -147,15 +188,19 @@ fn work(mut shelf: Option<Shelf>, queue: &Receiver<Job>, replies: &UnboundedSend
             };
             // First what a narrow line must not lose.
             let why = format!(
-                "Unsaved changes are in memory only: {}; free some space, or make the directory {} writable",
+                "Unsaved changes are in memory only: {}; {}. It is tried again by itself",
                 reason(&error),
-                shelf.dir.display()
+                advice(&error, &shelf.dir)
             );
-            // Said when it begins, not at every key.
-            if failed.get(&key) != Some(&why) {
+            // Said when it begins, not at every key nor at every try.
+            if failed.get(&key).is_none_or(|unwritten| unwritten.why != why) {
                 tell(Action::DraftLost(why.clone()));
             }
-            failed.insert(key, why);
+            failed.insert(key, Unwritten { why, draft });
+            retry_at.get_or_insert_with(|| Instant::now() + retry);
+        }
+        if failed.is_empty() {
+            retry_at = None;
         }
         if some_failed && failed.is_empty() {
             tell(Action::DraftsKept);
@@ -373,6 +418,20 @@ fn reason(error: &io::Error) -> String {
     text[..end].to_owned()
 }
 
+/// What to do about an error of the directory with the drafts, as what it says allows.
+fn advice(error: &io::Error, dir: &Path) -> String {
+    use io::ErrorKind as Kind;
+    let dir = dir.display();
+    match error.kind() {
+        Kind::StorageFull | Kind::QuotaExceeded => format!("free some space for {dir}"),
+        Kind::PermissionDenied | Kind::ReadOnlyFilesystem => format!("make the directory {dir} writable"),
+        Kind::NotADirectory | Kind::AlreadyExists => {
+            format!("{dir} cannot be made: set SPLITDECK_STATE_DIR")
+        }
+        _ => format!("look what is wrong with {dir}"),
+    }
+}
+
 /// The draft in a file, if there is one. A file that cannot be read is set aside, so that nothing is lost.
 fn read(path: &Path, of: Of) -> Result<Option<Kept>, String> {
     let text = match fs::read(path) {
@@ -428,6 +487,59 @@ mod tests {
             Kept::Experiment(stored) => &stored.mine.name,
             Kept::Flag(stored) => &stored.mine.name,
         }
+    }
+
+    /// The directory itself cannot be told from here: what is asked is what is said of each error.
+    #[test]
+    fn what_is_advised_fits_the_error() {
+        let dir = Path::new("/s/drafts");
+        for (number, says) in [
+            (libc::ENOSPC, "free some space for /s/drafts"),
+            (libc::EDQUOT, "free some space for /s/drafts"),
+            (libc::EACCES, "make the directory /s/drafts writable"),
+            (libc::EROFS, "make the directory /s/drafts writable"),
+            (libc::ENOTDIR, "/s/drafts cannot be made: set SPLITDECK_STATE_DIR"),
+            (libc::EIO, "look what is wrong with /s/drafts"),
+        ] {
+            assert_eq!(advice(&io::Error::from_raw_os_error(number), dir), says);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_tried_again_by_itself() {
+        let dir = tempfile::tempdir().expect("a directory");
+        fs::write(dir.path().join("drafts"), "").expect("a file where the directory would be");
+        let (replies, mut answers) = unbounded_channel();
+        let drafts = Drafts::trying_again(Some(dir.path()), replies, Duration::from_millis(2));
+        drafts.keep(draft("a", 1));
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let mut next = || loop {
+            match answers.try_recv() {
+                Ok(Outcome::Done(action)) => return *action,
+                Ok(other) => panic!("{other:?}"),
+                Err(_) => assert!(Instant::now() < deadline, "nothing is told"),
+            }
+            std::thread::yield_now();
+        };
+        assert!(matches!(next(), Action::DraftLost(_)));
+        // Tries are made meanwhile, and nothing is told of them.
+        for _ in 0..3 {
+            drafts.find(key("http://b"));
+            assert!(matches!(next(), Action::DraftFound { .. }));
+        }
+        fs::remove_file(dir.path().join("drafts")).expect("removed");
+        assert!(matches!(next(), Action::DraftsKept));
+        assert_eq!(files(dir.path()).len(), 1);
+        drafts.finish();
+        // Before the end it is tried once more, however lately it was.
+        let dir = tempfile::tempdir().expect("a directory");
+        fs::write(dir.path().join("drafts"), "").expect("a file where the directory would be");
+        let mut cockpit = Cockpit::open(dir.path());
+        cockpit.drafts.keep(draft("a", 1));
+        assert!(matches!(cockpit.answer(), Action::DraftLost(_)));
+        fs::remove_file(dir.path().join("drafts")).expect("removed");
+        cockpit.drafts.finish();
+        assert_eq!(files(dir.path()).len(), 1);
     }
 
     struct Cockpit {
@@ -594,7 +706,7 @@ mod tests {
             jobs.send(job).expect("taken");
         }
         let mut told = Vec::new();
-        let working = std::thread::spawn(move || work(None, &queue, &replies));
+        let working = std::thread::spawn(move || work(None, &queue, &replies, RETRY));
         let mut next = || match answers.blocking_recv() {
             Some(Outcome::Done(action)) => *action,
             _ => panic!("nothing is told"),
@@ -657,7 +769,7 @@ mod tests {
             .expect("taken");
         jobs.send(Job::ForgetLeft(file.clone())).expect("taken");
         drop(jobs);
-        work(Some(shelf), &queue, &replies);
+        work(Some(shelf), &queue, &replies, RETRY);
         drop((replies, answers));
         assert!(names(&second.found("http://a")).contains(&(false, "first")));
         second.drafts.finish();

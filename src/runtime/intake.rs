@@ -199,10 +199,8 @@ impl Worker {
         match outcome {
             Ok(()) => Some(intake),
             Err(message) => {
-                let open = self.open.remove(&intake);
-                if let Some(open) = open.filter(|_| reads) {
-                    // It is there once more, where it was read from; what cannot be removed is offered.
-                    let _ = fs::remove_file(open.path);
+                if let Some(open) = self.open.remove(&intake) {
+                    give_up(&open, reads);
                 }
                 self.tell(Told::Failed { intake, message });
                 None
@@ -225,7 +223,9 @@ impl Worker {
                 done,
             },
             Some(Err(message)) => {
-                self.open.remove(&intake);
+                if let Some(open) = self.open.remove(&intake) {
+                    give_up(&open, false);
+                }
                 Told::Failed { intake, message }
             }
         };
@@ -256,9 +256,13 @@ impl Worker {
             .open(&path)
             .map_err(|error| cannot("write", &path, &error))?;
         // Another cockpit must not take it for one that was left.
-        file.try_lock()
-            .map_err(|error| cannot("lock", &path, &error.into()))?;
-        self.open.insert(intake, Open::new(path, file));
+        let locked = file.try_lock();
+        let open = Open::new(path, file);
+        if let Err(error) = locked {
+            give_up(&open, true);
+            return Err(cannot("lock", &open.path, &error.into()));
+        }
+        self.open.insert(intake, open);
         Ok(())
     }
 
@@ -455,6 +459,15 @@ impl Worker {
     }
 }
 
+/// What becomes of the file of an intake that failed: it is of no use where nothing could be written, nor where the ids
+/// are there once more, where they were read from. What cannot be removed is offered.
+fn give_up(open: &Open, there_once_more: bool) {
+    let empty = open.file.metadata().is_ok_and(|about| about.len() == 0);
+    if there_once_more || empty {
+        let _ = fs::remove_file(&open.path);
+    }
+}
+
 fn cannot(what: &str, path: &Path, error: &io::Error) -> String {
     format!("Cannot {what} {}: {error}", path.display())
 }
@@ -572,6 +585,29 @@ mod tests {
         }
         assert_eq!(worker.sweep(dir.path(), now).expect("swept"), 0);
         assert_eq!(worker.sweep(&dir.path().join("none"), now).expect("none"), 0);
+    }
+
+    /// A paste for which there is no room leaves no file in which there is nothing; what was written stays.
+    #[test]
+    fn what_could_not_be_written_at_all_leaves_no_file() {
+        for (before, stays) in [("", false), ("u0\n", true)] {
+            let dir = tempfile::tempdir().expect("a directory");
+            let (replies, mut answers) = tokio::sync::mpsc::unbounded_channel();
+            let mut worker = Worker::new(replies);
+            let intake = Uuid::from_u128(1);
+            let path = file(dir.path(), Uuid::from_u128(9), intake);
+            fs::write(&path, before).expect("written");
+            // Writing fails, as on a full disk.
+            let reading = File::open(&path).expect("opens");
+            worker.open.insert(intake, Open::new(path.clone(), reading));
+            let text = "u1\n".to_owned();
+            assert_eq!(worker.carry_out(Order::Add { intake, text }), None);
+            assert!(matches!(
+                answers.try_recv(),
+                Ok(Outcome::Done(action)) if matches!(&*action, Action::Intake(Told::Failed { .. }))
+            ));
+            assert_eq!(path.exists(), stays, "{before:?}");
+        }
     }
 
     #[test]

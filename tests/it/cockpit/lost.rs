@@ -108,8 +108,8 @@ fn an_applied_winner_whose_answer_was_lost_is_looked_after() {
 #[test]
 fn what_cannot_be_kept_on_disk_stays_said_and_is_not_left_by_one_key() {
     let mut world = World::experiment("checkout-cta");
-    let why = "Unsaved changes are in memory only: No space left on device; free some space, or make the directory \
-               /home/ana/.local/state/splitdeck/drafts writable";
+    let why = "Unsaved changes are in memory only: No space left on device; free some space for \
+               /home/ana/.local/state/splitdeck/drafts. It is tried again by itself";
     world.act(Action::DraftLost(why.to_owned()));
     for key in ["2", "esc", "enter"] {
         world.keys(&[key]).wait(Duration::from_secs(20));
