@@ -1,5 +1,7 @@
 //! The steps of an experiment's life, and what each will do, in words.
 
+use std::sync::Arc;
+
 use jiff::SignedDuration;
 
 use crate::api::experiments::ChangeStatus;
@@ -14,6 +16,34 @@ use super::state::overlay::{ENDED_REASONS, StepDialog, TestNow};
 
 /// The seconds of a day.
 const A_DAY: u64 = 86_400;
+
+/// That the server says there is none of what was asked about: deleted, or become something else.
+pub const GONE: &str = "The server does not know it any more.";
+
+/// Whether others can delete it: nobody can what is known to be no draft.
+fn may_be_deleted(experiment: Option<&Arc<Experiment>>) -> bool {
+    experiment.is_some_and(|e| Step::Delete.refusal(e).is_none())
+}
+
+/// That the server says there is no experiment of this name, as it was known last.
+#[must_use]
+pub fn gone(name: &str, experiment: Option<&Arc<Experiment>>) -> String {
+    if may_be_deleted(experiment) {
+        format!("{name} was deleted by somebody else")
+    } else {
+        format!("The server does not know {name} any more")
+    }
+}
+
+/// The same above what is shown of it.
+#[must_use]
+pub fn gone_banner(experiment: Option<&Arc<Experiment>>) -> &'static str {
+    if may_be_deleted(experiment) {
+        "Somebody else deleted it: this is the last that was known."
+    } else {
+        "The server does not know it any more: this is the last that was known."
+    }
+}
 
 /// A step that a person can take.
 #[derive(Debug, Clone, Copy, Eq, Hash, PartialEq)]
@@ -566,12 +596,7 @@ mod tests {
     #[test]
     fn how_many_overrides_go_with_a_draft_is_said() {
         let experiment = wizard::blank(Timestamp::UNIX_EPOCH);
-        let dialog = StepDialog::new(
-            Step::Delete,
-            std::sync::Arc::new(experiment),
-            false,
-            Timestamp::UNIX_EPOCH,
-        );
+        let dialog = StepDialog::new(Step::Delete, Arc::new(experiment), false, Timestamp::UNIX_EPOCH);
         let said = |overrides| effects(&dialog, None, None, overrides, &Keymap::default()).join(" ");
         assert!(said(Some(1_000_001)).contains("with its rules and 1,000,001 overrides;"));
         assert!(said(Some(1)).contains("with its rules and 1 override;"));

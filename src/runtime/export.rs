@@ -17,6 +17,11 @@ use crate::cockpit::export::{Order, Rows, Source, Text, ended};
 /// has ten seconds.
 const RENEWED_WITHIN: Duration = Duration::from_secs(30);
 
+/// How often a page is asked for again whose answer did not come, or not to its end.
+const AGAIN: u32 = 2;
+/// How long is waited before the first of these; before each further one twice as long.
+const PAUSE: Duration = Duration::from_millis(500);
+
 /// Where the next page begins, whatever the table.
 #[derive(Clone)]
 enum Next {
@@ -141,13 +146,6 @@ async fn page(
     next: Option<Next>,
     writer: &mut Writer,
 ) -> Result<Option<Next>, NoPage> {
-    let failed = |error: ClientError| {
-        let message = api_failure(&error).message;
-        match error.code() {
-            Some(Code::Unauthorized) => NoPage::Refused(message),
-            _ => NoPage::Failed(message),
-        }
-    };
     match source {
         Source::Overrides { of, id, query } => {
             let mut query = query.clone();
@@ -155,7 +153,7 @@ async fn page(
                 query.after = Some(after);
             }
             let id = id.to_string();
-            let page = client.overrides(owner(*of, &id), &query).await.map_err(failed)?;
+            let page = patiently(|| client.overrides(owner(*of, &id), &query)).await?;
             writer.add(&page.overrides).map_err(NoPage::Failed)?;
             Ok(page.next_after.map(Next::Text))
         }
@@ -164,14 +162,15 @@ async fn page(
                 before: entry(next),
                 ..HistoryQuery::default()
             };
-            let page = client.history(&id.to_string(), &query).await.map_err(failed)?;
+            let id = id.to_string();
+            let page = patiently(|| client.history(&id, &query)).await?;
             writer.add(&page.entries).map_err(NoPage::Failed)?;
             Ok(page.next_before.map(Next::Entry))
         }
         Source::Audit(query) => {
             let mut query = (**query).clone();
             query.before = entry(next);
-            let page = client.audit(&query).await.map_err(failed)?;
+            let page = patiently(|| client.audit(&query)).await?;
             writer.add(&page.entries).map_err(NoPage::Failed)?;
             Ok(page.next_before.map(Next::Entry))
         }
@@ -186,14 +185,34 @@ async fn page(
                 query.after = Some(after);
             }
             let (id, import) = (id.to_string(), import.to_string());
-            let page = client
-                .import_rows(owner(*of, &id), &import, &query)
-                .await
-                .map_err(failed)?;
+            let page = patiently(|| client.import_rows(owner(*of, &id), &import, &query)).await?;
             writer.add(&page.rows).map_err(NoPage::Failed)?;
             Ok(page.next_after.map(Next::Number))
         }
     }
+}
+
+/// Asks, and asks again where the connection was cut: a page is only read. What the server refuses it refuses again.
+async fn patiently<T, F>(ask: impl Fn() -> F) -> Result<T, NoPage>
+where
+    F: Future<Output = Result<T, ClientError>>,
+{
+    let failed = |error: ClientError| {
+        let message = api_failure(&error).message;
+        match error.code() {
+            Some(Code::Unauthorized) => NoPage::Refused(message),
+            _ => NoPage::Failed(message),
+        }
+    };
+    let mut pause = PAUSE;
+    for _ in 0..AGAIN {
+        match ask().await {
+            Err(error) if error.is_unreachable() => tokio::time::sleep(pause).await,
+            answer => return answer.map_err(failed),
+        }
+        pause *= 2;
+    }
+    ask().await.map_err(failed)
 }
 
 fn entry(next: Option<Next>) -> Option<i64> {
@@ -205,7 +224,11 @@ fn entry(next: Option<Next>) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
     use serde_json::json;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
     use uuid::Uuid;
     use wiremock::matchers::{header, query_param, query_param_is_missing};
     use wiremock::{Mock, MockServer, ResponseTemplate};
@@ -301,5 +324,53 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// A server that cuts so many answers in their middle; how often it was asked.
+    async fn exported(cut: u32) -> (Result<(u64, Vec<String>), String>, u32) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let base = format!("http://{}", listener.local_addr().expect("an address"));
+        let asked = std::sync::Arc::new(AtomicU32::new(0));
+        let count = std::sync::Arc::clone(&asked);
+        let serving = tokio::spawn(async move {
+            while let Ok((mut line, _)) = listener.accept().await {
+                let mut head = Vec::new();
+                while !head.ends_with(b"\r\n\r\n") {
+                    head.push(line.read_u8().await.expect("a request"));
+                }
+                let body = r#"{"entries":[],"nextBefore":null}"#;
+                let whole = count.fetch_add(1, Ordering::Relaxed) >= cut;
+                let sent = if whole { body } else { &body[..9] };
+                let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close";
+                let answer = format!("{head}\r\ncontent-length: {}\r\n\r\n{sent}", body.len());
+                line.write_all(answer.as_bytes()).await.expect("answered");
+                line.shutdown().await.expect("closed");
+            }
+        });
+        let client = Client::new(&base, "t", Options::default()).expect("a client");
+        let order = Order {
+            id: 1,
+            name: "history".to_owned(),
+            source: Source::History { id: Uuid::nil() },
+        };
+        let folder = tempfile::tempdir().expect("a folder");
+        let clients = watch::Sender::new(client);
+        let outcome = write(clients.subscribe(), &order, folder.path(), |_| {}).await;
+        serving.abort();
+        (outcome, asked.load(Ordering::Relaxed))
+    }
+
+    #[tokio::test]
+    async fn a_page_whose_answer_was_cut_is_asked_for_again_and_not_for_ever() {
+        let (outcome, asked) = exported(AGAIN).await;
+        assert_eq!(asked, AGAIN + 1);
+        assert_eq!(outcome.expect("whole").0, 0);
+        let (outcome, asked) = exported(u32::MAX).await;
+        assert_eq!(asked, AGAIN + 1);
+        let why = outcome.expect_err("cut");
+        assert!(
+            why.starts_with("The export of history ended after 0 rows"),
+            "{why}"
+        );
     }
 }

@@ -19,6 +19,7 @@ use crate::api::banners::AUTO_PAUSED;
 use crate::cockpit::action::Target;
 use crate::cockpit::edit::Sheet;
 use crate::cockpit::keymap::{Command, Context};
+use crate::cockpit::lifecycle;
 use crate::cockpit::state::{ExperimentDetail, Laid, Screen, State, Tab};
 use crate::cockpit::update::{contexts, contexts_under};
 use crate::domain::Experiment;
@@ -290,13 +291,15 @@ fn standing(pen: &mut Pen<'_>, state: &State, experiment: &Experiment) -> u16 {
 
 /// That it is no more, which Analytics says above its own banners; the rows it takes.
 fn deleted(pen: &mut Pen<'_>, state: &State) -> u16 {
-    if state.detail().is_some_and(|detail| detail.deleted) && pen.height() >= 6 {
+    if let Some(detail) = state.detail().filter(|detail| detail.deleted)
+        && pen.height() >= 6
+    {
         let here = contexts_under(state, &[]);
         let key = state.keymap.keys(&here, Command::Save).next();
         let key = key.map(|key| key.word());
         let banner = Banner {
             tone: Tone::Danger,
-            text: "Somebody else deleted it: this is the last that was known.",
+            text: lifecycle::gone_banner(detail.config()),
             key: key.as_deref().map(|key| (key, "make a new one of it")),
         };
         let width = pen.width();

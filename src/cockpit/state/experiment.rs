@@ -91,7 +91,8 @@ pub struct ExperimentDetail {
     pub name: String,
     /// As it is configured.
     pub experiment: Loaded<Arc<Experiment>>,
-    /// Whether somebody else deleted it: what is shown is the last that was known.
+    /// Whether the server says that there is none, as when somebody else deleted it: what is shown is the last that was
+    /// known. It is asked on, and holds until the server knows it again.
     pub deleted: bool,
     /// The open tab.
     pub tab: Tab,

@@ -38,7 +38,7 @@ use super::edit::wizard::{self, Wizard};
 use super::edit::{Draft, DraftKey, Of, Place, Sheet};
 use super::export::ExportId;
 use super::keymap::Keymap;
-use super::ports::{Answer, Request, Service};
+use super::ports::{Answer, Request, Service, Slot};
 use super::times::Times;
 use crate::api::system::Me;
 use crate::domain::Experiment;
@@ -231,6 +231,11 @@ pub struct State {
     pub overlays: Vec<Overlay>,
     /// The dialog of a step that was refused and left: what was filled in is there when it is opened again.
     pub left_step: Option<Box<overlay::StepDialog>>,
+    /// What dialogs sent that were left before the answer, in words (`Pause checkout`), by the kind of the request.
+    pub left_sent: BTreeMap<Slot, String>,
+    /// What failed while one could go on with something else, the last at the end: it stands above everything until Esc
+    /// says that it was seen.
+    pub failures: Vec<String>,
     /// What just happened.
     pub notice: Option<Notice>,
     /// Live updates that are held back.
@@ -310,6 +315,8 @@ impl State {
             waiting: (None, BTreeSet::new()),
             overlays: Vec::new(),
             left_step: None,
+            left_sent: BTreeMap::new(),
+            failures: Vec::new(),
             notice: None,
             hold: Hold::default(),
             export: None,

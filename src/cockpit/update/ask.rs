@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{create, drafts, edit, experiment, guard, notify, save};
+use super::{create, dialog, drafts, edit, experiment, guard, not_done, notify, save};
 use crate::api::experiments::ApplyWinner;
 use crate::api::overrides::{DeleteOverride, SetOverrides};
 use crate::api::problem::{Code, Problem};
@@ -81,6 +81,23 @@ pub fn about<'a>(state: &'a State, dialog: &'a AskDialog) -> Option<&'a Experime
     }
 }
 
+/// What a dialog is called: what it does, and to what.
+#[must_use]
+pub fn title(state: &State, dialog: &AskDialog) -> String {
+    let key = about(state, dialog)
+        .map(|e| e.key.to_string())
+        .unwrap_or_default();
+    match &dialog.ask {
+        Ask::Save { .. } => format!("Save {key}"),
+        Ask::Discard { .. } => "Throw unsaved changes away".to_owned(),
+        Ask::RemoveVariant { key, .. } => format!("Remove {key}"),
+        Ask::AddOverride { .. } => format!("Force one subject in {key}"),
+        Ask::RemoveOverride { item, .. } => format!("Release {}", item.subject_id),
+        Ask::Create => format!("Create {key}"),
+        Ask::ApplyWinner { winner, .. } => format!("Apply {winner} as the winner of {key}"),
+    }
+}
+
 /// Why a dialog cannot be confirmed as it is, and the part that this is about; none when it can.
 #[must_use]
 pub fn missing(state: &State, dialog: &AskDialog) -> Option<(Option<AskField>, String)> {
@@ -123,9 +140,7 @@ pub fn command(state: &mut State, command: Command, now: Timestamp, effects: &mu
         Command::ScrollUp => dialog.scroll = dialog.scroll.saturating_sub(4),
         Command::ScrollDown => dialog.scroll = (dialog.scroll + 4).min(last),
         Command::Press => match dialog.focus {
-            AskField::Cancel => {
-                state.overlays.pop();
-            }
+            AskField::Cancel => dialog::leave(state, now),
             AskField::Confirm => confirm(state, now, effects),
             _ => go(dialog, at + 1),
         },
@@ -267,7 +282,7 @@ pub fn failed(
             _ => None,
         });
     let Some((at, dialog)) = dialog else {
-        notify(state, Level::Warn, text, now);
+        not_done(state, slot, text, now);
         return;
     };
     dialog.sending = false;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{experiment, guard, notify};
+use super::{ask, experiment, form, guard, not_done, notify};
 use crate::api::problem::{Code, Problem};
 use crate::cockpit::effect::Effect;
 use crate::cockpit::format;
@@ -140,7 +140,7 @@ pub fn command(state: &mut State, command: Command, now: Timestamp, effects: &mu
         Command::ScrollUp => dialog.scroll = dialog.scroll.saturating_sub(4),
         Command::ScrollDown => dialog.scroll = (dialog.scroll + 4).min(last),
         Command::Press => match dialog.focus {
-            Field::Cancel => leave(state),
+            Field::Cancel => leave(state, now),
             Field::Confirm => send(state, test, now, effects),
             // A tick is set by its own key, never by one that was pressed once too often on the way to the buttons.
             Field::Override | Field::Comment | Field::TypedKey | Field::Winner | Field::EndedReason => {
@@ -190,13 +190,37 @@ fn send(state: &mut State, test: TestNow, now: Timestamp, effects: &mut Vec<Effe
     }
 }
 
-/// Closes what is on top. What was filled in is kept where the server did not take it, or has not answered yet.
-pub fn leave(state: &mut State) {
+/// Closes what is on top. What was filled in is kept where the server did not take it, or has not answered yet. What
+/// was sent goes on, which must not be taken for cancelled: that is said at once, and stands in the last line until the
+/// answer.
+pub fn leave(state: &mut State, now: Timestamp) {
+    let sent = state.overlays.last().and_then(|overlay| sent_by(state, overlay));
     if let Some(Overlay::Step(dialog)) = state.overlays.pop()
         && (dialog.refused || dialog.sending)
     {
         state.left_step = Some(dialog);
     }
+    if let Some((slot, what)) = sent {
+        let text = format!(
+            "{what}: this was sent already, and closing does not take it back. What comes of it is told here"
+        );
+        notify(state, Level::Warn, text, now);
+        state.left_sent.insert(slot, what);
+    }
+}
+
+/// What a dialog has sent and has no answer to yet: the kind of the request, and it in words.
+fn sent_by(state: &State, overlay: &Overlay) -> Option<(Slot, String)> {
+    let (slot, what) = match overlay {
+        Overlay::Step(dialog) if dialog.sending => {
+            let what = format!("{} {}", dialog.step.verb(), dialog.experiment.key);
+            (Slot::Status, what)
+        }
+        Overlay::Ask(dialog) if dialog.sending => (ask::slot_of(&dialog.ask)?, ask::title(state, dialog)),
+        Overlay::Form(form) if form.sending => (Slot::Change, form::words::titles(&form.purpose).0),
+        _ => return None,
+    };
+    state.requests.pending(slot).map(|_| (slot, what))
 }
 
 /// There is nothing left to take over: the step was taken, or the experiment is gone.
@@ -232,7 +256,7 @@ pub fn failed(state: &mut State, failure: &Failure, now: Timestamp) {
                 by.unwrap_or("Somebody")
             )
         }
-        (_, Some(Code::NotFound)) => "It was deleted by somebody else.".to_owned(),
+        (_, Some(Code::NotFound)) => lifecycle::GONE.to_owned(),
         _ => failure.message.clone(),
     };
     // Whatever happened, the configuration shown may be old.
@@ -243,7 +267,7 @@ pub fn failed(state: &mut State, failure: &Failure, now: Timestamp) {
         _ => None,
     });
     let Some(dialog) = dialog else {
-        notify(state, Level::Warn, text, now);
+        not_done(state, Slot::Status, text, now);
         return;
     };
     dialog.sending = false;

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{notify, preferences};
+use super::{failed_meanwhile, notify, preferences};
 use crate::cockpit::effect::Effect;
 use crate::cockpit::export::{Order, Table, Told, ended, on_screen};
 use crate::cockpit::format;
@@ -65,17 +65,17 @@ pub fn leave(state: &mut State, effects: &mut Vec<Effect>) {
 }
 
 /// Other credentials could not be had: an export whose token was refused waits for nothing.
-pub fn not_renewed(state: &mut State, why: &str, now: Timestamp, effects: &mut Vec<Effect>) {
+pub fn not_renewed(state: &mut State, why: &str, effects: &mut Vec<Effect>) {
     if state.export.as_ref().is_some_and(|export| export.refused) {
-        end(state, why, now, effects);
+        end(state, why, effects);
     }
 }
 
 /// Ends the export that is under way before its time.
-fn end(state: &mut State, why: &str, now: Timestamp, effects: &mut Vec<Effect>) {
+fn end(state: &mut State, why: &str, effects: &mut Vec<Effect>) {
     if let Some(export) = state.export.take() {
         effects.push(Effect::StopExport(export.id));
-        notify(state, Level::Warn, ended(export.what, export.rows, why), now);
+        failed_meanwhile(state, ended(export.what, export.rows, why));
     }
 }
 
@@ -97,7 +97,7 @@ pub fn told(state: &mut State, told: Told, now: Timestamp, effects: &mut Vec<Eff
             let again = std::mem::replace(&mut export.refused, true);
             if again || !preferences::renew(state, now, effects) {
                 let why = preferences::refused_words(state).unwrap_or(why);
-                end(state, &why, now, effects);
+                end(state, &why, effects);
             }
         }
         Told::Ended { outcome, .. } => {
@@ -109,7 +109,8 @@ pub fn told(state: &mut State, told: Told, now: Timestamp, effects: &mut Vec<Eff
                     let text = format!("Saved {} of {what}: {}", rows(written), both(&names));
                     notify(state, Level::Ok, text, now);
                 }
-                Err(why) => notify(state, Level::Warn, why, now),
+                // It took its time, and nobody may look by now.
+                Err(why) => failed_meanwhile(state, why),
             }
         }
     }

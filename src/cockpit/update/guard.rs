@@ -9,7 +9,7 @@ use crate::cockpit::edit::{Cell, Draft, Sheet};
 use crate::cockpit::effect::Effect;
 use crate::cockpit::export;
 use crate::cockpit::keymap::{Command, Context};
-use crate::cockpit::lifecycle::Step;
+use crate::cockpit::lifecycle::{self, Step};
 use crate::cockpit::ports::Request;
 use crate::cockpit::state::ask::AskField;
 use crate::cockpit::state::form::Input;
@@ -91,7 +91,7 @@ fn of_list(command: Command) -> bool {
 #[must_use]
 pub fn deleted(state: &State) -> Option<String> {
     let detail = state.detail().filter(|detail| detail.deleted)?;
-    let text = format!("{} was deleted by somebody else", detail.name);
+    let text = lifecycle::gone(&detail.name, detail.config());
     let anew = (Context::Edit, Command::Save, "makes a new one of it");
     Some(state.keymap.after(&text, ": ", &[anew]))
 }

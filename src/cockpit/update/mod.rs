@@ -142,7 +142,7 @@ pub fn update(state: &mut State, action: Action, now: Timestamp) -> Vec<Effect> 
             state.going_to = None;
             state.renewing = false;
             notify(state, Level::Warn, why.clone(), now);
-            export::not_renewed(state, &why, now, &mut effects);
+            export::not_renewed(state, &why, &mut effects);
         }
         Action::Mouse(mouse) => {
             mouse::take(state, mouse, now, &mut effects);
@@ -206,6 +206,20 @@ pub fn update(state: &mut State, action: Action, now: Timestamp) -> Vec<Effect> 
     // Last: what is on its way now decides how often relative times are brought up to date.
     live::pass_time(state, now);
     effects
+}
+
+/// What was sent failed. Where its dialog was left before, nobody may look: it stands above everything until it was seen.
+fn not_done(state: &mut State, slot: Slot, text: String, now: Timestamp) {
+    match state.left_sent.remove(&slot) {
+        Some(what) => failed_meanwhile(state, format!("{what}: {text}")),
+        None => notify(state, Level::Warn, text, now),
+    }
+}
+
+/// What failed while one goes on with something else stands above everything until Esc says that it was seen.
+fn failed_meanwhile(state: &mut State, text: String) {
+    state.failures.push(text);
+    state.touch(Dirty::Data);
 }
 
 /// Says in one line what just happened.

@@ -355,6 +355,7 @@ pub fn connected(state: &mut State, to: Connected, now: Timestamp, effects: &mut
     state.warehouse = Link::default();
     state.me = None;
     state.requests = Requests::after(&state.requests);
+    state.left_sent.clear();
     state.screen = Screen::Experiments;
     state.list = ListState::default();
     state.open = None;

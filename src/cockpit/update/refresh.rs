@@ -215,7 +215,8 @@ fn wanted(state: &State, slot: Slot) -> Option<Request> {
             archived: state.list.archived,
         }),
         Slot::Experiment => {
-            let detail = state.detail().filter(|detail| !detail.deleted)?;
+            // Also what is said to be gone: a wrong server may have said so.
+            let detail = state.detail()?;
             let id_or_key = detail
                 .id()
                 .map_or_else(|| detail.name.clone(), |id| id.to_string());

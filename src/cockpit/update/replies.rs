@@ -14,6 +14,7 @@ use crate::api::problem::Code;
 use crate::cockpit::edit::refused;
 use crate::cockpit::effect::Effect;
 use crate::cockpit::format;
+use crate::cockpit::lifecycle;
 use crate::cockpit::ports::{Answer, Failure, FailureKind, Loaded, Reply, Request, Slot};
 use crate::cockpit::state::analytics::keep_order;
 use crate::cockpit::state::cursor::follow;
@@ -91,6 +92,8 @@ pub fn take(state: &mut State, reply: Reply, now: Timestamp, effects: &mut Vec<E
             }
         }
     }
+    // Whatever came of it was told.
+    state.left_sent.remove(&slot);
     flag::stay_on(state, line);
     state.touch(Dirty::Data);
 }
@@ -128,6 +131,7 @@ fn answered(state: &mut State, request: &Request, answer: Answer, now: Timestamp
                 // Before it is put where it is shown: nobody else's changes came in.
                 Slot::Update => save::saved(state, &experiment, now, effects),
                 Slot::Create => create::created(state, &experiment, now, effects),
+                Slot::Experiment => there_again(state, experiment.id, now),
                 _ => {}
             }
             put(state, experiment, now);
@@ -520,13 +524,27 @@ fn gone_elsewhere(state: &mut State, request: &Request, id: Uuid, now: Timestamp
     let Some(detail) = state.open.as_deref_mut().filter(|_| asked) else {
         return;
     };
-    detail.deleted = true;
-    let text = format!("{} was deleted by somebody else", detail.name);
+    if std::mem::replace(&mut detail.deleted, true) {
+        return;
+    }
+    let text = lifecycle::gone(&detail.name, detail.config());
     if let Some(all) = &mut state.list.experiments.value {
         all.retain(|e| e.id != id);
     }
     state.list.arrange(now);
     notify(state, Level::Warn, text, now);
+}
+
+/// The server knows it after all: another one may have answered in between.
+fn there_again(state: &mut State, id: Uuid, now: Timestamp) {
+    let open = state.open.as_deref_mut().filter(|detail| detail.id() == Some(id));
+    let Some(detail) = open.filter(|detail| detail.deleted) else {
+        return;
+    };
+    detail.deleted = false;
+    let text = format!("{} is there again: the server knows it", detail.name);
+    state.requests.plan(Slot::Experiments, now);
+    notify(state, Level::Ok, text, now);
 }
 
 /// The page of overrides is old: it is asked for anew.

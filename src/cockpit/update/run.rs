@@ -242,10 +242,10 @@ fn back(state: &mut State, now: Timestamp, effects: &mut Vec<Effect>) {
         return;
     }
     if !state.overlays.is_empty() {
-        dialog::leave(state);
+        dialog::leave(state, now);
         return;
     }
-    if edit::back(state, now) || preferences::dismiss(state) {
+    if edit::back(state, now) || state.failures.pop().is_some() || preferences::dismiss(state) {
         return;
     }
     if state.screen == Screen::Experiment

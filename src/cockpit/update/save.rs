@@ -12,6 +12,7 @@ use crate::cockpit::edit::{Cell, Draft, Sheet, refused};
 use crate::cockpit::effect::Effect;
 use crate::cockpit::format;
 use crate::cockpit::keymap::{Command, Context};
+use crate::cockpit::lifecycle;
 use crate::cockpit::ports::{Failure, FailureKind, Request, Slot};
 use crate::cockpit::state::ask::Ask;
 use crate::cockpit::state::overlay::Overlay;
@@ -216,7 +217,7 @@ pub fn failed(state: &mut State, failure: &Failure, now: Timestamp) {
             );
             let text = state
                 .keymap
-                .after("It was deleted by somebody else. Close this", ": ", &[anew]);
+                .after(&format!("{} Close this", lifecycle::GONE), ": ", &[anew]);
             format!("{text}.")
         }
         _ => failure.message.clone(),

@@ -15,8 +15,11 @@ use crate::tui::widgets::pen::{broken, columns, wrap};
 /// The most lines of what is wrong with a connection: an address of 60 characters and what to ask about it, at 80 columns.
 const CONNECTION_LINES: u16 = 3;
 
+/// The most lines of what failed meanwhile: why, and what to look at.
+const FAILURE_LINES: u16 = 3;
+
 /// What stands above the content because a person has to know it, line by line: what is wrong with a connection, then
-/// that unsaved changes are not on disk, then what is wrong with the files. With each line, whether nothing goes on before a person does something.
+/// that unsaved changes are not on disk, what failed meanwhile, then what is wrong with the files. With each line, whether nothing goes on before a person does something.
 #[must_use]
 pub fn alert(state: &State, glyphs: Glyphs, width: u16, now: Timestamp) -> Vec<(String, bool)> {
     let mistakes = mistakes(state, glyphs, width);
@@ -32,7 +35,25 @@ pub fn alert(state: &State, glyphs: Glyphs, width: u16, now: Timestamp) -> Vec<(
         let lines = wrap(&broken(&text, room), room, CONNECTION_LINES, glyphs);
         lines.into_iter().map(move |line| (line, stopped))
     });
-    connection.chain(not_on_disk).chain(mistakes).collect()
+    let failed = failed(state, glyphs, width);
+    let failed = failed.into_iter().map(|line| (line, true));
+    connection
+        .chain(not_on_disk)
+        .chain(failed)
+        .chain(mistakes)
+        .collect()
+}
+
+/// What failed while one went on with something else, the last of it, until Esc says that it was seen.
+fn failed(state: &State, glyphs: Glyphs, width: u16) -> Vec<String> {
+    let Some(last) = state.failures.last() else {
+        return Vec::new();
+    };
+    let room = width.saturating_sub(2);
+    let seen = state.keymap.way(Context::Always, Command::Back);
+    let seen = seen.map_or_else(String::new, |key| format!("{key}: seen · "));
+    let text = format!("{seen}{last}");
+    wrap(&broken(&text, room), room, FAILURE_LINES, glyphs)
 }
 
 /// What of the files cannot be used: how much, who lists it, and the first of it. Its path gives way to the reason.

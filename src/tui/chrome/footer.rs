@@ -14,7 +14,7 @@ use crate::cockpit::update::{age, contexts, guard, updating};
 use crate::tui::page::{Span, width_of};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::Pen;
-use crate::tui::widgets::pen::{broken, columns, wrap};
+use crate::tui::widgets::pen::{broken, columns, fit_middle, wrap};
 
 /// Which experiment of which project, where the lines that say so are given to a panel.
 fn place_of_panel(state: &State, theme: &Theme) -> Vec<Span> {
@@ -68,7 +68,9 @@ pub fn footer(pen: &mut Pen<'_>, state: &State, place: &str, now: Timestamp) {
         return;
     }
     let mut right_part: Vec<Span> = Vec::new();
-    if state.hold.on {
+    if let Some(text) = left_sent(state, pen, now) {
+        right_part.push((text, theme.warn));
+    } else if state.hold.on {
         let text = match state.hold.waiting() {
             0 => "held".to_owned(),
             n => format!(
@@ -137,6 +139,21 @@ pub fn footer(pen: &mut Pen<'_>, state: &State, place: &str, now: Timestamp) {
         x = pen.text(x + 1, 0, label, theme.dim) + GAP;
     }
     right(pen, 0, x.saturating_sub(GAP), &right_part);
+}
+
+/// What was sent by a dialog that was left, and for how long it has had no answer; none where there is nothing. As wide
+/// with one digit as with two.
+fn left_sent(state: &State, pen: &Pen<'_>, now: Timestamp) -> Option<String> {
+    let mut sent = state.left_sent.iter();
+    let (what, since) = sent.find_map(|(slot, what)| Some((what, state.requests.pending(*slot)?.since)))?;
+    let seconds = now.duration_since(since).as_secs().max(0);
+    let words = if pen.width() >= 100 {
+        "sent, awaiting the answer"
+    } else {
+        "sent, no answer"
+    };
+    let what = fit_middle(what, pen.width() / 3, pen.glyphs());
+    Some(pen.glyphs().text(&format!("{what}: {words} {seconds:>2} s")))
 }
 
 /// How far an export is. As wide with the first row as with the last one, where it is known how many there are.

@@ -47,26 +47,11 @@ pub fn draw(
         armed: now >= dialog.armed_at(),
     };
     canvas.dialog(
-        (&title(state, dialog), ""),
+        (&ask::title(state, dialog), ""),
         (&page, dialog.scroll),
         form.rows.len(),
         |pen| form.draw(pen),
     )
-}
-
-fn title(state: &State, dialog: &AskDialog) -> String {
-    let key = ask::about(state, dialog)
-        .map(|e| e.key.to_string())
-        .unwrap_or_default();
-    match &dialog.ask {
-        Ask::Save { .. } => format!("Save {key}"),
-        Ask::Discard { .. } => "Throw unsaved changes away".to_owned(),
-        Ask::RemoveVariant { key, .. } => format!("Remove {key}"),
-        Ask::AddOverride { .. } => format!("Force one subject in {key}"),
-        Ask::RemoveOverride { item, .. } => format!("Release {}", item.subject_id),
-        Ask::Create => format!("Create {key}"),
-        Ask::ApplyWinner { winner, .. } => format!("Apply {winner} as the winner of {key}"),
-    }
 }
 
 fn body(page: &mut Page<'_>, state: &State, dialog: &AskDialog) {

@@ -6,7 +6,9 @@ use jiff::Timestamp;
 use ratatui::layout::Position;
 use ratatui::style::Style;
 
+use super::form::sending;
 use super::{Canvas, WIDEST};
+use crate::cockpit::ports::Slot;
 use crate::cockpit::state::form::{Focus, Form, Input, Purpose, Ticked};
 use crate::cockpit::state::{Laid, State};
 use crate::cockpit::update::form::words;
@@ -75,7 +77,7 @@ pub fn draw(
         lower.push(Row::Key);
     }
     match (&form.error, form.sending) {
-        (_, true) => lower.push(Row::Note("Sending …".to_owned(), theme.dim)),
+        (_, true) => lower.push(Row::Note(sending(state, Slot::Change, now), theme.dim)),
         (Some(error), false) => {
             for text in wrap(error, width, 4, theme.glyphs) {
                 lower.push(Row::Note(text, theme.danger));

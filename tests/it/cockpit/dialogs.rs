@@ -228,6 +228,61 @@ fn pausing() -> World {
     world
 }
 
+/// Esc changes nothing, and so it is easily taken for a way to cancel.
+#[test]
+fn what_was_sent_is_not_cancelled_by_leaving_its_dialog_and_that_is_said() {
+    fn pause(world: &mut World) {
+        world.keys(&["p"]).wait(ARMED).keys(&["right", "enter"]);
+    }
+    fn force(world: &mut World) {
+        world.keys(&["enter", "4", "n"]).wait(ARMED).text("u-1");
+        world.keys(&["shift-tab", "enter"]);
+    }
+    let ways = [
+        (pause as fn(&mut World), Slot::Status, "Pause checkout-cta"),
+        (force, Slot::Override, "Force one subject in checkout-cta"),
+    ];
+    for (open, slot, what) in ways {
+        for leaves in [&["esc"][..], &["left", "enter"]] {
+            let left = || {
+                let mut world = on(CHECKOUT);
+                open(&mut world);
+                assert!(world.waiting_for(slot).is_some(), "{:?}", world.state.overlays);
+                world.keys(leaves);
+                assert!(world.state.overlays.is_empty());
+                world
+            };
+            let mut world = left();
+            let said = notice(&world);
+            assert!(
+                said.starts_with(&format!("{what}: this was sent already")),
+                "{said}"
+            );
+            // Also once something else was done.
+            world.keys(&["j"]).wait(Duration::from_secs(12));
+            for (width, height) in [(80, 24), (120, 40), (200, 50)] {
+                let screen = world.screen(width, height);
+                let last = screen.lines().last().expect("a line");
+                assert!(last.contains(": sent,") && last.ends_with("12 s"), "{screen}");
+            }
+            let sent = world.waiting_for(slot).expect("on its way").clone();
+            world.reply(slot, answer(&sent, Role::Editor, false));
+            let screen = world.screen(120, 40);
+            assert!(!screen.contains(": sent,"), "{screen}");
+            // What did not work is read by whoever looks later.
+            let mut world = left();
+            let failure = Failure::new(Service::Api, FailureKind::Refused, "it is at version 18");
+            world.reply(slot, Err(failure));
+            world.keys(&["j"]).wait(Duration::from_secs(60));
+            let screen = world.screen(80, 24);
+            let failed = format!("Esc: seen · {what}: it is at version 18");
+            assert!(screen.contains(&failed), "{screen}");
+            world.keys(&["esc"]);
+            assert!(!world.screen(80, 24).contains("it is at version 18"));
+        }
+    }
+}
+
 #[test]
 fn leaving_with_a_change_on_its_way_is_said_first() {
     for key in ["q", "ctrl-c"] {

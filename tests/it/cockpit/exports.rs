@@ -179,6 +179,33 @@ fn overrides_are_exported_whole_with_progress_and_can_be_stopped() {
     assert_eq!(world.state.notice.as_ref().expect("said").text, notice);
 }
 
+/// It takes a minute, and whoever began it does something else meanwhile.
+#[test]
+fn a_failed_export_stands_on_the_screen_until_it_was_seen() {
+    let mut world = World::experiment("checkout-cta");
+    world.keys(&["4"]).answer_all(Role::Editor, false);
+    world.keys(&["]"]).answer_all(Role::Editor, false);
+    let order = begun(&mut world, "e");
+    let why = "The export of overrides ended after 23,000 rows, and no file is kept: connection reset";
+    world.act(Action::Export(Told::Ended {
+        id: order.id,
+        outcome: Err(why.to_owned()),
+    }));
+    world.wait(Duration::from_secs(60)).keys(&["1", "j", "4"]);
+    for (width, height) in [(80, 24), (120, 40), (200, 50)] {
+        let screen = world.screen(width, height);
+        assert!(
+            screen.contains("Esc: seen · The export of overrides ended"),
+            "{screen}"
+        );
+        assert!(screen.contains("connection reset"), "{screen}");
+    }
+    world.keys(&["esc"]);
+    let screen = world.screen(80, 24);
+    assert!(!screen.contains("connection reset"), "{screen}");
+    assert!(world.state.detail().is_some(), "nothing else comes of it");
+}
+
 /// A token of the configuration that ends meanwhile is read anew: the export is of this server still.
 #[test]
 fn an_export_goes_on_while_the_token_is_read_anew_and_not_with_another_server() {
@@ -262,10 +289,9 @@ fn an_export_whose_token_is_refused_goes_on_with_another_one_or_says_why_not() {
     };
     let ended = |world: &World, why: &str| {
         assert_eq!(world.state.export, None);
-        let text = &world.state.notice.as_ref().expect("said").text;
         assert_eq!(
-            *text,
-            format!("The export of overrides ended after 2,000 rows, and no file is kept: {why}")
+            world.state.failures.last().expect("said"),
+            &format!("The export of overrides ended after 2,000 rows, and no file is kept: {why}")
         );
     };
     let (mut world, id) = started(true);

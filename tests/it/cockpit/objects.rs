@@ -157,6 +157,14 @@ fn rotating() -> World {
     assert!(matches!(change(&world), Change::RotateKey(of, _) if *of == id(BACKEND)));
     world.keys(&["esc"]);
     assert!(world.state.overlays.is_empty());
+    let said = "New key for backend: this was sent already, and closing does not take it back.";
+    assert!(notice(&world).starts_with(said), "{}", notice(&world));
+    world.keys(&["j", "k"]);
+    let screen = world.screen(80, 24);
+    assert!(
+        screen.contains("New key for backend: sent, no answer  0 s"),
+        "{screen}"
+    );
     world
 }
 
@@ -177,7 +185,12 @@ fn what_failed_is_told_though_its_dialog_was_left() {
     let mut world = rotating();
     let failure = Failure::new(Service::Api, FailureKind::Refused, "it is at version 4");
     world.reply(Slot::Change, Err(failure));
-    assert_eq!(notice(&world), "New key for backend: it is at version 4");
+    assert_eq!(world.state.failures, ["New key for backend: it is at version 4"]);
+    assert!(
+        world
+            .screen(80, 24)
+            .contains("Esc: seen · New key for backend: it is at version 4")
+    );
     // Another dialog is not taken for the one that was left.
     let mut world = rotating();
     world.keys(&["e"]);
@@ -187,7 +200,7 @@ fn what_failed_is_told_though_its_dialog_was_left() {
         panic!("the other dialog stays");
     };
     assert_eq!(form.error, None);
-    assert!(notice(&world).contains("New key for backend"));
+    assert_eq!(world.state.failures, ["New key for backend: it is at version 4"]);
 }
 
 #[test]
@@ -251,6 +264,45 @@ fn a_copy_goes_to_the_project_of_the_last_one_and_nowhere_by_itself() {
     world.keys(&["C"]);
     let screen = world.screen(80, 24);
     assert!(screen.contains("‹ zzz ›"), "{screen}");
+}
+
+/// One that was made elsewhere a moment ago is there as well, and what is said of one is not said of another.
+#[test]
+fn a_copy_offers_the_projects_that_there_are_now() {
+    let mut world = World::list_of(Role::Admin, false);
+    world.keys(&["P"]);
+    projects_are(&mut world, &[(9, "shop-prod")]);
+    world.keys(&["F"]).answer_all(Role::Admin, false);
+    world.keys(&["P"]);
+    projects_are(&mut world, &[(9, "shop-prod")]);
+    world.keys(&["F", "j", "C"]);
+    assert!(world.screen(80, 24).contains("‹ shop-prod ›"));
+    assert!(
+        world.waiting_for(Slot::Projects).is_some(),
+        "asked as it opens: {:?}",
+        world.waiting
+    );
+    world.reply(Slot::Projects, Ok(projects(&[(9, "shop-prod"), (71, "p2")])));
+    assert!(
+        world.screen(80, 24).contains("‹ shop-prod ›"),
+        "what was chosen stays"
+    );
+    world.keys(&["tab", "tab", "tab", "tab", "enter"]);
+    let mut problem = Problem::new(Code::KeyTaken, "the project shop-prod has such a flag");
+    problem.errors = vec![];
+    let mut failure = Failure::new(Service::Api, FailureKind::Refused, problem.to_string());
+    failure.problem = Some(Box::new(problem));
+    world.reply(Slot::Change, Err(failure));
+    assert!(world.screen(80, 24).contains("Key is taken"));
+    world.keys(&["shift-tab", "right"]);
+    let screen = world.screen(80, 24);
+    assert!(screen.contains("‹ p2 ›"), "{screen}");
+    assert!(!screen.contains("Key is taken"), "{screen}");
+    world.keys(&["tab", "tab", "tab", "tab", "enter"]);
+    let Change::CopyFlag(_, copy) = change(&world) else {
+        panic!("{:?}", change(&world));
+    };
+    assert_eq!(copy.project.as_str(), "p2");
 }
 
 #[test]

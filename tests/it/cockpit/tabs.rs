@@ -1,10 +1,12 @@
 //! One experiment: tabs, overrides, panels, palette.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ratatui::style::Modifier;
 use splitdeck::api::experiments::ExperimentList;
 use splitdeck::api::problem::{Code, Problem};
+use splitdeck::api::results::MultiVariant;
 use splitdeck::api::system::Role;
 use splitdeck::cockpit::action::{Mouse, Target};
 use splitdeck::cockpit::ports::{Answer, Failure, FailureKind, Request, Service, Slot};
@@ -539,20 +541,69 @@ fn every_line_of_a_change_can_be_read() {
     }
 }
 
+/// The columns of the arms and the one of the events count whoever saw several variants differently.
 #[test]
-fn every_tab_says_that_the_experiment_was_deleted_elsewhere() {
+fn what_several_variants_do_to_the_segments_is_said_as_they_are_counted() {
     let mut world = World::experiment("checkout-cta");
-    world.wait(Duration::from_secs(2));
+    world.keys(&["5"]).answer_all(Role::Editor, false);
+    for (multi, wide, narrow) in [
+        (
+            MultiVariant::Exclude,
+            "subjects by country · 12 of several variants in events only",
+            "12 in events only",
+        ),
+        (
+            MultiVariant::FirstSeen,
+            "subjects by country · 12 of several variants in their first",
+            "12 in their first",
+        ),
+    ] {
+        let detail = world.state.open.as_deref_mut().expect("open");
+        let results = Arc::make_mut(detail.results.value.as_mut().expect("results"));
+        results.query.multi_variant = multi;
+        let screen = world.screen(200, 50);
+        assert!(screen.contains(wide), "{screen}");
+        let screen = world.screen(120, 40);
+        assert!(screen.contains(narrow), "{screen}");
+    }
+}
+
+/// What the server says of an experiment that it does not know.
+fn not_known() -> Failure {
     let problem = Problem::new(Code::NotFound, "there is no such experiment");
     let mut failure = Failure::new(Service::Api, FailureKind::Refused, problem.to_string());
     failure.problem = Some(Box::new(problem));
-    world.reply(Slot::Experiment, Err(failure));
-    for tab in ["1", "2", "3", "4", "5", "6"] {
-        world.keys(&[tab]);
-        for (width, height) in [(80, 24), (120, 40)] {
-            let screen = world.screen(width, height);
-            assert!(screen.contains("Somebody else deleted it"), "tab {tab}: {screen}");
+    failure
+}
+
+#[test]
+fn every_tab_says_that_the_server_does_not_know_the_experiment_until_it_does_again() {
+    for (key, says) in [
+        ("pricing-page-v3", "Somebody else deleted it"),
+        // Nobody can delete what is active.
+        ("checkout-cta", "The server does not know it any more"),
+    ] {
+        let mut world = World::experiment(key);
+        world.wait(Duration::from_secs(2));
+        let asked = world.waiting_for(Slot::Experiment).expect("asked").clone();
+        world.reply(Slot::Experiment, Err(not_known()));
+        for tab in ["1", "2", "3", "4", "5", "6"] {
+            world.keys(&[tab]);
+            for (width, height) in [(80, 24), (120, 40)] {
+                let screen = world.screen(width, height);
+                assert!(screen.contains(says), "tab {tab}: {screen}");
+            }
         }
+        // It is said once, and asked on: another server may have answered.
+        world.keys(&["1"]).wait(Duration::from_secs(8));
+        world.reply(Slot::Experiment, Err(not_known()));
+        assert_eq!(world.state.notice, None);
+        assert!(world.screen(80, 24).contains(says));
+        world.wait(Duration::from_secs(2));
+        world.reply(Slot::Experiment, answer(&asked, Role::Editor, false));
+        let screen = world.screen(80, 24);
+        assert!(!screen.contains(says), "{screen}");
+        assert!(screen.contains("is there again"), "{screen}");
     }
 }
 

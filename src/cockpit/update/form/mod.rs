@@ -9,7 +9,7 @@ pub mod words;
 use jiff::Timestamp;
 
 pub use self::rebase::rebase;
-use super::{guard, import, notify};
+use super::{dialog, failed_meanwhile, guard, import, notify};
 use crate::api::problem::{Code, Problem};
 use crate::cockpit::edit::Of;
 use crate::cockpit::effect::Effect;
@@ -30,6 +30,10 @@ pub fn open(state: &mut State, purpose: Purpose, now: Timestamp) {
     let held_back = held_back(state, &purpose);
     // By another, perhaps: asked anew before anything can be confirmed.
     state.requests.plan(Slot::Me, now);
+    // It offers those that there are now.
+    if lines.iter().any(|line| matches!(line.label, PROJECT | PROJECTS)) {
+        state.requests.plan(Slot::Projects, now);
+    }
     // Where somebody has to be named first, nothing can be confirmed by mistake.
     let named = matches!(purpose, Purpose::AddFlagOverride(_));
     let focus = if (danger && !named) || lines.is_empty() {
@@ -105,30 +109,67 @@ fn import_held_back(state: &State) -> Option<String> {
     }
 }
 
-/// The projects came in: a dialog that was opened before them offers them now.
+/// The line in which one of the projects is chosen.
+const PROJECT: &str = "Project";
+/// The line in which projects are ticked.
+const PROJECTS: &str = "Projects";
+
+/// The projects came in: a dialog offers those that there are now. What was chosen or ticked stays so.
 pub fn fill(state: &mut State) {
-    let empty = |line: &Line| match &line.input {
-        Input::Ticks { options, .. } => line.label == "Projects" && options.is_empty(),
-        Input::Choice { options, .. } => line.label == "Project" && options.is_empty(),
-        _ => false,
-    };
-    let waits = |form: &Form| !form.sending && form.lines.iter().any(empty);
+    let offers = |line: &Line| matches!(line.label, PROJECT | PROJECTS);
+    let follows = |form: &Form| !form.sending && form.lines.iter().any(offers);
     let filled: Vec<Vec<Line>> = state
         .overlays
         .iter()
         .map(|overlay| match overlay {
-            Overlay::Form(form) if waits(form) => fields::lines(state, &form.purpose),
+            Overlay::Form(form) if follows(form) => fields::lines(state, &form.purpose),
             _ => Vec::new(),
         })
         .collect();
     for (overlay, filled) in state.overlays.iter_mut().zip(filled) {
         let Overlay::Form(form) = overlay else { continue };
         for (line, new) in form.lines.iter_mut().zip(filled) {
-            if empty(line) {
-                line.input = new.input;
-                line.problem = None;
+            if offers(line) {
+                offer(line, new.input);
             }
         }
+    }
+}
+
+/// Puts what there is now in the place of what there was.
+fn offer(line: &mut Line, new: Input) {
+    let empty = match (&mut line.input, new) {
+        (
+            Input::Choice { options, at },
+            Input::Choice {
+                options: now,
+                at: first,
+            },
+        ) => {
+            let empty = options.is_empty();
+            let chosen = options.get(*at);
+            *at = chosen
+                .and_then(|chosen| now.iter().position(|option| option == chosen))
+                .unwrap_or(first);
+            *options = now;
+            empty
+        }
+        (Input::Ticks { options, at }, Input::Ticks { options: mut now, .. }) => {
+            let empty = options.is_empty();
+            for option in &mut now {
+                let before = options.iter().find(|before| before.id == option.id);
+                // What is new is ticked by nobody but a person.
+                option.on = before.map_or(empty && option.on, |before| before.on);
+            }
+            let on = options.get(*at).map(|option| option.id);
+            *at = now.iter().position(|option| Some(option.id) == on).unwrap_or(0);
+            *options = now;
+            empty
+        }
+        _ => false,
+    };
+    if empty {
+        line.problem = None;
     }
 }
 
@@ -211,9 +252,7 @@ pub fn command(state: &mut State, command: Command, now: Timestamp, effects: &mu
         Command::ScrollUp => form.scroll = form.scroll.saturating_sub(4),
         Command::ScrollDown => form.scroll = (form.scroll + 4).min(last),
         Command::Press => match form.focus {
-            Focus::Cancel => {
-                state.overlays.pop();
-            }
+            Focus::Cancel => dialog::leave(state, now),
             Focus::Confirm => send(state, now, effects),
             Focus::Line(_) | Focus::Key => go(form, order[(at + 1) % order.len()]),
         },
@@ -234,9 +273,16 @@ fn choose(form: &mut Form, forward: bool) {
     let turn = |at: usize, len: usize| (at + if forward { 1 } else { len - 1 }) % len;
     match form.focus {
         Focus::Line(line) => match &mut form.lines[line].input {
-            Input::Choice { options, at } if !options.is_empty() => *at = turn(*at, options.len()),
+            Input::Choice { options, at } if !options.is_empty() => {
+                *at = turn(*at, options.len());
+                // What was said is about what was chosen before.
+                form.error = None;
+            }
             Input::Ticks { options, at } if !options.is_empty() => *at = turn(*at, options.len()),
-            Input::Tick(on) => *on = !*on,
+            Input::Tick(on) => {
+                *on = !*on;
+                form.error = None;
+            }
             _ => {}
         },
         Focus::Cancel => form.focus = Focus::Confirm,
@@ -248,10 +294,14 @@ fn choose(form: &mut Form, forward: bool) {
 fn toggle(form: &mut Form) {
     if let Focus::Line(line) = form.focus {
         match &mut form.lines[line].input {
-            Input::Tick(on) => *on = !*on,
+            Input::Tick(on) => {
+                *on = !*on;
+                form.error = None;
+            }
             Input::Ticks { options, at } => {
                 if let Some(option) = options.get_mut(*at) {
                     option.on = !option.on;
+                    form.error = None;
                 }
             }
             Input::Choice { .. } => choose(form, true),
@@ -396,7 +446,10 @@ pub fn refused(state: &mut State, text: String, problem: Option<&Problem>, now: 
                 Some(purpose) => format!("{}: {text}", words::titles(&purpose).0),
                 None => text,
             };
-            notify(state, Level::Warn, text, now);
+            match state.left_sent.remove(&Slot::Change) {
+                Some(_) => failed_meanwhile(state, text),
+                None => notify(state, Level::Warn, text, now),
+            }
         }
     }
 }
