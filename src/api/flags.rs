@@ -1,5 +1,7 @@
 //! Flags over the wire.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -152,6 +154,9 @@ pub struct FlagRow {
     pub decided_by: Option<Key>,
     /// How many subjects are forced into a variant.
     pub overrides: u64,
+    /// The same by the variant they are forced into. A variant without any is missing.
+    #[serde(default)]
+    pub overrides_by_variant: BTreeMap<Key, u64>,
 }
 
 /// Body of `POST /experiments/{idOrKey}/convert` (to a flag) and `POST /flags/{idOrKey}/convert` (to an

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 
 use crate::api::experiments::ChangeStatus;
+use crate::api::flags::FlagRow;
 use crate::api::results::Overview;
 use crate::domain::flag::OFF;
 use crate::domain::{Experiment, Flag, Key, Status, Variant};
@@ -194,7 +195,7 @@ impl Step {
 pub fn effects(
     dialog: &StepDialog,
     overview: Option<&Overview>,
-    flag: Option<&Flag>,
+    flag: Option<&FlagRow>,
     overrides: Option<u64>,
     keymap: &Keymap,
 ) -> Vec<String> {
@@ -315,7 +316,7 @@ fn goes_on(experiment: &Experiment) -> String {
 }
 
 /// What ends with a completed experiment.
-fn no_longer_served(experiment: &Experiment, flag: Option<&Flag>) -> Vec<String> {
+fn no_longer_served(experiment: &Experiment, flag: Option<&FlagRow>) -> Vec<String> {
     let default = &experiment.default_variant_id;
     let winner = experiment.winning_variant.as_ref();
     let Some(linked) = &experiment.linked_flag else {
@@ -331,13 +332,75 @@ fn no_longer_served(experiment: &Experiment, flag: Option<&Flag>) -> Vec<String>
         format!("It no longer serves {served} to everybody: the flag {linked} decides again."),
         match flag {
             Some(flag) => format!("{linked} {}", serving(flag)),
-            None => "Its own state, rules and rollout hold.".to_owned(),
+            None => "Its own state, overrides, rules and rollout hold.".to_owned(),
         },
     ]
 }
 
+/// Those whom the overrides of a flag force into something else than `served`, as `3 subjects (a 2, c 1)`; none where
+/// there are none.
+fn forced(row: &FlagRow, served: Option<&Key>) -> Option<String> {
+    let elsewhere = |(key, n): &(&Key, &u64)| **n > 0 && served.is_none_or(|s| s.folded() != key.folded());
+    let by_variant: Vec<(&Key, &u64)> = row.overrides_by_variant.iter().filter(elsewhere).collect();
+    // A server that does not tell them by variant tells how many they are.
+    let all = match row.overrides_by_variant.is_empty() {
+        true => row.overrides,
+        false => by_variant.iter().map(|(_, n)| **n).sum(),
+    };
+    let each: Vec<String> = by_variant
+        .iter()
+        .map(|(key, n)| format!("{key} {}", format::count(**n)))
+        .collect();
+    let each = match each.is_empty() {
+        true => String::new(),
+        false => format!(" ({})", each.join(", ")),
+    };
+    (all > 0).then(|| format!("{}{each}", format::counted(all, "subject", "subjects")))
+}
+
+/// What comes of the overrides of the flag that a winner is applied to: they wait for the end of the experiment. None
+/// where there are none. `flag` is the linked one, where it is known.
+#[must_use]
+pub fn forced_after_winner(experiment: &Experiment, winner: &Key, flag: Option<&FlagRow>) -> Option<String> {
+    let linked = experiment.linked_flag.as_ref()?;
+    let until = "That holds for everybody until the experiment is ended; then overrides of";
+    match flag {
+        Some(row) => forced(row, Some(winner)).map(|forced| format!("{until} {linked} force {forced}.")),
+        None => Some(format!("{until} {linked} hold, where it has any.")),
+    }
+}
+
+/// What a flag serves that takes the place of an experiment which is over: `served` to all but those whom overrides
+/// that it has already force into something else. `what` tells what `served` is; `flag` is the one that is there,
+/// none where it is made.
+#[must_use]
+pub fn serves_instead(served: &Key, what: &str, flag: Known<Option<&FlagRow>>) -> String {
+    match flag {
+        Known::No => format!(
+            "The flag is switched on at once: 100 % get {served}, {what}, but for those whom overrides of the flag \
+             force."
+        ),
+        Known::Yes(row) => match row.and_then(|row| forced(row, Some(served))) {
+            Some(forced) => format!(
+                "The flag is switched on at once: 100 % get {served}, {what}, but for {forced} whom its overrides force."
+            ),
+            None => format!("The flag is switched on for everybody at once: 100 % get {served}, {what}."),
+        },
+    }
+}
+
+/// Something that may not be known yet.
+#[derive(Debug, Clone, Copy, Eq, PartialEq)]
+pub enum Known<T> {
+    /// It is not known.
+    No,
+    /// It is known.
+    Yes(T),
+}
+
 /// What a flag does by itself.
-fn serving(flag: &Flag) -> String {
+fn serving(row: &FlagRow) -> String {
+    let flag = &row.flag;
     if flag.archived || !flag.enabled {
         let state = if flag.archived { "archived" } else { "switched off" };
         return format!("is {state}: everybody who asks for it gets {OFF}.");
@@ -357,7 +420,12 @@ fn serving(flag: &Flag) -> String {
         .filter(|(_, share)| *share > 0)
         .collect();
     match served.as_slice() {
-        [(only, 10_000)] if flag.rules.is_empty() => format!("is on and serves {only} to everybody."),
+        [(only, 10_000)] if flag.rules.is_empty() => match forced(row, Some(only)) {
+            None => format!("is on and serves {only} to everybody."),
+            Some(forced) => {
+                format!("is on and serves {only} to everybody but {forced} whom its overrides force.")
+            }
+        },
         _ => {
             let whole: u32 = served.iter().map(|(_, share)| share).sum();
             let rules = if flag.rules.is_empty() {
@@ -365,8 +433,11 @@ fn serving(flag: &Flag) -> String {
             } else {
                 ", and who its rules catch"
             };
+            let forced = forced(row, None).map_or_else(String::new, |forced| {
+                format!(" Before all of that its overrides force {forced}.")
+            });
             format!(
-                "is on: {}.{:02} % of the subjects get one of its variants{rules}; the others get {OFF}.",
+                "is on: {}.{:02} % of the subjects get one of its variants{rules}; the others get {OFF}.{forced}",
                 whole / 100,
                 whole % 100
             )
@@ -661,10 +732,10 @@ mod tests {
             ["Its winner treatment is no longer served: everybody who asks for it sees control."]
         );
         experiment.linked_flag = Key::new("checkout").ok();
-        let flag = |change: serde_json::Value| -> Flag {
+        let flag = |change: serde_json::Value| -> FlagRow {
             let mut flag = serde_json::json!({
                 "id": Uuid::nil(), "key": "checkout", "salt": "checkout", "enabled": true, "rolloutPct": 100,
-                "variants": [{ "key": "treatment", "trafficPct": 100 }], "resourceVersion": 1,
+                "variants": [{ "key": "treatment", "trafficPct": 100 }], "resourceVersion": 1, "overrides": 0,
                 "createdAt": "2026-01-01T00:00:00Z", "updatedAt": "2026-01-01T00:00:00Z",
             });
             let fields = change.as_object().expect("fields").clone();
@@ -691,5 +762,55 @@ mod tests {
             said(serde_json::json!({ "rolloutPct": 50, "variants": halves })),
             "checkout is on: 12.50 % of the subjects get one of its variants; the others get off."
         );
+        // Whom its overrides force gets something else, and is told; who is forced into what it serves is none of them.
+        let forces =
+            |n: u64, by: serde_json::Value| serde_json::json!({ "overrides": n, "overridesByVariant": by });
+        let some = serde_json::json!({ "control": 3, "Treatment": 1_200, "other": 1_000 });
+        assert_eq!(
+            said(forces(2_203, some.clone())),
+            "checkout is on and serves treatment to everybody but 1,003 subjects (control 3, other 1,000) whom its \
+             overrides force."
+        );
+        assert_eq!(
+            said(forces(2, serde_json::json!({ "treatment": 2 }))),
+            "checkout is on and serves treatment to everybody."
+        );
+        assert_eq!(
+            said(forces(1, serde_json::json!({}))),
+            "checkout is on and serves treatment to everybody but 1 subject whom its overrides force."
+        );
+        assert_eq!(
+            said(serde_json::json!({ "enabled": false, "overrides": 3 })),
+            "checkout is switched off: everybody who asks for it gets off."
+        );
+        assert_eq!(
+            said(serde_json::json!({ "rolloutPct": 20, "overrides": 3 })),
+            "checkout is on: 20.00 % of the subjects get one of its variants; the others get off. Before all of that \
+             its overrides force 3 subjects."
+        );
+        // A winner that is applied holds for them as well, until the end.
+        let (won, row) = (Key::new("treatment").expect("a key"), flag(forces(2_203, some)));
+        let until = "That holds for everybody until the experiment is ended; then overrides of checkout";
+        assert_eq!(
+            forced_after_winner(&experiment, &won, Some(&row)),
+            Some(format!("{until} force 1,003 subjects (control 3, other 1,000)."))
+        );
+        assert_eq!(
+            forced_after_winner(&experiment, &won, None),
+            Some(format!("{until} hold, where it has any."))
+        );
+        let none = flag(serde_json::json!({}));
+        assert_eq!(forced_after_winner(&experiment, &won, Some(&none)), None);
+        // So does a flag that takes the place of the experiment.
+        let instead = |flag| serves_instead(&won, "the winner", flag);
+        assert_eq!(
+            instead(Known::Yes(Some(&row))),
+            "The flag is switched on at once: 100 % get treatment, the winner, but for 1,003 subjects (control 3, other \
+             1,000) whom its overrides force."
+        );
+        assert!(instead(Known::No).ends_with("but for those whom overrides of the flag force."));
+        for none in [None, Some(&none)] {
+            assert!(instead(Known::Yes(none)).contains("switched on for everybody at once"));
+        }
     }
 }

@@ -7,7 +7,8 @@ use super::path::{Path, changes};
 use crate::api::results::Overview;
 use crate::cockpit::format;
 use crate::domain::experiment::AssignmentMode;
-use crate::domain::{Experiment, Status};
+use crate::domain::flag::OFF;
+use crate::domain::{Experiment, Flag, Key, Status};
 
 /// Marks a line that counts subjects.
 pub const SO_FAR: &str = "so far";
@@ -172,6 +173,102 @@ fn holdout(base: &Experiment, mine: &Experiment) -> String {
     }
 }
 
+/// What saving a flag does to people while it is on; empty when it does nothing to anybody. `decided_by` is the
+/// experiment that decides in its place, and `overrides` are those of the flag.
+#[must_use]
+pub fn of_flag(base: &Flag, mine: &Flag, decided_by: Option<&Key>, overrides: u64) -> Vec<String> {
+    if !base.enabled || base.archived {
+        return Vec::new();
+    }
+    let mut lines = Vec::new();
+    rollout(base, mine, overrides, &mut lines);
+    for v in &mine.variants {
+        let before = base.variant(v.key.as_str());
+        if before.is_some_and(|before| before.payload != v.payload) {
+            let key = &v.key;
+            lines.push(format!(
+                "Whoever gets {key} gets its new payload from the next decision on."
+            ));
+        }
+    }
+    if base.rules != mine.rules {
+        lines.push("Rules decide before the rollout: whoever they catch may change the variant.".to_owned());
+    }
+    if let Some(experiment) = decided_by.filter(|_| !lines.is_empty()) {
+        let first = format!("While {experiment} decides it, this changes nothing for anybody; afterwards:");
+        lines.insert(0, first);
+    }
+    lines
+}
+
+/// Who loses or gets a variant: slots change hands only where a share makes it necessary.
+fn rollout(base: &Flag, mine: &Flag, overrides: u64, lines: &mut Vec<String>) {
+    // The share of all subjects that a variant has, in basis points; what is called off has none.
+    let share_of = |flag: &Flag, key: &str| {
+        let served = flag
+            .variant(key)
+            .filter(|v| !v.key.as_str().eq_ignore_ascii_case(OFF));
+        served.map_or(0, |v| {
+            v.traffic_pct.basis_points() * flag.rollout_pct.basis_points() / 10_000
+        })
+    };
+    let gone = base
+        .variants
+        .iter()
+        .filter(|v| mine.variant(v.key.as_str()).is_none());
+    let keys: Vec<&str> = mine.variants.iter().chain(gone).map(|v| v.key.as_str()).collect();
+    let more = |flag: &Flag, than: &Flag| -> Vec<(String, u32)> {
+        let more = |key: &&str| {
+            let points = share_of(flag, key).saturating_sub(share_of(than, key));
+            (points > 0).then(|| ((*key).to_owned(), points))
+        };
+        keys.iter().filter_map(more).collect()
+    };
+    let (lost, gained) = (more(base, mine), more(mine, base));
+    if lost.is_empty() && gained.is_empty() {
+        return;
+    }
+    let whole = |all: &[(String, u32)]| share(all.iter().map(|(_, points)| points).sum());
+    let several = keys.iter().filter(|key| !key.eq_ignore_ascii_case(OFF)).count() > 1;
+    let each = |all: &[(String, u32)]| {
+        let each: Vec<String> = all
+            .iter()
+            .map(|(key, points)| format!("{key} {}", share(*points)))
+            .collect();
+        if several {
+            format!(" ({})", each.join(", "))
+        } else {
+            String::new()
+        }
+    };
+    if gained.is_empty() {
+        let (whole, each) = (whole(&lost), each(&lost));
+        lines.push(format!(
+            "{whole} of subjects lose their variant{each} and get {OFF}."
+        ));
+    } else if lost.is_empty() {
+        let (whole, each) = (whole(&gained), each(&gained));
+        lines.push(format!(
+            "{whole} of subjects get a variant{each} in place of {OFF}."
+        ));
+    } else {
+        for (key, points) in &lost {
+            lines.push(format!("{} of subjects stop getting {key}.", share(*points)));
+        }
+        for (key, points) in &gained {
+            lines.push(format!("{} of subjects get {key} from now on.", share(*points)));
+        }
+    }
+    // They come before the rollout, whatever it is.
+    let apart = match (mine.rules.is_empty(), overrides > 0) {
+        (true, false) => return,
+        (false, false) => "its rules catch",
+        (true, true) => "its overrides force",
+        (false, true) => "its overrides force or its rules catch",
+    };
+    lines.push(format!("Whoever {apart} is not among them."));
+}
+
 fn share(points: u32) -> String {
     format!("{}.{:02} %", points / 100, points % 100)
 }
@@ -242,6 +339,84 @@ mod tests {
         assert_eq!(
             said(&[(Cell::Holdout, "5")]),
             ["5.00 % more are held out and see control."]
+        );
+    }
+
+    /// What saving a flag says that had this rollout and has that one.
+    fn of_rollout(enabled: bool, from: u32, to: u32, change: impl FnOnce(&mut Flag)) -> Vec<String> {
+        let flag = |rollout: u32| -> Flag {
+            serde_json::from_value(serde_json::json!({
+                "id": uuid::Uuid::nil(), "key": "f", "salt": "f", "resourceVersion": 1, "enabled": enabled,
+                "rolloutPct": rollout, "variants": [
+                    {"key": "on", "trafficPct": 80}, {"key": "blue", "trafficPct": 20}, {"key": "off", "trafficPct": 9}],
+                "createdAt": "2026-01-01T00:00:00Z", "updatedAt": "2026-01-01T00:00:00Z",
+            }))
+            .expect("a flag")
+        };
+        let mut mine = flag(to);
+        change(&mut mine);
+        of_flag(&flag(from), &mine, None, 0)
+    }
+
+    #[test]
+    fn who_loses_or_gets_a_variant_of_a_flag_is_told() {
+        for (from, to, said) in [
+            (
+                100,
+                50,
+                "50.00 % of subjects lose their variant (on 40.00 %, blue 10.00 %) and get off.",
+            ),
+            (
+                100,
+                0,
+                "100.00 % of subjects lose their variant (on 80.00 %, blue 20.00 %) and get off.",
+            ),
+            (
+                50,
+                100,
+                "50.00 % of subjects get a variant (on 40.00 %, blue 10.00 %) in place of off.",
+            ),
+        ] {
+            assert_eq!(of_rollout(true, from, to, |_| ()), [said]);
+            assert_eq!(
+                of_rollout(false, from, to, |_| ()),
+                [""; 0],
+                "off it changes nothing for anybody"
+            );
+        }
+        assert_eq!(of_rollout(true, 50, 50, |f| f.name = "other".to_owned()), [""; 0]);
+        let percent = |share| crate::domain::Percent::new(share).expect("a share");
+        // One takes from the other.
+        let turned = of_rollout(true, 50, 50, |f| {
+            f.variants[0].traffic_pct = percent(60.0);
+            f.variants[1].traffic_pct = percent(40.0);
+        });
+        assert_eq!(
+            turned,
+            [
+                "10.00 % of subjects stop getting on.",
+                "10.00 % of subjects get blue from now on."
+            ]
+        );
+        // The only one is not named.
+        let base: Flag = serde_json::from_value(serde_json::json!({
+            "id": uuid::Uuid::nil(), "key": "f", "salt": "f", "resourceVersion": 1, "enabled": true, "rolloutPct": 100,
+            "variants": [{"key": "on", "trafficPct": 100, "payload": 1}],
+            "createdAt": "2026-01-01T00:00:00Z", "updatedAt": "2026-01-01T00:00:00Z",
+        }))
+        .expect("a flag");
+        let mut mine = base.clone();
+        mine.rollout_pct = percent(50.0);
+        mine.variants[0].payload = serde_json::json!(2);
+        let key = Key::new("exp").expect("a key");
+        assert_eq!(
+            of_flag(&base, &mine, Some(&key), 3),
+            [
+                "While exp decides it, this changes nothing for anybody; afterwards:",
+                "50.00 % of subjects lose their variant and get off.",
+                "Whoever its overrides force is not among them.",
+                "Whoever gets on gets its new payload from the next decision on.",
+            ]
         );
     }
 

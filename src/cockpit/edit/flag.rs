@@ -294,6 +294,12 @@ impl FlagDraft {
         changed(&self.base, &self.mine)
     }
 
+    /// Whether there is nothing to save and nothing to decide, only what undo goes back to.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.both.is_empty() && self.changed().is_empty()
+    }
+
     fn touch(&mut self, now: Timestamp) {
         self.at = now;
         self.revision += 1;
@@ -302,10 +308,18 @@ impl FlagDraft {
     /// Changes it; the copy before can be had back.
     pub fn change(&mut self, now: Timestamp, change: impl FnOnce(&mut Flag)) {
         let before = self.before();
+        self.begin();
         change(&mut self.mine);
         if before.mine != self.mine {
             self.settled();
             self.done(before, now);
+        }
+    }
+
+    /// What came in before the changes that begin now is no news of them.
+    fn begin(&mut self) {
+        if self.is_idle() {
+            self.news = None;
         }
     }
 
@@ -332,6 +346,7 @@ impl FlagDraft {
         if mine == before.mine {
             return;
         }
+        self.begin();
         self.mine = mine;
         ask(&mut self.both, both, start, &self.base);
         self.settled();
@@ -373,6 +388,9 @@ impl FlagDraft {
         }
         let start = std::mem::replace(&mut self.base, theirs.clone());
         let was_clean = changed(&start, &self.mine).is_empty();
+        if was_clean && self.both.is_empty() {
+            self.news = None;
+        }
         let (mine, came, both) = merged(&start, &self.mine, theirs);
         // Undo takes back what I did, not what came in.
         for before in &mut self.undo {

@@ -14,6 +14,7 @@
 //! | [`sheet`] | which fields stand on a screen, row by row |
 //! | [`identity`] | where a field stands after somebody else's changes |
 //! | [`rows`] | adding, removing and moving what stands in rows |
+//! | [`difference`] | in what copies of a flag differ, in words |
 //! | [`consequences`] | what saving will do to people, in words |
 //! | [`wizard`] | the steps of a new experiment |
 //!
@@ -21,6 +22,7 @@
 
 pub mod cell;
 pub mod consequences;
+pub mod difference;
 pub mod disk;
 pub mod draft;
 pub mod flag;

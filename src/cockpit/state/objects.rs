@@ -387,6 +387,13 @@ impl Objects {
         Some((detail, self.flags.get(detail.id)?))
     }
 
+    /// A flag by its key, whatever its case.
+    #[must_use]
+    pub fn flag_named(&self, key: &str) -> Option<&FlagRow> {
+        let mut flags = self.flags.all().iter();
+        flags.find(|row| row.flag.key.as_str().eq_ignore_ascii_case(key))
+    }
+
     /// The draft of a flag.
     #[must_use]
     pub fn draft(&self, id: Uuid) -> Option<&FlagDraft> {

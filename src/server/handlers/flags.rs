@@ -30,6 +30,7 @@ fn row(snapshot: &Snapshot, entry: &FlagEntry) -> FlagRow {
             .decided_by(entry.project, key)
             .map(|e| e.key.clone()),
         overrides: counts.fixed + counts.manual,
+        overrides_by_variant: entry.overrides.by_variant(),
     }
 }
 

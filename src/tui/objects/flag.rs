@@ -12,7 +12,7 @@ use crate::cockpit::rule_text;
 use crate::cockpit::state::objects::FlagDetail;
 use crate::cockpit::state::{Laid, State};
 use crate::cockpit::update::flag::{DECIDES, Item, items};
-use crate::cockpit::update::form::words::part_text;
+use crate::cockpit::update::form::words::{part_changes, part_text, sides};
 use crate::domain::Flag;
 use crate::tui::chrome::keyed;
 use crate::tui::glyphs::Tone;
@@ -26,6 +26,8 @@ use crate::tui::widgets::pen::{broken, columns, fit_middle, padded, wrap};
 
 /// Columns of the labels.
 const LABEL: usize = 13;
+/// Columns before what each copy says of what both changed.
+const SIDES: u16 = 12;
 /// The most lines of the conditions of a rule.
 const MOST_LINES: u16 = 200;
 
@@ -72,7 +74,12 @@ pub fn draw(pen: &mut Pen<'_>, state: &State, now: Timestamp, cursor: &mut Optio
         .unwrap_or(0);
     let rows = usize::from(pen.height());
     // The cursor in the middle, and no lines wasted at the end; the first item shows what is above it.
-    let first = at.saturating_sub(rows / 2).min(lines.len().saturating_sub(rows));
+    let above = if detail.item == 0 {
+        rows - rows.min(1)
+    } else {
+        rows / 2
+    };
+    let first = at.saturating_sub(above).min(lines.len().saturating_sub(rows));
     let width = pen.width();
     for (y, (n, line)) in (0_u16..).zip(lines.iter().enumerate().skip(first).take(rows)) {
         match line {
@@ -172,9 +179,9 @@ fn lines(
     let note = |part: FlagPart| match draft {
         Some(draft) if !part.same(&draft.base, &draft.mine) => {
             format!(
-                "{} changed, was {}",
+                "{} changed: {}",
                 theme.glyphs.dot(),
-                part_text(state, &draft.base, part)
+                part_changes(state, draft, part).join("; ")
             )
         }
         _ => String::new(),
@@ -286,7 +293,8 @@ fn told(
     }
     let Some(draft) = draft else { return lines };
     let who = draft.news.as_ref().and_then(|news| news.who.as_ref());
-    if let Some(news) = &draft.news {
+    // Where nothing is edited any more, nobody saved anything meanwhile.
+    if let Some(news) = draft.news.as_ref().filter(|_| !draft.is_idle()) {
         let (name, when) = match who {
             Some((name, at)) => (name.as_str(), format!(", {}", theme.times.ago(*at, now))),
             None => ("Somebody", String::new()),
@@ -309,15 +317,20 @@ fn told(
         let mut line = vec![(format!("{} {title}", theme.glyphs.tone(Tone::Warn)), theme.warn)];
         line.extend(keyed(theme, &state.keymap, &DECIDES));
         lines.push(line);
-        for (word, flag, style) in [
-            ("it was", &clash.start, theme.dim),
-            ("yours", &draft.mine, theme.dirty),
-            ("theirs", &clash.theirs, theme.text),
-        ] {
-            lines.push(vec![
-                (format!("    {word:<8}"), theme.dim),
-                (part_text(state, flag, part), style),
-            ]);
+        let copies = sides(state, [&clash.start, &draft.mine, &clash.theirs], part);
+        let words = [
+            ("it was", theme.dim),
+            ("yours", theme.dirty),
+            ("theirs", theme.text),
+        ];
+        for ((word, style), text) in words.into_iter().zip(copies) {
+            let room = pen.width().saturating_sub(SIDES + 2).max(8);
+            // Whole: what is cut off may be what differs.
+            let wrapped = wrap(&broken(&text, room), room, MOST_LINES, theme.glyphs);
+            for (at, line) in wrapped.into_iter().enumerate() {
+                let word = if at == 0 { word } else { "" };
+                lines.push(vec![(format!("    {word:<8}"), theme.dim), (line, style)]);
+            }
         }
     }
     lines
@@ -334,16 +347,8 @@ fn part_spans(
     let mut spans = vec![(format!("{:<LABEL$}", part.label()), theme.dim)];
     match draft.filter(|d| !part.same(&d.base, &d.mine)) {
         Some(draft) => {
-            spans.push((
-                format!(
-                    "{} {} {} {}",
-                    "~",
-                    part_text(state, &draft.base, part),
-                    theme.glyphs.arrow(),
-                    part_text(state, &draft.mine, part)
-                ),
-                theme.dirty,
-            ));
+            let change = part_changes(state, draft, part).join("; ");
+            spans.push((format!("~ {change}"), theme.dirty));
         }
         None => {
             let text = part_text(state, flag, part);

@@ -131,7 +131,7 @@ fn body(page: &mut Page<'_>, state: &State, dialog: &AskDialog) {
             );
             page.text("Key and assignment mode are fixed from here on.", theme.warn);
         }
-        Ask::ApplyWinner { experiment, winner } => applying(page, state, experiment, winner.as_str()),
+        Ask::ApplyWinner { experiment, winner } => applying(page, state, experiment, winner),
     }
 }
 
@@ -270,15 +270,16 @@ fn removing(
     page.text(&format!("{}.", keymap.after(text, "; ", &[back])), theme.dim);
 }
 
-fn applying(page: &mut Page<'_>, state: &State, experiment: &Experiment, winner: &str) {
+fn applying(page: &mut Page<'_>, state: &State, experiment: &Experiment, winner: &Key) {
     let theme = page.theme;
+    let key = winner.as_str();
     let results = state.open.as_deref().and_then(|d| d.decisive());
     let arms = results.map(|r| r.arms.as_slice()).unwrap_or_default();
     let best = arms
         .iter()
-        .find(|a| a.variant == winner)
+        .find(|a| a.variant == key)
         .and_then(|a| a.posterior.as_ref());
-    let (mark, style) = arm(theme, experiment, winner).unwrap_or(("", theme.text));
+    let (mark, style) = arm(theme, experiment, key).unwrap_or(("", theme.text));
     let mut line = vec![(format!("{mark} {winner}"), style)];
     if let Some(best) = best {
         line.push((
@@ -291,16 +292,17 @@ fn applying(page: &mut Page<'_>, state: &State, experiment: &Experiment, winner:
     }
     // What it gains is told whole, however long the key is.
     page.flowing(&line);
-    let flag = experiment
-        .linked_flag
-        .as_ref()
-        .map(ToString::to_string)
-        .unwrap_or_default();
+    let linked = experiment.linked_flag.as_ref();
+    let flag = linked.map(ToString::to_string).unwrap_or_default();
     page.text(
         &format!("The flag {flag} is switched on and serves {winner} to 100 %."),
         theme.warn,
     );
-    for line in lifecycle::replaced(experiment, winner, state.list.overview(experiment.id)) {
+    let row = linked.and_then(|key| state.objects.flag_named(key.as_str()));
+    if let Some(line) = lifecycle::forced_after_winner(experiment, winner, row) {
+        page.text(&line, theme.warn);
+    }
+    for line in lifecycle::replaced(experiment, key, state.list.overview(experiment.id)) {
         page.text(&line, theme.warn);
     }
     page.text(

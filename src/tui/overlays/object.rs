@@ -47,6 +47,15 @@ pub fn draw(
     for line in words::effects(state, form) {
         page.text(&line, if saves { theme.dirty } else { theme.text });
     }
+    if let Purpose::SaveFlag(draft) = &form.purpose {
+        let lines = words::consequences_of(state, draft);
+        if !lines.is_empty() {
+            page.blank();
+        }
+        for line in lines {
+            page.hanging(&[("! ".to_owned(), theme.warn)], &line, theme.warn);
+        }
+    }
     let mut lower = Vec::new();
     if !page.is_empty() {
         lower.push(Row::Note(String::new(), theme.dim));

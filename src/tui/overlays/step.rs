@@ -55,14 +55,13 @@ pub fn draw(
     } else {
         let overview = state.list.overview(dialog.experiment.id);
         let linked = dialog.experiment.linked_flag.as_ref();
-        let row = linked.and_then(|key| state.objects.flags.all().iter().find(|row| row.flag.key == *key));
-        let flag = row.map(|row| &row.flag);
+        let row = linked.and_then(|key| state.objects.flag_named(key.as_str()));
         let open = state.open.as_deref();
         let counts = open
             .filter(|detail| detail.id() == Some(dialog.experiment.id))
             .and_then(|detail| detail.overrides.page.value.as_ref());
         let overrides = counts.map(|page| page.fixed + page.manual);
-        for line in lifecycle::effects(dialog, overview, flag, overrides, &state.keymap) {
+        for line in lifecycle::effects(dialog, overview, row, overrides, &state.keymap) {
             page.text(&line, of_numbers.text);
         }
         if let Some(age) = &age {

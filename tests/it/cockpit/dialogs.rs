@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use splitdeck::api::experiments::{ChangeStatus, ExperimentList, History};
+use splitdeck::api::flags::FlagList;
 use splitdeck::api::problem::{Code, Problem};
 use splitdeck::api::system::Role;
 use splitdeck::cockpit::edit::{Cell, Which};
@@ -20,6 +21,7 @@ use uuid::Uuid;
 use crate::support::cockpit::{
     CHECKOUT, PRICING, SEARCH, World, answer, at, experiments, history, id, me, results, status,
 };
+use crate::support::objects;
 
 const ARMED: Duration = Duration::from_millis(300);
 
@@ -172,8 +174,67 @@ fn what_a_completed_experiment_served_is_said_before_it_ends() {
     for part in [
         "It no longer serves treatment to everybody: the flag checkout-cta decides",
         "checkout-cta is on: 50.00 % of the subjects get one of its variants",
+        "its overrides force 40,012 subjects",
     ] {
         assert!(screen.contains(part), "{screen}");
+    }
+}
+
+/// What the screen says, wherever its lines are broken.
+fn words(world: &mut World, width: u16, height: u16) -> String {
+    let screen = world.screen(width, height).replace('│', " ");
+    screen.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn whom_overrides_of_the_flag_force_is_told_before_it_decides_again() {
+    let flags = |by_variant: serde_json::Value| -> FlagList {
+        let mut list = objects::flags();
+        let flag = &mut list["flags"][0];
+        (flag["decidedBy"], flag["rolloutPct"]) = (serde_json::Value::Null, 100.into());
+        flag["variants"] = serde_json::json!([
+            {"key": "control", "trafficPct": 0}, {"key": "treatment", "trafficPct": 100}]);
+        flag["overrides"] = 5.into();
+        flag["overridesByVariant"] = by_variant;
+        serde_json::from_value(list).expect("flags")
+    };
+    let some = serde_json::json!({"control": 3, "treatment": 2});
+    let none = serde_json::json!({"treatment": 5});
+    for (key, before, forced, not) in [
+        (
+            "f",
+            "Its own state, overrides, rules and rollout hold.",
+            "checkout-cta is on and serves treatment to everybody but 3 subjects (control 3) whom its overrides force.",
+            "checkout-cta is on and serves treatment to everybody.",
+        ),
+        (
+            "V",
+            "100 % get treatment, the winner, but for those whom overrides of the flag force.",
+            "The flag is switched on at once: 100 % get treatment, the winner, but for 3 subjects (control 3) whom its \
+             overrides force.",
+            "The flag is switched on for everybody at once: 100 % get treatment, the winner.",
+        ),
+    ] {
+        let mut world = in_status(CHECKOUT, Status::Completed, false);
+        let all = world.state.list.experiments.value.as_mut().expect("known");
+        let at = all.iter().position(|e| e.id == id(CHECKOUT)).expect("there");
+        let mut won = (*all[at]).clone();
+        won.winning_variant = Some("treatment".parse().expect("a key"));
+        won.linked_flag = Some("checkout-cta".parse().expect("a key"));
+        all[at] = std::sync::Arc::new(won);
+        world.keys(&[key]).wait(ARMED);
+        assert_eq!(world.waiting_for(Slot::Flags), Some(&Request::Flags), "{key}");
+        let said = words(&mut world, 120, 40);
+        assert!(said.contains(before), "{said}");
+        world.reply(Slot::Flags, Ok(Answer::Flags(flags(some.clone()))));
+        for (width, height) in [(80, 24), (120, 40)] {
+            let said = words(&mut world, width, height);
+            assert!(said.contains(forced), "{said}");
+        }
+        world.wait(Duration::from_secs(3));
+        world.reply(Slot::Flags, Ok(Answer::Flags(flags(none.clone()))));
+        let said = words(&mut world, 120, 40);
+        assert!(said.contains(not), "{said}");
     }
 }
 
@@ -566,7 +627,7 @@ fn who_one_is_and_where_is_asked_as_often_as_lists_are() {
     // A list of projects tells of the one that is looked at, too.
     let mut world = World::list_of(Role::Admin, false);
     world.keys(&["P"]);
-    let mut rows = crate::support::objects::projects();
+    let mut rows = objects::projects();
     rows["projects"][0]["resourceVersion"] = 2.into();
     let list = serde_json::from_value(rows).expect("projects");
     world.reply(Slot::Projects, Ok(Answer::Projects(list)));

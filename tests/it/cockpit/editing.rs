@@ -17,6 +17,7 @@ use splitdeck::domain::{Experiment, Percent, Status};
 use crate::support::cockpit::{
     CHECKOUT, PRICING, SEARCH, World, changed, experiments, id, me, of_experiment,
 };
+use crate::support::objects;
 
 const ARMED: Duration = Duration::from_millis(300);
 
@@ -1078,9 +1079,20 @@ fn the_winner_is_applied_only_when_everything_speaks_for_it() {
         "Apply treatment as the winner",
         "The flag cta is switched on",
         "49.00 % of the subjects stop seeing control (about 7,160 subjects/day)",
+        "until the experiment is ended; then overrides of",
     ] {
         assert!(screen.contains(part), "{part}: {screen}");
     }
+    // How many there are is asked for.
+    let mut flags = objects::flags();
+    let flag = &mut flags["flags"][0];
+    (flag["key"], flag["overrides"]) = ("cta".into(), 5.into());
+    flag["overridesByVariant"] = serde_json::json!({"control": 3, "treatment": 2});
+    let flags = serde_json::from_value(flags).expect("flags");
+    world.reply(Slot::Flags, Ok(Answer::Flags(flags)));
+    let screen = world.screen(120, 40).replace('│', " ");
+    let said = screen.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said.contains("force 3 subjects (control 3)."), "{said}");
     world.wait(ARMED).keys(&["right", "enter"]);
     match world.waiting_for(Slot::Winner) {
         Some(Request::ApplyWinner { change, .. }) => {

@@ -489,6 +489,159 @@ fn what_both_changed_while_a_dialog_was_open_is_asked_about() {
     );
 }
 
+/// The payload of `on` is changed here and by somebody else.
+fn payload_of_both() -> World {
+    let mut world = opened_on(&variant("on"));
+    world
+        .keys(&["tab", "tab", "tab", "ctrl-u"])
+        .text("\"mine\"")
+        .keys(&["tab", "tab", "enter"]);
+    assert_eq!(draft_of(&world).variants[0].payload, json!("mine"));
+    arrives(
+        &mut world,
+        newer(4, |flag| flag.variants[0].payload = json!("theirs")),
+    );
+    world
+}
+
+#[test]
+fn a_conflict_names_what_differs() {
+    let mut world = payload_of_both();
+    world.keys(&["g"]);
+    for (width, height) in [(80, 24), (120, 40)] {
+        let screen = world.screen(width, height);
+        for part in [
+            "it was  on payload {\"steps\":1}",
+            "yours   on payload \"mine\"",
+            "theirs  on payload \"theirs\"",
+        ] {
+            assert!(screen.contains(part), "{part}: {screen}");
+        }
+    }
+    // Of a rule.
+    let mut world = opened_on(&Item::Rule(id(93)));
+    world
+        .keys(&["tab", "tab", "ctrl-u"])
+        .text("6")
+        .keys(&["tab", "tab", "enter"]);
+    assert_eq!(draft_of(&world).rules[1].priority, 6);
+    arrives(&mut world, newer(4, |flag| flag.rules[1].priority = 7));
+    let screen = world.screen(120, 40);
+    for (word, priority) in [("it was ", 5), ("yours  ", 6), ("theirs ", 7)] {
+        let part = format!("{word} rule 2 priority {priority}");
+        assert!(screen.contains(&part), "{part}: {screen}");
+    }
+    // Long ones are told to their end.
+    let mut world = page();
+    let long = "a very long name of a flag ".repeat(5);
+    world.keys(&["g", "j", "enter"]).wait(DEAF_FOR).keys(&["ctrl-u"]);
+    world
+        .text(&format!("{long}mine"))
+        .keys(&["enter", "tab", "enter"]);
+    arrives(&mut world, newer(4, |flag| flag.name = format!("{long}theirs")));
+    let screen = world.screen(80, 24);
+    for end in ["flag mine", "flag theirs"] {
+        assert!(screen.contains(end), "{end}: {screen}");
+    }
+}
+
+#[test]
+fn the_difference_before_a_save_names_what_differs() {
+    let mut world = opened_on(&variant("on"));
+    world
+        .keys(&["tab", "tab", "tab", "ctrl-u"])
+        .text("\"mine\"")
+        .keys(&["tab", "tab", "enter"]);
+    let change = "on payload {\"steps\":1} → \"mine\"";
+    let screen = world.screen(120, 40);
+    assert!(screen.contains(&format!("changed: {change}")), "{screen}");
+    world.keys(&["S"]);
+    for (width, height) in [(80, 24), (120, 40)] {
+        let screen = world.screen(width, height);
+        for part in [
+            format!("variants: {change}").as_str(),
+            "! Whoever gets on gets its new payload from the next decision on.",
+        ] {
+            assert!(screen.contains(part), "{part}: {screen}");
+        }
+    }
+}
+
+/// What the screen says, wherever its lines are broken.
+fn words(world: &mut World) -> String {
+    let screen = world.screen(120, 40).replace('│', " ");
+    screen.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn saving_another_rollout_says_who_loses_or_gets_a_variant() {
+    for (share, part) in [
+        (
+            "5",
+            "! 7.50 % of subjects lose their variant (on 6.00 %, on-with-chat 1.50 %) and get off.",
+        ),
+        (
+            "0",
+            "! 12.50 % of subjects lose their variant (on 10.00 %, on-with-chat 2.50 %) and get off.",
+        ),
+        (
+            "50",
+            "! 37.50 % of subjects get a variant (on 30.00 %, on-with-chat 7.50 %) in place of off.",
+        ),
+    ] {
+        let mut world = page();
+        roll_out(&mut world, share);
+        world.keys(&["S"]);
+        let screen = words(&mut world);
+        for part in [
+            part,
+            "! Whoever its overrides force or its rules catch is not among them.",
+        ] {
+            assert!(screen.contains(part), "{part}: {screen}");
+        }
+        // Off it is nobody's.
+        arrives(&mut world, newer(4, |flag| flag.enabled = false));
+        world.keys(&["esc", "S"]);
+        let screen = world.screen(120, 40);
+        assert!(screen.contains("rollout: 12.50 %"), "{screen}");
+        for not in ["lose their variant", "get a variant (", "not among them"] {
+            assert!(!screen.contains(not), "{not}: {screen}");
+        }
+    }
+}
+
+#[test]
+fn what_somebody_saved_is_no_news_once_nothing_is_edited() {
+    const NEWS: &str = "while you edit";
+    let mut world = payload_of_both();
+    assert!(world.screen(120, 40).contains(NEWS));
+    world.keys(&["t"]);
+    let screen = world.screen(120, 40);
+    assert!(!screen.contains(NEWS), "{screen}");
+    // An undone decision is asked again, with who it was.
+    world.keys(&["u"]);
+    assert!(world.screen(120, 40).contains(NEWS));
+    world.keys(&["t"]);
+    // What is begun now begins from what they saved.
+    roll_out(&mut world, "50");
+    let screen = world.screen(120, 40);
+    assert!(screen.contains("12.50 % → 50.00 %"), "{screen}");
+    assert!(!screen.contains(NEWS), "{screen}");
+    // Mine stays, and is saved.
+    let mut world = payload_of_both();
+    world.keys(&["m"]);
+    assert!(
+        world.screen(120, 40).contains(NEWS),
+        "there is still something to save"
+    );
+    world.keys(&["S"]).wait(DEAF_FOR).keys(&["right", "enter"]);
+    let saved = newer(5, |flag| flag.variants[0].payload = json!("mine"));
+    // The list may be there before the answer.
+    arrives(&mut world, saved);
+    let screen = world.screen(120, 40);
+    assert!(!screen.contains(NEWS), "{screen}");
+}
+
 #[test]
 fn a_rule_is_found_by_its_id() {
     let mut world = opened_on(&Item::Rule(id(93)));

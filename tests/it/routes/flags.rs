@@ -82,7 +82,11 @@ async fn rules_overrides_and_the_decision() {
         explain(json!({ "user_id": "tester" })).await,
         (json!("on"), json!("override"))
     );
-    assert_eq!(server.get("/flags/f").await.expect(200)["overrides"], 1);
+    let known = server.get("/flags/f").await.expect(200);
+    assert_eq!(
+        (&known["overrides"], &known["overridesByVariant"]),
+        (&json!(1), &json!({ "on": 1 }))
+    );
     let page = server.get("/flags/f/overrides").await.expect(200);
     assert_eq!(page["overrides"][0]["subjectId"], "tester");
     let remove = "/flags/f/overrides?subjectType=user&subjectId=tester";

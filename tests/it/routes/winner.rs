@@ -29,6 +29,8 @@ async fn a_winner_is_applied_when_the_data_say_so() {
     // It would take the winner away from everybody, once the experiment is over.
     let catches_all = json!({ "resourceVersion": 1, "rules": [{ "variant": "control" }] });
     server.put("/flags/x/rules", &catches_all).await.expect(200);
+    let forced = json!({ "variant": "control", "subjectType": "user", "subjectIds": ["forced"] });
+    server.put("/flags/x/overrides", &forced).await.expect(200);
     let path = "/experiments/x/apply-winner";
     let body = |winner: &str| json!({ "resourceVersion": live["resourceVersion"], "winner": winner });
     let why = async |winner: &str| {
@@ -77,7 +79,7 @@ async fn a_winner_is_applied_when_the_data_say_so() {
         .collect();
     assert_eq!(shares, [&json!(0.0), &json!(100.0)]);
     assert!(applied["pBest"].as_f64().expect("a number") >= 0.95);
-    for user in ["a", "b", "c"] {
+    for user in ["a", "b", "c", "forced"] {
         let explained = server.post("/flags/x/explain", &json!({ "user_id": user })).await;
         assert_eq!(explained.expect(200)["assignment"]["variantId"], "treatment");
     }
@@ -117,6 +119,15 @@ async fn a_winner_is_applied_when_the_data_say_so() {
             "{who}"
         );
     }
+    // But for whom the flag's own overrides force: they hold again.
+    let explained = server
+        .post("/flags/x/explain", &json!({ "user_id": "forced" }))
+        .await;
+    let made = &explained.expect(200)["assignment"];
+    assert_eq!(
+        (&made["variantId"], &made["reason"]),
+        (&json!("control"), &json!("override"))
+    );
     // And whoever saw the experiment sees the flag.
     let flag = server.get("/flags/x").await.expect(200);
     assert_eq!(flag["deployments"], both);

@@ -1,10 +1,14 @@
 //! What each dialog says: its title, its buttons, and what will come of it, in words.
 
 use super::fields::GRACES;
+use crate::api::flags::FlagRow;
 use crate::api::imports::{Import, ImportState};
+use crate::cockpit::edit::consequences;
+use crate::cockpit::edit::difference::{Difference, differences};
 use crate::cockpit::edit::{FlagDraft, FlagPart};
 use crate::cockpit::format;
 use crate::cockpit::keymap::{Command, Context, Does};
+use crate::cockpit::lifecycle::{self, Known};
 use crate::cockpit::rule_text;
 use crate::cockpit::state::State;
 use crate::cockpit::state::form::{Form, Purpose};
@@ -100,7 +104,7 @@ pub fn done(state: &State, purpose: &Purpose) -> String {
         Purpose::ConvertExperiment(e) if e.status == Status::Draft => {
             format!("The flag is there, and off; {} is archived", e.key)
         }
-        Purpose::ConvertExperiment(_) => "The flag is there, and on for everybody".to_owned(),
+        Purpose::ConvertExperiment(_) => "The flag is there, and on".to_owned(),
         Purpose::CopyFlag(_) | Purpose::CopyExperiment(_) => "The copy is there".to_owned(),
         Purpose::AddFlagOverride(_) => match super::held_back(state, purpose) {
             None => "The override is in force".to_owned(),
@@ -170,7 +174,18 @@ pub fn effects(state: &State, form: &Form) -> Vec<String> {
             ),
             "Nothing changes for anybody until then.".to_owned(),
         ],
-        Purpose::ConvertExperiment(experiment) => becomes_flag(experiment),
+        Purpose::ConvertExperiment(experiment) => {
+            let flags = &state.objects.flags.rows;
+            let known = match (&flags.value, &experiment.linked_flag) {
+                (None, Some(_)) => Known::No,
+                // Under another key one is made, which has no overrides.
+                (_, linked) => {
+                    let named = linked.as_ref().filter(|key| key.as_str().eq_ignore_ascii_case(form.text("Key")));
+                    Known::Yes(named.and_then(|key| state.objects.flag_named(key.as_str())))
+                }
+            };
+            becomes_flag(experiment, known)
+        }
         Purpose::CopyFlag(_) => vec!["The copy is off, whatever the original is.".to_owned()],
         Purpose::CopyExperiment(_) => {
             vec!["The copy is a draft without results. Its flag is made with it where there is none.".to_owned()]
@@ -394,24 +409,45 @@ fn toggle(state: &State, flag: &Flag) -> Vec<String> {
     lines
 }
 
-/// The differences of a draft, one a line: `rollout 10 % → 50 %`.
+/// The differences of a draft, one a line: `rollout: 10.00 % → 50.00 %`, `variants: on payload nothing → "mine"`.
 #[must_use]
 pub fn changes(state: &State, draft: &FlagDraft) -> Vec<String> {
-    draft
-        .changed()
-        .into_iter()
-        .map(|part| {
-            format!(
-                "{}: {} → {}",
-                part.label(),
-                part_text(state, &draft.base, part),
-                part_text(state, &draft.mine, part)
-            )
-        })
-        .collect()
+    let of = |part: FlagPart| {
+        let changes = part_changes(state, draft, part).into_iter();
+        changes.map(move |change| format!("{}: {change}", part.label()))
+    };
+    draft.changed().into_iter().flat_map(of).collect()
 }
 
-/// A part of a flag in words.
+/// The differences of a draft in one part, each in words: `on payload nothing → "mine"`.
+#[must_use]
+pub fn part_changes(state: &State, draft: &FlagDraft, part: FlagPart) -> Vec<String> {
+    let found = differences(part, &[&draft.base, &draft.mine], &|id| {
+        state.objects.deployment_name(id)
+    });
+    found.iter().map(Difference::change).collect()
+}
+
+/// What each of several copies of a flag says of a part in which they differ.
+#[must_use]
+pub fn sides(state: &State, copies: [&Flag; 3], part: FlagPart) -> [String; 3] {
+    let found = differences(part, &copies, &|id| state.objects.deployment_name(id));
+    [0, 1, 2].map(|copy| {
+        let sides: Vec<String> = found.iter().map(|difference| difference.side(copy)).collect();
+        sides.join("; ")
+    })
+}
+
+/// What saving a draft does to people, one sentence a line; empty when it does nothing to anybody.
+#[must_use]
+pub fn consequences_of(state: &State, draft: &FlagDraft) -> Vec<String> {
+    let row = state.objects.flags.get(draft.base.id);
+    let decided_by = row.and_then(|row| row.decided_by.as_ref());
+    let overrides = row.map_or(0, |row| row.overrides);
+    consequences::of_flag(&draft.base, &draft.mine, decided_by, overrides)
+}
+
+/// A part of a flag that is one value, in words. Variants and rules have lines of their own.
 #[must_use]
 pub fn part_text(state: &State, flag: &Flag, part: FlagPart) -> String {
     let or_none = |text: String| if text.is_empty() { "none".to_owned() } else { text };
@@ -428,34 +464,18 @@ pub fn part_text(state: &State, flag: &Flag, part: FlagPart) -> String {
                 .collect();
             or_none(names.join(", "))
         }
-        FlagPart::Variants => {
-            let variants: Vec<String> = flag
-                .variants
-                .iter()
-                .map(|v| format!("{} {} %", v.key, v.traffic_pct))
-                .collect();
-            or_none(variants.join(", "))
-        }
-        FlagPart::Rules => {
-            let rules: Vec<String> = flag
-                .rules
-                .iter()
-                .map(|r| match r.conditions.is_empty() {
-                    true => format!("everybody gets {}", r.variant),
-                    false => format!("{} gets {}", rule_text::write(&r.conditions), r.variant),
-                })
-                .collect();
-            or_none(rules.join("; "))
-        }
+        FlagPart::Variants => format::counted(flag.variants.len() as u64, "variant", "variants"),
+        FlagPart::Rules => format::counted(flag.rules.len() as u64, "rule", "rules"),
     }
 }
 
 /// What turning an experiment into a flag does to people and to the experiment, by where it is in its life.
-fn becomes_flag(experiment: &Experiment) -> Vec<String> {
+fn becomes_flag(experiment: &Experiment, flag: Known<Option<&FlagRow>>) -> Vec<String> {
     let key = &experiment.key;
     if experiment.status == Status::Draft {
         return vec![
-            "The flag gets the variants, shares and rules that were planned. It is off until it is switched on.".to_owned(),
+            "The flag gets the variants, shares, rules and overrides that were planned. It is off until it is switched on."
+                .to_owned(),
             format!("{key} is archived."),
         ];
     }
@@ -468,10 +488,7 @@ fn becomes_flag(experiment: &Experiment) -> Vec<String> {
         Status::Ended => format!("{key} stays ended."),
         _ => format!("{key} is ended: it records no assignment any more, and its results stay."),
     };
-    vec![
-        format!("The flag is switched on for everybody at once: 100 % get {served}, {what}."),
-        left,
-    ]
+    vec![lifecycle::serves_instead(served, what, flag), left]
 }
 
 #[cfg(test)]
@@ -483,6 +500,7 @@ mod tests {
     fn a_flag_of_what_is_over_is_on_for_everybody() {
         let mut experiment = wizard::blank(jiff::Timestamp::UNIX_EPOCH);
         experiment.status = Status::Completed;
+        let becomes_flag = |experiment: &Experiment| becomes_flag(experiment, Known::Yes(None));
         let told = becomes_flag(&experiment).join(" ");
         let default = &experiment.default_variant_id;
         let expected = format!("100 % get {default}, the default variant.");

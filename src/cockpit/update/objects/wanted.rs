@@ -7,10 +7,13 @@ use crate::api::system::Role;
 use crate::cockpit::edit::{Cell, Of};
 use crate::cockpit::lifecycle::Step;
 use crate::cockpit::ports::{Request, Slot};
+use crate::cockpit::state::ask::Ask;
+use crate::cockpit::state::form::Purpose;
 use crate::cockpit::state::import::Stage;
 use crate::cockpit::state::objects::Kind;
 use crate::cockpit::state::overlay::Overlay;
 use crate::cockpit::state::{Screen, State, Tab};
+use crate::domain::Experiment;
 
 /// The request of a kind that what is on the screen needs; none when it needs none.
 #[must_use]
@@ -29,8 +32,7 @@ pub fn wanted(state: &State, slot: Slot) -> Option<Request> {
         Slot::Flags => {
             let named = matches!(named_cell(state), Some(Cell::LinkedFlag)) || names::wants_flags(state);
             // What a flag does once its experiment decides it no longer is said before that happens.
-            let left_to_flag = matches!(state.overlays.last(), Some(Overlay::Step(dialog))
-                if matches!(dialog.step, Step::End | Step::Archive) && dialog.experiment.linked_flag.is_some());
+            let left_to_flag = left_to_flag(state);
             let mut drafts = state.objects.drafts.iter();
             let unsaved = drafts.any(|draft| !draft.changed().is_empty());
             let shown = flags_shown || palette || named || left_to_flag || unsaved;
@@ -105,6 +107,23 @@ pub fn wanted(state: &State, slot: Slot) -> Option<Request> {
             })
         }
         _ => None,
+    }
+}
+
+/// Whether something is asked about that leaves an experiment to its flag, at once or later.
+fn left_to_flag(state: &State) -> bool {
+    let linked = |experiment: &Experiment| experiment.linked_flag.is_some();
+    match state.overlays.last() {
+        Some(Overlay::Step(dialog)) => {
+            matches!(dialog.step, Step::End | Step::Archive) && linked(&dialog.experiment)
+        }
+        Some(Overlay::Ask(dialog)) => {
+            matches!(&dialog.ask, Ask::ApplyWinner { experiment, .. } if linked(experiment))
+        }
+        Some(Overlay::Form(form)) => {
+            matches!(&form.purpose, Purpose::ConvertExperiment(experiment) if linked(experiment))
+        }
+        _ => false,
     }
 }
 
