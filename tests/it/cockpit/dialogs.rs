@@ -157,8 +157,8 @@ fn a_life_is_led_to_its_end_by_steps() {
     }
 }
 
-#[test]
-fn what_a_completed_experiment_served_is_said_before_it_ends() {
+/// The list, of which one experiment is completed with a winner and has a flag.
+fn won() -> World {
     let mut world = in_status(CHECKOUT, Status::Completed, false);
     let all = world.state.list.experiments.value.as_mut().expect("known");
     let at = all.iter().position(|e| e.id == id(CHECKOUT)).expect("there");
@@ -166,6 +166,12 @@ fn what_a_completed_experiment_served_is_said_before_it_ends() {
     won.winning_variant = Some("treatment".parse().expect("a key"));
     won.linked_flag = Some("checkout-cta".parse().expect("a key"));
     all[at] = std::sync::Arc::new(won);
+    world
+}
+
+#[test]
+fn what_a_completed_experiment_served_is_said_before_it_ends() {
+    let mut world = won();
     world.keys(&["f"]).wait(ARMED);
     // What the flag does is asked for, to say it.
     assert_eq!(world.waiting_for(Slot::Flags), Some(&Request::Flags));
@@ -215,13 +221,7 @@ fn whom_overrides_of_the_flag_force_is_told_before_it_decides_again() {
             "The flag is switched on for everybody at once: 100 % get treatment, the winner.",
         ),
     ] {
-        let mut world = in_status(CHECKOUT, Status::Completed, false);
-        let all = world.state.list.experiments.value.as_mut().expect("known");
-        let at = all.iter().position(|e| e.id == id(CHECKOUT)).expect("there");
-        let mut won = (*all[at]).clone();
-        won.winning_variant = Some("treatment".parse().expect("a key"));
-        won.linked_flag = Some("checkout-cta".parse().expect("a key"));
-        all[at] = std::sync::Arc::new(won);
+        let mut world = won();
         world.keys(&[key]).wait(ARMED);
         assert_eq!(world.waiting_for(Slot::Flags), Some(&Request::Flags), "{key}");
         let said = words(&mut world, 120, 40);

@@ -573,14 +573,20 @@ fn a_draft_survives_the_cockpit_and_is_offered_again() {
     assert_eq!(world.disk.len(), 1);
 }
 
-#[test]
-fn a_draft_of_the_last_time_can_be_thrown_away_unseen_only_by_its_dialog() {
+/// An experiment that is opened by a cockpit which was started after another one left a new name of it unsaved.
+fn opened_again() -> World {
     let mut world = World::experiment("checkout-cta");
     set(&mut world, &Cell::Name, "Mine");
     let disk = world.disk.clone();
     let mut world = World::list();
     world.left_behind(disk);
     world.keys(&["j", "enter"]).answer_all(Role::Editor, false);
+    world
+}
+
+#[test]
+fn a_draft_of_the_last_time_can_be_thrown_away_unseen_only_by_its_dialog() {
+    let mut world = opened_again();
     world.keys(&["X"]);
     assert!(
         matches!(world.state.overlays.last(), Some(Overlay::Ask(d)) if matches!(d.ask, Ask::Discard { .. }))
@@ -1555,12 +1561,7 @@ fn the_glyph_of_an_arm_stays_while_its_key_is_typed() {
 /// Undo does not reach over a restart, and says so.
 #[test]
 fn undo_says_that_it_does_not_reach_over_a_restart() {
-    let mut world = World::experiment("checkout-cta");
-    set(&mut world, &Cell::Name, "Mine");
-    let disk = world.disk.clone();
-    let mut world = World::list();
-    world.left_behind(disk);
-    world.keys(&["j", "enter"]).answer_all(Role::Editor, false);
+    let mut world = opened_again();
     world.keys(&["R", "u"]);
     assert_eq!(
         notice(&world),
